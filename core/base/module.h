@@ -1,0 +1,13 @@
+/* What is built into core and needs no module. NULL-terminated; defined by store/ and engine/. */
+#ifndef TG_BASE_MODULE_H
+#define TG_BASE_MODULE_H
+
+#include <tagout/module.h>
+
+extern const struct tg_store_backend *const tg_builtin_stores[];
+extern const struct tg_transport_backend *const tg_builtin_transports[];
+
+/* The store backend of a URL's scheme, its module loaded if need be. TG_E_CONFIG. */
+int tg_store_backend_find(const char *scheme, const struct tg_store_backend **out, struct tg_error *e);
+
+#endif

@@ -1,0 +1,8 @@
+/* The list of commands, in the order of help. */
+#include "cli/commands.h"
+
+#include <stddef.h>
+
+const struct tg_cmd *const tg_commands[] = {
+    NULL,
+};

@@ -1,0 +1,7 @@
+/* Every command there is; one file each. */
+#ifndef TG_CLI_COMMANDS_H
+#define TG_CLI_COMMANDS_H
+
+#include "cli/cmd.h"
+
+#endif

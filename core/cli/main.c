@@ -1,0 +1,97 @@
+/* The program: parses, prepares what the command needs, runs it, and turns its error into a message and an exit status. */
+#include "base/log.h"
+#include "cli/cmd.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static void look_at_terminal(struct tg_frame *f)
+{
+    const char *term = getenv("TERM");
+    bool dumb = term && strcmp(term, "dumb") == 0;
+    struct winsize size;
+
+    f->out_tty = isatty(STDOUT_FILENO) && !dumb;
+    f->err_tty = isatty(STDERR_FILENO) && !dumb;
+    f->colour = f->out_tty && !getenv("NO_COLOR");
+    f->width = 80;
+    if (f->out_tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        f->width = size.ws_col;
+}
+
+void tg_print_error(const struct tg_frame *f, const struct tg_error *e)
+{
+    char text[1200];
+
+    if (f->json) {
+        json_t *o = json_pack("{s:{s:s,s:s,s:i}}", "error", "code", tg_code_name(e->code), "message", e->message, "exit",
+                              tg_exit_status(e->code));
+        if (o && e->hint[0])
+            json_object_set_new(json_object_get(o, "error"), "hint", json_string(e->hint));
+        if (o && e->file[0])
+            json_object_set_new(json_object_get(o, "error"), "place", json_pack("{s:s,s:i,s:i}", "file", e->file, "line", e->line, "column", e->column));
+        if (o && json_dumpf(o, stderr, JSON_COMPACT) == 0)
+            fputc('\n', stderr);
+        json_decref(o);
+        return;
+    }
+    tg_error_format(e, text, sizeof text);
+    fprintf(stderr, "tagout: %s\n", text);
+    if (e->hint[0])
+        fprintf(stderr, "  %s\n", e->hint);
+}
+
+int tg_print_json(json_t *value, struct tg_error *e)
+{
+    if (!value)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    json_decref(value);
+    if (rc || putchar('\n') == EOF)
+        return tg_fail(e, TG_E_SYSTEM, "the output could not be written");
+    return 0;
+}
+
+static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
+{
+    int rc = tg_cli_parse(f, argc, argv, e);
+
+    if (rc)
+        return rc;
+    if (tg_opt_flag(f, "version")) {
+        printf("tagout %s\n", TG_RELEASE);
+        return 0;
+    }
+    if (tg_opt_flag(f, "help") || !f->cmd) {
+        bool asked = tg_opt_flag(f, "help");
+        tg_cli_help(asked ? stdout : stderr, f->cmd);
+        f->status = asked ? 0 : tg_exit_status(TG_E_USAGE);
+        return 0;
+    }
+    if (tg_opt_flag(f, "verbose"))
+        tg_log_level_set(TG_LOG_DEBUG);
+    rc = tg_frame_prepare(f, e);
+    return rc ? rc : f->cmd->exec(f, e);
+}
+
+int main(int argc, char **argv)
+{
+    struct tg_frame f = {0};
+    struct tg_error e = TG_ERROR_INIT;
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    signal(SIGPIPE, SIG_IGN);
+    look_at_terminal(&f);
+    int rc = run(&f, argc, argv, &e);
+    if (!rc && fflush(stdout) != 0)
+        rc = tg_fail(&e, TG_E_SYSTEM, "the output could not be written");
+    if (rc)
+        tg_print_error(&f, &e);
+    tg_frame_release(&f);
+    tg_cli_release(&f);
+    return rc ? tg_exit_status(rc) : f.status;
+}

@@ -1,0 +1,41 @@
+/*
+ * Modules: what core does not know. One shared object a module, "tagout-NAME.so" in the module folder, exporting one symbol,
+ * tagout_module. They are loaded by name, the moment a URL, a rollout or a configuration names them, and stay loaded.
+ */
+#ifndef TAGOUT_MODULE_H
+#define TAGOUT_MODULE_H
+
+#include <tagout/driver.h>
+#include <tagout/probe.h>
+#include <tagout/store.h>
+#include <tagout/transport.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TG_MODULE_ABI 1
+
+/* Each slot is NULL when the module has nothing of the kind. Everything is static. */
+struct tg_module {
+    uint32_t abi;     /* TG_MODULE_ABI: first, for ever */
+    const char *name; /* must be the file's NAME */
+    const char *release; /* of the project, for doctor */
+    const struct tg_store_backend *store;
+    const struct tg_transport_backend *transport;
+    const struct tg_driver *driver;
+    const struct tg_probe_backend *probe;
+};
+
+#define TG_MODULE_EXPORT __attribute__((visibility("default")))
+
+/*
+ * The module by name: [a-z0-9-]{1,32}. Looked for in $TAGOUT_MODULES (not honoured in a set-uid process), beside the running program
+ * (a build tree), then in the installed folder. TG_E_CONFIG: none, or of another ABI (the message names the file and both numbers).
+ */
+int tg_module_load(const char *name, const struct tg_module **out, struct tg_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
