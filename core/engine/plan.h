@@ -1,0 +1,61 @@
+/*
+ * A plan: a rollout compiled for today's fleet, with a digest. It is all that a run needs: nothing is looked up in the rollout
+ * file or the inventory afterwards, so what was approved is what is done (P5). Pure; the same input gives the same plan.
+ */
+#ifndef TG_ENGINE_PLAN_H
+#define TG_ENGINE_PLAN_H
+
+#include "engine/rollout.h"
+
+struct tg_inventory;
+
+#define TG_PLAN_FORMAT 1
+#define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
+
+struct tg_plan_host {
+    char *name;     /* the inventory's */
+    char *address;  /* NULL: the name */
+    char *user;     /* NULL: the transport's default */
+    int port;       /* 0: likewise */
+};
+
+struct tg_plan_stage {
+    char *name;
+    size_t first, count; /* hosts[first … first+count): in the order of starting */
+    bool dry_run;
+    int64_t bake_ms;
+};
+
+struct tg_plan {
+    char digest[TG_PLAN_DIGEST_SIZE];
+    char *name;              /* of the rollout */
+    char *driver;
+    json_t *change;          /* owned */
+    char *transport;         /* "ssh"; "local" for tests and one machine */
+    char *targets;           /* selector, for people */
+    size_t n_targets;        /* distinct hosts that targets matches: what shares are shares of */
+    struct tg_plan_host *hosts; /* a host that is in a dry-run stage and in a changing one stands here twice */
+    size_t n_hosts;
+    struct tg_plan_stage *stages;
+    size_t n_stages;
+    int64_t running;
+    struct tg_share failed;
+    int64_t of_at_least;
+    struct tg_around *around;
+    size_t n_around;
+    struct tg_verify *verify;
+    size_t n_verify;
+    size_t n_left;           /* targets that no changing stage covers: a warning */
+};
+
+/* Compiles. Mistakes that only the fleet shows (a selector without hosts, an empty stage, until: that falls) go to problems,
+ * with the stage's place; then TG_E_DATA. The rollout is copied from, not kept. transport: NULL for "ssh". */
+int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory *inventory, const char *transport,
+                    struct tg_problems *problems, struct tg_plan **out, struct tg_error *e);
+void tg_plan_free(struct tg_plan *plan);
+/* Canonical JSON (sorted keys, format number first read back): what the digest is over, and what the store keeps. New reference. */
+json_t *tg_plan_to_json(const struct tg_plan *plan, struct tg_error *e);
+/* Reads it back; refuses what does not have our format, or whose digest does not match its contents (edited by hand). TG_E_DATA. */
+int tg_plan_from_json(const json_t *json, struct tg_plan **out, struct tg_error *e);
+
+#endif

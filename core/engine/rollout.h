@@ -1,0 +1,78 @@
+/*
+ * A rollout: what the user wrote. Parsed strictly (unknown keys, wrong types, things this version can't do are mistakes with a
+ * place, all reported at once); nothing here knows a host yet. tg_plan_compile() turns it into a plan for today's fleet.
+ */
+#ifndef TG_ENGINE_ROLLOUT_H
+#define TG_ENGINE_ROLLOUT_H
+
+#include <tagout/driver.h>
+#include <tagout/error.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tg_problems;
+
+/* A number of hosts, or a share of them in thousandths of a percent (30 % = 30000), so that nothing is rounded twice. */
+enum tg_share_kind { TG_SHARE_UNSET, TG_SHARE_COUNT, TG_SHARE_PERCENT };
+struct tg_share {
+    enum tg_share_kind kind;
+    int64_t value;
+};
+/* How many of total: a percentage is rounded up (1 % of 10 hosts is 1 host), at most total; UNSET gives -1. */
+int64_t tg_share_of(const struct tg_share *share, int64_t total);
+
+struct tg_stage_spec {
+    char *name;
+    char *targets;          /* selector; NULL: the rollout's */
+    struct tg_share until;  /* cumulative, of the rollout's targets: all hosts changed when this stage has ended */
+    int64_t count;          /* or this many more hosts; -1 unset. With neither: all of the stage's targets that are left */
+    bool dry_run;           /* ask the driver's dry-run verb only; its hosts may be in a later stage as well */
+    int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
+    int line, column;
+};
+
+enum tg_around_kind { TG_AROUND_LOCK };
+struct tg_around {
+    enum tg_around_kind kind;
+    char **hold;            /* actors; none: all */
+    size_t n_hold;
+};
+
+enum tg_verify_kind { TG_VERIFY_HTTP, TG_VERIFY_COMMAND };
+struct tg_verify {
+    enum tg_verify_kind kind;
+    char *url;              /* HTTP: with {host} and {address} */
+    json_t *options;        /* HTTP: for the probe (expect, contains); owned */
+    char **argv;            /* COMMAND: run on the host, passes with status 0; NULL-terminated */
+    int64_t within_ms;      /* retried until it passes or this has gone by; default 30 s */
+};
+
+struct tg_rollout {
+    char *name;             /* [a-z0-9][a-z0-9-]{0,62}: it names runs */
+    char *file;             /* where it was read from */
+    char *driver;           /* "puppet": the key below change: */
+    json_t *change;         /* its value, as the driver gets it; owned */
+    char *targets;          /* selector */
+    struct tg_stage_spec *stages;
+    size_t n_stages;        /* at least 1 */
+    int64_t running;        /* limits.running: hosts in work at once; default 1: careful unless told otherwise */
+    struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
+    int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
+    struct tg_around *around;
+    size_t n_around;
+    struct tg_verify *verify;
+    size_t n_verify;
+};
+
+/*
+ * Reads a rollout file. The driver named by change: is loaded and asked to check its parameters, so that its mistakes have places
+ * too. Mistakes are added to problems and TG_E_DATA is returned. *out is the caller's: tg_rollout_free().
+ */
+int tg_rollout_read(const char *file, struct tg_problems *problems, struct tg_rollout **out, struct tg_error *e);
+/* The same from memory; file is only for messages. What the fuzzer calls. */
+int tg_rollout_parse(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_rollout **out, struct tg_error *e);
+void tg_rollout_free(struct tg_rollout *rollout);
+
+#endif
