@@ -6,6 +6,8 @@
 #ifndef TG_CLI_CMD_H
 #define TG_CLI_CMD_H
 
+#include "base/nearest.h"
+
 #include <tagout/error.h>
 #include <tagout/loop.h>
 #include <tagout/store.h>
@@ -101,8 +103,6 @@ int tg_cli_parse(struct tg_frame *frame, int argc, char **argv, struct tg_error 
 void tg_cli_release(struct tg_frame *frame);
 /* --help of a command, or of the whole when cmd is NULL. */
 void tg_cli_help(FILE *to, const struct tg_cmd *cmd);
-/* The nearest of the words ("untill" → "until"), NULL when none is near. next(data, i) gives the i-th, NULL at the end. */
-const char *tg_nearest(const char *word, const char *(*next)(const void *data, size_t i), const void *data);
 
 /* Opens what cmd->needs asks for. */
 int tg_frame_prepare(struct tg_frame *frame, struct tg_error *e);
