@@ -50,7 +50,10 @@ enum tg_op_kind { TG_OP_CREATE, TG_OP_WRITE, TG_OP_DELETE, TG_OP_CHECK };
 enum tg_create_flags { TG_CREATE_PERSISTENT = 0, TG_CREATE_EPHEMERAL = 1 };
 #define TG_ANY_VERSION (-1)
 
-/* One operation of a multi. Everything is borrowed until the call returns (blocking) or the callback has run (asynchronous). */
+/*
+ * One operation of a multi. All that is passed to a verb (paths, operations, data) is borrowed until the call returns, also an
+ * asynchronous one: the implementation copies or serialises what it needs later, so that a caller whose deadline passed may go.
+ */
 struct tg_op {
     enum tg_op_kind kind;
     const char *path;
@@ -64,7 +67,7 @@ struct tg_op {
 struct tg_store_reply {
     int code;                      /* 0 or enum tg_code */
     const struct tg_error *error;  /* never NULL when code != 0 */
-    struct tg_stat stat;           /* read, list (of the parent), create, write */
+    struct tg_stat stat;           /* read, list (of the parent); writes have none: read back what a fencing token needs */
     const char *data;              /* read; NUL-terminated behind len */
     size_t len;
     const char *const *names;      /* list: unsorted names, not paths */
@@ -86,14 +89,21 @@ enum tg_session_state {
     TG_SESSION_CONNECTING, /* also after a break: the session may live on, nothing may be assumed */
     TG_SESSION_CONNECTED,
     TG_SESSION_EXPIRED,    /* final: close and open anew */
-    TG_SESSION_REFUSED     /* final: authentication or configuration; the error says which */
+    TG_SESSION_REFUSED     /* final: authentication, configuration, or there is no store there; the error says which */
 };
 typedef void (*tg_session_fn)(void *data, enum tg_session_state state, const struct tg_error *error);
+
+/* How to open. */
+enum tg_store_open_flags {
+    TG_STORE_EXISTING = 0, /* nothing is ever created by opening: a missing database or chroot is REFUSED, TG_E_UNKNOWN */
+    TG_STORE_CREATE = 1    /* makes the place itself (the database file, the chroot) when it is missing; only `init` does */
+};
 
 struct tg_store_options {
     struct tg_loop *loop;  /* outlives the store */
     const char *url;       /* "zk://h1:2181,h2:2181/tagout", "local:/var/lib/tagout/store.db", "memory:NAME"; copied */
     int64_t session_ms;    /* wished for; the store clamps it, tg_store_session_ms() tells. Default 10,000 */
+    unsigned flags;        /* enum tg_store_open_flags */
     const char *auth;      /* "digest:USER:PASSWORD" read from a root-only file by the caller, or NULL; copied, never logged */
     tg_session_fn on_session; /* may be NULL */
     void *data;
@@ -104,12 +114,17 @@ struct tg_store_backend {
     uint32_t version;   /* TG_STORE_ABI */
     const char *scheme; /* "zk": what stands before the URL's first colon */
     const char *about;  /* one line for people */
-    /* Parses the URL and begins to connect; does not wait. TG_E_CONFIG for a bad URL. */
+    /* Parses the URL and begins to connect; does not wait. TG_E_CONFIG for a bad URL. Whatever else is wrong (no such database, no
+     * right to it, a wrong password) comes later, through on_session and TG_SESSION_REFUSED, so that a guard can say it its way. */
     int (*open)(const struct tg_store_options *options, struct tg_store_impl **out, struct tg_error *e);
     /* Ends the session (its ephemerals go at once when the server can be reached), answers what is outstanding with
-     * TG_E_CANCELLED, frees. Waits at most max_wait_ms for the server. */
+     * TG_E_CANCELLED, frees. Waits at most max_wait_ms for the server. Watches do not fire. */
     void (*close)(struct tg_store_impl *impl, int64_t max_wait_ms);
-    /* Verbs. They return 0 and call fn exactly once, later, from the loop; or a negative code at once and never call fn.
+    /* Verbs. They return 0 and call fn exactly once, later, from the loop or from close(); or a negative code at once and never
+     * call fn. While CONNECTING they are queued, and sent in their order; those that were under way when a connection broke are
+     * answered TG_E_LOST. On a session that is over: TG_E_SESSION.
+     * Refusals: TG_E_NOENT (no node, no parent to create under), TG_E_EXISTS, TG_E_VERSION, TG_E_NOTEMPTY, TG_E_PERM, and TG_E_DATA
+     * for a child of an ephemeral node. Of a delete or write the version is looked at before the children.
      * read, list: watch may be NULL. A watch is armed only when the read answers 0, or NOENT for read ("created" fires then);
      * it fires at most once. */
     int (*read)(struct tg_store_impl *, const char *path, tg_watch_fn watch, void *watch_data, tg_store_fn fn, void *data, struct tg_error *e);
@@ -117,13 +132,16 @@ struct tg_store_backend {
     int (*multi)(struct tg_store_impl *, const struct tg_op *ops, size_t n_ops, tg_store_fn fn, void *data, struct tg_error *e);
     /* The next read of this session sees at least what was committed when sync was sent. */
     int (*sync)(struct tg_store_impl *, const char *path, tg_store_fn fn, void *data, struct tg_error *e);
-    /* Never fires again, whatever is on its way. Safe for a watch that has fired. */
+    /* Never fires again, whatever is on its way. Safe for a watch that has fired. The generic layer passes a unique pair per watch. */
     void (*unwatch)(struct tg_store_impl *, tg_watch_fn watch, void *watch_data);
     enum tg_session_state (*state)(struct tg_store_impl *);
     uint64_t (*session_id)(struct tg_store_impl *);  /* 0 before the first connection */
     int64_t (*session_ms)(struct tg_store_impl *);   /* granted time-out; INT64_MAX when the session can't outlive or be outlived (local) */
     /* Monotonic ms at which the newest answered request was *sent*: the session was alive then. P4's deadline counts from here. */
     int64_t (*proven_ms)(struct tg_store_impl *);
+    /* A descriptor that keeps the session alive in whoever inherits it (local: the locked session file), -1 while there is none.
+     * NULL: this store's sessions can't be handed on. */
+    int (*session_fd)(struct tg_store_impl *);
 };
 
 /*
@@ -138,14 +156,25 @@ enum tg_session_state tg_store_state(struct tg_store *store);
 uint64_t tg_store_session_id(struct tg_store *store);
 int64_t tg_store_session_ms(struct tg_store *store);
 int64_t tg_store_proven_ms(struct tg_store *store);
+/*
+ * A close-on-exec descriptor such that the session, and with it its ephemerals, lives until the last process that holds it is gone,
+ * this one or one that inherited a duplicate; -1 when the store has no such thing. Belongs to the store; closing the store closes
+ * its own copy only, and leaves the ephemerals to the heirs.
+ */
+int tg_store_session_fd(struct tg_store *store);
+/* Why the session ended or was refused; code 0 while it lives. Lives as long as the store. */
+const struct tg_error *tg_store_error(const struct tg_store *store);
 /* Highest transaction id that any answer to this handle has shown. */
 int64_t tg_store_seen_txid(const struct tg_store *store);
 
-/* Asynchronous. Same contract as the backend's slots; a bad path, or too much data, is TG_E_DATA at once. */
+/* 0, or TG_E_DATA when it is no path of a store. */
+int tg_store_path_check(const char *path, struct tg_error *e);
+/* Asynchronous. Same contract as the backend's slots; a bad path, too much data or too many operations is TG_E_DATA at once. */
 int tg_store_read_async(struct tg_store *, const char *path, tg_watch_fn watch, void *watch_data, tg_store_fn fn, void *data, struct tg_error *e);
 int tg_store_list_async(struct tg_store *, const char *path, tg_watch_fn watch, void *watch_data, tg_store_fn fn, void *data, struct tg_error *e);
 int tg_store_multi_async(struct tg_store *, const struct tg_op *ops, size_t n_ops, tg_store_fn fn, void *data, struct tg_error *e);
 int tg_store_sync_async(struct tg_store *, const char *path, tg_store_fn fn, void *data, struct tg_error *e);
+/* Ends every watch that was set with this pair. */
 void tg_store_unwatch(struct tg_store *, tg_watch_fn watch, void *watch_data);
 
 /* A copy of what was read; release with tg_node_release(). */
@@ -165,6 +194,8 @@ void tg_names_release(struct tg_names *names);
 /*
  * Blocking. Pump the loop; top level only. deadline is absolute, on the loop's monotonic clock (tg_store_deadline() makes one);
  * past it TG_E_TIMEOUT, ambiguous for writes, and an interrupted loop gives TG_E_CANCELLED. They wait for the connection first.
+ * Reads, lists and syncs whose connection breaks are sent again within the deadline; writes never are. A call that failed has left
+ * no watch behind (but NOENT of a read: "created" is armed).
  */
 int64_t tg_store_deadline(struct tg_store *store, int64_t from_now_ms);
 int tg_store_connect(struct tg_store *, int64_t deadline, struct tg_error *e);

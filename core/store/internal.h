@@ -1,0 +1,27 @@
+/* What the two halves of the generic layer share: store.c (handles, asynchronous verbs, watches) and wait.c (blocking verbs). */
+#ifndef TG_STORE_INTERNAL_H
+#define TG_STORE_INTERNAL_H
+
+#include <tagout/store.h>
+
+enum tg_store_verb { TG_VERB_READ, TG_VERB_LIST, TG_VERB_SYNC };
+
+/* One watch. Every one has its own address, so that the backend's (fn, data) pair names exactly one. */
+struct tg_store_watch {
+    struct tg_store_watch *prev, *next; /* of the store's list, while linked */
+    struct tg_store *store;
+    tg_watch_fn fn;
+    void *data;
+    bool linked;
+    bool asked;  /* its read is under way: the answer frees it, or arms it */
+};
+
+/* The asynchronous verbs on one path. *out_watch (may be NULL) is the watch that was asked for; it is only valid until the answer. */
+int tg_store_start(struct tg_store *store, enum tg_store_verb verb, const char *path, tg_watch_fn watch, void *watch_data,
+                   tg_store_fn fn, void *data, struct tg_store_watch **out_watch, struct tg_error *e);
+/* Ends one watch. NULL is fine. */
+void tg_store_watch_drop(struct tg_store_watch *watch);
+/* 0 while the session may still be used, else why not. */
+int tg_store_usable(struct tg_store *store, struct tg_error *e);
+
+#endif
