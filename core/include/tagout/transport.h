@@ -90,7 +90,29 @@ struct tg_transport_backend {
 /* The backend by name ("ssh", "local"), its module loaded if need be. Static: never freed. TG_E_CONFIG when there is none. */
 int tg_transport_find(const char *name, const struct tg_transport_backend **out, struct tg_error *e);
 
-/* Quotes argv for a POSIX shell, one string; the only such function. Free with free(). TG_E_DATA for a NUL-less impossibility, TG_E_MEMORY. */
+/*
+ * For authors of backends: a stream's bytes within a bound (0: TG_OUTPUT_DEFAULT), the first and the last half, and between them
+ * a line that tells how many were cut. Binary safe.
+ */
+#define TG_OUTPUT_DEFAULT ((size_t) 1 << 20)
+struct tg_output {
+    char *data;
+    size_t len, cap, max;
+    size_t at;    /* where the ring behind the first half goes on */
+    uint64_t cut; /* bytes that came when the bound was full */
+    int finished;
+};
+void tg_output_init(struct tg_output *o, size_t max);
+/* 0 or TG_E_MEMORY. */
+int tg_output_add(struct tg_output *o, const char *bytes, size_t len);
+/* The text, NUL-terminated, "" when nothing came; it is the output's own. Nothing may be added after it. */
+const char *tg_output_finish(struct tg_output *o, size_t *out_len);
+void tg_output_release(struct tg_output *o);
+
+/*
+ * Quotes argv for a POSIX shell, one string; the only such function. Free with free(). TG_E_DATA: argv or argv[0] is empty, or the
+ * line is longer than the 128 KiB that Linux takes as one argument. TG_E_MEMORY.
+ */
 int tg_shell_quote(const char *const *argv, char **out, struct tg_error *e);
 
 #ifdef __cplusplus
