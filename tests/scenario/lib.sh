@@ -1,0 +1,152 @@
+# shellcheck shell=bash disable=SC2034 # what is set here is used there
+# What scenarios share. Source it first:   . "$(dirname "$0")/lib.sh"
+# It gives: $tmp (a folder of this run's own), cleanup in reverse order at any end, awaiting with a bound, free ports, assertions
+# that print what was got, skipping. Variables from ctest: TAGOUT (the program), TAGOUT_BUILD, TAGOUT_SOURCE.
+set -euo pipefail
+
+TAGOUT_SOURCE=${TAGOUT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+TAGOUT_BUILD=${TAGOUT_BUILD:-$TAGOUT_SOURCE/build/asan}
+TAGOUT=${TAGOUT:-$TAGOUT_BUILD/bin/tagout}
+export TAGOUT TAGOUT_BUILD TAGOUT_SOURCE LC_ALL=C.UTF-8 TZ=UTC
+# Nothing of the machine's own configuration gets in.
+unset TAGOUT_STORE TAGOUT_TOKEN TAGOUT_CONFIG TAGOUT_INVENTORY
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/tagout-test.XXXXXX")
+lib_cleanups=()
+lib_checks=0
+lib_failed=0
+
+# Runs COMMAND… at the end of the script, however it ends; the last one given first.
+at_exit() { lib_cleanups+=("$(printf '%q ' "$@")"); }
+
+lib_end() {
+    local status=$? i
+    trap - EXIT
+    set +e
+    for ((i = ${#lib_cleanups[@]} - 1; i >= 0; i--)); do eval "${lib_cleanups[i]}"; done
+    if [ -n "${KEEP_TMP:-}" ]; then echo "kept: $tmp"; else rm -rf "$tmp"; fi
+    [ $status -ne 0 ] || [ $lib_failed -eq 0 ] || status=1
+    echo "$lib_checks checks, $lib_failed failed"
+    exit $status
+}
+trap lib_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# SENTENCE: the test needs something that is not here. With CI=true that is a failure: nothing is skipped there.
+skip() {
+    if [ "${CI:-}" = true ]; then
+        echo "FAILED, not skipped, because CI=true: $1"
+        exit 1
+    fi
+    echo "SKIPPED: $1"
+    exit 77
+}
+
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+need() { # PROGRAM…
+    local program
+    for program; do command -v "$program" >/dev/null || skip "needs $program (contrib/install-packages)"; done
+}
+
+note() { printf -- '-- %s\n' "$*"; }
+
+# ---- assertions: they count, print what was got, and let the script go on; its end tells
+
+ok() { lib_checks=$((lib_checks + 1)); }
+fail() { # SENTENCE [DETAIL]
+    local i=0
+    lib_checks=$((lib_checks + 1))
+    lib_failed=$((lib_failed + 1))
+    while [[ ${BASH_SOURCE[i + 1]:-} == "${BASH_SOURCE[0]}" ]]; do i=$((i + 1)); done
+    printf 'FAILED %s:%s: %s\n' "$(basename "${BASH_SOURCE[i + 1]:-$0}")" "${BASH_LINENO[i]}" "$1"
+    [ $# -lt 2 ] || printf '    | %s\n' "${2//$'\n'/$'\n    | '}"
+}
+
+# Runs COMMAND… and puts what came of it into $status, $out and $err.
+run() {
+    status=0
+    "$@" >"$tmp/.out" 2>"$tmp/.err" </dev/null || status=$?
+    out=$(<"$tmp/.out")
+    err=$(<"$tmp/.err")
+}
+
+# What the last run() gave.
+got() { printf 'status %s\nstdout: %s\nstderr: %s' "$status" "$out" "$err"; }
+expect_status() { if [ "$status" = "$1" ]; then ok; else fail "status $status, expected $1" "$(got)"; fi; }
+expect_out() { if [[ $out == *"$1"* ]]; then ok; else fail "stdout lacks \"$1\"" "$(got)"; fi; }
+expect_err() { if [[ $err == *"$1"* ]]; then ok; else fail "stderr lacks \"$1\"" "$(got)"; fi; }
+expect_no_out() { if [[ $out != *"$1"* ]]; then ok; else fail "stdout has \"$1\"" "$(got)"; fi; }
+expect_no_err() { if [[ $err != *"$1"* ]]; then ok; else fail "stderr has \"$1\"" "$(got)"; fi; }
+expect_match() { if [[ $out$'\n'$err =~ $1 ]]; then ok; else fail "no match for /$1/" "$(got)"; fi; }
+expect_equal() { # GOT EXPECTED [WHAT]
+    if [ "$1" = "$2" ]; then ok; else fail "${3:-value}: got \"$1\", expected \"$2\""; fi
+}
+expect_true() { # SENTENCE COMMAND…
+    local what=$1
+    shift
+    if "$@" >"$tmp/.out" 2>&1; then ok; else fail "$what" "$(<"$tmp/.out")"; fi
+}
+expect_file_has() { # FILE TEXT
+    if grep -qF -- "$2" "$1" 2>/dev/null; then ok; else fail "$1 lacks \"$2\"" "$(cat "$1" 2>&1)"; fi
+}
+
+# ---- time, ports, processes
+
+# Until COMMAND… is true, at most SECONDS: a bound for what hangs, no claim on speed.
+await() {
+    local limit=$1 deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ "${EPOCHREALTIME/[.,]/}" -ge $deadline ]; then
+            printf 'waited %s s in vain for: %s\n' "$limit" "$*"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# Free TCP ports of the loopback, all different, below the range that connections take theirs from.
+free_ports() { # [COUNT]
+    local want=${1:-1} port got=0
+    for port in $(shuf -i 20000-31999 -n 2000); do
+        [ $got -lt "$want" ] || return 0
+        if ! listens "$port"; then
+            echo "$port"
+            got=$((got + 1))
+        fi
+    done
+    [ $got -ge "$want" ]
+}
+free_port() { free_ports 1; }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
+
+# Starts COMMAND… with its output in $tmp/NAME.log; its process id is in $pid, and it is ended with the script.
+start() { # NAME COMMAND…
+    local name=$1
+    shift
+    "$@" >"$tmp/$name.log" 2>&1 </dev/null &
+    pid=$!
+    at_exit stop "$pid"
+}
+stop() { # PID
+    kill "$1" 2>/dev/null || return 0
+    wait "$1" 2>/dev/null || true
+}
+
+# ---- a fleet of this script's own: fleet_up N [OPTION…], then fleet exec HOST CMD…; $fleet is its folder. Ended with the script.
+
+fleet() { "$TAGOUT_SOURCE/contrib/fleet" "$@"; }
+fleet_end() { fleet down >/dev/null; }
+fleet_up() {
+    export FLEET_DIR=$tmp/fleet FLEET_NAME=t
+    fleet=$FLEET_DIR/$FLEET_NAME
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || skip "needs root, or sudo without a password"
+    at_exit fleet_end
+    if ! fleet up "$@" >"$tmp/.fleet" 2>&1; then
+        case $(<"$tmp/.fleet") in
+        *"allows no"* | *"is missing"*) skip "$(<"$tmp/.fleet")" ;;
+        *) cat "$tmp/.fleet"; return 1 ;;
+        esac
+    fi
+}
