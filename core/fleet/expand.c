@@ -172,19 +172,19 @@ static int take_pattern(struct pattern *p, const char **at, const char *end, str
     return 0;
 }
 
-/* How many names a pattern stands for; TG_NAMES_MAX + 1 for all that is more. */
+/* How many names a pattern stands for; TG_HOSTLIST_MAX + 1 for all that is more. */
 static uint64_t count_names(const struct pattern *p)
 {
     uint64_t product = 1;
 
     for (size_t i = 0; i + 1 < p->n_parts; i++) {
         uint64_t sum = 0;
-        for (size_t r = 0; r < p->parts[i].n_ranges && sum <= TG_NAMES_MAX; r++) {
+        for (size_t r = 0; r < p->parts[i].n_ranges && sum <= TG_HOSTLIST_MAX; r++) {
             const struct range *range = &p->ranges[p->parts[i].range + r];
             sum += range->last - range->first + 1; /* each below 10^15: no overflow before the cut */
         }
-        if (sum > TG_NAMES_MAX || product * sum > TG_NAMES_MAX)
-            return TG_NAMES_MAX + 1;
+        if (sum > TG_HOSTLIST_MAX || product * sum > TG_HOSTLIST_MAX)
+            return TG_HOSTLIST_MAX + 1;
         product *= sum;
     }
     return product;
@@ -192,7 +192,7 @@ static uint64_t count_names(const struct pattern *p)
 
 struct odometer {
     const struct pattern *pattern;
-    struct tg_names *names;
+    struct tg_hostlist *names;
     char name[TG_HOST_NAME_SIZE];
 };
 
@@ -228,7 +228,7 @@ static int emit(struct odometer *o, size_t len, struct tg_error *e)
         size_t inside = e->column > 0 && (size_t) e->column <= o->pattern->parts[0].len ? (size_t) e->column : 1;
         e->column = (int) (at + inside);
     }
-    return rc ? rc : tg_names_add(o->names, name, len, e);
+    return rc ? rc : tg_hostlist_add(o->names, name, len, e);
 }
 
 /* All names whose first i parts are in o->name already: len bytes. Depth: the parts, at most BRACKETS_MAX + 1. */
@@ -253,7 +253,7 @@ static int turn(struct odometer *o, size_t i, size_t len, struct tg_error *e)
     return rc;
 }
 
-static int expand_one(struct pattern *p, const char **at, const char *end, struct tg_names *names, struct tg_error *e)
+static int expand_one(struct pattern *p, const char **at, const char *end, struct tg_hostlist *names, struct tg_error *e)
 {
     struct odometer o = {.pattern = p, .names = names};
     const char *start = *at;
@@ -263,14 +263,14 @@ static int expand_one(struct pattern *p, const char **at, const char *end, struc
         return rc;
     if (p->n_parts == 1 && !p->parts[0].len)
         return wrong(p, start, e, "a host's name is missing");
-    if (names->n + count_names(p) > TG_NAMES_MAX) {
+    if (names->n + count_names(p) > TG_HOSTLIST_MAX) {
         int shown = *at - start > 60 ? 60 : (int) (*at - start);
-        return wrong(p, start, e, "\"%.*s\" stands for more than %d names", shown, start, TG_NAMES_MAX);
+        return wrong(p, start, e, "\"%.*s\" stands for more than %d names", shown, start, TG_HOSTLIST_MAX);
     }
     return turn(&o, 0, 0, e);
 }
 
-int tg_nodeset_expand(const char *text, size_t len, struct tg_names *names, struct tg_error *e)
+int tg_nodeset_expand(const char *text, size_t len, struct tg_hostlist *names, struct tg_error *e)
 {
     struct pattern p = {.text = text};
     const char *at = text, *end = text + len;

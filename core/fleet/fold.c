@@ -489,7 +489,7 @@ int tg_fold(const char *const *names, size_t n, struct tg_buf *out, struct tg_er
     return rc;
 }
 
-int tg_fold_names(const struct tg_names *names, struct tg_buf *out, struct tg_error *e)
+int tg_fold_list(const struct tg_hostlist *names, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_folder *f;
     int rc = tg_folder_new(&f, e);
@@ -497,7 +497,7 @@ int tg_fold_names(const struct tg_names *names, struct tg_buf *out, struct tg_er
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < names->n; i++)
-        rc = tg_folder_add(f, tg_names_get(names, i), e);
+        rc = tg_folder_add(f, tg_hostlist_get(names, i), e);
     if (!rc)
         rc = tg_folder_print(f, out, e);
     tg_folder_free(f);

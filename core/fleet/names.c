@@ -97,14 +97,14 @@ int tg_name_compare(const char *a, const char *b)
     return tie;
 }
 
-void tg_names_release(struct tg_names *names)
+void tg_hostlist_release(struct tg_hostlist *names)
 {
     free(names->text);
     free(names->at);
-    *names = (struct tg_names) TG_NAMES_INIT;
+    *names = (struct tg_hostlist) TG_HOSTLIST_INIT;
 }
 
-static int names_room(struct tg_names *names, size_t len)
+static int list_room(struct tg_hostlist *names, size_t len)
 {
     if (names->n == names->at_cap) {
         size_t cap = names->at_cap ? names->at_cap * 2 : 16;
@@ -126,13 +126,13 @@ static int names_room(struct tg_names *names, size_t len)
     return 0;
 }
 
-int tg_names_add(struct tg_names *names, const char *name, size_t len, struct tg_error *e)
+int tg_hostlist_add(struct tg_hostlist *names, const char *name, size_t len, struct tg_error *e)
 {
-    if (names->n >= TG_NAMES_MAX)
-        return tg_fail(e, TG_E_DATA, "more than %d names", TG_NAMES_MAX);
+    if (names->n >= TG_HOSTLIST_MAX)
+        return tg_fail(e, TG_E_DATA, "more than %d names", TG_HOSTLIST_MAX);
     if (len > TG_HOST_NAME_MAX)
         return tg_fail(e, TG_E_DATA, "\"%.60s…\" is too long for a name", name);
-    if (names_room(names, len))
+    if (list_room(names, len))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     names->at[names->n++] = (uint32_t) names->text_len; /* 1,000,000 names of 254 bytes stay below 2^28 */
     memcpy(names->text + names->text_len, name, len);
@@ -141,7 +141,7 @@ int tg_names_add(struct tg_names *names, const char *name, size_t len, struct tg
     return 0;
 }
 
-const char *tg_names_get(const struct tg_names *names, size_t i)
+const char *tg_hostlist_get(const struct tg_hostlist *names, size_t i)
 {
     return names->text + names->at[i];
 }
@@ -151,15 +151,15 @@ static int compare_pointers(const void *a, const void *b)
     return tg_name_compare(*(const char *const *) a, *(const char *const *) b);
 }
 
-static bool is_sorted(const struct tg_names *names)
+static bool is_sorted(const struct tg_hostlist *names)
 {
     for (size_t i = 1; i < names->n; i++)
-        if (tg_name_compare(tg_names_get(names, i - 1), tg_names_get(names, i)) >= 0)
+        if (tg_name_compare(tg_hostlist_get(names, i - 1), tg_hostlist_get(names, i)) >= 0)
             return false;
     return true;
 }
 
-int tg_names_sort(struct tg_names *names, struct tg_error *e)
+int tg_hostlist_sort(struct tg_hostlist *names, struct tg_error *e)
 {
     if (is_sorted(names))
         return 0;
@@ -167,7 +167,7 @@ int tg_names_sort(struct tg_names *names, struct tg_error *e)
     if (!order)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < names->n; i++)
-        order[i] = tg_names_get(names, i);
+        order[i] = tg_hostlist_get(names, i);
     qsort(order, names->n, sizeof *order, compare_pointers);
     size_t n = 0;
     for (size_t i = 0; i < names->n; i++)

@@ -21,7 +21,7 @@
 #define TG_HOST_NAME_MAX 253
 #define TG_HOST_NAME_SIZE (TG_HOST_NAME_MAX + 1)
 /* Of one list: the greatest fleet that tagout is made for. More is refused before any memory is taken. */
-#define TG_NAMES_MAX 1000000
+#define TG_HOSTLIST_MAX 1000000
 
 /* Checks a name of len bytes and writes its lower-case form to out. TG_E_DATA, with what is wrong and, as the error's column, where. */
 int tg_host_name(const char *name, size_t len, char out[TG_HOST_NAME_SIZE], struct tg_error *e);
@@ -29,26 +29,26 @@ int tg_host_name(const char *name, size_t len, char out[TG_HOST_NAME_SIZE], stru
 int tg_name_compare(const char *a, const char *b);
 
 /* A list of names, in one block of memory: about 5 bytes a name beyond its text. */
-struct tg_names {
+struct tg_hostlist {
     char *text;      /* NUL-terminated, one behind the other */
     uint32_t *at;    /* where each begins */
     size_t n, at_cap, text_len, text_cap;
 };
-#define TG_NAMES_INIT {0}
-void tg_names_release(struct tg_names *names);
-/* Appends a name as it is, unchecked. TG_E_DATA past TG_NAMES_MAX, TG_E_MEMORY. */
-int tg_names_add(struct tg_names *names, const char *name, size_t len, struct tg_error *e);
+#define TG_HOSTLIST_INIT {0}
+void tg_hostlist_release(struct tg_hostlist *names);
+/* Appends a name as it is, unchecked. TG_E_DATA past TG_HOSTLIST_MAX, TG_E_MEMORY. */
+int tg_hostlist_add(struct tg_hostlist *names, const char *name, size_t len, struct tg_error *e);
 /* The i-th; lives until the next call that changes the list. */
-const char *tg_names_get(const struct tg_names *names, size_t i);
+const char *tg_hostlist_get(const struct tg_hostlist *names, size_t i);
 /* Orders by tg_name_compare() and drops doubles. */
-int tg_names_sort(struct tg_names *names, struct tg_error *e);
+int tg_hostlist_sort(struct tg_hostlist *names, struct tg_error *e);
 
 /*
  * Expands a list, "web[001-010,12].example.com, r[1-4]n[01-16]", and appends its names, checked and in lower case, in the order in
  * which they are written; doubles stay. Several ranges in one name count like an odometer. TG_E_DATA (column: 1-based, where in
  * text), TG_E_MEMORY. What was appended before a mistake stays in the list.
  */
-int tg_nodeset_expand(const char *text, size_t len, struct tg_names *names, struct tg_error *e);
+int tg_nodeset_expand(const char *text, size_t len, struct tg_hostlist *names, struct tg_error *e);
 
 /*
  * Folds names: add them in any order, then print once. The result depends on the set of names alone (neither on order nor on
@@ -62,6 +62,6 @@ int tg_folder_add(struct tg_folder *folder, const char *name, struct tg_error *e
 int tg_folder_print(struct tg_folder *folder, struct tg_buf *out, struct tg_error *e);
 /* The three in one, over an array or a list. */
 int tg_fold(const char *const *names, size_t n, struct tg_buf *out, struct tg_error *e);
-int tg_fold_names(const struct tg_names *names, struct tg_buf *out, struct tg_error *e);
+int tg_fold_list(const struct tg_hostlist *names, struct tg_buf *out, struct tg_error *e);
 
 #endif

@@ -4,34 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *fold(const struct tg_names *names)
+static char *fold(const struct tg_hostlist *names)
 {
     struct tg_buf b = TG_BUF_INIT;
 
-    if (tg_fold_names(names, &b, NULL))
+    if (tg_fold_list(names, &b, NULL))
         abort();
     return tg_buf_take(&b, NULL);
 }
 
-static void round_trip(struct tg_names *names)
+static void round_trip(struct tg_hostlist *names)
 {
-    struct tg_names again = TG_NAMES_INIT;
+    struct tg_hostlist again = TG_HOSTLIST_INIT;
     char *first = fold(names);
 
     if (tg_nodeset_expand(first, strlen(first), &again, NULL))
         abort();
     char *second = fold(&again);
-    if (strcmp(first, second) != 0 || tg_names_sort(names, NULL) || names->n != again.n)
+    if (strcmp(first, second) != 0 || tg_hostlist_sort(names, NULL) || names->n != again.n)
         abort();
     free(first);
     free(second);
-    tg_names_release(&again);
+    tg_hostlist_release(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct tg_names names = TG_NAMES_INIT;
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
     struct tg_error e = TG_ERROR_INIT;
 
     int rc = tg_nodeset_expand((const char *) data, size, &names, &e);
@@ -39,6 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (!rc && names.n <= 20000)
         round_trip(&names);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
     return 0;
 }

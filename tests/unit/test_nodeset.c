@@ -6,55 +6,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tg_names expanded(const char *text)
+static struct tg_hostlist expanded(const char *text)
 {
-    struct tg_names names = TG_NAMES_INIT;
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
     struct tg_error e = TG_ERROR_INIT;
 
     cr_assert_eq(tg_nodeset_expand(text, strlen(text), &names, &e), 0, "%s: %s", text, e.message);
     return names;
 }
 
-static char *folded(const struct tg_names *names)
+static char *folded(const struct tg_hostlist *names)
 {
     struct tg_buf b = TG_BUF_INIT;
 
-    cr_assert_eq(tg_fold_names(names, &b, NULL), 0);
+    cr_assert_eq(tg_fold_list(names, &b, NULL), 0);
     return tg_buf_take(&b, NULL);
 }
 
 /* Expands, joins with spaces. */
 static void assert_expands(const char *text, const char *expected)
 {
-    struct tg_names names = expanded(text);
+    struct tg_hostlist names = expanded(text);
     struct tg_buf b = TG_BUF_INIT;
 
     for (size_t i = 0; i < names.n; i++)
-        tg_buf_printf(&b, "%s%s", i ? " " : "", tg_names_get(&names, i));
+        tg_buf_printf(&b, "%s%s", i ? " " : "", tg_hostlist_get(&names, i));
     cr_assert_str_eq(tg_buf_text(&b), expected, "%s", text);
     tg_buf_release(&b);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
 }
 
 static void assert_folds(const char *text, const char *expected)
 {
-    struct tg_names names = expanded(text);
+    struct tg_hostlist names = expanded(text);
     char *fold = folded(&names);
 
     cr_assert_str_eq(fold, expected, "%s", text);
     free(fold);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
 }
 
 static void assert_refused(const char *text, const char *message, int column)
 {
-    struct tg_names names = TG_NAMES_INIT;
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
     struct tg_error e = TG_ERROR_INIT;
 
     cr_assert_eq(tg_nodeset_expand(text, strlen(text), &names, &e), TG_E_DATA, "%s", text);
     cr_assert(strstr(e.message, message), "%s: %s", text, e.message);
     cr_assert_eq(e.column, column, "%s: %s: column %d", text, e.message, e.column);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
 }
 
 Test(nodeset, expands_lists_ranges_and_several_brackets)
@@ -115,11 +115,11 @@ Test(nodeset, refuses_more_than_a_million_names_before_it_counts_them)
     assert_refused("a[0-999999]x[0-999999]y[0-999999]z[0-999999]", "more than 1000000 names", 1);
     assert_refused("a[0-999999999999999,0-999999999999999]", "more than 1000000 names", 1);
     assert_refused("a[1-9999999999999999]", "at most 15 digits", 5);
-    struct tg_names names = expanded("a[1-1000000]");
-    cr_assert_eq(names.n, TG_NAMES_MAX);
+    struct tg_hostlist names = expanded("a[1-1000000]");
+    cr_assert_eq(names.n, TG_HOSTLIST_MAX);
     struct tg_error e = TG_ERROR_INIT;
     cr_assert_eq(tg_nodeset_expand("b", 1, &names, &e), TG_E_DATA);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
 }
 
 Test(nodeset, refuses_mistakes_and_says_where)
@@ -176,17 +176,17 @@ Test(host_name, order_is_by_value_of_numbers)
         }
 }
 
-Test(names, sorting_drops_doubles)
+Test(hostlist, sorting_drops_doubles)
 {
-    struct tg_names names = expanded("b2,a10,a9,b2,a10");
+    struct tg_hostlist names = expanded("b2,a10,a9,b2,a10");
     struct tg_buf b = TG_BUF_INIT;
 
-    cr_assert_eq(tg_names_sort(&names, NULL), 0);
+    cr_assert_eq(tg_hostlist_sort(&names, NULL), 0);
     for (size_t i = 0; i < names.n; i++)
-        tg_buf_printf(&b, "%s ", tg_names_get(&names, i));
+        tg_buf_printf(&b, "%s ", tg_hostlist_get(&names, i));
     cr_assert_str_eq(tg_buf_text(&b), "a9 a10 b2 ");
     tg_buf_release(&b);
-    tg_names_release(&names);
+    tg_hostlist_release(&names);
 }
 
 static uint64_t random_state = 42;
@@ -211,14 +211,14 @@ static void random_name(char *out, size_t size)
     }
 }
 
-static struct tg_names random_set(void)
+static struct tg_hostlist random_set(void)
 {
-    struct tg_names names = TG_NAMES_INIT;
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
     char name[64];
 
     for (uint32_t n = 1 + below(below(4) ? 30 : 600); n > 0; n--) {
         random_name(name, sizeof name);
-        cr_assert_eq(tg_names_add(&names, name, strlen(name), NULL), 0);
+        cr_assert_eq(tg_hostlist_add(&names, name, strlen(name), NULL), 0);
     }
     return names;
 }
@@ -226,24 +226,24 @@ static struct tg_names random_set(void)
 Test(nodeset, folding_and_expanding_gives_the_same_set_and_the_same_text)
 {
     for (int round = 0; round < 1500; round++) {
-        struct tg_names names = random_set();
+        struct tg_hostlist names = random_set();
         char *fold = folded(&names);
-        struct tg_names again = expanded(fold);
+        struct tg_hostlist again = expanded(fold);
         char *refold = folded(&again);
         cr_assert_str_eq(refold, fold);
-        cr_assert_eq(tg_names_sort(&names, NULL), 0);
+        cr_assert_eq(tg_hostlist_sort(&names, NULL), 0);
         char *sorted_fold = folded(&names);
         cr_assert_str_eq(sorted_fold, fold); /* neither order nor doubles matter */
         size_t n = again.n;
-        cr_assert_eq(tg_names_sort(&again, NULL), 0);
+        cr_assert_eq(tg_hostlist_sort(&again, NULL), 0);
         cr_assert_eq(again.n, n, "folded text has no doubles");
         cr_assert_eq(again.n, names.n);
         for (size_t i = 0; i < n; i++)
-            cr_assert_str_eq(tg_names_get(&again, i), tg_names_get(&names, i));
+            cr_assert_str_eq(tg_hostlist_get(&again, i), tg_hostlist_get(&names, i));
         free(fold);
         free(refold);
         free(sorted_fold);
-        tg_names_release(&names);
-        tg_names_release(&again);
+        tg_hostlist_release(&names);
+        tg_hostlist_release(&again);
     }
 }
