@@ -1,0 +1,173 @@
+/*
+ * The Puppet driver. The outputs and summaries are those of Puppet 7.23.0 (Debian 12), shortened. P12: what can't be told is unknown.
+ */
+#include <tagout/driver.h>
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct tg_driver *driver;
+static char complaints[2048];
+
+static void complain(void *data, const char *path, const char *message)
+{
+    (void) data;
+    size_t len = strlen(complaints);
+    snprintf(complaints + len, sizeof complaints - len, "%s: %s\n", path, message);
+}
+
+static void set_up(void)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    complaints[0] = '\0';
+    cr_assert_eq(tg_driver_find("puppet", &driver, &e), 0, "%s", e.message);
+}
+
+TestSuite(puppet, .init = set_up);
+
+static struct tg_driver_params *params(const char *json)
+{
+    json_t *v = json_loads(json, 0, NULL);
+    struct tg_driver_params *p = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert(v, "%s", json);
+    cr_assert_eq(driver->params(v, complain, NULL, &p, &e), 0, "%s %s", e.message, complaints);
+    json_decref(v);
+    return p;
+}
+
+static void argv_is(const char *json, enum tg_verb verb, const char *expected)
+{
+    struct tg_driver_params *p = params(json);
+    struct tg_request_context c = {.host = "web1", .run_id = "r"};
+    struct tg_request r = {0};
+    char text[2048] = "";
+
+    cr_assert_eq(driver->request(p, verb, &c, &r, NULL), 0);
+    for (size_t i = 0; r.argv[i]; i++) {
+        strcat(text, i ? " " : "");
+        strcat(text, r.argv[i]);
+    }
+    cr_assert_str_eq(text, expected);
+    cr_assert_eq(r.changes, verb == TG_VERB_APPLY);
+    cr_assert_gt(r.n_files, 0);
+    cr_assert_gt(r.timeout_ms, 0);
+    tg_request_release(&r);
+    driver->params_free(p);
+}
+
+Test(puppet, builds_the_agents_command)
+{
+    argv_is("{\"environment\": \"production\", \"tags\": [\"openssl\", \"ssl::base\"]}", TG_VERB_APPLY,
+            "puppet agent --onetime --no-daemonize --no-usecacheonfailure --no-splay --verbose --waitforlock 5 --maxwaitforlock 600 "
+            "--strict_environment_mode --detailed-exitcodes --color=false --show_diff --environment production --tags openssl,ssl::base");
+}
+
+Test(puppet, builds_applys_command_and_its_dry_run)
+{
+    argv_is("{\"manifest\": \"/etc/site.pp\", \"modulepath\": [\"/a b\", \"/c\"]}", TG_VERB_DRY_RUN,
+            "puppet apply --modulepath /a b:/c --detailed-exitcodes --color=false --show_diff --noop /etc/site.pp");
+}
+
+Test(puppet, every_mistake_is_told_with_its_place)
+{
+    json_t *v = json_loads("{\"enviroment\": \"x\", \"tags\": [\"a\", \"-b\"], \"manifest\": \"site.pp\", \"timeout\": 5, \"modulepath\": \"/m\"}", 0, NULL);
+    struct tg_driver_params *p = NULL;
+
+    cr_assert_eq(driver->params(v, complain, NULL, &p, NULL), TG_E_DATA);
+    cr_assert_null(p);
+    cr_assert(strstr(complaints, "/enviroment: is not known"), "%s", complaints);
+    cr_assert(strstr(complaints, "/tags/1: should be a tag"), "%s", complaints);
+    cr_assert(strstr(complaints, "/manifest: should be an absolute path"), "%s", complaints);
+    cr_assert(strstr(complaints, "/timeout: should be a duration"), "%s", complaints);
+    json_decref(v);
+    complaints[0] = '\0';
+    v = json_loads("{\"modulepath\": \"/m\", \"environment\": \"--noop\"}", 0, NULL);
+    cr_assert_eq(driver->params(v, complain, NULL, &p, NULL), TG_E_DATA);
+    cr_assert(strstr(complaints, "/modulepath: goes with a manifest"), "%s", complaints);
+    cr_assert(strstr(complaints, "/environment: should be"), "%s", complaints);
+    json_decref(v);
+}
+
+#define SUMMARY(last_run, total, changed, failed, out_of_sync, skipped, failures) \
+    "---\nversion:\n  config: 1795312141\n  puppet: 7.23.0\napplication:\n  run_mode: user\nresources:\n  changed: " #changed \
+    "\n  corrective_change: 0\n  failed: " #failed "\n  failed_to_restart: 0\n  out_of_sync: " #out_of_sync "\n  skipped: " #skipped \
+    "\n  total: " #total "\ntime:\n  total: 0.0118345\n  last_run: " #last_run "\nchanges:\n  total: 0\nevents:\n  failure: " #failures "\n  total: 2\n"
+
+static const struct {
+    const char *what;
+    enum tg_verb verb;
+    int status;
+    const char *out, *err, *summary;
+    enum tg_outcome_kind kind;
+    int changed;
+    const char *text;
+} rows[] = {
+    {"unchanged", TG_VERB_APPLY, 0, "Notice: Applied catalog in 0.02 seconds\n", "", SUMMARY(1001, 9, 0, 0, 0, 0, 0), TG_OUTCOME_UNCHANGED, 0, "nothing to change"},
+    {"changed", TG_VERB_APPLY, 2, "Notice: Compiled catalog for vm in 0.02 seconds\nNotice: /File[x]: defined\nNotice: Applied catalog\n", "", SUMMARY(1001, 9, 2, 0, 2, 0, 0), TG_OUTCOME_CHANGED, 2, "changed 2 resources"},
+    {"noop pending", TG_VERB_DRY_RUN, 0, "Notice: Compiled catalog for vm in 0.02 seconds\n+new\nNotice: Applied catalog\n", "", SUMMARY(1001, 9, 0, 0, 2, 0, 0), TG_OUTCOME_WOULD_CHANGE, 2, "would change 2 of 9"},
+    {"noop clean", TG_VERB_DRY_RUN, 0, "", "", SUMMARY(1001, 9, 0, 0, 0, 0, 0), TG_OUTCOME_UNCHANGED, 0, "nothing to change"},
+    {"failed", TG_VERB_APPLY, 4, "", "Error: Facter: Permission denied\nError: Could not find package openssl 3.0.19\nmore\n", SUMMARY(1001, 10, 0, 2, 2, 0, 2), TG_OUTCOME_FAILED, 0, "puppet: Could not find package openssl 3.0.19 (exit 4)"},
+    {"failed although exit 0", TG_VERB_APPLY, 0, "", "", SUMMARY(1001, 10, 0, 1, 1, 0, 1), TG_OUTCOME_FAILED, 0, "puppet: failed"},
+    {"compile error", TG_VERB_APPLY, 1, "", "Error: Could not parse for environment production: Syntax error\n", NULL, TG_OUTCOME_FAILED, -1, "Syntax error (exit 1)"},
+    {"old report", TG_VERB_APPLY, 0, "", "", SUMMARY(900, 9, 0, 0, 0, 0, 0), TG_OUTCOME_UNKNOWN, -1, "left no report"},
+    {"no report", TG_VERB_APPLY, 2, "", "", NULL, TG_OUTCOME_UNKNOWN, -1, "left no report"},
+    {"report of garbage", TG_VERB_APPLY, 0, "", "", "\x01\x02: [", TG_OUTCOME_UNKNOWN, -1, "left no report"},
+    {"tags match nothing", TG_VERB_APPLY, 0, "", "", SUMMARY(1001, 9, 0, 0, 0, 9, 0), TG_OUTCOME_UNKNOWN, -1, "no resource was looked at"},
+    {"empty catalog", TG_VERB_APPLY, 0, "", "", SUMMARY(1001, 0, 0, 0, 0, 0, 0), TG_OUTCOME_UNKNOWN, -1, "no resource was looked at"},
+    {"held by prerun", TG_VERB_APPLY, 1, "", "Error: Could not run command from prerun_command: Execution of '/usr/bin/tagout check' returned 75: TAGOUT-HELD lock=L7K2QX owner=alice@ops1\n", SUMMARY(1001, 0, 0, 0, 0, 0, 0), TG_OUTCOME_HELD, -1, "TAGOUT-HELD lock=L7K2QX owner=alice@ops1"},
+    {"unknown by prerun", TG_VERB_APPLY, 1, "", "Error: … returned 69: TAGOUT-UNKNOWN cause=store-empty\n", NULL, TG_OUTCOME_HELD, -1, "TAGOUT-UNKNOWN cause=store-empty"},
+    {"disabled", TG_VERB_APPLY, 1, "Notice: Skipping run of Puppet configuration client; administratively disabled (Reason: 'OPS-1');\nUse 'puppet agent --enable' to re-enable.\n", "", NULL, TG_OUTCOME_DISABLED, -1, "(Reason: 'OPS-1')"},
+    {"busy", TG_VERB_APPLY, 1, "Notice: Run of Puppet configuration client already in progress; skipping  (/x exists)\n", "", NULL, TG_OUTCOME_BUSY, -1, "another run"},
+    {"not installed", TG_VERB_APPLY, 127, "", "timeout: failed to run command 'puppet': No such file or directory\n", NULL, TG_OUTCOME_FAILED, -1, "not installed"},
+    {"over time", TG_VERB_APPLY, 124, "", "", NULL, TG_OUTCOME_FAILED, -1, "time-out"},
+    {"killed", TG_VERB_APPLY, 137, "", "", NULL, TG_OUTCOME_FAILED, -1, "signal 9"},
+    /* a word of ours in the text of a successful run is no refusal */
+    {"talks of locks", TG_VERB_APPLY, 2, "Notice: content changed to TAGOUT-HELD\n", "", SUMMARY(1001, 9, 1, 0, 1, 0, 0), TG_OUTCOME_CHANGED, 1, "changed 1 resource"},
+};
+
+Test(puppet, tells_what_became_of_a_run)
+{
+    struct tg_driver_params *p = params("{\"manifest\": \"/etc/site.pp\"}");
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tg_answer a = {.status = rows[i].status, .out = rows[i].out, .err = rows[i].err, .started_ms = 1000000, .ended_ms = 1002000};
+        struct tg_outcome o;
+        a.out_len = strlen(a.out);
+        a.err_len = strlen(a.err);
+        if (rows[i].summary) {
+            a.files[0].path = "/var/cache/puppet/public/last_run_summary.yaml";
+            a.files[0].data = rows[i].summary;
+            a.files[0].len = strlen(rows[i].summary);
+            a.n_files = 1;
+        }
+        cr_assert_eq(driver->answer(p, rows[i].verb, &a, &o, NULL), 0);
+        cr_assert_eq(o.kind, rows[i].kind, "%s: %s, %s", rows[i].what, tg_outcome_name(o.kind), o.text);
+        cr_assert(strstr(o.text, rows[i].text), "%s: %s", rows[i].what, o.text);
+        cr_assert_eq(o.changed, rows[i].changed, "%s: %d", rows[i].what, o.changed);
+        tg_outcome_release(&o);
+    }
+    driver->params_free(p);
+}
+
+Test(puppet, a_dry_run_brings_the_diff_alone)
+{
+    struct tg_driver_params *p = params("{\"manifest\": \"/etc/site.pp\"}");
+    static const char summary[] = SUMMARY(1001, 9, 0, 0, 1, 0, 0);
+    struct tg_answer a = {.out = "Notice: Compiled catalog for vm in 0.02 seconds\n--- /etc/x\n+++ /tmp/y\n+hello\nNotice: Applied catalog in 0.01 seconds\n",
+                          .err = "", .started_ms = 1000000, .ended_ms = 1001000, .n_files = 1};
+    struct tg_outcome o;
+
+    a.out_len = strlen(a.out);
+    a.files[0].path = "/x";
+    a.files[0].data = summary;
+    a.files[0].len = sizeof summary - 1;
+    cr_assert_eq(driver->answer(p, TG_VERB_DRY_RUN, &a, &o, NULL), 0);
+    cr_assert_str_eq(o.diff, "--- /etc/x\n+++ /tmp/y\n+hello\n");
+    tg_outcome_release(&o);
+    driver->params_free(p);
+}
