@@ -1,0 +1,295 @@
+/*
+ * The probe "http": one GET, judged by its status ("expect": 200, or a list) and, when asked for, by a text in its body
+ * ("contains"). libcurl's multi interface on the loop. Redirects are not followed unless "follow: true": a health page that
+ * redirects to a login is no health page. Nothing is sent but the request; proxies of the environment are not used.
+ */
+#include <tagout/module.h>
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#define BODY_MAX 65536 /* bytes that are kept to look for "contains"; a health page is small */
+
+struct ask {
+    struct tg_probe_impl *probe;
+    CURL *easy;
+    struct ask *next, **self;
+    tg_probe_fn done;
+    void *data;
+    long expect[16];
+    size_t n_expect;
+    char *contains;
+    char error[CURL_ERROR_SIZE];
+    char body[BODY_MAX + 1];
+    size_t body_len;
+};
+
+struct tg_probe_impl {
+    struct tg_loop *loop;
+    uv_loop_t *uv;
+    CURLM *multi;
+    uv_timer_t timer;
+    int handles;         /* of libuv, still open */
+    struct ask *first;
+};
+
+struct socket_watch {
+    struct tg_probe_impl *probe;
+    uv_poll_t poll;
+    curl_socket_t fd;
+};
+
+static void answer(struct ask *a, enum tg_verdict verdict, const char *text)
+{
+    *a->self = a->next;
+    if (a->next)
+        a->next->self = a->self;
+    curl_multi_remove_handle(a->probe->multi, a->easy);
+    curl_easy_cleanup(a->easy);
+    a->done(a->data, verdict, text);
+    free(a->contains);
+    free(a);
+}
+
+static bool expected(const struct ask *a, long status)
+{
+    for (size_t i = 0; i < a->n_expect; i++)
+        if (a->expect[i] == status)
+            return true;
+    return a->n_expect == 0 && status == 200;
+}
+
+static void judge(struct ask *a, CURLcode code)
+{
+    char text[CURL_ERROR_SIZE + 128];
+    long status = 0;
+    char *url = NULL;
+
+    curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(a->easy, CURLINFO_EFFECTIVE_URL, &url);
+    bool enough = code == CURLE_WRITE_ERROR && a->body_len == BODY_MAX; /* the page went on: what we kept decides */
+    if (code != CURLE_OK && !enough)
+        snprintf(text, sizeof text, "%s: %.80s", a->error[0] ? a->error : curl_easy_strerror(code), url ? url : "");
+    else if (!expected(a, status))
+        snprintf(text, sizeof text, "%ld on %.100s", status, url ? url : "");
+    else if (a->contains && !strstr(a->body, a->contains))
+        snprintf(text, sizeof text, "%ld on %.80s, but without \"%.40s\"", status, url ? url : "", a->contains);
+    else {
+        snprintf(text, sizeof text, "%ld", status);
+        answer(a, TG_VERDICT_PASS, text);
+        return;
+    }
+    answer(a, TG_VERDICT_FAIL, text);
+}
+
+static void look_for_ends(struct tg_probe_impl *p)
+{
+    CURLMsg *m;
+    int left;
+
+    while ((m = curl_multi_info_read(p->multi, &left)) != NULL)
+        if (m->msg == CURLMSG_DONE) {
+            struct ask *a = NULL;
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &a);
+            judge(a, m->data.result);
+        }
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+    struct socket_watch *w = poll->data;
+    struct tg_probe_impl *p = w->probe;
+    int flags = status < 0 ? CURL_CSELECT_ERR : ((events & UV_READABLE) ? CURL_CSELECT_IN : 0) | ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
+    int running;
+
+    curl_multi_socket_action(p->multi, w->fd, flags, &running);
+    look_for_ends(p);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct tg_probe_impl *p = timer->data;
+    int running;
+
+    curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    look_for_ends(p);
+}
+
+static int want_timer(CURLM *multi, long ms, void *data)
+{
+    struct tg_probe_impl *p = data;
+
+    (void) multi;
+    if (ms < 0)
+        uv_timer_stop(&p->timer);
+    else
+        uv_timer_start(&p->timer, on_timer, ms ? (uint64_t) ms : 1, 0); /* never from within: curl is not re-entrant */
+    return 0;
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+    struct socket_watch *w = handle->data;
+
+    w->probe->handles--;
+    free(w);
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
+{
+    struct tg_probe_impl *p = data;
+    struct socket_watch *w = socket_data;
+
+    (void) easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            curl_multi_assign(p->multi, fd, NULL);
+            uv_poll_stop(&w->poll);
+            uv_close((uv_handle_t *) &w->poll, watch_closed);
+        }
+        return 0;
+    }
+    if (!w) {
+        if (!(w = calloc(1, sizeof *w)) || uv_poll_init_socket(p->uv, &w->poll, fd) != 0) {
+            free(w);
+            return -1;
+        }
+        w->probe = p;
+        w->fd = fd;
+        w->poll.data = w;
+        p->handles++;
+        curl_multi_assign(p->multi, fd, w);
+    }
+    uv_poll_start(&w->poll, ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0), on_socket);
+    return 0;
+}
+
+static size_t take_body(char *bytes, size_t size, size_t n, void *data)
+{
+    struct ask *a = data;
+    size_t len = size * n, room = BODY_MAX - a->body_len;
+
+    memcpy(a->body + a->body_len, bytes, len < room ? len : room);
+    a->body_len += len < room ? len : room;
+    a->body[a->body_len] = '\0';
+    return len <= room ? len : 0; /* an endless page ends here */
+}
+
+static int probe_open(struct tg_loop *loop, struct tg_probe_impl **out, struct tg_error *e)
+{
+    struct tg_probe_impl *p;
+
+    if (!tg_loop_uv(loop))
+        return tg_fail(e, TG_E_BUG, "http can't be asked on a virtual loop");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+        return tg_fail(e, TG_E_CONFIG, "libcurl does not start");
+    if (!(p = calloc(1, sizeof *p)) || !(p->multi = curl_multi_init())) {
+        free(p);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    p->loop = loop;
+    p->uv = tg_loop_uv(loop);
+    uv_timer_init(p->uv, &p->timer);
+    p->timer.data = p;
+    p->handles = 1;
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 256L);
+    *out = p;
+    return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    ((struct tg_probe_impl *) handle->data)->handles--;
+}
+
+static void probe_close(struct tg_probe_impl *p)
+{
+    if (!p)
+        return;
+    while (p->first)
+        answer(p->first, TG_VERDICT_INCONCLUSIVE, "given up");
+    curl_multi_cleanup(p->multi);
+    uv_close((uv_handle_t *) &p->timer, timer_closed);
+    while (p->handles > 0)
+        tg_loop_turn(p->loop, 0);
+    free(p);
+    curl_global_cleanup();
+}
+
+static bool read_options(struct ask *a, const json_t *options)
+{
+    const json_t *expect = json_object_get(options, "expect");
+    const char *contains = json_string_value(json_object_get(options, "contains"));
+
+    if (json_is_integer(expect))
+        a->expect[a->n_expect++] = (long) json_integer_value(expect);
+    for (size_t i = 0; i < json_array_size(expect) && a->n_expect < sizeof a->expect / sizeof a->expect[0]; i++)
+        a->expect[a->n_expect++] = (long) json_integer_value(json_array_get(expect, i));
+    return !contains || (a->contains = strdup(contains)) != NULL;
+}
+
+static bool set_up(struct ask *a, const char *url, const json_t *options, int64_t timeout_ms)
+{
+    CURL *c = a->easy;
+
+    return curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PRIVATE, a) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, json_is_true(json_object_get(options, "follow")) ? 1L : 0L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_MAXREDIRS, 5L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long) timeout_ms) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, a->error) == CURLE_OK && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEDATA, a) == CURLE_OK && curl_easy_setopt(c, CURLOPT_USERAGENT, "tagout/" TG_RELEASE) == CURLE_OK;
+}
+
+static int probe_ask(struct tg_probe_impl *p, const char *what, const json_t *options, int64_t timeout_ms, tg_probe_fn done, void *data,
+                     struct tg_error *e)
+{
+    struct ask *a = calloc(1, sizeof *a);
+
+    if (!a || !(a->easy = curl_easy_init())) {
+        free(a);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    a->probe = p;
+    a->done = done;
+    a->data = data;
+    if (!read_options(a, options) || !set_up(a, what, options, timeout_ms) || curl_multi_add_handle(p->multi, a->easy) != CURLM_OK) {
+        curl_easy_cleanup(a->easy);
+        free(a->contains);
+        free(a);
+        return tg_fail(e, TG_E_DATA, "\"%.100s\" can't be asked over HTTP", what);
+    }
+    a->next = p->first;
+    a->self = &p->first;
+    if (a->next)
+        a->next->self = &a->next;
+    p->first = a;
+    return 0;
+}
+
+static const struct tg_probe_backend probe = {
+    .version = TG_PROBE_ABI,
+    .name = "http",
+    .about = "HTTP status and content",
+    .open = probe_open,
+    .close = probe_close,
+    .ask = probe_ask,
+};
+
+extern const struct tg_module tagout_module;
+TG_MODULE_EXPORT const struct tg_module tagout_module = {
+    .abi = TG_MODULE_ABI,
+    .name = "http",
+    .release = TG_RELEASE,
+    .probe = &probe,
+};
