@@ -51,8 +51,8 @@ static void set_text(char *text, size_t size, const char *format, va_list args)
     else if ((size_t) n >= size)
         mark_cut(text, size);
     for (char *c = text; *c; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
+        if ((unsigned char) *c < 0x20 || *c == 0x7f)
+            *c = ' '; /* one line, and nothing that a terminal would obey */
 }
 
 int tg_failv(struct tg_error *e, int code, const char *format, va_list args)
