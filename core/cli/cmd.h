@@ -7,6 +7,7 @@
 #define TG_CLI_CMD_H
 
 #include "base/nearest.h"
+#include "config/problems.h"
 
 #include <tagout/error.h>
 #include <tagout/loop.h>
@@ -74,6 +75,7 @@ struct tg_frame {
     int argc;              /* positional arguments, behind the command's name */
     char **argv;
     char **command;        /* behind "--", NULL-terminated; NULL when there is none */
+    struct tg_problems problems; /* mistakes in files; when a command ends with TG_E_DATA, main prints them in place of the error */
     struct tg_config *config;
     struct tg_loop *loop;
     struct tg_store *store;
@@ -109,7 +111,7 @@ int tg_frame_prepare(struct tg_frame *frame, struct tg_error *e);
 void tg_frame_release(struct tg_frame *frame);
 /* Prints one JSON document and a line feed on stdout; consumes value. */
 int tg_print_json(json_t *value, struct tg_error *e);
-/* "tagout: …" and its hint on stderr; with json as an object. */
-void tg_print_error(const struct tg_frame *frame, const struct tg_error *e);
+/* "tagout: …" and its hint on stderr; with json as an object. Of TG_E_DATA with frame->problems, those with their excerpts. */
+void tg_print_error(struct tg_frame *frame, const struct tg_error *e);
 
 #endif

@@ -23,10 +23,35 @@ static void look_at_terminal(struct tg_frame *f)
         f->width = size.ws_col;
 }
 
-void tg_print_error(const struct tg_frame *f, const struct tg_error *e)
+static void print_problems(struct tg_frame *f)
+{
+    struct tg_buf text = TG_BUF_INIT;
+
+    tg_problems_text(&f->problems, &text);
+    fputs(tg_buf_text(&text), stderr);
+    tg_buf_release(&text);
+}
+
+static void print_problems_json(struct tg_frame *f)
+{
+    json_t *json = tg_problems_json(&f->problems);
+
+    if (json && json_dumpf(json, stderr, JSON_COMPACT) == 0)
+        fputc('\n', stderr);
+    json_decref(json);
+}
+
+void tg_print_error(struct tg_frame *f, const struct tg_error *e)
 {
     char text[1200];
 
+    if (e->code == TG_E_DATA && tg_problems_count(&f->problems)) {
+        if (f->json)
+            print_problems_json(f);
+        else
+            print_problems(f);
+        return;
+    }
     if (f->json) {
         json_t *o = json_pack("{s:{s:s,s:s,s:i}}", "error", "code", tg_code_name(e->code), "message", e->message, "exit",
                               tg_exit_status(e->code));
@@ -92,6 +117,7 @@ int main(int argc, char **argv)
     if (rc)
         tg_print_error(&f, &e);
     tg_frame_release(&f);
+    tg_problems_release(&f.problems);
     tg_cli_release(&f);
     return rc ? tg_exit_status(rc) : f.status;
 }

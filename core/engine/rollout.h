@@ -5,6 +5,8 @@
 #ifndef TG_ENGINE_ROLLOUT_H
 #define TG_ENGINE_ROLLOUT_H
 
+#include "config/share.h"
+
 #include <tagout/driver.h>
 #include <tagout/error.h>
 #include <jansson.h>
@@ -13,15 +15,6 @@
 #include <stdint.h>
 
 struct tg_problems;
-
-/* A number of hosts, or a share of them in thousandths of a percent (30 % = 30000), so that nothing is rounded twice. */
-enum tg_share_kind { TG_SHARE_UNSET, TG_SHARE_COUNT, TG_SHARE_PERCENT };
-struct tg_share {
-    enum tg_share_kind kind;
-    int64_t value;
-};
-/* How many of total: a percentage is rounded up (1 % of 10 hosts is 1 host), at most total; UNSET gives -1. */
-int64_t tg_share_of(const struct tg_share *share, int64_t total);
 
 struct tg_stage_spec {
     char *name;
