@@ -1,0 +1,498 @@
+/* The step of a run: one event against the tables, then whatever follows from it. See run.h. */
+#include "engine/run.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a step carries about. failed: memory ran short on the way. */
+struct step {
+    struct tg_run *run;
+    struct tg_run_actions *out;
+    int64_t now_ms;
+    bool failed;
+};
+
+bool tg_host_state_is_end(enum tg_host_state state)
+{
+    return state >= TG_HOST_DONE;
+}
+
+bool tg_host_state_is_work(enum tg_host_state state)
+{
+    return (state >= TG_HOST_LOCKING && state <= TG_HOST_VERIFYING) || state == TG_HOST_DRY_CHECKING ||
+           state == TG_HOST_DRY_RUNNING || state == TG_HOST_LOST;
+}
+
+static bool in_flight(enum tg_host_state state)
+{
+    return state != TG_HOST_WAITING && !tg_host_state_is_end(state);
+}
+
+void tg_run_actions_release(struct tg_run_actions *actions)
+{
+    free(actions->items);
+    *actions = (struct tg_run_actions) {0};
+}
+
+static void add(struct step *s, enum tg_run_action_kind kind, size_t host, size_t stage, int64_t until_ms)
+{
+    struct tg_run_actions *a = s->out;
+
+    if (kind == TG_DO_NOTHING)
+        return;
+    if (a->n == a->cap) {
+        size_t cap = a->cap ? a->cap * 2 : 16;
+        struct tg_run_action *items = realloc(a->items, cap * sizeof *items);
+        if (!items) {
+            s->failed = true;
+            return;
+        }
+        a->items = items;
+        a->cap = cap;
+    }
+    a->items[a->n++] = (struct tg_run_action) {.kind = kind,
+                                               .host = host,
+                                               .stage = stage,
+                                               .attempt = host == TG_RUN_NONE ? 0 : s->run->hosts[host].attempt,
+                                               .until_ms = until_ms};
+}
+
+static void set_text(struct step *s, char **where, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+
+    if (text && !copy)
+        s->failed = true;
+    free(*where);
+    *where = copy;
+}
+
+/* ---- counting ---- */
+
+size_t tg_run_failures(const struct tg_run *run)
+{
+    size_t n = run->totals[TG_HOST_FAILED] + run->totals[TG_HOST_UNKNOWN] + run->totals[TG_HOST_LOST];
+
+    if (run->totals[TG_HOST_STUCK])
+        for (size_t i = 0; i < run->plan->n_hosts; i++)
+            if (run->hosts[i].state == TG_HOST_STUCK)
+                n += run->hosts[i].end == TG_HOST_FAILED || run->hosts[i].end == TG_HOST_UNKNOWN;
+    return n;
+}
+
+int64_t tg_run_failures_max(const struct tg_run *run)
+{
+    int64_t max = tg_share_of(&run->plan->failed, (int64_t) run->plan->n_targets);
+
+    return max < 0 ? 0 : max;
+}
+
+static size_t stage_done(const struct tg_run_stage *stage)
+{
+    return stage->counts[TG_HOST_DONE] + stage->stuck_done;
+}
+
+size_t tg_run_done(const struct tg_run *run)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->plan->n_stages; i++)
+        n += stage_done(&run->stages[i]);
+    return n;
+}
+
+size_t tg_run_leftovers(const struct tg_run *run)
+{
+    return run->totals[TG_HOST_LOST] + run->totals[TG_HOST_STUCK];
+}
+
+enum tg_run_end tg_run_end(const struct tg_run *run)
+{
+    if (run->state != TG_RUN_ENDED)
+        return TG_END_NONE;
+    if (run->aborted)
+        return TG_END_ABORTED;
+    if (run->halted)
+        return TG_END_HALTED;
+    return run->totals[TG_HOST_DONE] == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
+}
+
+static bool too_many_failures(const struct tg_run *run)
+{
+    size_t finished = 0;
+
+    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
+        finished += run->totals[state];
+    if (run->plan->failed.kind == TG_SHARE_PERCENT && (int64_t) finished < run->plan->of_at_least)
+        return false;
+    return (int64_t) tg_run_failures(run) > tg_run_failures_max(run);
+}
+
+/* ---- hosts ---- */
+
+static bool stopping(const struct tg_run *run)
+{
+    return run->state != TG_RUN_ACTIVE;
+}
+
+static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
+{
+    struct tg_run_host *h = &run->hosts[i];
+    struct tg_run_stage *stage = &run->stages[h->stage];
+
+    run->totals[h->state]--;
+    stage->counts[h->state]--;
+    run->in_work -= tg_host_state_is_work(h->state);
+    run->in_flight -= in_flight(h->state);
+    stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
+    h->state = to;
+    run->totals[to]++;
+    stage->counts[to]++;
+    run->in_work += tg_host_state_is_work(to);
+    run->in_flight += in_flight(to);
+    stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
+    size_t offset = i - run->plan->stages[h->stage].first;
+    if (to == TG_HOST_WAITING && offset < stage->next)
+        stage->next = offset;
+}
+
+/* A bake is still ahead of this host: only in the stage that is running, and not for one that was lost and came back later. */
+static bool will_bake(const struct tg_run *run, const struct tg_run_host *h)
+{
+    return run->plan->stages[h->stage].bake_ms > 0 && h->stage == run->stage && run->stages[h->stage].state == TG_STAGE_RUNNING;
+}
+
+static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_event *ev)
+{
+    if (ev->text || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
+        set_text(s, &h->text, ev->text);
+    if (ev->kind == TG_EV_LOCKED)
+        set_text(s, &h->lock, ev->lock);
+    if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_LOCK_REFUSED)
+        set_text(s, &h->lock, NULL);
+    if (ev->kind == TG_EV_APPLIED || ev->kind == TG_EV_FAILED || ev->kind == TG_EV_HELD || ev->kind == TG_EV_UNPROVEN) {
+        h->outcome = ev->outcome;
+        h->changed = ev->changed;
+    }
+    if (ev->kind == TG_EV_BUSY)
+        h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
+    if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY)
+        h->started_ms = s->now_ms;
+}
+
+/* 0, or TG_E_DATA for an event that answers nothing. */
+static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, struct tg_error *e)
+{
+    struct tg_run *run = s->run;
+    struct tg_run_host *h = &run->hosts[i];
+    struct tg_run_event as = *ev;
+    enum tg_pair pair;
+
+    if (as.kind == TG_EV_BUSY && h->attempt >= TG_RUN_ATTEMPTS_MAX && h->state != TG_HOST_DRY_RUNNING)
+        as.kind = TG_EV_HELD;
+    const struct tg_host_rule *rule = tg_host_rule_find(h->state, as.kind, &pair);
+    if (!rule) {
+        if (pair == TG_PAIR_IGNORED)
+            return 0;
+        return tg_fail(e, TG_E_DATA, "\"%s\" for %s, which is %s", tg_run_event_name(as.kind), run->plan->hosts[i].name,
+                       tg_host_state_name(h->state));
+    }
+    bool stop = stopping(run) || (as.kind == TG_EV_VERIFIED && h->state == TG_HOST_VERIFYING && !will_bake(run, h));
+    enum tg_host_state next = stop ? rule->stopping.next : rule->active.next;
+    enum tg_run_action_kind action = stop ? rule->stopping.action : rule->active.action;
+    if (next == TG_HOST_UNLOCKING && h->state != TG_HOST_UNLOCKING && h->state != TG_HOST_STUCK)
+        h->end = stop ? rule->stopping.end : rule->active.end;
+    else if (as.kind == TG_EV_UNLOCKED)
+        next = h->end;
+    remember(s, h, &as);
+    move_host(run, i, next);
+    if (tg_host_state_is_end(next))
+        h->ended_ms = s->now_ms;
+    add(s, action, i, h->stage, action == TG_DO_RETRY ? s->now_ms + TG_RUN_BUSY_MS : 0);
+    return 0;
+}
+
+static void tell_host(struct step *s, size_t i, enum tg_run_event_kind kind)
+{
+    struct tg_run_event ev = {.kind = kind, .at_ms = s->now_ms, .host = i, .stage = TG_RUN_NONE};
+    int rc = host_event(s, i, &ev, NULL);
+
+    assert(!rc); /* the tables have every pair of what we send ourselves */
+    (void) rc;
+}
+
+/* ---- stages ---- */
+
+static int stage_event(struct step *s, size_t i, enum tg_run_event_kind kind, struct tg_error *e)
+{
+    struct tg_run *run = s->run;
+    struct tg_run_stage *stage = &run->stages[i];
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+    enum tg_pair pair;
+    const struct tg_stage_rule *rule = tg_stage_rule_find(stage->state, kind, &pair);
+
+    if (!rule)
+        return pair == TG_PAIR_IGNORED
+                   ? 0
+                   : tg_fail(e, TG_E_DATA, "\"%s\" for stage %s, which is %s", tg_run_event_name(kind), p->name, tg_stage_state_name(stage->state));
+    stage->state = rule->next;
+    if (kind == TG_EV_OPEN)
+        stage->started_ms = s->now_ms;
+    if (kind == TG_EV_ALL_VERIFIED)
+        stage->bake_until_ms = s->now_ms + p->bake_ms;
+    if (stage->state == TG_STAGE_DONE)
+        stage->ended_ms = s->now_ms;
+    add(s, rule->action, TG_RUN_NONE, i, stage->bake_until_ms);
+    if (kind != TG_EV_BAKED)
+        return 0;
+    stage->baked = true;
+    for (size_t h = p->first; h < p->first + p->count; h++)
+        if (run->hosts[h].state == TG_HOST_BAKING)
+            tell_host(s, h, TG_EV_BAKE_ENDED);
+    return 0;
+}
+
+static void tell_stage(struct step *s, size_t i, enum tg_run_event_kind kind)
+{
+    int rc = stage_event(s, i, kind, NULL);
+
+    assert(!rc);
+    (void) rc;
+}
+
+/* ---- the run ---- */
+
+static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_error *e)
+{
+    struct tg_run *run = s->run;
+    enum tg_pair pair;
+    const struct tg_run_rule *rule = tg_run_rule_find(run->state, kind, &pair);
+
+    if (!rule)
+        return pair == TG_PAIR_IGNORED
+                   ? 0
+                   : tg_fail(e, TG_E_DATA, "\"%s\" for a run that is %s", tg_run_event_name(kind), tg_run_state_name(run->state));
+    run->state = rule->next;
+    run->halted |= (rule->what & TG_RUN_MARK_HALTED) != 0;
+    run->aborted |= (rule->what & TG_RUN_MARK_ABORTED) != 0;
+    if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED)) {
+        enum tg_run_event_kind told = rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED;
+        for (size_t i = 0; i < run->plan->n_hosts; i++)
+            tell_host(s, i, told);
+        for (size_t i = 0; i < run->plan->n_stages && told == TG_EV_RESUMED && !stopping(run); i++)
+            tell_stage(s, i, told);
+    }
+    if (rule->what & (TG_RUN_SAY_REST | TG_RUN_SAY_END))
+        add(s, rule->what & TG_RUN_SAY_REST ? TG_DO_REST : TG_DO_END, TG_RUN_NONE, TG_RUN_NONE, 0);
+    return 0;
+}
+
+static void tell_run(struct step *s, enum tg_run_event_kind kind)
+{
+    int rc = run_event(s, kind, NULL);
+
+    assert(!rc);
+    (void) rc;
+}
+
+static void halt(struct step *s, const char *why)
+{
+    set_text(s, &s->run->why, why);
+    tell_run(s, TG_EV_HALT);
+}
+
+static void halt_for_failures(struct step *s)
+{
+    struct tg_run *run = s->run;
+    char why[256];
+    size_t n = tg_run_failures(run);
+    int64_t max = tg_run_failures_max(run);
+
+    if (run->plan->failed.kind == TG_SHARE_PERCENT)
+        snprintf(why, sizeof why, "%zu failed, more than %.4g %% of %zu (%zu > %lld)", n, (double) run->plan->failed.value / 1000,
+                 run->plan->n_targets, n, (long long) max);
+    else
+        snprintf(why, sizeof why, "%zu failed, at most %lld may", n, (long long) max);
+    halt(s, why);
+}
+
+/* ---- what follows by itself ---- */
+
+static void start_hosts(struct step *s)
+{
+    struct tg_run *run = s->run;
+
+    /* Earlier stages first: a lost host that turned out to be untouched waits there. */
+    for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
+        const struct tg_plan_stage *p = &run->plan->stages[i];
+        struct tg_run_stage *stage = &run->stages[i];
+        while (stage->counts[TG_HOST_WAITING] && (int64_t) run->in_work < run->plan->running) {
+            size_t h = p->first + stage->next++;
+            if (run->hosts[h].state == TG_HOST_WAITING)
+                tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
+        }
+    }
+}
+
+static size_t before_bake(const struct tg_run_stage *stage)
+{
+    size_t n = stage->counts[TG_HOST_WAITING];
+
+    for (int state = TG_HOST_LOCKING; state <= TG_HOST_VERIFYING; state++)
+        n += stage->counts[state];
+    return n;
+}
+
+static bool all_ended(const struct tg_run_stage *stage, size_t count)
+{
+    size_t n = 0;
+
+    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
+        n += stage->counts[state];
+    return n == count;
+}
+
+/* Moves the current stage on. Returns whether another look is worth it. */
+static bool advance_stage(struct step *s)
+{
+    struct tg_run *run = s->run;
+    const struct tg_plan_stage *p = &run->plan->stages[run->stage];
+    struct tg_run_stage *stage = &run->stages[run->stage];
+    char why[256];
+
+    if (stage->state == TG_STAGE_WAITING) {
+        tell_stage(s, run->stage, TG_EV_OPEN);
+        return true;
+    }
+    bool good = stage_done(stage) + stage->counts[TG_HOST_BAKING] > 0;
+    if (stage->state == TG_STAGE_RUNNING && p->bake_ms > 0 && !p->dry_run && good) {
+        if (before_bake(stage) == 0)
+            tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
+        return false;
+    }
+    if (stage->state == TG_STAGE_BAKING || !all_ended(stage, p->count))
+        return false;
+    tell_stage(s, run->stage, TG_EV_ALL_ENDED);
+    run->stage++;
+    if (p->count > 0 && stage_done(stage) == 0 && run->stage < run->plan->n_stages) {
+        snprintf(why, sizeof why, "stage %s proves nothing: none of its %zu host%s ended well", p->name, p->count, p->count == 1 ? "" : "s");
+        halt(s, why);
+        return false;
+    }
+    return true;
+}
+
+static void settle(struct step *s)
+{
+    struct tg_run *run = s->run;
+
+    if ((run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING) && too_many_failures(run))
+        halt_for_failures(s);
+    while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
+        ;
+    if (run->state == TG_RUN_ACTIVE)
+        start_hosts(s);
+    if (run->state == TG_RUN_ACTIVE && run->in_flight == 0 && run->totals[TG_HOST_WAITING] && (int64_t) run->in_work >= run->plan->running)
+        halt(s, "hosts that were lost take up all of limits.running");
+    if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
+        tell_run(s, TG_EV_COMPLETE);
+    if (stopping(run) && run->in_flight == 0)
+        tell_run(s, TG_EV_IDLE);
+}
+
+static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
+{
+    bool of_host = ev->kind > TG_EV_BAKED;
+
+    if (ev->kind >= TG_EV_EXTERNAL)
+        return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
+    if (of_host && ev->host >= run->plan->n_hosts)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for host %zu of %zu", tg_run_event_name(ev->kind), ev->host, run->plan->n_hosts);
+    if (ev->kind == TG_EV_BAKED && ev->stage >= run->plan->n_stages)
+        return tg_fail(e, TG_E_DATA, "\"baked\" for stage %zu of %zu", ev->stage, run->plan->n_stages);
+    if (run->state == TG_RUN_NEW && of_host)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for a run that has not begun", tg_run_event_name(ev->kind));
+    return 0;
+}
+
+static void remember_run(struct step *s, const struct tg_run_event *ev, bool was_aborted)
+{
+    struct tg_run *run = s->run;
+
+    if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME)
+        run->epoch = ev->epoch;
+    if (!run->started_ms)
+        run->started_ms = s->now_ms;
+    if (run->aborted && !was_aborted) {
+        set_text(s, &run->why, ev->text ? ev->text : "");
+        set_text(s, &run->by, ev->by);
+    }
+}
+
+int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
+{
+    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms};
+    bool was_aborted = run->aborted;
+    int rc = check(run, ev, e);
+
+    if (!rc && ev->kind > TG_EV_BAKED)
+        rc = host_event(&s, ev->host, ev, e);
+    else if (!rc && ev->kind == TG_EV_BAKED)
+        rc = stage_event(&s, ev->stage, ev->kind, e);
+    else if (!rc)
+        rc = run_event(&s, ev->kind, e);
+    if (rc)
+        return rc;
+    run->last_ms = ev->at_ms;
+    if (ev->kind <= TG_EV_ABORT)
+        remember_run(&s, ev, was_aborted);
+    settle(&s);
+    return s.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+}
+
+/* ---- life ---- */
+
+int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error *e)
+{
+    struct tg_run *run = calloc(1, sizeof *run);
+
+    if (!run)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    run->plan = plan;
+    run->stages = calloc(plan->n_stages + 1, sizeof *run->stages);
+    run->hosts = calloc(plan->n_hosts + 1, sizeof *run->hosts);
+    if (!run->stages || !run->hosts) {
+        tg_run_free(run);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    size_t covered = 0;
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        const struct tg_plan_stage *p = &plan->stages[i];
+        for (size_t h = p->first; h < p->first + p->count && h < plan->n_hosts; h++, covered++)
+            run->hosts[h] = (struct tg_run_host) {.stage = i, .attempt = 1, .changed = -1};
+        run->stages[i].counts[TG_HOST_WAITING] = p->count;
+    }
+    run->totals[TG_HOST_WAITING] = plan->n_hosts;
+    *out = run;
+    if (covered == plan->n_hosts)
+        return 0;
+    tg_run_free(run);
+    return tg_fail(e, TG_E_DATA, "the plan has %zu hosts, its stages have %zu", plan->n_hosts, covered);
+}
+
+void tg_run_free(struct tg_run *run)
+{
+    if (!run)
+        return;
+    for (size_t i = 0; run->hosts && i < run->plan->n_hosts; i++) {
+        free(run->hosts[i].lock);
+        free(run->hosts[i].text);
+    }
+    free(run->hosts);
+    free(run->stages);
+    free(run->why);
+    free(run->by);
+    free(run);
+}

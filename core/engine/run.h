@@ -1,0 +1,293 @@
+/*
+ * A run: one execution of a plan, as a pure state machine. No I/O, no clock, no globals: what happened goes in as events, what is to
+ * be done comes out as actions. Whoever drives it (engine/drive.h) writes both to the journal before it does anything, so that a
+ * run which lost its driver is the same machine again once the journal's events have been fed to a new one (P7).
+ *
+ * Three machines in one, each a const table (run_table.c): the run, its stages, the hosts of a stage. An event whose pair with the
+ * current state is in no table is refused: it means a garbled journal, or a bug.
+ *
+ * How ends are counted, and what they stop:
+ *   failed       the tool or a verification said no. Counts against failure.failed.
+ *   unknown      may have been changed, nothing proves how it went. Counts against failure.failed as well: a change that cuts the
+ *                host off looks just like this.
+ *   lost         unknown, and it could not even be looked at: as unknown, and its lock stays and limits.running counts it, since
+ *                the change may still be going on.
+ *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
+ *   unreachable  nothing was sent. Not a failure: the change can't be to blame.
+ * A stage of which no host at all ended well proves nothing, so none follows it: the run halts. A run with any host that did not end
+ * well, or that left something behind, ends badly.
+ */
+#ifndef TG_ENGINE_RUN_H
+#define TG_ENGINE_RUN_H
+
+#include "engine/plan.h"
+
+enum tg_run_state {
+    TG_RUN_NEW,
+    TG_RUN_ACTIVE,
+    TG_RUN_PAUSING,  /* starts nothing, what is in flight ends; then PAUSED */
+    TG_RUN_PAUSED,   /* nobody at work; resume goes on */
+    TG_RUN_HALTING,  /* too many failures: as PAUSING, then ENDED */
+    TG_RUN_ABORTING, /* somebody said stop: as PAUSING, then ENDED, for ever (P10) */
+    TG_RUN_SETTLING, /* ended, but hosts were lost or things left behind: looks at those again, starts nothing */
+    TG_RUN_ENDED,
+    TG_RUN_STATES
+};
+
+enum tg_stage_state {
+    TG_STAGE_WAITING,
+    TG_STAGE_RUNNING,
+    TG_STAGE_BAKING,  /* every host verified, or ended */
+    TG_STAGE_PROVING, /* baked: verified once more before the locks go */
+    TG_STAGE_DONE,
+    TG_STAGE_STATES
+};
+
+enum tg_host_state {
+    TG_HOST_WAITING,
+    TG_HOST_LOCKING,
+    TG_HOST_CHECKING, /* asks the guard, with the token of our own lock */
+    TG_HOST_APPLYING,
+    TG_HOST_LOOKING,  /* the outcome of its apply is not known: looks for the step on the host */
+    TG_HOST_BUSY,     /* the tool was running already: waits, then tries again */
+    TG_HOST_VERIFYING,
+    TG_HOST_BAKING,   /* verified, locked, waits for the stage's bake to end */
+    TG_HOST_PROVING,
+    TG_HOST_UNLOCKING,
+    TG_HOST_DRY_CHECKING,
+    TG_HOST_DRY_RUNNING,
+    /* ends */
+    TG_HOST_DONE,
+    TG_HOST_FAILED,
+    TG_HOST_HELD,
+    TG_HOST_UNREACHABLE,
+    TG_HOST_UNKNOWN,
+    TG_HOST_LOST,
+    TG_HOST_STUCK,    /* ended as host.end says, but its lock could not be released: a leftover */
+    TG_HOST_STATES
+};
+
+enum tg_run_event_kind {
+    /* of the run */
+    TG_EV_BEGIN,
+    TG_EV_RESUME, /* a driver has taken the seat: whatever was in flight is asked after */
+    TG_EV_PAUSE,
+    TG_EV_ABORT,
+    /* of a stage */
+    TG_EV_BAKED,
+    /* of a host */
+    TG_EV_LOCKED,
+    TG_EV_LOCK_REFUSED, /* and nothing was left of it */
+    TG_EV_GO,
+    TG_EV_NO_GO,        /* the guard said HELD, or UNKNOWN */
+    TG_EV_APPLIED,      /* changed, unchanged; for a dry run also would-change */
+    TG_EV_BUSY,
+    TG_EV_HELD,         /* held or disabled on the host itself */
+    TG_EV_FAILED,
+    TG_EV_UNPROVEN,     /* it ended, and nothing proves how */
+    TG_EV_NOT_SENT,     /* the host was not reached, for certain */
+    TG_EV_LOST,         /* the connection ended: the step may be going on */
+    TG_EV_ABSENT,       /* looked: the step has never begun */
+    TG_EV_RETRY_DUE,
+    TG_EV_VERIFIED,
+    TG_EV_NOT_VERIFIED,
+    TG_EV_INCONCLUSIVE,
+    TG_EV_UNLOCKED,
+    TG_EV_UNLOCK_FAILED,
+    TG_EV_WITHDRAWN,    /* an abort came before the action was begun: it never was */
+    TG_EV_EXTERNAL,     /* the number of those above; those below come from inside and are in no journal */
+    TG_EV_HALT = TG_EV_EXTERNAL,
+    TG_EV_IDLE,         /* run: nothing is in flight any more */
+    TG_EV_COMPLETE,     /* run: every stage is done */
+    TG_EV_OPEN,         /* stage */
+    TG_EV_ALL_VERIFIED, /* stage: no host is before its bake any more */
+    TG_EV_ALL_ENDED,    /* stage */
+    TG_EV_RESUMED,      /* stage, host */
+    TG_EV_START,        /* host */
+    TG_EV_START_DRY,    /* host */
+    TG_EV_STOP,         /* host: nothing new is to begin */
+    TG_EV_BAKE_ENDED,   /* host */
+    TG_EV_COUNT
+};
+
+enum tg_run_action_kind {
+    TG_DO_NOTHING,
+    TG_DO_LOCK,
+    TG_DO_CHECK,
+    TG_DO_APPLY,
+    TG_DO_LOOK,
+    TG_DO_RETRY, /* wait, then RETRY_DUE */
+    TG_DO_VERIFY,
+    TG_DO_UNLOCK,
+    TG_DO_DRY_RUN,
+    TG_DO_BAKE,  /* wait until until_ms, then BAKED */
+    TG_DO_REST,  /* paused: leave */
+    TG_DO_END,
+    TG_DO_COUNT
+};
+
+enum tg_run_end {
+    TG_END_NONE,
+    TG_END_DONE,
+    TG_END_BADLY,
+    TG_END_HALTED,
+    TG_END_ABORTED
+};
+
+#define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */
+#define TG_RUN_ATTEMPTS_MAX 20    /* of a host whose tool is busy: with 15 s between them, five minutes, longer than most tools run */
+#define TG_RUN_BUSY_MS 15000
+
+struct tg_run_event {
+    enum tg_run_event_kind kind;
+    int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
+    size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
+    size_t stage;               /* BAKED: index in plan.stages; else TG_RUN_NONE */
+    enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
+    int changed;                /* APPLIED: resources; -1 unknown */
+    const char *text;           /* one line for people, or NULL; ABORT: why */
+    const char *lock;           /* LOCKED: its id */
+    const char *by;             /* BEGIN, RESUME, ABORT: who */
+    int64_t epoch;              /* BEGIN, RESUME */
+};
+
+struct tg_run_action {
+    enum tg_run_action_kind kind;
+    size_t host, stage;         /* or TG_RUN_NONE */
+    int attempt;                /* APPLY, LOOK: part of the step's id */
+    int64_t until_ms;           /* RETRY, BAKE */
+};
+
+/* Actions of a step, in order. The array is the list's own and reused: set n to 0 between steps, release at the end. */
+struct tg_run_actions {
+    struct tg_run_action *items;
+    size_t n, cap;
+};
+void tg_run_actions_release(struct tg_run_actions *actions);
+
+struct tg_run_host {
+    enum tg_host_state state;
+    enum tg_host_state end;     /* UNLOCKING, STUCK: how it ended. WAITING: not begun */
+    size_t stage;
+    int attempt;                /* of applying, from 1 */
+    enum tg_outcome_kind outcome;
+    int changed;
+    char *lock;                 /* id; NULL when none is known */
+    char *text;                 /* why it did not end well, or NULL */
+    int64_t started_ms, ended_ms;
+};
+
+struct tg_run_stage {
+    enum tg_stage_state state;
+    size_t counts[TG_HOST_STATES];
+    size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
+    size_t next;                /* no host before this one is waiting */
+    bool baked;
+    int64_t bake_until_ms, started_ms, ended_ms;
+};
+
+struct tg_run {
+    const struct tg_plan *plan; /* borrowed */
+    enum tg_run_state state;
+    bool aborted, halted;       /* for ever */
+    char *why;                  /* of halt or abort, for people */
+    char *by;                   /* of abort */
+    int64_t epoch;              /* of the last BEGIN or RESUME */
+    int64_t started_ms, last_ms;
+    size_t stage;               /* current; plan.n_stages when all are done */
+    struct tg_run_stage *stages;
+    struct tg_run_host *hosts;
+    size_t in_work;             /* counted by limits.running */
+    size_t in_flight;           /* neither waiting nor ended */
+    size_t totals[TG_HOST_STATES];
+};
+
+int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error *e);
+void tg_run_free(struct tg_run *run);
+/*
+ * One event. Actions are appended to out. TG_E_DATA: the event does not fit the state (the run is unchanged): a journal that says
+ * this is garbled. TG_E_MEMORY: the run must not be used any more.
+ */
+int tg_run_step(struct tg_run *run, const struct tg_run_event *event, struct tg_run_actions *out, struct tg_error *e);
+
+/* Failures that have counted so far, and how many are borne: one more halts. */
+size_t tg_run_failures(const struct tg_run *run);
+int64_t tg_run_failures_max(const struct tg_run *run);
+/* Hosts that ended well, STUCK ones included. */
+size_t tg_run_done(const struct tg_run *run);
+/* NONE before the end. */
+enum tg_run_end tg_run_end(const struct tg_run *run);
+/* May hold something of ours: lost hosts, and locks that would not go. */
+size_t tg_run_leftovers(const struct tg_run *run);
+bool tg_host_state_is_end(enum tg_host_state state);
+/* Counted by limits.running: may disturb the host. A lost host is one of them: its change may still be going on. */
+bool tg_host_state_is_work(enum tg_host_state state);
+
+/* Words for journal and screen; the parsers give TG_E_DATA. */
+const char *tg_run_state_name(enum tg_run_state state);
+const char *tg_stage_state_name(enum tg_stage_state state);
+const char *tg_host_state_name(enum tg_host_state state);
+const char *tg_run_event_name(enum tg_run_event_kind kind);
+const char *tg_run_action_name(enum tg_run_action_kind kind);
+const char *tg_run_end_name(enum tg_run_end end);
+
+/* One line of the journal: an event, or the intent to act. New reference; n is its number in the journal. */
+json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event *event, int64_t n);
+json_t *tg_run_action_to_json(const struct tg_run *run, const struct tg_run_action *action, int64_t at_ms, int64_t n);
+/*
+ * Reads a line back into whichever it is: *out_is_event says. Strings in out_event are borrowed from json. Checked against the plan
+ * (a host's name must be that of its number). TG_E_DATA with the reason.
+ */
+int tg_run_line_from_json(const struct tg_run *run, const json_t *json, int64_t n, bool *out_is_event, struct tg_run_event *out_event,
+                          struct tg_run_action *out_action, struct tg_error *e);
+
+/*
+ * Replay: feeds one line after another to a new run. Intents are compared with what the machine itself wants to do, so that a
+ * journal which was cut, edited or written by another logic is refused, not acted on. Intents that the journal does not have (the
+ * driver died between two writes) are fine: RESUME asks after whatever was in flight.
+ */
+struct tg_replay {
+    struct tg_run *run; /* borrowed */
+    struct tg_run_actions wanted;
+    size_t compared;    /* of wanted */
+    int64_t lines;
+};
+int tg_replay_line(struct tg_replay *replay, const json_t *line, struct tg_error *e);
+void tg_replay_release(struct tg_replay *replay);
+
+/* The tables, for the test that they are complete. */
+enum tg_pair { TG_PAIR_NONE, TG_PAIR_RULE, TG_PAIR_IGNORED, TG_PAIR_IMPOSSIBLE };
+struct tg_host_rule {
+    enum tg_host_state state;
+    enum tg_run_event_kind event;
+    struct {
+        enum tg_host_state next, end; /* end: for next == UNLOCKING */
+        enum tg_run_action_kind action;
+    } active, stopping;
+};
+struct tg_run_rule {
+    enum tg_run_state state;
+    enum tg_run_event_kind event;
+    enum tg_run_state next;
+    unsigned what; /* enum tg_run_what, or-ed */
+};
+struct tg_stage_rule {
+    enum tg_stage_state state;
+    enum tg_run_event_kind event;
+    enum tg_stage_state next;
+    enum tg_run_action_kind action;
+};
+enum tg_run_what {
+    TG_RUN_SAY_STOP = 1,    /* hosts are told that nothing new is to begin */
+    TG_RUN_SAY_RESUMED = 2, /* hosts and stages are asked after */
+    TG_RUN_SAY_REST = 4,
+    TG_RUN_SAY_END = 8,
+    TG_RUN_MARK_HALTED = 16,
+    TG_RUN_MARK_ABORTED = 32
+};
+/* The rule of a pair, or NULL; *out_pair says how the tables list it. */
+const struct tg_run_rule *tg_run_rule_find(enum tg_run_state state, enum tg_run_event_kind event, enum tg_pair *out_pair);
+const struct tg_stage_rule *tg_stage_rule_find(enum tg_stage_state state, enum tg_run_event_kind event, enum tg_pair *out_pair);
+const struct tg_host_rule *tg_host_rule_find(enum tg_host_state state, enum tg_run_event_kind event, enum tg_pair *out_pair);
+
+#endif

@@ -1,0 +1,296 @@
+/* The tables of a run: names, and for each pair of state and event what follows, or why nothing does. See run.h. */
+#include "engine/run.h"
+
+#define B(event) (UINT64_C(1) << TG_EV_##event)
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended"};
+static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done"};
+static const char *const host_names[TG_HOST_STATES] = {
+    "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
+    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "stuck"};
+static const char *const event_names[TG_EV_COUNT] = {
+    "begin", "resume", "pause", "abort", "baked", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
+    "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "stop", "bake-ended"};
+static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
+                                                      "dry-run", "bake", "rest", "end"};
+static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
+
+const char *tg_run_state_name(enum tg_run_state state)
+{
+    return run_names[state];
+}
+
+const char *tg_stage_state_name(enum tg_stage_state state)
+{
+    return stage_names[state];
+}
+
+const char *tg_host_state_name(enum tg_host_state state)
+{
+    return host_names[state];
+}
+
+const char *tg_run_event_name(enum tg_run_event_kind kind)
+{
+    return event_names[kind];
+}
+
+const char *tg_run_action_name(enum tg_run_action_kind kind)
+{
+    return action_names[kind];
+}
+
+const char *tg_run_end_name(enum tg_run_end end)
+{
+    return end_names[end];
+}
+
+/* ---- the run ---- */
+
+static const struct tg_run_rule run_rules[] = {
+    {TG_RUN_NEW, TG_EV_BEGIN, TG_RUN_ACTIVE, 0},
+    {TG_RUN_NEW, TG_EV_RESUME, TG_RUN_ACTIVE, 0},
+    {TG_RUN_NEW, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
+
+    {TG_RUN_ACTIVE, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ACTIVE, TG_EV_PAUSE, TG_RUN_PAUSING, TG_RUN_SAY_STOP},
+    {TG_RUN_ACTIVE, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED | TG_RUN_SAY_STOP},
+    {TG_RUN_ACTIVE, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED | TG_RUN_SAY_STOP},
+    {TG_RUN_ACTIVE, TG_EV_COMPLETE, TG_RUN_ENDED, TG_RUN_SAY_END},
+
+    {TG_RUN_PAUSING, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_PAUSING, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED},
+    {TG_RUN_PAUSING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
+    {TG_RUN_PAUSING, TG_EV_IDLE, TG_RUN_PAUSED, TG_RUN_SAY_REST},
+
+    {TG_RUN_PAUSED, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_PAUSED, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
+
+    {TG_RUN_HALTING, TG_EV_RESUME, TG_RUN_HALTING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HALTING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
+    {TG_RUN_HALTING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
+
+    {TG_RUN_ABORTING, TG_EV_RESUME, TG_RUN_ABORTING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ABORTING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
+
+    {TG_RUN_SETTLING, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_SETTLING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
+
+    {TG_RUN_ENDED, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+};
+
+/* Nothing follows, and nothing is wrong: what was asked for is the case, or is too late. */
+static const uint64_t run_ignored[TG_RUN_STATES] = {
+    [TG_RUN_NEW] = B(PAUSE) | B(IDLE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ACTIVE] = B(IDLE),
+    [TG_RUN_PAUSING] = B(PAUSE) | B(COMPLETE),
+    [TG_RUN_PAUSED] = B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HALTING] = B(PAUSE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ABORTING] = B(PAUSE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_SETTLING] = B(PAUSE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ENDED] = B(PAUSE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
+};
+static const uint64_t run_impossible[TG_RUN_STATES] = {
+    [TG_RUN_ACTIVE] = B(BEGIN),   [TG_RUN_PAUSING] = B(BEGIN),  [TG_RUN_PAUSED] = B(BEGIN), [TG_RUN_HALTING] = B(BEGIN),
+    [TG_RUN_ABORTING] = B(BEGIN), [TG_RUN_SETTLING] = B(BEGIN), [TG_RUN_ENDED] = B(BEGIN),
+};
+
+/* ---- a stage ---- */
+
+static const struct tg_stage_rule stage_rules[] = {
+    {TG_STAGE_WAITING, TG_EV_OPEN, TG_STAGE_RUNNING, TG_DO_NOTHING},
+    {TG_STAGE_RUNNING, TG_EV_ALL_VERIFIED, TG_STAGE_BAKING, TG_DO_BAKE},
+    {TG_STAGE_RUNNING, TG_EV_ALL_ENDED, TG_STAGE_DONE, TG_DO_NOTHING},
+    {TG_STAGE_BAKING, TG_EV_BAKED, TG_STAGE_PROVING, TG_DO_NOTHING},
+    {TG_STAGE_BAKING, TG_EV_RESUMED, TG_STAGE_BAKING, TG_DO_BAKE},
+    {TG_STAGE_PROVING, TG_EV_ALL_ENDED, TG_STAGE_DONE, TG_DO_NOTHING},
+};
+static const uint64_t stage_ignored[TG_STAGE_STATES] = {
+    [TG_STAGE_WAITING] = B(RESUMED),
+    [TG_STAGE_RUNNING] = B(RESUMED),
+    [TG_STAGE_BAKING] = B(ALL_VERIFIED) | B(ALL_ENDED), /* a bake runs to its end also when a pause has ended its hosts */
+    [TG_STAGE_PROVING] = B(RESUMED) | B(ALL_VERIFIED) | B(BAKED),
+    [TG_STAGE_DONE] = B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED),
+};
+static const uint64_t stage_impossible[TG_STAGE_STATES] = {
+    [TG_STAGE_WAITING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED),
+    [TG_STAGE_RUNNING] = B(OPEN) | B(BAKED),
+    [TG_STAGE_BAKING] = B(OPEN),
+    [TG_STAGE_PROVING] = B(OPEN),
+    [TG_STAGE_DONE] = B(OPEN),
+};
+
+/* ---- a host ---- */
+
+/* R: the same whether the run is active or stopping. U(end): unlock first, then end as said. */
+#define GO(state, action) {TG_HOST_##state, TG_HOST_WAITING, TG_DO_##action}
+#define U(end) {TG_HOST_UNLOCKING, TG_HOST_##end, TG_DO_UNLOCK}
+#define R(state, event, ...) {TG_HOST_##state, TG_EV_##event, __VA_ARGS__, __VA_ARGS__}
+
+static const struct tg_host_rule host_rules[] = {
+    R(WAITING, START, GO(LOCKING, LOCK)),
+    R(WAITING, START_DRY, GO(DRY_CHECKING, CHECK)),
+
+    {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
+    R(LOCKING, LOCK_REFUSED, GO(HELD, NOTHING)),
+    R(LOCKING, WITHDRAWN, GO(WAITING, NOTHING)),
+    {TG_HOST_LOCKING, TG_EV_RESUMED, GO(LOCKING, LOCK), U(WAITING)},
+
+    {TG_HOST_CHECKING, TG_EV_GO, GO(APPLYING, APPLY), U(WAITING)},
+    R(CHECKING, NO_GO, U(HELD)),
+    {TG_HOST_CHECKING, TG_EV_RESUMED, GO(CHECKING, CHECK), U(WAITING)},
+
+    R(APPLYING, APPLIED, GO(VERIFYING, VERIFY)),
+    {TG_HOST_APPLYING, TG_EV_BUSY, GO(BUSY, RETRY), U(WAITING)},
+    R(APPLYING, HELD, U(HELD)),
+    R(APPLYING, FAILED, U(FAILED)),
+    R(APPLYING, UNPROVEN, U(UNKNOWN)),
+    R(APPLYING, NOT_SENT, U(UNREACHABLE)),
+    R(APPLYING, LOST, GO(LOOKING, LOOK)),
+    R(APPLYING, WITHDRAWN, U(WAITING)),
+    R(APPLYING, RESUMED, GO(LOOKING, LOOK)),
+
+    R(LOOKING, APPLIED, GO(VERIFYING, VERIFY)),
+    {TG_HOST_LOOKING, TG_EV_BUSY, GO(BUSY, RETRY), U(WAITING)},
+    R(LOOKING, HELD, U(HELD)),
+    R(LOOKING, FAILED, U(FAILED)),
+    R(LOOKING, UNPROVEN, U(UNKNOWN)),
+    {TG_HOST_LOOKING, TG_EV_ABSENT, GO(CHECKING, CHECK), U(WAITING)},
+    R(LOOKING, LOST, GO(LOST, NOTHING)), /* the driver has looked for as long as it is worth it */
+    R(LOOKING, RESUMED, GO(LOOKING, LOOK)),
+
+    {TG_HOST_BUSY, TG_EV_RETRY_DUE, GO(CHECKING, CHECK), U(WAITING)},
+    R(BUSY, STOP, U(WAITING)),
+    {TG_HOST_BUSY, TG_EV_RESUMED, GO(BUSY, RETRY), U(WAITING)},
+
+    {TG_HOST_VERIFYING, TG_EV_VERIFIED, GO(BAKING, NOTHING), U(DONE)}, /* a stage without a bake: as when stopping */
+    R(VERIFYING, NOT_VERIFIED, U(FAILED)),
+    R(VERIFYING, INCONCLUSIVE, U(UNKNOWN)),
+    R(VERIFYING, RESUMED, GO(VERIFYING, VERIFY)),
+
+    R(BAKING, BAKE_ENDED, GO(PROVING, VERIFY)),
+    R(BAKING, STOP, U(DONE)),
+    {TG_HOST_BAKING, TG_EV_RESUMED, GO(BAKING, NOTHING), U(DONE)},
+
+    R(PROVING, VERIFIED, U(DONE)),
+    R(PROVING, NOT_VERIFIED, U(FAILED)),
+    R(PROVING, INCONCLUSIVE, U(UNKNOWN)),
+    R(PROVING, RESUMED, GO(PROVING, VERIFY)),
+
+    R(UNLOCKING, UNLOCKED, GO(DONE, NOTHING)), /* in truth: host.end */
+    R(UNLOCKING, UNLOCK_FAILED, GO(STUCK, NOTHING)),
+    R(UNLOCKING, RESUMED, GO(UNLOCKING, UNLOCK)),
+
+    {TG_HOST_DRY_CHECKING, TG_EV_GO, GO(DRY_RUNNING, DRY_RUN), GO(WAITING, NOTHING)},
+    R(DRY_CHECKING, NO_GO, GO(HELD, NOTHING)),
+    {TG_HOST_DRY_CHECKING, TG_EV_RESUMED, GO(DRY_CHECKING, CHECK), GO(WAITING, NOTHING)},
+
+    R(DRY_RUNNING, APPLIED, GO(DONE, NOTHING)),
+    R(DRY_RUNNING, BUSY, GO(HELD, NOTHING)),
+    R(DRY_RUNNING, HELD, GO(HELD, NOTHING)),
+    R(DRY_RUNNING, FAILED, GO(FAILED, NOTHING)),
+    R(DRY_RUNNING, UNPROVEN, GO(UNKNOWN, NOTHING)),
+    R(DRY_RUNNING, NOT_SENT, GO(UNREACHABLE, NOTHING)),
+    R(DRY_RUNNING, LOST, GO(UNREACHABLE, NOTHING)), /* it changes nothing, so nothing needs to be found out */
+    R(DRY_RUNNING, WITHDRAWN, GO(WAITING, NOTHING)),
+    {TG_HOST_DRY_RUNNING, TG_EV_RESUMED, GO(DRY_CHECKING, CHECK), GO(WAITING, NOTHING)},
+
+    R(LOST, RESUMED, GO(LOOKING, LOOK)),
+    R(STUCK, RESUMED, GO(UNLOCKING, UNLOCK)),
+};
+
+static const uint64_t host_ignored[TG_HOST_STATES] = {
+    [TG_HOST_WAITING] = B(RESUMED) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_LOCKING] = B(STOP),
+    [TG_HOST_CHECKING] = B(STOP),
+    [TG_HOST_APPLYING] = B(STOP),
+    [TG_HOST_LOOKING] = B(STOP),
+    [TG_HOST_VERIFYING] = B(STOP),
+    [TG_HOST_PROVING] = B(STOP),
+    [TG_HOST_UNLOCKING] = B(STOP) | B(RETRY_DUE),
+    [TG_HOST_DRY_CHECKING] = B(STOP),
+    [TG_HOST_DRY_RUNNING] = B(STOP),
+    [TG_HOST_DONE] = B(STOP) | B(RESUMED),
+    [TG_HOST_FAILED] = B(STOP) | B(RESUMED),
+    [TG_HOST_HELD] = B(STOP) | B(RESUMED),
+    [TG_HOST_UNREACHABLE] = B(STOP) | B(RESUMED),
+    [TG_HOST_UNKNOWN] = B(STOP) | B(RESUMED),
+    [TG_HOST_LOST] = B(STOP),
+    [TG_HOST_STUCK] = B(STOP),
+};
+
+#define ANSWERS (B(APPLIED) | B(BUSY) | B(HELD) | B(FAILED) | B(UNPROVEN) | B(LOST))
+#define VERDICTS (B(VERIFIED) | B(NOT_VERIFIED) | B(INCONCLUSIVE))
+#define LOCKS (B(LOCKED) | B(LOCK_REFUSED))
+#define GUARDS (B(GO) | B(NO_GO))
+#define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
+#define STARTS (B(START) | B(START_DRY))
+#define ENDED                                                                                                                    \
+    (STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED))
+
+/* Each answers a question which this state has not asked. */
+static const uint64_t host_impossible[TG_HOST_STATES] = {
+    [TG_HOST_WAITING] = LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_LOCKING] = STARTS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_CHECKING] = STARTS | LOCKS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_APPLYING] = STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_LOOKING] = STARTS | LOCKS | GUARDS | B(NOT_SENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BUSY] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_VERIFYING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BAKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
+    [TG_HOST_PROVING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_UNLOCKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_CHECKING] = STARTS | LOCKS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_RUNNING] = STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_DONE] = ENDED,
+    [TG_HOST_FAILED] = ENDED,
+    [TG_HOST_HELD] = ENDED,
+    [TG_HOST_UNREACHABLE] = ENDED,
+    [TG_HOST_UNKNOWN] = ENDED,
+    [TG_HOST_LOST] = ENDED,
+    [TG_HOST_STUCK] = ENDED,
+};
+
+/* ---- finding ---- */
+
+static enum tg_pair listed(uint64_t ignored, uint64_t impossible, enum tg_run_event_kind event)
+{
+    uint64_t bit = UINT64_C(1) << event;
+
+    return ignored & bit ? TG_PAIR_IGNORED : impossible & bit ? TG_PAIR_IMPOSSIBLE : TG_PAIR_NONE;
+}
+
+const struct tg_run_rule *tg_run_rule_find(enum tg_run_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
+{
+    *out_pair = listed(run_ignored[state], run_impossible[state], event);
+    for (size_t i = 0; i < N(run_rules); i++)
+        if (run_rules[i].state == state && run_rules[i].event == event) {
+            *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE; /* listed twice is listed wrongly */
+            return &run_rules[i];
+        }
+    return NULL;
+}
+
+const struct tg_stage_rule *tg_stage_rule_find(enum tg_stage_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
+{
+    *out_pair = listed(stage_ignored[state], stage_impossible[state], event);
+    for (size_t i = 0; i < N(stage_rules); i++)
+        if (stage_rules[i].state == state && stage_rules[i].event == event) {
+            *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE;
+            return &stage_rules[i];
+        }
+    return NULL;
+}
+
+const struct tg_host_rule *tg_host_rule_find(enum tg_host_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
+{
+    *out_pair = listed(host_ignored[state], host_impossible[state], event);
+    for (size_t i = 0; i < N(host_rules); i++)
+        if (host_rules[i].state == state && host_rules[i].event == event) {
+            *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE;
+            return &host_rules[i];
+        }
+    return NULL;
+}

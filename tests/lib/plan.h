@@ -1,0 +1,66 @@
+/* A plan by hand, for tests of the run: hosts h0, h1, … in stages of the sizes given. */
+#ifndef TESTS_LIB_PLAN_H
+#define TESTS_LIB_PLAN_H
+
+#include "engine/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct test_stage {
+    size_t count;
+    bool dry_run;
+    int64_t bake_ms;
+};
+
+static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t n_stages, int64_t running, int64_t failed)
+{
+    struct tg_plan *plan = calloc(1, sizeof *plan);
+    size_t changing = 0;
+    char name[40];
+
+    memset(plan->digest, 'a', sizeof plan->digest - 1);
+    plan->name = strdup("test");
+    plan->driver = strdup("simulated");
+    plan->change = json_object();
+    plan->transport = strdup("simulated");
+    plan->targets = strdup("*");
+    plan->running = running;
+    plan->failed = (struct tg_share) {TG_SHARE_COUNT, failed};
+    plan->stages = calloc(n_stages, sizeof *plan->stages);
+    plan->n_stages = n_stages;
+    for (size_t i = 0; i < n_stages; i++)
+        plan->n_hosts += stages[i].count;
+    plan->hosts = calloc(plan->n_hosts, sizeof *plan->hosts);
+    size_t h = 0;
+    for (size_t i = 0; i < n_stages; i++) {
+        snprintf(name, sizeof name, "stage%zu", i);
+        plan->stages[i] = (struct tg_plan_stage) {strdup(name), h, stages[i].count, stages[i].dry_run, stages[i].bake_ms};
+        size_t dry = 0; /* a dry stage asks hosts that a later one changes */
+        for (size_t k = 0; k < stages[i].count; k++, h++) {
+            snprintf(name, sizeof name, "h%zu", stages[i].dry_run ? dry++ : changing++);
+            plan->hosts[h].name = strdup(name);
+        }
+    }
+    plan->n_targets = changing;
+    return plan;
+}
+
+static inline void test_plan_free(struct tg_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_hosts; i++)
+        free(plan->hosts[i].name);
+    for (size_t i = 0; i < plan->n_stages; i++)
+        free(plan->stages[i].name);
+    free(plan->hosts);
+    free(plan->stages);
+    free(plan->name);
+    free(plan->driver);
+    free(plan->transport);
+    free(plan->targets);
+    json_decref(plan->change);
+    free(plan);
+}
+
+#endif
