@@ -44,6 +44,7 @@ enum tg_need {
     TG_NEED_INVENTORY = 2,  /* frame.inventory is loaded; it is an error when none is configured */
     TG_WANT_INVENTORY = 4,  /* the same, but NULL when none is configured */
     TG_TAKES_COMMAND = 8,   /* "-- COMMAND…": frame.command */
+    TG_NEED_CONFIG = 64,    /* frame.config is loaded; it is as well for the store and the inventory */
     TG_HIDDEN = 16          /* neither in help nor in completion */
 };
 
@@ -76,7 +77,7 @@ struct tg_frame {
     char **argv;
     char **command;        /* behind "--", NULL-terminated; NULL when there is none */
     struct tg_problems problems; /* mistakes in files; when a command ends with TG_E_DATA, main prints them in place of the error */
-    struct tg_config *config;
+    struct tg_config *config; /* see TG_NEED_CONFIG */
     struct tg_loop *loop;
     struct tg_store *store;
     struct tg_inventory *inventory;

@@ -1,13 +1,36 @@
 /* What a command runs in: see cmd.h. */
 #include "cli/cmd.h"
+#include "config/site.h"
+
+#include <stddef.h>
+
+/* Only for commands that need it, or when --config was given: "tagout shard" works whatever is in /etc. */
+static bool wants_config(const struct tg_frame *f)
+{
+    return f->cmd->needs & (TG_NEED_STORE | TG_NEED_INVENTORY | TG_WANT_INVENTORY | TG_NEED_CONFIG) || tg_opt_given(f, "config");
+}
+
+static int load_config(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"),
+                                  .inventory = tg_opt_text(f, "inventory")};
+
+    return tg_config_load(&args, &f->problems, &f->config, e);
+}
 
 int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)
 {
-    return tg_loop_new(&f->loop, e);
+    int rc = tg_loop_new(&f->loop, e);
+
+    if (!rc && wants_config(f))
+        rc = load_config(f, e);
+    return rc;
 }
 
 void tg_frame_release(struct tg_frame *f)
 {
+    tg_config_free(f->config);
+    f->config = NULL;
     tg_loop_free(f->loop);
     f->loop = NULL;
 }

@@ -1,0 +1,281 @@
+/* A site's configuration: see site.h. */
+#define _GNU_SOURCE
+#include "config/site.h"
+
+#include "config/yaml.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATE_DIR "/var/lib/tagout"
+/* ZooKeeper's own default bounds are 4 s to 40 s; longer only delays that others see a dead holder. */
+#define SESSION_MIN_MS 2000
+#define SESSION_MAX_MS (5 * 60000)
+#define SESSION_MS 10000
+#define OWNER_MAX 128
+
+enum key { STORE, INVENTORY, STATE, SESSION, OWNER, SSH };
+static const struct tg_yaml_key keys[] = {
+    [STORE] = {.name = "store"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
+    [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"}, {.name = NULL},
+};
+#define N_KEYS (sizeof keys / sizeof keys[0] - 1)
+
+enum ssh_key { IDENTITY, KNOWN_HOSTS, SSH_CONFIG };
+static const struct tg_yaml_key ssh_keys[] = {
+    [IDENTITY] = {.name = "identity"}, [KNOWN_HOSTS] = {.name = "known-hosts"}, [SSH_CONFIG] = {.name = "config"}, {.name = NULL},
+};
+#define N_SSH_KEYS (sizeof ssh_keys / sizeof ssh_keys[0] - 1)
+
+const char *tg_config_key(size_t i)
+{
+    static const char *const names[] = {"store", "inventory", "state-dir", "session", "owner", "ssh.identity", "ssh.known-hosts",
+                                        "ssh.config"};
+
+    return i < sizeof names / sizeof names[0] ? names[i] : NULL;
+}
+
+static int set(char **slot, const char *text, struct tg_error *e)
+{
+    char *copy = strdup(text);
+
+    if (!copy)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    free(*slot);
+    *slot = copy;
+    return 0;
+}
+
+static int set_from(char **slot, const struct tg_yaml_node *node, struct tg_error *e)
+{
+    char place[320];
+
+    snprintf(place, sizeof place, "%s:%d:%d", tg_yaml_name(node->doc), node->line, node->column);
+    return set(slot, place, e);
+}
+
+/* A path; a relative one is beside the file that names it, so that it means the same wherever a command is started. */
+static int set_path(char **slot, const struct tg_yaml_node *node, const char *text, struct tg_error *e)
+{
+    const char *file = tg_yaml_name(node->doc), *slash = strrchr(file, '/');
+    char *path = NULL;
+
+    if (text[0] == '/' || !slash)
+        return set(slot, text, e);
+    if (asprintf(&path, "%.*s/%s", (int) (slash - file), file, text) < 0)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    free(*slot);
+    *slot = path;
+    return 0;
+}
+
+/* "zk:…", "local:…": what stands before the colon names the backend. */
+static bool is_url(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return len > 0 && text[len] == ':' && text[len + 1];
+}
+
+static const char url_hint[] = "such as zk://zk1:2181,zk2:2181/tagout or local:/var/lib/tagout/store.db";
+
+static int take_store(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "store", p, &text))
+        return 0;
+    if (!is_url(text)) {
+        tg_error_hint(tg_yaml_problem(p, node, "store \"%.80s\" is no URL of a store", text), "%s", url_hint);
+        return 0;
+    }
+    int rc = set(&c->store, text, e);
+    return rc ? rc : set_from(&c->store_from, node, e);
+}
+
+static int take_inventory(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "inventory", p, &text))
+        return 0;
+    int rc = set_path(&c->inventory, node, text, e);
+    return rc ? rc : set_from(&c->inventory_from, node, e);
+}
+
+static int take_state_dir(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "state-dir", p, &text))
+        return 0;
+    if (text[0] == '/')
+        return set(&c->state_dir, text, e);
+    tg_yaml_problem(p, node, "state-dir must be an absolute path, and is \"%.80s\"", text);
+    return 0;
+}
+
+/* An owner stands in one-line messages and in columns: no blanks, nothing that can't be seen. */
+static int take_owner(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "owner", p, &text))
+        return 0;
+    if (strlen(text) <= OWNER_MAX && !strpbrk(text, " \t\n\""))
+        return set(&c->owner, text, e);
+    tg_yaml_problem(p, node, "owner must be one word of at most %d bytes, without quotes, and is \"%.40s\"", OWNER_MAX, text);
+    return 0;
+}
+
+static int take_ssh(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const struct tg_yaml_node *values[N_SSH_KEYS];
+    char **slots[N_SSH_KEYS] = {[IDENTITY] = &c->ssh_identity, [KNOWN_HOSTS] = &c->ssh_known_hosts, [SSH_CONFIG] = &c->ssh_config};
+    const char *text;
+    int rc = 0;
+
+    tg_yaml_fields(node, "ssh", ssh_keys, p, values);
+    for (size_t i = 0; !rc && i < N_SSH_KEYS; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "ssh.%s", ssh_keys[i].name);
+        if (!tg_yaml_string(values[i], what, p, &text))
+            continue;
+        if (i == SSH_CONFIG && strcmp(text, "none") == 0)
+            rc = set(slots[i], text, e);
+        else
+            rc = set_path(slots[i], values[i], text, e);
+    }
+    return rc;
+}
+
+static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struct tg_problems *p, struct tg_error *e)
+{
+    const struct tg_yaml_node *values[N_KEYS];
+    int rc;
+
+    if (tg_yaml_is_null(root))
+        return 0; /* nothing but comments */
+    tg_yaml_fields(root, "the configuration", keys, p, values);
+    tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
+    if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
+        (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
+        return rc;
+    return take_ssh(c, values[SSH], p, e);
+}
+
+static int read_file(struct tg_config *c, const char *path, bool optional, struct tg_problems *p, struct tg_error *e)
+{
+    struct tg_yaml_doc *doc;
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_yaml_load(path, p, &doc, &why);
+
+    if (rc && why.sys_errno == ENOENT && optional)
+        return 0;
+    if (rc) {
+        /* The file is what the installation, or the command line, says: not a mistake in the file. */
+        if (why.sys_errno)
+            why.code = TG_E_CONFIG;
+        if (e && !e->code)
+            *e = why;
+        return why.code;
+    }
+    rc = take_root(c, tg_yaml_root(doc), p, e);
+    tg_yaml_free(doc);
+    return rc;
+}
+
+static int take_environment(struct tg_config *c, struct tg_error *e)
+{
+    const char *store = secure_getenv("TAGOUT_STORE"), *state = secure_getenv("TAGOUT_STATE_DIR");
+    int rc = 0;
+
+    if (store && *store) {
+        rc = set(&c->store, store, e);
+        if (!rc)
+            rc = set(&c->store_from, "TAGOUT_STORE", e);
+    }
+    if (!rc && state && *state) {
+        if (state[0] != '/')
+            return tg_fail(e, TG_E_CONFIG, "TAGOUT_STATE_DIR must be an absolute path, and is \"%.80s\"", state);
+        rc = set(&c->state_dir, state, e);
+    }
+    return rc;
+}
+
+static int take_args(struct tg_config *c, const struct tg_config_args *args, struct tg_error *e)
+{
+    int rc = 0;
+
+    if (args->store && ((rc = set(&c->store, args->store, e)) || (rc = set(&c->store_from, "--store", e))))
+        return rc;
+    if (args->inventory && ((rc = set(&c->inventory, args->inventory, e)) || (rc = set(&c->inventory_from, "--inventory", e))))
+        return rc;
+    if (c->store && !is_url(c->store)) {
+        tg_fail(e, TG_E_CONFIG, "%s: \"%.80s\" is no URL of a store", c->store_from, c->store);
+        return tg_error_hint(e, "%s", url_hint), TG_E_CONFIG;
+    }
+    return 0;
+}
+
+static int take_defaults(struct tg_config *c, struct tg_error *e)
+{
+    int rc = c->state_dir ? 0 : set(&c->state_dir, STATE_DIR, e);
+
+    if (rc || c->store)
+        return rc;
+    if (asprintf(&c->store, "local:%s/store.db", c->state_dir) < 0) {
+        c->store = NULL;
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    return set(&c->store_from, "default", e);
+}
+
+static int load(struct tg_config *c, const struct tg_config_args *args, struct tg_problems *p, struct tg_error *e)
+{
+    int rc = read_file(c, args->site_file ? args->site_file : TG_CONFIG_FILE, true, p, e);
+
+    if (!rc && args->file)
+        rc = read_file(c, args->file, false, p, e);
+    if (!rc)
+        rc = tg_problems_error(p, e);
+    if (!rc)
+        rc = take_environment(c, e);
+    if (!rc)
+        rc = take_args(c, args, e);
+    return rc ? rc : take_defaults(c, e);
+}
+
+int tg_config_load(const struct tg_config_args *args, struct tg_problems *problems, struct tg_config **out, struct tg_error *e)
+{
+    struct tg_config *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    c->session_ms = SESSION_MS;
+    int rc = load(c, args, problems, e);
+    if (rc) {
+        tg_config_free(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+void tg_config_free(struct tg_config *c)
+{
+    if (!c)
+        return;
+    free(c->store);
+    free(c->store_from);
+    free(c->inventory);
+    free(c->inventory_from);
+    free(c->state_dir);
+    free(c->owner);
+    free(c->ssh_identity);
+    free(c->ssh_known_hosts);
+    free(c->ssh_config);
+    free(c);
+}

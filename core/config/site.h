@@ -1,0 +1,52 @@
+/*
+ * A site's configuration: /etc/tagout/tagout.yaml, then --config FILE, then the environment, then options; later wins, key by key.
+ *
+ *   store: zk://zk1:2181,zk2:2181/tagout
+ *   inventory: inventory.yaml             # relative to this file
+ *   state-dir: /var/lib/tagout
+ *   session: 10s
+ *   owner: ops                            # instead of USER@HOST
+ *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
+ */
+#ifndef TG_CONFIG_SITE_H
+#define TG_CONFIG_SITE_H
+
+#include "config/problems.h"
+
+#include <tagout/error.h>
+#include <stdint.h>
+
+#define TG_CONFIG_FILE "/etc/tagout/tagout.yaml"
+
+/* All strings are its own. */
+struct tg_config {
+    char *store;           /* URL; never NULL */
+    char *store_from;      /* who says so: "/etc/tagout/tagout.yaml:3:8", "TAGOUT_STORE", "--store", "default"; never NULL */
+    char *inventory;       /* file or program; NULL: none is configured */
+    char *inventory_from;  /* likewise; NULL with it */
+    char *state_dir;       /* absolute; never NULL */
+    char *owner;           /* who takes locks, when not USER@HOST; NULL */
+    char *ssh_identity;    /* NULL: as ~/.ssh/config says, the agent, ~/.ssh/id_* */
+    char *ssh_known_hosts; /* NULL: as ~/.ssh/config says */
+    char *ssh_config;      /* NULL: ~/.ssh/config; "none": no such file is read */
+    int64_t session_ms;    /* wished for; 10 s by default, 2 s … 5 min */
+};
+
+/* What the command line says; each may be NULL. */
+struct tg_config_args {
+    const char *site_file; /* NULL: TG_CONFIG_FILE. It is fine when this one does not exist */
+    const char *file;      /* --config: must exist */
+    const char *store;     /* --store */
+    const char *inventory; /* --inventory */
+};
+
+/*
+ * Reads it all. TAGOUT_STORE and TAGOUT_STATE_DIR are looked at (not in a set-uid process). Mistakes of both files go to problems, then
+ * TG_E_DATA; TG_E_CONFIG when a value from the environment or the command line can't be. *out is the caller's: tg_config_free().
+ */
+int tg_config_load(const struct tg_config_args *args, struct tg_problems *problems, struct tg_config **out, struct tg_error *e);
+void tg_config_free(struct tg_config *config);
+/* The i-th key that a file may have ("store", "ssh.identity", …), NULL behind the last: the man page is tested against it. */
+const char *tg_config_key(size_t i);
+
+#endif
