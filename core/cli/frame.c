@@ -18,17 +18,33 @@ static int load_config(struct tg_frame *f, struct tg_error *e)
     return tg_config_load(&args, &f->problems, &f->config, e);
 }
 
+static int open_store(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
+
+    if (f->cmd->needs & TG_CREATES_STORE)
+        o.flags |= TG_STORE_CREATE;
+    int rc = tg_store_open(&o, &f->store, e);
+    if (rc)
+        tg_error_prefix(e, "store (%s)", f->config->store_from);
+    return rc;
+}
+
 int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)
 {
     int rc = tg_loop_new(&f->loop, e);
 
     if (!rc && wants_config(f))
         rc = load_config(f, e);
+    if (!rc && f->cmd->needs & TG_NEED_STORE)
+        rc = open_store(f, e);
     return rc;
 }
 
 void tg_frame_release(struct tg_frame *f)
 {
+    tg_store_close(f->store);
+    f->store = NULL;
     tg_config_free(f->config);
     f->config = NULL;
     tg_loop_free(f->loop);

@@ -151,6 +151,11 @@ int64_t tg_store_seen_txid(const struct tg_store *s)
     return s->seen_txid;
 }
 
+struct tg_store_impl *tg_store_impl_of(const struct tg_store *s)
+{
+    return s->impl;
+}
+
 const struct tg_error *tg_store_error(const struct tg_store *s)
 {
     return &s->error;
