@@ -403,7 +403,7 @@ static void clear_table(struct scratch *s)
 static int print_family(struct tg_folder *f, struct family *family, struct tg_buf *out, struct tg_error *e)
 {
     struct scratch *s = &f->s;
-    uint64_t *order;
+    uint64_t *order = NULL;
     int rc = 0;
 
     if (!family->columns) {
