@@ -62,7 +62,7 @@ Test(child, leads_its_own_group)
 Test(child, keeps_what_it_was_promised)
 {
     int ends[2];
-    const char *argv[] = {"/bin/sh", "-c", "echo kept >&$FD", NULL};
+    const char *argv[] = {"/bin/sh", "-c", "echo kept >/proc/self/fd/$FD", NULL};
     char text[16] = "", env_fd[16];
     const char *env[] = {env_fd, NULL};
     pid_t pid;
