@@ -55,12 +55,12 @@ run on web2 ip -4 route show default
 expect_equal "$out" '' 'default route'
 
 note "the shared folder is one for all: a lock of a file held on one host is seen on the others"
-run on web1 sh -c 'flock /var/lib/tagout/lock sh -c "touch /var/lib/tagout/held; while [ -e /var/lib/tagout/held ]; do sleep 0.05; done" >/dev/null 2>&1 &'
+run on web1 sh -c 'flock /srv/tagout/lock sh -c "touch /srv/tagout/held; while [ -e /srv/tagout/held ]; do sleep 0.05; done" >/dev/null 2>&1 &'
 await 10 test -e "$fleet/shared/held"
-run on web2 flock -n /var/lib/tagout/lock true
+run on web2 flock -n /srv/tagout/lock true
 expect_status 1
 rm "$fleet/shared/held"
-expect_true "the lock is never free again" await 10 on web2 flock -n /var/lib/tagout/lock true
+expect_true "the lock is never free again" await 10 on web2 flock -n /srv/tagout/lock true
 run on web2 sh -c 'echo hello >/srv/exchange/from-web2'
 expect_file_has "$tmp/exchange/from-web2" hello
 
