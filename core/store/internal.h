@@ -27,14 +27,6 @@ int tg_store_usable(struct tg_store *store, struct tg_error *e);
 /* The backend's own, for whoever knows which backend it is. */
 struct tg_store_impl *tg_store_impl_of(const struct tg_store *store);
 
-/* The refusals that every backend words alike. */
-int tg_refuse_noent(const char *path, struct tg_error *e);
-int tg_refuse_no_parent(const char *path, struct tg_error *e);
-int tg_refuse_exists(const char *path, struct tg_error *e);
-int tg_refuse_version(const char *path, int64_t wanted, int64_t is, struct tg_error *e);
-int tg_refuse_not_empty(const char *path, int64_t children, struct tg_error *e);
-int tg_refuse_ephemeral_parent(const char *path, struct tg_error *e);
-
 /* An operation list of the backend's own: everything in one block; free() it. NULL when memory is short. */
 struct tg_op *tg_ops_copy(const struct tg_op *ops, size_t n_ops);
 /* The length of the parent's path: 1 for a child of the root. */

@@ -224,6 +224,14 @@ struct tg_read_item {
 int tg_store_read_many(struct tg_store *, struct tg_read_item *items, size_t count, int64_t deadline, struct tg_error *e);
 void tg_read_items_release(struct tg_read_item *items, size_t count);
 
+/* For implementations: the refusals that all of them word alike. Each returns its code. */
+int tg_refuse_noent(const char *path, struct tg_error *e);
+int tg_refuse_no_parent(const char *path, struct tg_error *e);
+int tg_refuse_exists(const char *path, struct tg_error *e);
+int tg_refuse_version(const char *path, int64_t wanted, int64_t is, struct tg_error *e);
+int tg_refuse_not_empty(const char *path, int64_t children, struct tg_error *e);
+int tg_refuse_ephemeral_parent(const char *path, struct tg_error *e);
+
 #ifdef __cplusplus
 }
 #endif
