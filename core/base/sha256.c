@@ -1,95 +1,65 @@
-/* SHA-256: see sha256.h. None of core's libraries has one. */
+/* SHA-256: see sha256.h. */
 #include "base/sha256.h"
 
+#include <sys/types.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <string.h>
 
-/* FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t K[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-};
+_Static_assert(sizeof(SHA2_CTX) <= sizeof(struct tg_sha256), "libmd's context fits");
 
-static uint32_t rotate(uint32_t x, unsigned n)
+static SHA2_CTX *context(struct tg_sha256 *h)
 {
-    return x >> n | x << (32 - n);
-}
-
-static void digest_block(uint32_t s[8], const uint8_t *block)
-{
-    uint32_t w[64], v[8];
-
-    for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t) block[4 * i] << 24 | (uint32_t) block[4 * i + 1] << 16 | (uint32_t) block[4 * i + 2] << 8 | block[4 * i + 3];
-    for (int i = 16; i < 64; i++) {
-        uint32_t a = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
-        uint32_t b = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
-        w[i] = w[i - 16] + a + w[i - 7] + b;
-    }
-    memcpy(v, s, sizeof v);
-    for (int i = 0; i < 64; i++) {
-        uint32_t e = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-        uint32_t a = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-        uint32_t t1 = v[7] + e + ((v[4] & v[5]) ^ (~v[4] & v[6])) + K[i] + w[i];
-        uint32_t t2 = a + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t1;
-        v[0] = t1 + t2;
-    }
-    for (int i = 0; i < 8; i++)
-        s[i] += v[i];
+    return (SHA2_CTX *) (void *) h->context;
 }
 
 void tg_sha256_init(struct tg_sha256 *h)
 {
-    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-
-    *h = (struct tg_sha256) {.n_bytes = 0};
-    memcpy(h->state, start, sizeof start);
+    SHA256Init(context(h));
 }
 
 void tg_sha256_add(struct tg_sha256 *h, const void *bytes, size_t len)
 {
-    const uint8_t *p = bytes;
-
-    while (len) {
-        size_t at = h->n_bytes % 64, take = 64 - at < len ? 64 - at : len;
-        memcpy(h->block + at, p, take);
-        h->n_bytes += take;
-        p += take;
-        len -= take;
-        if (h->n_bytes % 64 == 0)
-            digest_block(h->state, h->block);
-    }
+    if (len)
+        SHA256Update(context(h), bytes, len);
 }
 
 void tg_sha256_end(struct tg_sha256 *h, uint8_t out[TG_SHA256_BYTES])
 {
-    uint64_t bits = h->n_bytes * 8;
-    uint8_t length[8];
+    SHA256Final(out, context(h));
+}
 
-    tg_sha256_add(h, "\x80", 1);
-    while (h->n_bytes % 64 != 56)
-        tg_sha256_add(h, "", 1);
-    for (int i = 0; i < 8; i++)
-        length[i] = (uint8_t) (bits >> (56 - 8 * i));
-    tg_sha256_add(h, length, sizeof length);
-    for (int i = 0; i < TG_SHA256_BYTES; i++)
-        out[i] = (uint8_t) (h->state[i / 4] >> (24 - 8 * (i % 4)));
+static void end_hex(struct tg_sha256 *h, char out[TG_SHA256_HEX])
+{
+    uint8_t digest[TG_SHA256_BYTES];
+
+    tg_sha256_end(h, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
 void tg_sha256_hex(const void *bytes, size_t len, char out[TG_SHA256_HEX])
 {
     struct tg_sha256 h;
-    uint8_t sum[TG_SHA256_BYTES];
 
     tg_sha256_init(&h);
     tg_sha256_add(&h, bytes, len);
-    tg_sha256_end(&h, sum);
-    for (int i = 0; i < TG_SHA256_BYTES; i++)
-        snprintf(out + 2 * (size_t) i, 3, "%02x", sum[i]);
+    end_hex(&h, out);
+}
+
+static int add_text(const char *text, size_t len, void *h)
+{
+    tg_sha256_add(h, text, len);
+    return 0;
+}
+
+int tg_sha256_json(const json_t *json, char out[TG_SHA256_HEX])
+{
+    struct tg_sha256 h;
+
+    tg_sha256_init(&h);
+    if (json_dump_callback(json, add_text, &h, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY))
+        return -1;
+    end_hex(&h, out);
+    return 0;
 }
