@@ -108,6 +108,31 @@ struct tg_error *tg_yaml_problem(struct tg_problems *p, const struct tg_yaml_nod
     return e;
 }
 
+/* Characters in the first n bytes of text. */
+static int characters(const char *text, size_t n)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char) text[i] & 0xc0U) != 0x80U;
+    return count;
+}
+
+struct tg_error *tg_yaml_problem_inside(struct tg_problems *p, const struct tg_yaml_node *at, int byte, const char *format, ...)
+{
+    va_list args;
+    int column = at->column, width = at->width, quote = at->kind == TG_YAML_SCALAR && at->quoted;
+
+    if (byte > 0 && at->kind == TG_YAML_SCALAR && (size_t) byte <= at->n + 1U && characters(at->text, at->n) + 2 * quote == width) {
+        column += quote + characters(at->text, (size_t) byte - 1);
+        width = 1;
+    }
+    va_start(args, format);
+    struct tg_error *e = problem_at(p, at->doc, at->line, column, width, format, args);
+    va_end(args);
+    return e;
+}
+
 static struct tg_error *mark_problem(struct builder *b, const yaml_mark_t *mark, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static struct tg_error *mark_problem(struct builder *b, const yaml_mark_t *mark, const char *format, ...)

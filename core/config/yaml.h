@@ -68,6 +68,10 @@ const char *tg_yaml_name(const struct tg_yaml_doc *doc);
 struct tg_error *tg_yaml_problem(struct tg_problems *p, const struct tg_yaml_node *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A mistake inside a scalar, at the given byte (1-based) of its text; at the scalar when 0, or when escapes hide where that is. */
+struct tg_error *tg_yaml_problem_inside(struct tg_problems *p, const struct tg_yaml_node *at, int byte, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Looking, without complaints. */
 bool tg_yaml_is_null(const struct tg_yaml_node *node); /* plain and empty, "~" or "null"; NULL, too */
 /* The value of a key, NULL when it is not there or map is no map. O(log n). */

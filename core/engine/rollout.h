@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 struct tg_problems;
+struct tg_yaml_doc;
+struct tg_yaml_node;
 
 struct tg_stage_spec {
     char *name;
@@ -24,6 +26,9 @@ struct tg_stage_spec {
     bool dry_run;           /* ask the driver's dry-run verb only; its hosts may be in a later stage as well */
     int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
     int line, column;
+    const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
+    const struct tg_yaml_node *targets_at; /* NULL without targets */
+    const struct tg_yaml_node *until_at;   /* NULL without until */
 };
 
 enum tg_around_kind { TG_AROUND_LOCK };
@@ -53,10 +58,12 @@ struct tg_rollout {
     int64_t running;        /* limits.running: hosts in work at once; default 1: careful unless told otherwise */
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
-    struct tg_around *around;
+    struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */
     size_t n_around;
     struct tg_verify *verify;
     size_t n_verify;
+    struct tg_yaml_doc *doc; /* what at and its like point into; owned, NULL when not read from a file */
+    const struct tg_yaml_node *targets_at;
 };
 
 /*
@@ -65,7 +72,14 @@ struct tg_rollout {
  */
 int tg_rollout_read(const char *file, struct tg_problems *problems, struct tg_rollout **out, struct tg_error *e);
 /* The same from memory; file is only for messages. What the fuzzer calls. */
-int tg_rollout_parse(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_rollout **out, struct tg_error *e);
+int tg_rollout_parse(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_rollout **out,
+                     struct tg_error *e);
 void tg_rollout_free(struct tg_rollout *rollout);
+
+/* Copies into *out, all its own; TG_E_MEMORY, *out then being nothing that must be released. */
+int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct tg_error *e);
+int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct tg_error *e);
+void tg_around_release(struct tg_around *around);
+void tg_verify_release(struct tg_verify *verify);
 
 #endif

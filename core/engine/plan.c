@@ -1,0 +1,326 @@
+/* A plan, its digest, and plans as JSON: see plan.h. plan_compile.c makes them. */
+#include "engine/plan_internal.h"
+
+#include "base/sha256.h"
+#include "fleet/nodeset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tg_plan_free(struct tg_plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->n_hosts; i++) {
+        free(plan->hosts[i].name);
+        free(plan->hosts[i].address);
+        free(plan->hosts[i].user);
+    }
+    for (size_t i = 0; i < plan->n_stages; i++)
+        free(plan->stages[i].name);
+    for (size_t i = 0; i < plan->n_around; i++)
+        tg_around_release(&plan->around[i]);
+    for (size_t i = 0; i < plan->n_verify; i++)
+        tg_verify_release(&plan->verify[i]);
+    free(plan->hosts);
+    free(plan->stages);
+    free(plan->around);
+    free(plan->verify);
+    free(plan->name);
+    free(plan->driver);
+    free(plan->transport);
+    free(plan->targets);
+    json_decref(plan->change);
+    free(plan);
+}
+
+/* A host of which only the name is known is a string, so that the plan of a large fleet stays small. */
+static json_t *host_json(const struct tg_plan_host *h)
+{
+    if (!h->address && !h->user && !h->port)
+        return json_string(h->name);
+    json_t *o = json_pack("{s:s}", "name", h->name);
+    if (h->address)
+        json_object_set_new(o, "address", json_string(h->address));
+    if (h->user)
+        json_object_set_new(o, "user", json_string(h->user));
+    if (h->port)
+        json_object_set_new(o, "port", json_integer(h->port));
+    return o;
+}
+
+static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage *s)
+{
+    json_t *hosts = json_array();
+
+    for (size_t i = 0; i < s->count; i++)
+        json_array_append_new(hosts, host_json(&plan->hosts[s->first + i]));
+    return json_pack("{s:s,s:b,s:I,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "hosts", hosts);
+}
+
+static json_t *around_json(const struct tg_around *a)
+{
+    json_t *hold = json_array();
+
+    for (size_t i = 0; i < a->n_hold; i++)
+        json_array_append_new(hold, json_string(a->hold[i]));
+    return json_pack("{s:{s:o}}", "lock", "hold", hold);
+}
+
+static json_t *verify_json(const struct tg_verify *v)
+{
+    json_t *argv;
+
+    if (v->kind == TG_VERIFY_HTTP)
+        return json_pack("{s:s,s:O,s:I}", "http", v->url, "options", v->options, "within_ms", (json_int_t) v->within_ms);
+    argv = json_array();
+    for (size_t i = 0; v->argv[i]; i++)
+        json_array_append_new(argv, json_string(v->argv[i]));
+    return json_pack("{s:o,s:I}", "command", argv, "within_ms", (json_int_t) v->within_ms);
+}
+
+/* All but the digest; NULL when memory is short. */
+static json_t *body_json(const struct tg_plan *plan)
+{
+    json_t *stages = json_array(), *around = json_array(), *verify = json_array();
+    char failed[32];
+    int rc = 0;
+
+    tg_share_format(&plan->failed, failed, sizeof failed);
+    for (size_t i = 0; i < plan->n_stages; i++)
+        rc |= json_array_append_new(stages, stage_json(plan, &plan->stages[i]));
+    for (size_t i = 0; i < plan->n_around; i++)
+        rc |= json_array_append_new(around, around_json(&plan->around[i]));
+    for (size_t i = 0; i < plan->n_verify; i++)
+        rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+                             plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
+                             plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
+                             "running", (json_int_t) plan->running, "failed", failed, "of_at_least",
+                             (json_int_t) plan->of_at_least, "stages", stages, "around", around, "verify", verify);
+    if (rc) {
+        json_decref(body);
+        return NULL;
+    }
+    return body;
+}
+
+int tg_plan_seal(struct tg_plan *plan, struct tg_error *e)
+{
+    json_t *body = body_json(plan);
+    int rc = body ? tg_sha256_json(body, plan->digest) : -1;
+
+    json_decref(body);
+    return rc ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+}
+
+json_t *tg_plan_to_json(const struct tg_plan *plan, struct tg_error *e)
+{
+    json_t *json = body_json(plan);
+
+    if (!json || json_object_set_new(json, "digest", json_string(plan->digest))) {
+        json_decref(json);
+        tg_fail(e, TG_E_MEMORY, "out of memory");
+        return NULL;
+    }
+    return json;
+}
+
+static int broken(struct tg_error *e, const char *what)
+{
+    return tg_fail(e, TG_E_DATA, "the plan is damaged: %s", what);
+}
+
+static bool take_text(const char *text, char **slot)
+{
+    return !text || (*slot = strdup(text)) != NULL;
+}
+
+static int read_host(const json_t *json, struct tg_plan_host *h, struct tg_error *e)
+{
+    const char *name = json_string_value(json), *address = NULL, *user = NULL;
+    char checked[TG_HOST_NAME_SIZE];
+
+    *h = (struct tg_plan_host) {0};
+    if (!name && json_unpack((json_t *) json, "{s:s,s?s,s?s,s?i!}", "name", &name, "address", &address, "user", &user, "port", &h->port))
+        return broken(e, "a host");
+    if (h->port < 0 || h->port > 65535 || tg_host_name(name, strlen(name), checked, NULL) || strcmp(name, checked) != 0)
+        return broken(e, "a host's name or port");
+    if (!take_text(name, &h->name) || !take_text(address, &h->address) || !take_text(user, &h->user))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    return 0;
+}
+
+static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_stage *s, struct tg_error *e)
+{
+    const char *name;
+    json_t *hosts;
+    json_int_t bake_ms;
+    int dry_run, rc = 0;
+
+    *s = (struct tg_plan_stage) {.first = plan->n_hosts};
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "hosts", &hosts) ||
+        !json_is_array(hosts) || bake_ms < 0)
+        return broken(e, "a stage");
+    s->dry_run = dry_run;
+    s->bake_ms = bake_ms;
+    if (!take_text(name, &s->name))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < json_array_size(hosts); i++) {
+        rc = read_host(json_array_get(hosts, i), &plan->hosts[plan->n_hosts++], e);
+        s->count++;
+    }
+    return rc;
+}
+
+static int read_stages(const json_t *stages, struct tg_plan *plan, struct tg_error *e)
+{
+    size_t n = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < json_array_size(stages); i++)
+        n += json_array_size(json_object_get(json_array_get(stages, i), "hosts"));
+    plan->hosts = calloc(n ? n : 1, sizeof *plan->hosts);
+    plan->stages = calloc(json_array_size(stages) + 1, sizeof *plan->stages);
+    if (!plan->hosts || !plan->stages)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < json_array_size(stages); i++)
+        rc = read_stage(json_array_get(stages, i), plan, &plan->stages[plan->n_stages++], e);
+    return rc;
+}
+
+/* A list of strings, NULL-terminated; what is there so far is the owner's also on failure. */
+static int read_words(const json_t *json, char ***out, size_t *out_n, struct tg_error *e)
+{
+    size_t n = json_array_size(json);
+    char **list = calloc(n + 1, sizeof *list);
+
+    *out = list;
+    *out_n = 0;
+    if (!list)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const char *word = json_string_value(json_array_get(json, i));
+        if (!word)
+            return broken(e, "a word");
+        if (!(list[i] = strdup(word)))
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        *out_n = i + 1;
+    }
+    return 0;
+}
+
+static int read_around(const json_t *json, struct tg_around *a, struct tg_error *e)
+{
+    json_t *hold;
+
+    *a = (struct tg_around) {.kind = TG_AROUND_LOCK};
+    if (json_unpack((json_t *) json, "{s:{s:o!}!}", "lock", "hold", &hold) || !json_is_array(hold))
+        return broken(e, "a step of around");
+    return json_array_size(hold) ? read_words(hold, &a->hold, &a->n_hold, e) : 0;
+}
+
+static int read_verify(const json_t *json, struct tg_verify *v, struct tg_error *e)
+{
+    const char *url = NULL;
+    json_t *options = NULL, *command = NULL;
+    json_int_t within_ms;
+    size_t n;
+
+    *v = (struct tg_verify) {0};
+    if (json_unpack((json_t *) json, "{s?s,s?o,s?o,s:I!}", "http", &url, "options", &options, "command", &command, "within_ms",
+                    &within_ms) ||
+        !url == !command || (command && json_array_size(command) == 0) || within_ms < 0)
+        return broken(e, "a check of verify");
+    v->within_ms = within_ms;
+    v->kind = url ? TG_VERIFY_HTTP : TG_VERIFY_COMMAND;
+    v->options = options ? json_incref(options) : NULL;
+    if (!take_text(url, &v->url))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    return command ? read_words(command, &v->argv, &n, e) : 0;
+}
+
+static int read_steps(const json_t *around, const json_t *verify, struct tg_plan *plan, struct tg_error *e)
+{
+    int rc = 0;
+
+    plan->around = calloc(json_array_size(around) + 1, sizeof *plan->around);
+    plan->verify = calloc(json_array_size(verify) + 1, sizeof *plan->verify);
+    if (!plan->around || !plan->verify)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < json_array_size(around); i++)
+        rc = read_around(json_array_get(around, i), &plan->around[plan->n_around++], e);
+    for (size_t i = 0; !rc && i < json_array_size(verify); i++)
+        rc = read_verify(json_array_get(verify, i), &plan->verify[plan->n_verify++], e);
+    return rc;
+}
+
+static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *e)
+{
+    const char *name, *driver, *transport, *targets, *failed, *digest;
+    json_int_t n_targets, n_left, running, of_at_least;
+    json_t *change, *stages, *around, *verify;
+    int format;
+
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
+                    &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
+                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "failed", &failed, "of_at_least", &of_at_least,
+                    "stages", &stages, "around", &around, "verify", &verify))
+        return broken(e, "something is missing, or is there that we don't know");
+    if (n_targets < 0 || n_left < 0 || running < 1 || of_at_least < 0 || !tg_share_parse(failed, &plan->failed) ||
+        !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
+        return broken(e, "a number or a list");
+    plan->n_targets = (size_t) n_targets;
+    plan->n_left = (size_t) n_left;
+    plan->running = running;
+    plan->of_at_least = of_at_least;
+    plan->change = json_incref(change);
+    memcpy(plan->digest, digest, sizeof plan->digest);
+    if (!take_text(name, &plan->name) || !take_text(driver, &plan->driver) || !take_text(transport, &plan->transport) ||
+        !take_text(targets, &plan->targets))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = read_stages(stages, plan, e);
+    return rc ? rc : read_steps(around, verify, plan, e);
+}
+
+/* The format first: of another one we know nothing, not even how its digest is made. */
+static int check_seal(const json_t *json, struct tg_error *e)
+{
+    const json_t *format = json_object_get(json, "format");
+    const char *digest = json_string_value(json_object_get(json, "digest"));
+    char actual[TG_SHA256_HEX];
+
+    if (!json_is_integer(format) || json_integer_value(format) != TG_PLAN_FORMAT) {
+        tg_fail(e, TG_E_DATA, "the plan has not the format %d", TG_PLAN_FORMAT);
+        tg_error_hint(e, "another version of tagout made it: use that one, or make the plan again");
+        return TG_E_DATA;
+    }
+    json_t *body = json_copy((json_t *) json);
+    int rc = body ? json_object_del(body, "digest") || tg_sha256_json(body, actual) : -1;
+    json_decref(body);
+    if (rc < 0)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (rc || !digest || strcmp(digest, actual) != 0) {
+        tg_fail(e, TG_E_DATA, "the plan's digest does not match what is in it: it was changed after it was made");
+        tg_error_hint(e, "make the plan again");
+        return TG_E_DATA;
+    }
+    return 0;
+}
+
+int tg_plan_from_json(const json_t *json, struct tg_plan **out, struct tg_error *e)
+{
+    int rc = check_seal(json, e);
+    struct tg_plan *plan;
+
+    if (rc)
+        return rc;
+    plan = calloc(1, sizeof *plan);
+    rc = plan ? read_body(json, plan, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (rc) {
+        tg_plan_free(plan);
+        return rc;
+    }
+    *out = plan;
+    return 0;
+}

@@ -1,0 +1,70 @@
+/* Copying and releasing the steps of a procedure: see rollout.h. */
+#include "engine/rollout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tg_around_release(struct tg_around *a)
+{
+    for (size_t i = 0; i < a->n_hold; i++)
+        free(a->hold[i]);
+    free(a->hold);
+    *a = (struct tg_around) {0};
+}
+
+void tg_verify_release(struct tg_verify *v)
+{
+    for (size_t i = 0; v->argv && v->argv[i]; i++)
+        free(v->argv[i]);
+    free(v->argv);
+    free(v->url);
+    json_decref(v->options);
+    *v = (struct tg_verify) {0};
+}
+
+/* Both copies take what is there so far, so that release has no gaps. */
+static bool copy_list(char *const *from, size_t n, char ***out, size_t *out_n)
+{
+    char **list = calloc(n + 1, sizeof *list);
+    size_t i = 0;
+
+    *out = list;
+    for (; list && i < n && (list[i] = strdup(from[i])) != NULL; i++)
+        ;
+    *out_n = i;
+    return list && i == n;
+}
+
+int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct tg_error *e)
+{
+    struct tg_around copy = {.kind = around->kind};
+
+    if (around->n_hold && !copy_list(around->hold, around->n_hold, &copy.hold, &copy.n_hold)) {
+        tg_around_release(&copy);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    *out = copy;
+    return 0;
+}
+
+int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct tg_error *e)
+{
+    struct tg_verify copy = {.kind = verify->kind, .within_ms = verify->within_ms};
+    size_t n = 0;
+    bool fine = true;
+
+    while (verify->argv && verify->argv[n])
+        n++;
+    if (verify->argv)
+        fine = copy_list(verify->argv, n, &copy.argv, &n);
+    if (fine && verify->url)
+        fine = (copy.url = strdup(verify->url)) != NULL;
+    if (fine && verify->options)
+        fine = (copy.options = json_deep_copy(verify->options)) != NULL;
+    if (!fine) {
+        tg_verify_release(&copy);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    *out = copy;
+    return 0;
+}
