@@ -4,5 +4,6 @@
 #include <stddef.h>
 
 const struct tg_cmd *const tg_commands[] = {
+    &tg_cmd_keep,
     NULL,
 };

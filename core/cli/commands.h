@@ -4,4 +4,6 @@
 
 #include "cli/cmd.h"
 
+extern const struct tg_cmd tg_cmd_keep;
+
 #endif
