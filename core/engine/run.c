@@ -394,7 +394,7 @@ static void settle(struct step *s)
         ;
     if (run->state == TG_RUN_ACTIVE)
         start_hosts(s);
-    if (run->state == TG_RUN_ACTIVE && run->in_flight == 0 && run->totals[TG_HOST_WAITING] && (int64_t) run->in_work >= run->plan->running)
+    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running)
         halt(s, "hosts that were lost take up all of limits.running");
     if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
         tell_run(s, TG_EV_COMPLETE);

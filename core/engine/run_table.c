@@ -135,7 +135,7 @@ static const struct tg_host_rule host_rules[] = {
 
     {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
     R(LOCKING, LOCK_REFUSED, GO(HELD, NOTHING)),
-    R(LOCKING, WITHDRAWN, GO(WAITING, NOTHING)),
+    R(LOCKING, WITHDRAWN, U(WAITING)), /* not GO: a driver that died before this one may have taken the lock */
     {TG_HOST_LOCKING, TG_EV_RESUMED, GO(LOCKING, LOCK), U(WAITING)},
 
     {TG_HOST_CHECKING, TG_EV_GO, GO(APPLYING, APPLY), U(WAITING)},
