@@ -1,0 +1,404 @@
+/* The ring around a run's machine: journal first, then act. See drive.h. */
+#include "engine/drive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TURN_MS 200 /* a signal is noticed this soon */
+
+/* Something that happened, from whoever saw it. */
+struct answer {
+    struct answer *next;
+    struct tg_run_event event;
+    char *text, *lock;
+};
+
+/* A RETRY or a BAKE that waits for its time. */
+struct wait {
+    enum tg_run_action_kind kind;
+    size_t host, stage;
+    int64_t until_ms;
+};
+
+struct tg_drive {
+    const struct tg_drive_options *o;
+    struct tg_loop *loop;
+    int64_t wall_start_ms, mono_start_ms;
+    struct answer *first, **last;
+    struct tg_error failure;     /* from ports */
+    bool out_of_memory, control_changed, paused;
+    struct tg_run_actions todo;  /* journalled from noted on: not yet */
+    size_t at, noted;
+    int64_t n_lines;             /* of the journal, with those that wait */
+    json_t *lines;               /* to be shown once committed */
+    struct wait *waits;
+    size_t n_waits, cap_waits;
+};
+
+int64_t tg_drive_now(const struct tg_drive *d)
+{
+    int64_t now = d->wall_start_ms + tg_mono_ms(tg_loop_clock(d->loop)) - d->mono_start_ms;
+
+    return now > d->o->run->last_ms ? now : d->o->run->last_ms; /* a run's time never goes back, whichever machine drives it */
+}
+
+/* ---- the inbox ---- */
+
+void tg_drive_answer(struct tg_drive *d, const struct tg_run_event *event)
+{
+    struct answer *a = calloc(1, sizeof *a);
+
+    if (!a) {
+        d->out_of_memory = true;
+        return;
+    }
+    a->event = *event;
+    a->text = event->text ? strdup(event->text) : NULL;
+    a->lock = event->lock ? strdup(event->lock) : NULL;
+    a->event.text = a->text;
+    a->event.lock = a->lock;
+    a->event.by = NULL;
+    *d->last = a;
+    d->last = &a->next;
+}
+
+void tg_drive_fail(struct tg_drive *d, const struct tg_error *error)
+{
+    if (!d->failure.code)
+        d->failure = *error;
+}
+
+static void free_answer(struct answer *a)
+{
+    free(a->text);
+    free(a->lock);
+    free(a);
+}
+
+static struct answer *next_answer(struct tg_drive *d)
+{
+    struct answer *a = d->first;
+
+    if (a && !(d->first = a->next))
+        d->last = &d->first;
+    return a;
+}
+
+static void on_control(void *data, enum tg_watch_event event, const char *path)
+{
+    (void) event;
+    (void) path;
+    ((struct tg_drive *) data)->control_changed = true;
+}
+
+/* ---- the machine ---- */
+
+static int note(struct tg_drive *d, json_t *line, struct tg_error *e)
+{
+    if (!line || json_array_append(d->lines, line)) {
+        json_decref(line);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    d->n_lines++;
+    return tg_journal_note(d->o->journal, line, e);
+}
+
+static int feed(struct tg_drive *d, struct tg_run_event event, struct tg_error *e)
+{
+    struct tg_run *run = d->o->run;
+
+    event.at_ms = tg_drive_now(d);
+    int rc = tg_run_step(run, &event, &d->todo, e);
+    if (!rc)
+        rc = note(d, tg_run_event_to_json(run, &event, d->n_lines + 1), e);
+    for (; !rc && d->noted < d->todo.n; d->noted++)
+        rc = note(d, tg_run_action_to_json(run, &d->todo.items[d->noted], event.at_ms, d->n_lines + 1), e);
+    return rc;
+}
+
+static int feed_run(struct tg_drive *d, enum tg_run_event_kind kind, struct tg_error *e)
+{
+    return feed(d, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = d->o->by, .epoch = d->o->journal->epoch}, e);
+}
+
+static bool is_start(enum tg_run_action_kind kind)
+{
+    return kind == TG_DO_LOCK || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
+}
+
+static int feed_abort(struct tg_drive *d, struct tg_error *e)
+{
+    const struct tg_run_control *c = &d->o->journal->control;
+
+    if (!c->abort || d->o->run->aborted)
+        return 0;
+    return feed(d, (struct tg_run_event) {.kind = TG_EV_ABORT, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = c->by, .text = c->reason}, e);
+}
+
+/* Somebody said stop, or too many failed: what has not begun is withdrawn (P10). */
+static int withdraw(struct tg_drive *d, struct tg_error *e)
+{
+    size_t n = d->todo.n;
+    int rc = 0;
+
+    if (d->o->run->state == TG_RUN_ACTIVE)
+        return 0;
+    for (size_t i = d->at; !rc && i < n; i++)
+        if (is_start(d->todo.items[i].kind)) {
+            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_WITHDRAWN, .host = d->todo.items[i].host, .stage = TG_RUN_NONE}, e);
+            d->todo.items[i].kind = TG_DO_NOTHING;
+        }
+    return rc;
+}
+
+static int look_at_control(struct tg_drive *d, struct tg_error *e)
+{
+    if (!d->control_changed)
+        return 0;
+    d->control_changed = false;
+    int rc = tg_journal_control(d->o->journal, on_control, d, e);
+    return rc ? rc : feed_abort(d, e);
+}
+
+static int look_at_stops(struct tg_drive *d, struct tg_error *e)
+{
+    int stops = d->o->stops ? *d->o->stops : 0;
+
+    if (stops > 1)
+        return tg_fail(e, TG_E_CANCELLED, "left at your word: what runs on hosts goes on there");
+    if (stops == 0 || d->paused)
+        return 0;
+    d->paused = true;
+    return feed_run(d, TG_EV_PAUSE, e);
+}
+
+/* ---- waits ---- */
+
+static int add_wait(struct tg_drive *d, const struct tg_run_action *a, struct tg_error *e)
+{
+    if (d->n_waits == d->cap_waits) {
+        size_t cap = d->cap_waits ? d->cap_waits * 2 : 8;
+        struct wait *waits = realloc(d->waits, cap * sizeof *waits);
+        if (!waits)
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        d->waits = waits;
+        d->cap_waits = cap;
+    }
+    d->waits[d->n_waits++] = (struct wait) {a->kind, a->host, a->stage, a->until_ms};
+    return 0;
+}
+
+/* What is due is told; what nobody waits for any more (a stop came) is dropped. */
+static int fire_waits(struct tg_drive *d, struct tg_error *e)
+{
+    const struct tg_run *run = d->o->run;
+    int64_t now = tg_drive_now(d);
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < d->n_waits;) {
+        struct wait w = d->waits[i];
+        bool wanted = w.kind == TG_DO_BAKE ? run->state == TG_RUN_ACTIVE && run->stages[w.stage].state == TG_STAGE_BAKING
+                                           : run->hosts[w.host].state == TG_HOST_BUSY;
+        if (wanted && w.until_ms > now) {
+            i++;
+            continue;
+        }
+        d->waits[i] = d->waits[--d->n_waits];
+        if (wanted && w.kind == TG_DO_BAKE)
+            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_BAKED, .host = TG_RUN_NONE, .stage = w.stage}, e);
+        else if (wanted)
+            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_RETRY_DUE, .host = w.host, .stage = TG_RUN_NONE}, e);
+    }
+    return rc;
+}
+
+static int64_t next_wait_ms(const struct tg_drive *d)
+{
+    int64_t now = tg_drive_now(d), least = d->o->tick_ms ? d->o->tick_ms : 1000;
+
+    if (d->o->stops && least > TURN_MS)
+        least = TURN_MS;
+    for (size_t i = 0; i < d->n_waits; i++) {
+        int64_t left = d->waits[i].until_ms - now;
+        if (left < least)
+            least = left < 0 ? 0 : left;
+    }
+    return least;
+}
+
+/* ---- committing and acting ---- */
+
+static int crash(const struct tg_drive *d, int committed, struct tg_error *e)
+{
+    if (!d->o->crash || !d->o->crash(d->o->data, committed))
+        return 0;
+    return tg_fail(e, TG_E_BUG, "crashed, as the test wished");
+}
+
+static bool any_start(const struct tg_drive *d)
+{
+    for (size_t i = d->at; i < d->todo.n; i++)
+        if (is_start(d->todo.items[i].kind))
+            return true;
+    return false;
+}
+
+static void show_lines(struct tg_drive *d)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(d->lines, i, line) {
+        if (d->o->on_line)
+            d->o->on_line(d->o->data, d->o->run, line);
+    }
+    json_array_clear(d->lines);
+}
+
+static int commit(struct tg_drive *d, struct tg_error *e)
+{
+    enum tg_commit how = TG_COMMIT_CONTROL;
+    int rc = 0;
+
+    while (!rc && json_array_size(d->lines)) {
+        if ((rc = crash(d, 0, e)) != 0)
+            break;
+        rc = tg_journal_commit(d->o->journal, any_start(d), &how, e);
+        if (!rc && how == TG_COMMITTED) {
+            rc = crash(d, 1, e);
+            show_lines(d);
+            return rc;
+        }
+        if (!rc)
+            rc = feed_abort(d, e);
+        if (!rc)
+            rc = withdraw(d, e);
+    }
+    return rc;
+}
+
+/* P4, P6: after a sleep (a suspended laptop, a stopped process) another may have the seat: ask before anything is started. */
+static int still_ours(struct tg_drive *d, struct tg_error *e)
+{
+    struct tg_store *store = d->o->journal->store;
+    int64_t age = tg_mono_ms(tg_loop_clock(d->loop)) - tg_store_proven_ms(store);
+
+    if (age < tg_store_session_ms(store) / 3)
+        return 0;
+    return tg_journal_prove(d->o->journal, e);
+}
+
+static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct tg_error *e)
+{
+    int rc = 0;
+
+    switch ((int) a->kind) {
+    case TG_DO_NOTHING:
+    case TG_DO_REST:
+    case TG_DO_END:
+        return 0;
+    case TG_DO_RETRY:
+    case TG_DO_BAKE:
+        return add_wait(d, a, e);
+    default:
+        if (is_start(a->kind))
+            rc = still_ours(d, e);
+        return rc ? rc : d->o->ports->begin(d->o->ports->data, d, a, e);
+    }
+}
+
+/* All that is journalled; ends early when somebody has said something meanwhile, so that it is heard before the next start. */
+static int act(struct tg_drive *d, struct tg_error *e)
+{
+    int rc = 0;
+
+    while (!rc && d->at < d->todo.n && !d->control_changed && !d->failure.code) {
+        struct tg_run_action a = d->todo.items[d->at++];
+        rc = carry_out(d, &a, e);
+    }
+    if (d->at == d->todo.n)
+        d->at = d->noted = d->todo.n = 0;
+    return rc;
+}
+
+static int take_in(struct tg_drive *d, struct tg_error *e)
+{
+    struct answer *a;
+    int rc = look_at_stops(d, e);
+
+    if (!rc)
+        rc = look_at_control(d, e);
+    while (!rc && (a = next_answer(d)) != NULL) {
+        rc = feed(d, a->event, e);
+        free_answer(a);
+    }
+    if (!rc)
+        rc = fire_waits(d, e);
+    if (!rc)
+        rc = withdraw(d, e);
+    if (!rc && d->failure.code) {
+        if (e && !e->code)
+            *e = d->failure;
+        rc = d->failure.code;
+    }
+    return !rc && d->out_of_memory ? tg_fail(e, TG_E_MEMORY, "out of memory") : rc;
+}
+
+static bool over(const struct tg_drive *d)
+{
+    return (d->o->run->state == TG_RUN_ENDED || d->o->run->state == TG_RUN_PAUSED) && d->at == d->todo.n && !d->first &&
+           json_array_size(d->lines) == 0;
+}
+
+static int go_round(struct tg_drive *d, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (;;) {
+        if ((rc = take_in(d, e)) != 0 || (rc = commit(d, e)) != 0 || (rc = act(d, e)) != 0)
+            return rc;
+        if (d->o->on_tick)
+            d->o->on_tick(d->o->data, d->o->run, tg_drive_now(d));
+        if (over(d))
+            return 0;
+        if (d->first || d->control_changed || d->at < d->todo.n)
+            continue;
+        if (tg_loop_turn(d->loop, next_wait_ms(d)) == TG_E_CANCELLED)
+            return tg_fail(e, TG_E_CANCELLED, "interrupted");
+    }
+}
+
+static int start(struct tg_drive *d, struct tg_error *e)
+{
+    int rc = tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
+
+    if (!rc)
+        rc = tg_journal_control(d->o->journal, on_control, d, e);
+    if (!rc)
+        rc = feed_run(d, d->o->run->state == TG_RUN_NEW && !d->o->journal->lines ? TG_EV_BEGIN : TG_EV_RESUME, e);
+    return rc ? rc : feed_abort(d, e);
+}
+
+int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
+{
+    struct tg_drive d = {.o = o, .loop = tg_store_loop(o->journal->store), .lines = json_array(), .n_lines = o->journal->lines};
+    struct answer *a;
+
+    d.last = &d.first;
+    d.wall_start_ms = tg_wall_ms(tg_loop_clock(d.loop));
+    d.mono_start_ms = tg_mono_ms(tg_loop_clock(d.loop));
+    int rc = d.lines ? start(&d, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = go_round(&d, e);
+    if (o->ports->drop)
+        o->ports->drop(o->ports->data);
+    tg_store_unwatch(o->journal->store, on_control, &d);
+    if (rc != TG_E_BUG && rc != TG_E_SESSION && rc != TG_E_VERSION) /* a crash leaves nothing tidy; a seat that is lost is not ours to leave */
+        tg_journal_leave(o->journal);
+    while ((a = next_answer(&d)) != NULL)
+        free_answer(a);
+    tg_run_actions_release(&d.todo);
+    free(d.waits);
+    json_decref(d.lines);
+    return rc;
+}

@@ -1,0 +1,481 @@
+/* Runs in the store: making one, and reading one back. Writing to it is journal_write.c. See journal.h. */
+#include "engine/journal.h"
+
+#include "engine/journal_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART_MAX 262144 /* bytes of the plan in one node */
+#define PARTS_MAX 256   /* 64 MB: a plan for a million hosts */
+#define RUNS_A_DAY 1000
+#define LOAD_TRIES 8 /* a busy driver writes a few times a second, reading takes a few milliseconds */
+
+/* FNV-1a, 64 bits: it finds accidents, which is what it is for. */
+uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        sum = (sum ^ (unsigned char) bytes[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+int64_t tg_journal_deadline(const struct tg_journal *j)
+{
+    return tg_store_deadline(j->store, j->wait_ms);
+}
+
+char *tg_journal_head(int64_t lines, size_t segments, uint64_t sum, struct tg_error *e)
+{
+    struct tg_buf b = TG_BUF_INIT;
+
+    tg_buf_printf(&b, "{\"format\":%d,\"lines\":%lld,\"segments\":%zu,\"sum\":\"%016llx\"}", TG_JOURNAL_FORMAT, (long long) lines, segments,
+                  (unsigned long long) sum);
+    return tg_buf_take(&b, e);
+}
+
+char *tg_journal_record(const char *rollout, const char *digest, const char *by, int64_t made_ms, int64_t epoch, struct tg_error *e)
+{
+    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:I,s:I}", "format", TG_JOURNAL_FORMAT, "rollout", rollout, "digest", digest, "by", by, "made",
+                          (json_int_t) made_ms, "epoch", (json_int_t) epoch);
+    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    json_decref(o);
+    if (!text)
+        tg_fail(e, TG_E_MEMORY, "out of memory");
+    return text;
+}
+
+/* ---- making ---- */
+
+struct parts {
+    char *text; /* of the whole plan */
+    size_t len, count;
+    char head[80];
+    char paths[PARTS_MAX][TG_RUN_ID_SIZE + 32];
+};
+
+static int cut_plan(const struct tg_plan *plan, const char *id, struct parts *out, struct tg_error *e)
+{
+    json_t *json = tg_plan_to_json(plan, e);
+
+    if (!json)
+        return e && e->code ? e->code : TG_E_MEMORY;
+    out->text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(json);
+    if (!out->text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    out->len = strlen(out->text);
+    out->count = (out->len + PART_MAX - 1) / PART_MAX;
+    if (out->count > PARTS_MAX)
+        return tg_fail(e, TG_E_DATA, "the plan is too large: %zu bytes, at most %d", out->len, PART_MAX * PARTS_MAX);
+    snprintf(out->head, sizeof out->head, "{\"format\":%d,\"parts\":%zu,\"bytes\":%zu}", TG_JOURNAL_FORMAT, out->count, out->len);
+    for (size_t i = 0; i < out->count; i++)
+        snprintf(out->paths[i], sizeof out->paths[i], "/runs/%s/plan/%04zu", id, i + 1);
+    return 0;
+}
+
+/* The plan's parts but the first, one transaction each. */
+static int write_parts(struct tg_store *store, const struct parts *p, int64_t wait_ms, struct tg_error *e)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        size_t at = i * PART_MAX, len = p->len - at < PART_MAX ? p->len - at : PART_MAX;
+        int rc = tg_store_create(store, p->paths[i], p->text + at, len, TG_CREATE_PERSISTENT, tg_store_deadline(store, wait_ms), e);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static struct tg_op create(const char *path, const char *text)
+{
+    return (struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)};
+}
+
+/* All of a run but its plan's parts and its journal. TG_E_EXISTS: the id is taken. */
+static int write_run(struct tg_store *store, const struct tg_plan *plan, const char *id, const char *by, const struct parts *p,
+                     int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
+{
+    char run[TG_RUN_ID_SIZE + 32], plan_path[TG_RUN_ID_SIZE + 32];
+    char *record = tg_journal_record(plan->name, plan->digest, by, wall_ms, 0, e);
+
+    if (!record)
+        return TG_E_MEMORY;
+    snprintf(run, sizeof run, "/runs/%s", id);
+    snprintf(plan_path, sizeof plan_path, "/runs/%s/plan", id);
+    const struct tg_op ops[] = {create(run, record), create(plan_path, p->head)};
+    int rc = tg_store_multi(store, ops, 2, tg_store_deadline(store, wait_ms), NULL, e);
+    free(record);
+    return rc;
+}
+
+/* The journal comes last: a run without one was never made whole, and is no run. */
+static int write_journal(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_error *e)
+{
+    char control[TG_RUN_ID_SIZE + 32], journal[TG_RUN_ID_SIZE + 32];
+    char *head = tg_journal_head(0, 0, TG_SUM_START, e);
+
+    if (!head)
+        return TG_E_MEMORY;
+    snprintf(control, sizeof control, "/runs/%s/control", id);
+    snprintf(journal, sizeof journal, "/runs/%s/journal", id);
+    const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(journal, head)};
+    int rc = tg_store_multi(store, ops, 2, tg_store_deadline(store, wait_ms), NULL, e);
+    free(head);
+    return rc;
+}
+
+static int make_as(struct tg_store *store, const struct tg_plan *plan, const char *id, const char *by, int64_t wall_ms, int64_t wait_ms,
+                   struct tg_error *e)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    int rc = p ? cut_plan(plan, id, p, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!rc)
+        rc = write_run(store, plan, id, by, p, wall_ms, wait_ms, e);
+    if (!rc)
+        rc = write_parts(store, p, wait_ms, e);
+    if (!rc)
+        rc = write_journal(store, id, wait_ms, e);
+    if (p)
+        free(p->text);
+    free(p);
+    return rc;
+}
+
+int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms,
+                      char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
+{
+    char day[32], id[TG_RUN_ID_SIZE];
+
+    tg_time_format(wall_ms, day, sizeof day);
+    for (int n = 1; n <= RUNS_A_DAY; n++) {
+        struct tg_error own = TG_ERROR_INIT;
+        struct tg_node node;
+        snprintf(id, sizeof id, "%.63s-%.4s%.2s%.2s-%d", plan->name, day, day + 5, day + 8, n);
+        char path[TG_RUN_ID_SIZE + 32];
+        snprintf(path, sizeof path, "/runs/%s", id);
+        int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, &own);
+        if (!rc) {
+            tg_node_release(&node);
+            continue;
+        }
+        tg_error_clear(&own);
+        if (rc == TG_E_NOENT)
+            rc = make_as(store, plan, id, by, wall_ms, wait_ms, &own);
+        if (rc == TG_E_EXISTS)
+            continue; /* somebody was faster */
+        if (rc == TG_E_NOENT)
+            tg_error_hint(&own, "has this store been initialised? tagout init");
+        if (rc) {
+            if (e && !e->code)
+                *e = own;
+            return rc;
+        }
+        snprintf(out_id, TG_RUN_ID_SIZE, "%s", id);
+        return 0;
+    }
+    return tg_fail(e, TG_E_EXISTS, "%d runs of %s today: no more ids", RUNS_A_DAY, plan->name);
+}
+
+/* ---- reading ---- */
+
+static json_t *parse(const char *what, const struct tg_node *node, struct tg_error *e)
+{
+    json_error_t je;
+    json_t *o = json_loadb(node->data, node->len, JSON_REJECT_DUPLICATES, &je);
+
+    if (o && json_integer_value(json_object_get(o, "format")) == TG_JOURNAL_FORMAT)
+        return o;
+    if (!o)
+        tg_fail(e, TG_E_DATA, "%s is no JSON: %s", what, je.text);
+    else
+        tg_fail(e, TG_E_DATA, "%s has format %lld, this tagout knows %d", what, (long long) json_integer_value(json_object_get(o, "format")), TG_JOURNAL_FORMAT);
+    json_decref(o);
+    return NULL;
+}
+
+static int read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e)
+{
+    char path[TG_RUN_ID_SIZE + 64];
+
+    snprintf(path, sizeof path, "/runs/%s%s", j->id, below);
+    return tg_store_read(j->store, path, tg_journal_deadline(j), out, e);
+}
+
+static char *copy_text(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return strdup(text ? text : "");
+}
+
+static int read_record(struct tg_journal *j, struct tg_error *e)
+{
+    struct tg_node node;
+    int rc = read_node(j, "", &node, e);
+
+    if (rc)
+        return rc;
+    json_t *o = parse("its record", &node, e);
+    j->record_version = node.stat.version;
+    tg_node_release(&node);
+    if (!o)
+        return TG_E_DATA;
+    j->rollout = copy_text(o, "rollout");
+    j->digest = copy_text(o, "digest");
+    j->by = copy_text(o, "by");
+    j->made_ms = json_integer_value(json_object_get(o, "made"));
+    j->epoch = json_integer_value(json_object_get(o, "epoch"));
+    json_decref(o);
+    return j->rollout && j->digest && j->by ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+    struct tg_node node;
+
+    snprintf(path, sizeof path, "/runs/%s/control", j->id);
+    int rc = watch ? tg_store_read_watch(j->store, path, watch, data, tg_journal_deadline(j), &node, e)
+                   : tg_store_read(j->store, path, tg_journal_deadline(j), &node, e);
+    if (rc)
+        return rc;
+    json_t *o = parse("its control", &node, e);
+    const json_t *abort = o ? json_object_get(o, "abort") : NULL;
+    j->control = (struct tg_run_control) {.abort = json_is_object(abort), .at_ms = json_integer_value(json_object_get(abort, "at"))};
+    const char *by = json_string_value(json_object_get(abort, "by")), *reason = json_string_value(json_object_get(abort, "reason"));
+    snprintf(j->control.by, sizeof j->control.by, "%s", by ? by : "");
+    snprintf(j->control.reason, sizeof j->control.reason, "%s", reason ? reason : "");
+    j->control_version = node.stat.version;
+    tg_node_release(&node);
+    json_decref(o);
+    return o ? 0 : TG_E_DATA;
+}
+
+static int read_plan_parts(struct tg_journal *j, struct tg_buf *text, struct tg_error *e)
+{
+    struct tg_node node;
+    char below[32];
+    int rc = read_node(j, "/plan", &node, e);
+
+    if (rc)
+        return rc;
+    json_t *o = parse("its plan", &node, e);
+    json_int_t parts = json_integer_value(json_object_get(o, "parts")), bytes = json_integer_value(json_object_get(o, "bytes"));
+    tg_node_release(&node);
+    json_decref(o);
+    if (!o)
+        return TG_E_DATA;
+    for (int i = 1; i <= parts && i <= PARTS_MAX; i++) {
+        snprintf(below, sizeof below, "/plan/%04d", i);
+        if ((rc = read_node(j, below, &node, e)) != 0)
+            return rc == TG_E_NOENT ? TG_E_DATA : rc;
+        tg_buf_add(text, node.data, node.len);
+        tg_node_release(&node);
+    }
+    if ((rc = tg_buf_ok(text, e)) == 0 && (json_int_t) text->len != bytes)
+        rc = tg_fail(e, TG_E_DATA, "its plan has %zu bytes, it should have %lld", text->len, (long long) bytes);
+    return rc;
+}
+
+static int read_plan(struct tg_journal *j, struct tg_plan **out, struct tg_error *e)
+{
+    struct tg_buf text = TG_BUF_INIT;
+    json_error_t je;
+    int rc = read_plan_parts(j, &text, e);
+
+    if (!rc) {
+        json_t *o = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &je);
+        rc = o ? tg_plan_from_json(o, out, e) : tg_fail(e, TG_E_DATA, "its plan is no JSON: %s", je.text);
+        json_decref(o);
+    }
+    tg_buf_release(&text);
+    if (!rc && strcmp((*out)->digest, j->digest) != 0) {
+        rc = tg_fail(e, TG_E_DATA, "its plan has the digest %.12s, its record says %.12s", (*out)->digest, j->digest);
+        tg_plan_free(*out);
+    }
+    return rc;
+}
+
+/* The lines of one segment into the replay. */
+static int replay_segment(const struct tg_buf *segment, struct tg_replay *replay, struct tg_error *e)
+{
+    const char *at = segment->data, *end = segment->data + segment->len;
+
+    while (at < end) {
+        const char *nl = memchr(at, '\n', (size_t) (end - at));
+        json_error_t je;
+        if (!nl)
+            return tg_fail(e, TG_E_DATA, "journal line %lld is cut off", (long long) replay->lines + 1);
+        json_t *line = json_loadb(at, (size_t) (nl - at), JSON_REJECT_DUPLICATES, &je);
+        if (!line)
+            return tg_fail(e, TG_E_DATA, "journal line %lld is no JSON: %s", (long long) replay->lines + 1, je.text);
+        int rc = tg_replay_line(replay, line, e);
+        json_decref(line);
+        if (rc)
+            return rc;
+        at = nl + 1;
+    }
+    return 0;
+}
+
+static int read_head(struct tg_journal *j, uint64_t *out_sum, struct tg_error *e)
+{
+    struct tg_node node;
+    int rc = read_node(j, "/journal", &node, e);
+
+    if (rc == TG_E_NOENT) {
+        tg_error_clear(e);
+        return tg_fail(e, TG_E_DATA, "it has no journal: its making was cut short, or this copy of the store is not whole");
+    }
+    if (rc)
+        return rc;
+    json_t *o = parse("its journal", &node, e);
+    const char *sum = json_string_value(json_object_get(o, "sum"));
+    j->head_version = node.stat.version;
+    j->lines = json_integer_value(json_object_get(o, "lines"));
+    j->segments = (size_t) json_integer_value(json_object_get(o, "segments"));
+    *out_sum = sum ? strtoull(sum, NULL, 16) : 0;
+    json_int_t children = node.stat.children;
+    tg_node_release(&node);
+    json_decref(o);
+    if (!o)
+        return TG_E_DATA;
+    if (children != (json_int_t) j->segments)
+        return tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", j->segments, (long long) children);
+    return 0;
+}
+
+static int read_segments(struct tg_journal *j, struct tg_replay *replay, struct tg_error *e)
+{
+    char below[40];
+    int rc = 0;
+
+    j->sum = TG_SUM_START;
+    for (size_t i = 1; !rc && i <= j->segments; i++) {
+        struct tg_node node;
+        snprintf(below, sizeof below, "/journal/%08zu", i);
+        rc = read_node(j, below, &node, e);
+        if (rc == TG_E_NOENT) {
+            tg_error_clear(e);
+            rc = tg_fail(e, TG_E_DATA, "segment %zu of its journal is missing", i);
+        }
+        if (rc)
+            break;
+        tg_buf_reset(&j->tail);
+        tg_buf_add(&j->tail, node.data, node.len);
+        tg_node_release(&node);
+        j->sum = tg_journal_sum(j->sum, j->tail.data, j->tail.len);
+        rc = tg_buf_ok(&j->tail, e);
+        if (!rc)
+            rc = replay_segment(&j->tail, replay, e);
+    }
+    return rc;
+}
+
+static int read_journal(struct tg_journal *j, struct tg_run *run, struct tg_error *e)
+{
+    struct tg_replay replay = {.run = run};
+    uint64_t sum = 0;
+    int rc = read_head(j, &sum, e);
+
+    if (!rc)
+        rc = read_segments(j, &replay, e);
+    tg_replay_release(&replay);
+    if (!rc && replay.lines != j->lines)
+        rc = tg_fail(e, TG_E_DATA, "its journal has %lld lines, it should have %lld", (long long) replay.lines, (long long) j->lines);
+    if (!rc && sum != j->sum)
+        rc = tg_fail(e, TG_E_DATA, "its journal's bytes do not add up to what its head says");
+    return rc;
+}
+
+static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run **out_run, struct tg_error *e)
+{
+    struct tg_plan *plan = NULL;
+    struct tg_run *run = NULL;
+    int rc = read_record(j, e);
+
+    if (rc == TG_E_NOENT) {
+        tg_error_clear(e);
+        tg_fail(e, rc, "there is no run %s", j->id);
+        tg_error_hint(e, "tagout status lists them");
+        return rc;
+    }
+    if (!rc)
+        rc = read_plan(j, &plan, e);
+    if (!rc)
+        rc = tg_run_new(plan, &run, e);
+    if (!rc)
+        rc = read_journal(j, run, e);
+    if (!rc)
+        rc = tg_journal_control(j, NULL, NULL, e);
+    if (!rc) {
+        *out_plan = plan;
+        *out_run = run;
+        return 0;
+    }
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_error_prefix(e, "run %s", j->id);
+    return rc;
+}
+
+/* Was the journal written to while it was read? Then what does not add up says nothing. */
+static bool head_moved(struct tg_journal *j)
+{
+    struct tg_node node;
+
+    if (read_node(j, "/journal", &node, NULL))
+        return false;
+    bool moved = node.stat.version != j->head_version;
+    tg_node_release(&node);
+    return moved;
+}
+
+int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan,
+                    struct tg_run **out_run, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = 0;
+
+    if (strlen(id) >= TG_RUN_ID_SIZE || strchr(id, '/') || !id[0])
+        return tg_fail(e, TG_E_DATA, "\"%.100s\" is no run's id", id);
+    for (int tries = 0; tries < LOAD_TRIES; tries++) {
+        struct tg_journal *j = calloc(1, sizeof *j);
+        if (!j)
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        j->store = store;
+        j->wait_ms = wait_ms;
+        snprintf(j->id, sizeof j->id, "%s", id);
+        tg_error_clear(&own);
+        if ((rc = load(j, out_plan, out_run, &own)) == 0) {
+            *out = j;
+            return 0;
+        }
+        bool again = rc == TG_E_DATA && head_moved(j);
+        tg_journal_free(j);
+        if (!again)
+            break;
+    }
+    if (e && !e->code)
+        *e = own;
+    return rc;
+}
+
+void tg_journal_free(struct tg_journal *j)
+{
+    if (!j)
+        return;
+    free(j->rollout);
+    free(j->digest);
+    free(j->by);
+    tg_buf_release(&j->tail);
+    tg_buf_release(&j->pending);
+    free(j);
+}
+
+int tg_run_list(struct tg_store *store, int64_t wait_ms, struct tg_names *out, struct tg_error *e)
+{
+    return tg_store_list(store, "/runs", tg_store_deadline(store, wait_ms), out, e);
+}

@@ -1,0 +1,98 @@
+/*
+ * Where a run lives in the store, and the driver's seat. What the run *is* (engine/run.h) knows nothing of this.
+ *
+ *   /runs/ID          record: rollout, digest, who made it, the seat's epoch. Written only when the seat changes hands: its version fences
+ *                     whoever had the seat before (P6)
+ *   /runs/ID/plan     number and size of the parts; /runs/ID/plan/0001 …: the plan's canonical JSON
+ *   /runs/ID/control  what people want of it (abort). Its version is checked by each write that lets something start (P10)
+ *   /runs/ID/journal  head: how many lines, in how many segments, and the sum of their bytes; /runs/ID/journal/00000001 …: the lines
+ *   /runs/ID/lease    ephemeral: somebody is in the seat
+ *
+ * A commit is one transaction: the record's version, the control's version when something starts, the head, the segments. So a line is in
+ * the journal only if the seat was ours at that moment, and a start only if nobody had said stop. The head makes a journal that lost a
+ * segment, or a byte, one that does not add up: it is refused (P2, P7).
+ *
+ * All of it blocks (it pumps the loop), top level only.
+ */
+#ifndef TG_ENGINE_JOURNAL_H
+#define TG_ENGINE_JOURNAL_H
+
+#include "base/buf.h"
+#include "engine/run.h"
+
+#include <tagout/store.h>
+
+#define TG_JOURNAL_FORMAT 1
+#define TG_RUN_ID_SIZE 96
+/* A segment is rewritten with each commit until it is full: small keeps that cheap, large keeps the nodes few. A run over 100,000 hosts
+ * writes about 150 MB of lines: 2,400 of these, below the 5,000 names that a folder may have. */
+#define TG_JOURNAL_SEGMENT 65536
+/* Of one transaction; below TG_STORE_DATA_MAX with room for the head and the last segment's rest. */
+#define TG_JOURNAL_COMMIT_MAX (TG_STORE_DATA_MAX - 2 * TG_JOURNAL_SEGMENT)
+
+struct tg_run_control {
+    bool abort;
+    char by[256], reason[512];
+    int64_t at_ms;
+};
+
+struct tg_journal {
+    struct tg_store *store;  /* borrowed */
+    char id[TG_RUN_ID_SIZE];
+    int64_t wait_ms;         /* greatest wait for one answer of the store */
+    bool seated;
+    int64_t epoch;
+    int64_t record_version, control_version, head_version;
+    char *rollout, *digest, *by; /* of the record */
+    int64_t made_ms;
+    struct tg_run_control control;
+    int64_t lines;           /* committed and pending */
+    uint64_t sum;            /* of what is committed */
+    size_t segments;         /* committed; 0 none yet */
+    struct tg_buf tail;      /* the last segment as committed */
+    struct tg_buf pending;   /* lines to be committed */
+};
+
+enum tg_commit {
+    TG_COMMITTED,
+    TG_COMMIT_CONTROL /* refused, nothing written, pending kept: control has changed, and has been read anew */
+};
+
+/* Makes a run of the plan: NAME-YYYYMMDD-N, the day in UTC. It has not begun, and the seat is free. */
+int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms,
+                      char out_id[TG_RUN_ID_SIZE], struct tg_error *e);
+/*
+ * Reads a run whole: its record, its plan, and its journal replayed into a machine that the caller owns (the run borrows the plan: free
+ * the run first). TG_E_NOENT: there is no such run. TG_E_DATA: it does not add up (the message says where): never act on it.
+ */
+int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan,
+                    struct tg_run **out_run, struct tg_error *e);
+/*
+ * Takes the seat: the lease, and an epoch above all before. The caller must have loaded the journal on the same store handle, and gets
+ * TG_E_VERSION when anything was written since (load again). TG_E_HELD: somebody has it; the message says who.
+ */
+int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e);
+/* Gives it back; what is pending is dropped. Best effort: the lease goes with the session anyway. */
+void tg_journal_leave(struct tg_journal *j);
+void tg_journal_free(struct tg_journal *j);
+
+/* Appends to what is pending; consumes line (also on failure; NULL is TG_E_MEMORY). */
+int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e);
+/*
+ * Writes all that is pending. starts: some of it lets something start. A broken connection is waited out and the write looked for, until
+ * the session is over, or two minutes have gone by. TG_E_VERSION: the seat is another's now; stop at once. Other errors: it may or may not be written; stop as well.
+ */
+int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e);
+/* Reads control; with a watch when watch is not NULL. */
+int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e);
+/* 0 when the seat is provably ours now (one read): asked before a step is sent after a long sleep. TG_E_VERSION when it is not. */
+int tg_journal_prove(struct tg_journal *j, struct tg_error *e);
+
+/* Says "abort" to a run, whoever drives it. TG_E_NOENT. Idempotent: the first one's name and reason stay. */
+int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e);
+/* Who is in the seat: 0 with the text, TG_E_NOENT when nobody is. */
+int tg_run_seat(struct tg_store *store, const char *id, int64_t wait_ms, char *out, size_t size, struct tg_error *e);
+/* Ids of all runs, in the order of their names. Release with tg_names_release(). */
+int tg_run_list(struct tg_store *store, int64_t wait_ms, struct tg_names *out, struct tg_error *e);
+
+#endif

@@ -1,0 +1,376 @@
+/* Runs in the store: the driver's seat, and appending to the journal. See journal.h. */
+#include "engine/journal_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPS_MAX 16 /* record, control, head, and at most seven segments of 64 KB in a commit */
+
+static void path_of(const struct tg_journal *j, const char *below, char *out, size_t size)
+{
+    snprintf(out, size, "/runs/%s%s", j->id, below);
+}
+
+/* ---- the seat ---- */
+
+static char *lease_text(const char *by, int64_t epoch, int64_t wall_ms, struct tg_error *e)
+{
+    char host[256] = "";
+
+    gethostname(host, sizeof host - 1);
+    json_t *o = json_pack("{s:i,s:s,s:s,s:i,s:I,s:I}", "format", TG_JOURNAL_FORMAT, "by", by, "host", host, "pid", (int) getpid(), "epoch",
+                          (json_int_t) epoch, "since", (json_int_t) wall_ms);
+    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+    json_decref(o);
+    if (!text)
+        tg_fail(e, TG_E_MEMORY, "out of memory");
+    return text;
+}
+
+int tg_run_seat(struct tg_store *store, const char *id, int64_t wait_ms, char *out, size_t size, struct tg_error *e)
+{
+    char path[TG_RUN_ID_SIZE + 32], since[40];
+    struct tg_node node;
+
+    snprintf(path, sizeof path, "/runs/%s/lease", id);
+    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, e);
+    if (rc)
+        return rc;
+    json_t *o = json_loadb(node.data, node.len, 0, NULL);
+    const char *by = json_string_value(json_object_get(o, "by")), *host = json_string_value(json_object_get(o, "host"));
+    tg_time_format(json_integer_value(json_object_get(o, "since")) / 1000 * 1000, since, sizeof since);
+    snprintf(out, size, "%s, process %lld on %s, since %s", by ? by : "?", (long long) json_integer_value(json_object_get(o, "pid")),
+             host ? host : "?", since);
+    json_decref(o);
+    tg_node_release(&node);
+    return 0;
+}
+
+static int seat_taken(struct tg_journal *j, struct tg_error *e)
+{
+    char who[400] = "somebody";
+
+    tg_run_seat(j->store, j->id, j->wait_ms, who, sizeof who, NULL);
+    tg_fail(e, TG_E_HELD, "run %s is being driven by %s", j->id, who);
+    tg_error_hint(e, "if that process is gone, the seat is free once its session with the store has ended: some seconds");
+    return TG_E_HELD;
+}
+
+/* Our own lease from an attempt whose answer was lost? */
+static bool lease_is_ours(struct tg_journal *j)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+    struct tg_node node;
+
+    path_of(j, "/lease", path, sizeof path);
+    if (tg_store_read(j->store, path, tg_journal_deadline(j), &node, NULL))
+        return false;
+    bool ours = node.stat.owner != 0 && node.stat.owner == tg_store_session_id(j->store);
+    tg_node_release(&node);
+    return ours;
+}
+
+static int try_seat(struct tg_journal *j, const char *record, const char *lease, struct tg_error *e)
+{
+    char run[TG_RUN_ID_SIZE + 32], head[TG_RUN_ID_SIZE + 32], lease_path[TG_RUN_ID_SIZE + 32];
+    int failed = -1;
+
+    path_of(j, "", run, sizeof run);
+    path_of(j, "/journal", head, sizeof head);
+    path_of(j, "/lease", lease_path, sizeof lease_path);
+    const struct tg_op ops[] = {
+        {.kind = TG_OP_CREATE, .path = lease_path, .data = lease, .len = strlen(lease), .flags = TG_CREATE_EPHEMERAL},
+        {.kind = TG_OP_WRITE, .path = run, .data = record, .len = strlen(record), .version = j->record_version},
+        {.kind = TG_OP_CHECK, .path = head, .version = j->head_version},
+    };
+    return tg_store_multi(j->store, ops, 3, tg_journal_deadline(j), &failed, e);
+}
+
+int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    char *record = tg_journal_record(j->rollout, j->digest, j->by, j->made_ms, j->epoch + 1, e);
+    char *lease = record ? lease_text(by, j->epoch + 1, wall_ms, e) : NULL;
+    int rc = lease ? try_seat(j, record, lease, &own) : TG_E_MEMORY;
+
+    free(record);
+    free(lease);
+    if ((rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_EXISTS) && lease_is_ours(j))
+        rc = 0;
+    if (!rc) {
+        j->seated = true;
+        j->epoch++;
+        j->record_version++;
+        return 0;
+    }
+    if (rc == TG_E_EXISTS)
+        return seat_taken(j, e);
+    if (e && !e->code)
+        *e = own;
+    return rc;
+}
+
+void tg_journal_leave(struct tg_journal *j)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+
+    if (!j->seated)
+        return;
+    j->seated = false;
+    tg_buf_reset(&j->pending);
+    path_of(j, "/lease", path, sizeof path);
+    tg_store_delete(j->store, path, TG_ANY_VERSION, tg_store_deadline(j->store, j->wait_ms < 2000 ? j->wait_ms : 2000), NULL);
+}
+
+int tg_journal_prove(struct tg_journal *j, struct tg_error *e)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+
+    path_of(j, "", path, sizeof path);
+    const struct tg_op op = {.kind = TG_OP_CHECK, .path = path, .version = j->record_version};
+    return tg_store_multi(j->store, &op, 1, tg_journal_deadline(j), NULL, e);
+}
+
+/* ---- appending ---- */
+
+int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e)
+{
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+
+    json_decref(line);
+    if (!text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    tg_buf_puts(&j->pending, text);
+    tg_buf_putc(&j->pending, '\n');
+    free(text);
+    return tg_buf_ok(&j->pending, e);
+}
+
+/* One transaction's worth of pending lines, laid out over segments. */
+struct batch {
+    size_t len;       /* of pending */
+    int64_t lines;
+    uint64_t sum;
+    size_t segments;  /* after it */
+    struct tg_op ops[OPS_MAX];
+    size_t n_ops;
+    char paths[OPS_MAX][TG_RUN_ID_SIZE + 40];
+    struct tg_buf bufs[OPS_MAX];
+    char *head;
+};
+
+static void batch_release(struct batch *b)
+{
+    for (size_t i = 0; i < OPS_MAX; i++)
+        tg_buf_release(&b->bufs[i]);
+    free(b->head);
+}
+
+static struct tg_op *add_op(struct batch *b, enum tg_op_kind kind, int64_t version)
+{
+    struct tg_op *op = &b->ops[b->n_ops];
+
+    *op = (struct tg_op) {.kind = kind, .path = b->paths[b->n_ops], .version = version};
+    b->n_ops++;
+    return op;
+}
+
+static void fill_op(struct tg_op *op, const void *data, size_t len)
+{
+    op->data = data;
+    op->len = len;
+}
+
+/* Whole lines into segments: first the rest of the last one, then new ones. */
+static void lay_out(const struct tg_journal *j, struct batch *b)
+{
+    const char *at = j->pending.data, *end = at + j->pending.len;
+    bool fresh = j->segments == 0 || j->tail.len >= TG_JOURNAL_SEGMENT;
+
+    b->segments = j->segments;
+    while (at < end && b->n_ops < OPS_MAX && b->len < TG_JOURNAL_COMMIT_MAX) {
+        struct tg_buf *buf = &b->bufs[b->n_ops];
+        b->segments += fresh;
+        snprintf(b->paths[b->n_ops], sizeof b->paths[0], "/runs/%s/journal/%08zu", j->id, b->segments);
+        struct tg_op *op = add_op(b, fresh ? TG_OP_CREATE : TG_OP_WRITE, TG_ANY_VERSION);
+        if (!fresh)
+            tg_buf_add(buf, j->tail.data, j->tail.len);
+        while (at < end && buf->len < TG_JOURNAL_SEGMENT) {
+            const char *nl = memchr(at, '\n', (size_t) (end - at));
+            size_t len = (size_t) (nl - at) + 1;
+            tg_buf_add(buf, at, len);
+            b->sum = tg_journal_sum(b->sum, at, len);
+            b->len += len;
+            b->lines++;
+            at += len;
+        }
+        fill_op(op, buf->data, buf->len);
+        fresh = true;
+    }
+}
+
+static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, struct tg_error *e)
+{
+    b->sum = j->sum;
+    path_of(j, "", b->paths[b->n_ops], sizeof b->paths[0]);
+    add_op(b, TG_OP_CHECK, j->record_version);
+    path_of(j, "/journal", b->paths[b->n_ops], sizeof b->paths[0]);
+    struct tg_op *head = add_op(b, TG_OP_WRITE, j->head_version);
+    if (starts) {
+        path_of(j, "/control", b->paths[b->n_ops], sizeof b->paths[0]);
+        add_op(b, TG_OP_CHECK, j->control_version);
+    }
+    lay_out(j, b);
+    for (size_t i = 0; i < b->n_ops; i++) {
+        int rc = tg_buf_ok(&b->bufs[i], e);
+        if (rc)
+            return rc;
+    }
+    if (!(b->head = tg_journal_head(j->lines + b->lines, b->segments, b->sum, e)))
+        return TG_E_MEMORY;
+    fill_op(head, b->head, strlen(b->head));
+    return 0;
+}
+
+static void done_batch(struct tg_journal *j, struct batch *b)
+{
+    struct tg_buf *last = &b->bufs[b->n_ops - 1];
+    struct tg_buf tail = j->tail;
+
+    j->tail = *last;
+    *last = tail;
+    j->lines += b->lines;
+    j->sum = b->sum;
+    j->segments = b->segments;
+    j->head_version++;
+    memmove(j->pending.data, j->pending.data + b->len, j->pending.len - b->len);
+    j->pending.len -= b->len;
+    j->pending.data[j->pending.len] = '\0';
+}
+
+static int seat_lost(const struct tg_journal *j, struct tg_error *e)
+{
+    tg_fail(e, TG_E_VERSION, "run %s: another controller has taken the seat (ours was epoch %lld)", j->id, (long long) j->epoch);
+    tg_error_hint(e, "nothing more is done from here; look with: tagout status %s", j->id);
+    return TG_E_VERSION;
+}
+
+/* After an answer that was lost or refused: 1 when the head is as the batch leaves it, 0 when it is as before, else why not. */
+static int look_at_head(struct tg_journal *j, const struct batch *b, struct tg_error *e)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+    struct tg_node node;
+
+    path_of(j, "/journal", path, sizeof path);
+    int rc = tg_store_sync(j->store, path, tg_journal_deadline(j), e);
+    if (rc || (rc = tg_store_read(j->store, path, tg_journal_deadline(j), &node, e)) != 0)
+        return rc;
+    bool written = node.stat.version == j->head_version + 1 && strcmp(node.data, b->head) == 0;
+    bool before = node.stat.version == j->head_version;
+    tg_node_release(&node);
+    if (written)
+        return 1;
+    return before ? 0 : seat_lost(j, e);
+}
+
+static bool ambiguous(int rc)
+{
+    return rc == TG_E_LOST || rc == TG_E_TIMEOUT;
+}
+
+/* One try. 0: committed; TG_E_LOST: try again; TG_COMMIT_CONTROL in *out with 0: refused by control. */
+static int try_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg_commit *out, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int failed = -1;
+    int rc = tg_store_multi(j->store, b->ops, b->n_ops, tg_journal_deadline(j), &failed, &own);
+
+    *out = TG_COMMITTED;
+    if (!rc)
+        return 0;
+    if (!ambiguous(rc) && rc != TG_E_VERSION) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    /* An earlier try whose answer was lost may have been the one that changed the head. */
+    int seen = look_at_head(j, b, e);
+    if (seen)
+        return seen < 0 ? seen : 0;
+    if (rc != TG_E_VERSION)
+        return TG_E_LOST;
+    if (failed != 2 || !starts)
+        return seat_lost(j, e);
+    *out = TG_COMMIT_CONTROL;
+    return tg_journal_control(j, NULL, NULL, e);
+}
+
+/* How long to wait for a store that is away: past its session's end others may take the seat, so there is little sense in more. */
+static int64_t patience_ms(const struct tg_journal *j)
+{
+    int64_t session = tg_store_session_ms(j->store);
+
+    return session < 15000 ? 30000 : session < 60000 ? 2 * session : 120000;
+}
+
+static int commit_batch(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e)
+{
+    struct batch *b = calloc(1, sizeof *b);
+    int rc = b ? make_batch(j, starts, b, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!rc) {
+        int64_t give_up = tg_store_deadline(j->store, patience_ms(j));
+        do {
+            tg_error_clear(e);
+            rc = try_batch(j, b, starts, out, e);
+        } while (ambiguous(rc) && tg_store_deadline(j->store, 0) < give_up);
+        if (!rc && *out == TG_COMMITTED)
+            done_batch(j, b);
+    }
+    if (b)
+        batch_release(b);
+    free(b);
+    return rc;
+}
+
+int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e)
+{
+    int rc = 0;
+
+    *out = TG_COMMITTED;
+    while (!rc && *out == TG_COMMITTED && j->pending.len)
+        rc = commit_batch(j, starts, out, e);
+    return rc;
+}
+
+/* ---- control ---- */
+
+int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
+{
+    struct tg_journal j = {.store = store, .wait_ms = wait_ms};
+    char path[TG_RUN_ID_SIZE + 32];
+    int rc;
+
+    snprintf(j.id, sizeof j.id, "%s", id);
+    path_of(&j, "/control", path, sizeof path);
+    do {
+        tg_error_clear(e);
+        if ((rc = tg_journal_control(&j, NULL, NULL, e)) != 0 || j.control.abort)
+            break;
+        json_t *o = json_pack("{s:i,s:{s:s,s:s,s:I}}", "format", TG_JOURNAL_FORMAT, "abort", "by", by, "reason", reason, "at", (json_int_t) wall_ms);
+        char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+        json_decref(o);
+        rc = text ? tg_store_write(store, path, text, strlen(text), j.control_version, tg_journal_deadline(&j), e)
+                  : tg_fail(e, TG_E_MEMORY, "out of memory");
+        free(text);
+    } while (rc == TG_E_VERSION || rc == TG_E_LOST);
+    if (rc == TG_E_NOENT) {
+        tg_error_clear(e);
+        tg_fail(e, rc, "there is no run %s", id);
+        tg_error_hint(e, "tagout status lists them");
+    }
+    return rc;
+}

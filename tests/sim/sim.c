@@ -1,0 +1,307 @@
+/*
+ * Seeded schedules over the whole ring: the machine, the drive, the journal, a store in memory that loses requests, answers and sessions, and
+ * a fleet that does the like (world.h), all on a virtual clock. The driver is killed around journal writes, loses its session, has its seat
+ * taken while it sleeps, is paused and aborted; each time another resumes. After it all the promises must hold: P5, P6, P7, P8, P10, P12.
+ *
+ *   sim [--seeds N] [--from N]   runs that many seeds
+ *   sim --seed N                 runs one, and shows its journal
+ */
+#include "engine/plan_internal.h"
+#include "lib/plan.h"
+#include "store/memory.h"
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_MS 2000
+#define ROUNDS_MAX 400
+#define DAYS_MAX 2 /* on the virtual clock: a run takes minutes */
+#define COMMITS_MAX 20000
+#define WALL_START INT64_C(1795356000000)
+
+struct sim {
+    uint64_t seed;
+    struct rng rng;
+    char memory[40], url[60];
+    struct tg_loop *loop;
+    struct tg_plan *plan;
+    struct world world;
+    struct tg_store *store, *admin;
+    char id[TG_RUN_ID_SIZE];
+    unsigned crash_percent, steal_percent, fault_percent;
+    unsigned commits, abort_at;  /* the abort comes around this commit; 0 never */
+    volatile sig_atomic_t stops;
+    unsigned rounds, crashes, steals;
+    bool died, calm;             /* calm: no more troubles, so that it can come to an end */
+};
+
+static void must(struct sim *s, int rc, const struct tg_error *e, const char *what)
+{
+    if (!rc)
+        return;
+    printf("seed %llu: %s: %s\n", (unsigned long long) s->seed, what, e->message);
+    exit(2);
+}
+
+static void open_store(struct sim *s, struct tg_store **out)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_store_options o = {.loop = s->loop, .url = s->url, .session_ms = 5000};
+
+    must(s, tg_store_open(&o, out, &e), &e, "open");
+    must(s, tg_store_connect(*out, tg_store_deadline(*out, WAIT_MS), &e), &e, "connect");
+}
+
+static struct tg_plan *random_plan(struct rng *r)
+{
+    struct test_stage stages[4];
+    size_t n = 0;
+
+    if (rng_chance(r, 30))
+        stages[n++] = (struct test_stage) {1 + rng_below(r, 3), true, 0};
+    if (rng_chance(r, 60))
+        stages[n++] = (struct test_stage) {1, false, rng_chance(r, 50) ? 1000 : 0};
+    stages[n++] = (struct test_stage) {1 + rng_below(r, 6), false, rng_chance(r, 30) ? 2000 : 0};
+    if (rng_chance(r, 30))
+        stages[n++] = (struct test_stage) {1 + rng_below(r, 4), false, 0};
+    return test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
+}
+
+static void wait_ms(struct sim *s, int64_t ms)
+{
+    int64_t end = tg_mono_ms(tg_loop_clock(s->loop)) + ms;
+
+    while (tg_mono_ms(tg_loop_clock(s->loop)) < end)
+        tg_loop_turn(s->loop, end - tg_mono_ms(tg_loop_clock(s->loop)));
+}
+
+/* P6: the driver sleeps past its session's end, another takes the seat, and then it wakes. */
+static void steal(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_store *other;
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+
+    s->steals++;
+    tg_memory_disconnect(s->store);
+    wait_ms(s, 6000);
+    open_store(s, &other);
+    must(s, tg_journal_load(other, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the thief");
+    must(s, tg_journal_seat(j, "bob@ops2", tg_wall_ms(tg_loop_clock(s->loop)), &e), &e, "steal");
+    tg_journal_leave(j);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    tg_store_close(other);
+    tg_memory_reconnect(s->store);
+}
+
+static void add_fault(struct sim *s)
+{
+    static const enum tg_memory_action actions[] = {TG_MEMORY_LOSE_REQUEST, TG_MEMORY_LOSE_ANSWER, TG_MEMORY_EXPIRE, TG_MEMORY_HANG, TG_MEMORY_HANG_ANSWER};
+    struct tg_memory_fault f = {.path = "/runs/*/journal*", .verbs = TG_MEMORY_MULTI, .session = s->store, .nth = 1,
+                                .action = actions[rng_below(&s->rng, 5)]};
+    struct tg_error e = TG_ERROR_INIT;
+
+    must(s, tg_memory_fault_add(s->memory, &f, &e), &e, "fault");
+}
+
+static int around_commit(void *data, int committed)
+{
+    struct sim *s = data;
+    struct tg_error e = TG_ERROR_INIT;
+
+    s->commits += !committed;
+    if (s->commits > COMMITS_MAX) {
+        world_violation(&s->world, "it does not come to an end");
+        printf("seed %llu\n", (unsigned long long) s->seed);
+        exit(1);
+    }
+    if (s->abort_at && !s->world.aborted && s->commits >= s->abort_at) {
+        must(s, tg_run_abort(s->admin, s->id, "alice@ops1", "enough", tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, &e), &e, "abort");
+        s->world.aborted = true;
+    }
+    if (s->calm)
+        return 0;
+    if (committed && rng_chance(&s->rng, s->steal_percent))
+        steal(s);
+    if (!committed && rng_chance(&s->rng, s->fault_percent))
+        add_fault(s);
+    if (rng_chance(&s->rng, 2))
+        s->stops = 1;
+    s->died = rng_chance(&s->rng, s->crash_percent);
+    s->crashes += s->died;
+    return s->died;
+}
+
+static void on_line(void *data, const struct tg_run *run, const json_t *line)
+{
+    struct sim *s = data;
+
+    world_line(&s->world, run, line);
+}
+
+static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
+{
+    struct sim *s = data;
+
+    if (now_ms < WALL_START + DAYS_MAX * 86400000)
+        return;
+    world_violation(&s->world, "it does not come to an end: the run is %s", tg_run_state_name(run->state));
+    printf("seed %llu\n", (unsigned long long) s->seed);
+    exit(1);
+}
+
+/* One driver, from taking the seat to its end. 1: the run has ended and left nothing; 0: there is more to do. */
+static int drive_once(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+
+    must(s, tg_journal_load(s->store, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load");
+    s->stops = 0;
+    s->died = false;
+    s->world.epoch = j->epoch + 1;
+    struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
+                                 .stops = &s->stops, .crash = around_commit};
+    int rc = tg_drive(&o, &e);
+    if (s->world.verbose)
+        printf("  -- %s %s (%s)\n", tg_run_state_name(run->state), rc ? e.message : "", s->died ? "died" : "left");
+    if (rc == TG_E_DATA || rc == TG_E_MEMORY)
+        world_violation(&s->world, "the drive ended with: %s", e.message);
+    int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0;
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    if (rc || rng_chance(&s->rng, 50) || tg_store_state(s->store) != TG_SESSION_CONNECTED) { /* another process drives next */
+        tg_memory_faults_clear(s->memory); /* they name the session */
+        tg_memory_kill(s->store);
+        tg_memory_reap(s->memory);
+        open_store(s, &s->store);
+    }
+    return over;
+}
+
+/* What the journal says, against what is true. */
+static void judge(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+    struct world *w = &s->world;
+
+    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load at the end");
+    if (run->state != TG_RUN_ENDED)
+        world_violation(w, "P12: the run is over, its journal says %s", tg_run_state_name(run->state));
+    for (size_t i = 0; i < plan->n_hosts; i++) {
+        const struct sim_host *h = &w->hosts[i];
+        const struct tg_run_host *r = &run->hosts[i];
+        bool dry = plan->stages[r->stage].dry_run;
+        const char *name = plan->hosts[i].name, *says = tg_host_state_name(r->state);
+        if (h->locked)
+            world_violation(w, "P8: %s is left locked, and is %s", name, says);
+        if (dry && h->changed)
+            world_violation(w, "P12: %s was changed by a dry run", name);
+        if (r->state == TG_HOST_DONE && !dry && !(h->changed == 1 && h->verified))
+            world_violation(w, "P12: %s is said to be done; changed %d times, verified %d", name, h->changed, h->verified);
+        bool untouched = r->state == TG_HOST_WAITING || r->state == TG_HOST_HELD || r->state == TG_HOST_UNREACHABLE;
+        if (untouched && h->changed)
+            world_violation(w, "P12: %s was changed, and is said to be %s", name, says);
+    }
+    if (w->aborted && tg_run_end(run) != TG_END_ABORTED && s->commits > s->abort_at + 2 && tg_run_end(run) == TG_END_DONE && run->totals[TG_HOST_WAITING])
+        world_violation(w, "P10: aborted, and said to be done");
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+}
+
+static void make_tree(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    open_store(s, &s->admin);
+    open_store(s, &s->store);
+    must(s, tg_store_create(s->admin, "/runs", "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
+    must(s, tg_journal_create(s->admin, s->plan, "alice@ops1", tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, s->id, &e), &e, "create");
+}
+
+/* Until the run has ended and nothing is left over: at first with troubles, then without. */
+static void drive_to_the_end(struct sim *s)
+{
+    while (s->rounds++ < ROUNDS_MAX) {
+        s->calm = s->rounds > 40;
+        s->world.healed = s->rounds > 50;
+        if (s->calm)
+            tg_memory_faults_clear(s->memory);
+        if (drive_once(s))
+            return;
+        if (rng_chance(&s->rng, 30))
+            world_settle(&s->world);
+    }
+    world_violation(&s->world, "after %u drivers the run has not ended", s->rounds);
+}
+
+static unsigned simulate(uint64_t seed, bool verbose)
+{
+    struct sim s = {.seed = seed, .rng = {seed * 7919 + 1}};
+    struct tg_error e = TG_ERROR_INIT;
+
+    snprintf(s.memory, sizeof s.memory, "sim-%llu", (unsigned long long) seed);
+    snprintf(s.url, sizeof s.url, "memory:%s", s.memory);
+    must(&s, tg_loop_virtual(WALL_START, &s.loop, &e), &e, "loop");
+    s.plan = random_plan(&s.rng);
+    must(&s, tg_plan_seal(s.plan, &e), &e, "seal");
+    s.crash_percent = (unsigned) rng_below(&s.rng, 3) * 7;
+    s.steal_percent = rng_chance(&s.rng, 25) ? 4 : 0;
+    s.fault_percent = (unsigned) rng_below(&s.rng, 3) * 6;
+    s.abort_at = rng_chance(&s.rng, 30) ? 1 + (unsigned) rng_below(&s.rng, 30) : 0;
+    if (world_init(&s.world, seed, s.loop, s.plan))
+        exit(2);
+    s.world.verbose = verbose;
+    make_tree(&s);
+    drive_to_the_end(&s);
+    world_settle(&s.world);
+    judge(&s);
+    unsigned violations = s.world.violations;
+    if (violations || verbose)
+        printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %zu hosts\n", (unsigned long long) seed, violations,
+               violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.plan->n_hosts);
+    world_release(&s.world);
+    tg_store_close(s.store);
+    tg_store_close(s.admin);
+    tg_memory_forget(s.memory);
+    test_plan_free(s.plan);
+    tg_loop_free(s.loop);
+    return violations;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t from = 1, count = 400;
+    unsigned bad = 0;
+    bool verbose = false;
+
+    for (int i = 1; i + 1 < argc; i += 2) {
+        uint64_t n = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--seed") == 0) {
+            from = n;
+            count = 1;
+            verbose = true;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            count = n;
+        } else if (strcmp(argv[i], "--from") == 0) {
+            from = n;
+        }
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (uint64_t seed = from; seed < from + count; seed++)
+        bad += simulate(seed, verbose) > 0;
+    printf("%llu seeds, %u bad%s\n", (unsigned long long) count, bad, bad ? ": run one with sim --seed N" : "");
+    return bad ? 1 : 0;
+}

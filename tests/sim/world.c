@@ -1,0 +1,330 @@
+/* The simulated fleet: see world.h. */
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* splitmix64 */
+uint64_t rng_next(struct rng *r)
+{
+    uint64_t z = (r->state += UINT64_C(0x9e3779b97f4a7c15));
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint64_t rng_below(struct rng *r, uint64_t n)
+{
+    return rng_next(r) % n;
+}
+
+bool rng_chance(struct rng *r, unsigned percent)
+{
+    return rng_below(r, 100) < percent;
+}
+
+void world_violation(struct world *w, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fputs("  violation: ", stdout);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+    w->violations++;
+}
+
+/* ---- tasks: an action on its way to a host, and its answer on the way back ---- */
+
+struct sim_task {
+    struct sim_task *next;
+    struct world *world;
+    struct tg_timer *timer;
+    struct tg_drive *drive;     /* who asked; NULL: gone */
+    struct tg_run_action action;
+    struct tg_run_event answer;
+    int64_t epoch;
+    bool arrived;
+    bool no_answer;
+};
+
+static int64_t now_ms(const struct world *w)
+{
+    return tg_mono_ms(tg_loop_clock(w->loop));
+}
+
+static void unlink_task(struct sim_task *t)
+{
+    struct sim_task **at = &t->world->tasks;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    tg_timer_free(t->timer);
+    free(t);
+}
+
+static struct step_record *step_of(struct world *w, const struct tg_run_action *a)
+{
+    return &w->hosts[a->host].steps[a->attempt % STEPS_MAX];
+}
+
+size_t world_running(const struct world *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->plan->n_hosts; i++)
+        for (size_t k = 0; k < STEPS_MAX; k++)
+            n += w->hosts[i].steps[k].state == STEP_RUNNING;
+    return n;
+}
+
+static void end_due_steps(struct world *w)
+{
+    for (size_t i = 0; i < w->plan->n_hosts; i++)
+        for (size_t k = 0; k < STEPS_MAX; k++) {
+            struct step_record *s = &w->hosts[i].steps[k];
+            if (s->state == STEP_RUNNING && s->ends_ms <= now_ms(w))
+                s->state = STEP_ENDED;
+        }
+}
+
+/* The step begins on the host, unless it has before. */
+static void start_step(struct world *w, const struct tg_run_action *a)
+{
+    struct sim_host *h = &w->hosts[a->host];
+    struct step_record *s = step_of(w, a);
+    const char *name = w->plan->hosts[a->host].name;
+
+    if (s->state != STEP_ABSENT)
+        return;
+    *s = (struct step_record) {.state = STEP_RUNNING, .end = h->script.end, .ends_ms = now_ms(w) + h->script.lasts_ms};
+    if (h->script.busy > 0) {
+        h->script.busy--;
+        s->end = TG_EV_BUSY;
+    }
+    if (s->end == TG_EV_BUSY || s->end == TG_EV_HELD)
+        return; /* it touched nothing */
+    h->changed++;
+    if (h->changed > 1)
+        world_violation(w, "P7: %s was changed %d times", name, h->changed);
+    if (!h->locked)
+        world_violation(w, "P5: %s was changed without its lock", name);
+    if (world_running(w) > (size_t) w->plan->running)
+        world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
+}
+
+static bool is_away(struct world *w, const struct sim_host *h)
+{
+    return !w->healed && rng_chance(&w->rng, h->script.away_percent);
+}
+
+static bool is_lost(struct world *w, const struct sim_host *h)
+{
+    return !w->healed && rng_chance(&w->rng, h->script.lose_percent);
+}
+
+/* An apply or a look arrives at its host. Sets the answer; its time is that of the step's end. */
+static void arrive_step(struct world *w, struct sim_task *t)
+{
+    struct sim_host *h = &w->hosts[t->action.host];
+    struct step_record *s = step_of(w, &t->action);
+    bool look = t->action.kind == TG_DO_LOOK;
+
+    if (is_away(w, h)) {
+        t->answer.kind = look ? TG_EV_LOST : TG_EV_NOT_SENT;
+        tg_timer_start(t->timer, 50);
+        return;
+    }
+    if (t->epoch < h->epoch) {
+        t->no_answer = true; /* fenced: the driver that asked is gone, or about to be told */
+        tg_timer_start(t->timer, 0);
+        return;
+    }
+    h->epoch = t->epoch;
+    if (!look)
+        start_step(w, &t->action);
+    t->answer.kind = s->state == STEP_ABSENT ? TG_EV_ABSENT : s->end;
+    if (is_lost(w, h))
+        t->answer.kind = TG_EV_LOST;
+    int64_t wait = s->state == STEP_RUNNING && t->answer.kind != TG_EV_LOST ? s->ends_ms - now_ms(w) : 0;
+    tg_timer_start(t->timer, wait + 1 + (int64_t) rng_below(&w->rng, 40));
+}
+
+static void arrive_unlock(struct world *w, struct sim_task *t)
+{
+    struct sim_host *h = &w->hosts[t->action.host];
+
+    if (!w->healed && rng_chance(&w->rng, h->script.unlock_fails_percent)) {
+        t->answer.kind = TG_EV_UNLOCK_FAILED;
+    } else {
+        for (size_t k = 0; k < STEPS_MAX; k++)
+            if (h->steps[k].state == STEP_RUNNING)
+                world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[t->action.host].name);
+        h->locked = false;
+        t->answer.kind = TG_EV_UNLOCKED;
+    }
+    tg_timer_start(t->timer, 1);
+}
+
+static void arrive(struct world *w, struct sim_task *t)
+{
+    struct sim_host *h = &w->hosts[t->action.host];
+
+    end_due_steps(w);
+    t->arrived = true;
+    if (t->action.kind == TG_DO_APPLY || t->action.kind == TG_DO_LOOK) {
+        arrive_step(w, t);
+        return;
+    }
+    if (t->action.kind == TG_DO_UNLOCK) {
+        arrive_unlock(w, t);
+        return;
+    }
+    if (t->action.kind == TG_DO_LOCK) {
+        t->answer.kind = h->script.lock;
+        t->answer.lock = "L00001";
+        h->locked |= h->script.lock == TG_EV_LOCKED;
+    }
+    if (t->action.kind == TG_DO_CHECK)
+        t->answer.kind = h->script.guard;
+    if (t->action.kind == TG_DO_DRY_RUN)
+        t->answer.kind = is_away(w, h) ? TG_EV_NOT_SENT : is_lost(w, h) ? TG_EV_LOST : h->script.dry;
+    if (t->action.kind == TG_DO_VERIFY) {
+        t->answer.kind = h->script.verify;
+        h->verified = h->script.verify == TG_EV_VERIFIED;
+    }
+    tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, 60));
+}
+
+static void on_timer(void *data)
+{
+    struct sim_task *t = data;
+    struct world *w = t->world;
+
+    if (!t->arrived) {
+        arrive(w, t);
+        return;
+    }
+    end_due_steps(w);
+    t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : NULL;
+    if (t->drive && !t->no_answer)
+        tg_drive_answer(t->drive, &t->answer);
+    unlink_task(t);
+}
+
+static bool is_start(enum tg_run_action_kind kind)
+{
+    return kind == TG_DO_LOCK || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
+}
+
+static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+{
+    struct world *w = data;
+    struct sim_host *h = &w->hosts[action->host];
+    struct sim_task *t = calloc(1, sizeof *t);
+    int rc = t ? tg_timer_new(w->loop, on_timer, t, &t->timer, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (rc) {
+        free(t);
+        return rc;
+    }
+    if (is_start(action->kind) && h->start_too_late)
+        world_violation(w, "P10: %s: %s was begun after the abort", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+    t->world = w;
+    t->drive = drive;
+    t->action = *action;
+    t->epoch = w->epoch;
+    t->answer = (struct tg_run_event) {.host = action->host, .stage = TG_RUN_NONE, .outcome = TG_OUTCOME_CHANGED, .changed = 1};
+    t->next = w->tasks;
+    w->tasks = t;
+    tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, 30));
+    return 0;
+}
+
+/* The driver is gone: what it sent before is on its way all the same. What it did itself (locks, probes) is not. */
+static void drop(void *data)
+{
+    struct world *w = data;
+
+    for (struct sim_task *t = w->tasks, *next; t; t = next) {
+        next = t->next;
+        t->drive = NULL;
+        bool sent = t->action.kind == TG_DO_APPLY || t->action.kind == TG_DO_LOOK;
+        if (!sent && !t->arrived)
+            unlink_task(t);
+    }
+}
+
+void world_line(struct world *w, const struct tg_run *run, const json_t *line)
+{
+    const char *act = json_string_value(json_object_get(line, "do"));
+    const json_t *host = json_object_get(line, "h");
+
+    (void) run;
+    if (w->verbose) {
+        char *text = json_dumps(line, JSON_COMPACT);
+        printf("  %s\n", text);
+        free(text);
+    }
+    if (!act || !host)
+        return;
+    bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
+    if (start)
+        w->hosts[json_integer_value(host)].start_too_late = w->aborted;
+}
+
+/* ---- scripts ---- */
+
+static enum tg_run_event_kind mostly(struct rng *r, unsigned percent, enum tg_run_event_kind good, enum tg_run_event_kind bad)
+{
+    return rng_chance(r, percent) ? good : bad;
+}
+
+static void write_script(struct rng *r, struct host_script *s, unsigned trouble)
+{
+    static const enum tg_run_event_kind bad_ends[] = {TG_EV_FAILED, TG_EV_UNPROVEN, TG_EV_HELD};
+
+    *s = (struct host_script) {.lose_percent = (unsigned) rng_below(r, trouble + 1),
+                               .away_percent = (unsigned) rng_below(r, trouble + 1),
+                               .busy = rng_chance(r, trouble) ? 1 + (int) rng_below(r, 3) : 0,
+                               .end = mostly(r, 100 - trouble / 2, TG_EV_APPLIED, bad_ends[rng_below(r, 3)]),
+                               .lock = mostly(r, 100 - trouble / 4, TG_EV_LOCKED, TG_EV_LOCK_REFUSED),
+                               .guard = mostly(r, 100 - trouble / 4, TG_EV_GO, TG_EV_NO_GO),
+                               .verify = mostly(r, 100 - trouble / 2, TG_EV_VERIFIED, mostly(r, 50, TG_EV_NOT_VERIFIED, TG_EV_INCONCLUSIVE)),
+                               .dry = mostly(r, 100 - trouble / 4, TG_EV_APPLIED, TG_EV_FAILED),
+                               .unlock_fails_percent = (unsigned) rng_below(r, trouble / 4 + 1),
+                               .lasts_ms = 10 + (int64_t) rng_below(r, 400)};
+}
+
+int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struct tg_plan *plan)
+{
+    *w = (struct world) {.rng = {seed}, .loop = loop, .plan = plan, .hosts = calloc(plan->n_hosts + 1, sizeof *w->hosts)};
+    w->ports = (struct tg_drive_ports) {.data = w, .begin = begin, .drop = drop};
+    if (!w->hosts)
+        return TG_E_MEMORY;
+    unsigned trouble = (unsigned) (rng_below(&w->rng, 4) * 12); /* some fleets are well */
+    for (size_t i = 0; i < plan->n_hosts; i++)
+        write_script(&w->rng, &w->hosts[i].script, trouble);
+    return 0;
+}
+
+void world_settle(struct world *w)
+{
+    while (w->tasks)
+        tg_loop_turn(w->loop, 1000);
+    int64_t end = now_ms(w) + 1000;
+    while (now_ms(w) < end)
+        tg_loop_turn(w->loop, end - now_ms(w));
+    end_due_steps(w);
+}
+
+void world_release(struct world *w)
+{
+    while (w->tasks)
+        unlink_task(w->tasks);
+    free(w->hosts);
+}

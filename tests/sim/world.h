@@ -1,0 +1,77 @@
+/*
+ * A simulated fleet behind struct tg_drive_ports, on a virtual loop: each host remembers its steps as the bare script does (started at most
+ * once, fenced by epoch), answers after a while, loses connections, is away, busy, broken, as its script and the seed say. It outlives drivers.
+ * It judges: every promise that it can see broken is reported with world_violation().
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "engine/drive.h"
+
+#include <stdio.h>
+
+#define STEPS_MAX 64 /* attempts of one host */
+
+struct rng {
+    uint64_t state;
+};
+uint64_t rng_next(struct rng *r);
+/* 0 … n-1 */
+uint64_t rng_below(struct rng *r, uint64_t n);
+/* true in percent of all cases */
+bool rng_chance(struct rng *r, unsigned percent);
+
+enum step_state { STEP_ABSENT, STEP_RUNNING, STEP_ENDED };
+struct step_record {
+    enum step_state state;
+    enum tg_run_event_kind end;
+    int64_t ends_ms;
+};
+
+struct host_script {
+    unsigned lose_percent;      /* connections that break after the step was sent */
+    unsigned away_percent;      /* connections that are never made */
+    int busy;                   /* attempts that find the tool running */
+    enum tg_run_event_kind end; /* APPLIED, FAILED, UNPROVEN, HELD */
+    enum tg_run_event_kind lock, guard, verify, dry;
+    unsigned unlock_fails_percent;
+    int64_t lasts_ms;
+};
+
+struct sim_host {
+    struct host_script script;
+    struct step_record steps[STEPS_MAX];
+    int changed;                /* how often it was */
+    bool locked, verified;
+    bool start_too_late;        /* an intent to start it was committed after the abort */
+    int64_t epoch;              /* highest seen */
+};
+
+struct sim_task;
+
+struct world {
+    struct rng rng;
+    struct tg_loop *loop;
+    const struct tg_plan *plan;
+    struct sim_host *hosts;
+    struct tg_drive *drive;     /* whom to answer; NULL between drivers */
+    int64_t epoch;              /* of that driver */
+    struct sim_task *tasks;
+    bool healed;                /* everything answers, nothing is lost: for the end */
+    bool aborted;               /* the abort is in the store */
+    bool verbose;
+    size_t starts_after_abort;
+    unsigned violations;
+    struct tg_drive_ports ports;
+};
+
+int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struct tg_plan *plan);
+void world_release(struct world *w);
+/* Everything that was still on its way to hosts arrives; steps end. */
+void world_settle(struct world *w);
+void world_violation(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From on_line of the drive. */
+void world_line(struct world *w, const struct tg_run *run, const json_t *line);
+size_t world_running(const struct world *w);
+
+#endif
