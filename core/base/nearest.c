@@ -3,27 +3,28 @@
 
 #include <string.h>
 
-/* Edit distance, at most 32 characters looked at; more than limit counts as limit + 1. */
+/* Edit distance, with two letters swapped as one edit ("wbe" is nearer to "web" than to "db"); only the first 32 characters count. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t la = strnlen(a, 32), lb = strnlen(b, 32), row[33];
+    size_t la = strnlen(a, 32), lb = strnlen(b, 32), rows[3][33];
 
     for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= lb; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && two_above[j - 2] + 1 < best)
+                best = two_above[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[lb];
+    return rows[la % 3][lb];
 }
 
 const char *tg_nearest(const char *word, const char *(*next)(const void *data, size_t i), const void *data)

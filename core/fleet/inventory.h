@@ -58,7 +58,7 @@ struct tg_group {
 
 /* How long a program may take, and how much it may print: 1,000,000 hosts with a dozen variables each fit. */
 #define TG_INVENTORY_PROGRAM_MS 30000
-#define TG_INVENTORY_BYTES_MAX (512u << 20)
+#define TG_INVENTORY_BYTES_MAX (256u << 20)
 
 /*
  * Reads a file, or runs a program and reads what it prints. Blocks. Mistakes are added to problems (all of them, with places) and

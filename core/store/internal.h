@@ -23,6 +23,8 @@ int tg_store_start(struct tg_store *store, enum tg_store_verb verb, const char *
 void tg_store_watch_drop(struct tg_store_watch *watch);
 /* 0 while the session may still be used, else why not. */
 int tg_store_usable(struct tg_store *store, struct tg_error *e);
+/* What stands in the way of a connection, as far as is known; "" nothing. */
+const char *tg_store_trouble(const struct tg_store *store);
 
 /* The backend's own, for whoever knows which backend it is. */
 struct tg_store_impl *tg_store_impl_of(const struct tg_store *store);

@@ -24,6 +24,7 @@ struct tg_store {
     tg_session_fn on_session;
     void *data;
     struct tg_error error; /* why the session is over */
+    struct tg_error trouble; /* why there is no connection */
     int64_t seen_txid;
     struct tg_store_watch *watches;
 };
@@ -48,6 +49,9 @@ static void on_session(void *data, enum tg_session_state state, const struct tg_
         tg_fail(&s->error, state == TG_SESSION_EXPIRED ? TG_E_SESSION : TG_E_CONFIG, "%s: the session %s", s->url,
                 state == TG_SESSION_EXPIRED ? "has expired" : "was refused");
     }
+    tg_error_clear(&s->trouble);
+    if (state == TG_SESSION_CONNECTING && error)
+        s->trouble = *error;
     if (s->on_session)
         s->on_session(s->data, state, error);
 }
@@ -154,6 +158,11 @@ int64_t tg_store_seen_txid(const struct tg_store *s)
 struct tg_store_impl *tg_store_impl_of(const struct tg_store *s)
 {
     return s->impl;
+}
+
+const char *tg_store_trouble(const struct tg_store *s)
+{
+    return s->trouble.message;
 }
 
 const struct tg_error *tg_store_error(const struct tg_store *s)

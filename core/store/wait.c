@@ -143,7 +143,8 @@ static int turn(struct tg_store *s, int64_t deadline, const char *what, struct t
     int64_t left = left_ms(s, deadline);
 
     if (left <= 0) {
-        tg_fail(e, TG_E_TIMEOUT, "%s: %s in time", tg_store_url(s), what);
+        const char *why = tg_store_trouble(s);
+        tg_fail(e, TG_E_TIMEOUT, "%s: %s in time%s%s", tg_store_url(s), what, why[0] ? ": " : "", why);
         tg_error_hint(e, "is the store up, and can it be reached from here?");
         return TG_E_TIMEOUT;
     }

@@ -4,11 +4,11 @@
 . "$(dirname "$0")/lib.sh"
 need ip unshare nsenter ssh sshd sudo
 
-# What of the machine a fleet could leave or change, but for what comes and goes by itself.
+# What of the machine a fleet could leave or change; without the uplinks, because other fleets may come and go beside this one.
 machine() {
-    ip -o link | cut -d: -f2 | sort
-    ip -4 -o addr | sed 's/valid_lft.*//'
-    ip -4 route
+    ip -o link | cut -d: -f2 | grep -v tgf | sort
+    ip -4 -o addr | grep -v tgf | sed 's/valid_lft.*//'
+    ip -4 route | grep -v tgf
     cut -d' ' -f5 /proc/self/mountinfo | sort
     md5sum /etc/hosts /etc/passwd /etc/shadow /etc/ssh/sshd_config 2>/dev/null
 }
@@ -98,9 +98,13 @@ expect_status 64
 expect_err "web1 web2 web3"
 
 note "the machine is as it was"
+uplink=tgf$(cut -d. -f3 "$fleet/subnet")
+expect_true "there is no uplink $uplink" ip link show "$uplink"
 run fleet down
 expect_status 0
 expect_equal "$(machine)" "$before" "links, addresses, routes, mounts and accounts"
+run ip link show "$uplink"
+expect_status 1
 expect_equal "$(processes_of "$fleet")" '' "processes left"
 expect_true "$fleet is left" test ! -e "$fleet"
 expect_true "a file of the machine is gone" test -e "$tmp/outside"
@@ -116,7 +120,10 @@ kill -KILL $victim
 wait $victim 2>/dev/null || true
 run fleet up 2
 expect_status 0
+uplink=tgf$(cut -d. -f3 "$fleet/subnet")
 run fleet down
+run ip link show "$uplink"
+expect_status 1
 expect_equal "$(machine)" "$before" "links, addresses, routes, mounts and accounts"
 
 note "mistakes get one sentence"

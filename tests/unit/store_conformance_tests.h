@@ -720,6 +720,17 @@ CONF_TEST(who_watches_and_reads_again_ends_at_the_last_value)
 }
 
 #if CONFORMANCE_PROCESSES
+/* Waits for a child; our own session goes on living meanwhile. */
+static int conf_wait_for(pid_t pid)
+{
+    int64_t until = tg_mono_ms(tg_loop_clock(conf_loop)) + CONF_WAIT_MS;
+    int status = -1;
+
+    while (waitpid(pid, &status, WNOHANG) != pid)
+        cr_assert(tg_mono_ms(tg_loop_clock(conf_loop)) < until && tg_loop_turn(conf_loop, 20) >= 0, "the child did not end");
+    return status;
+}
+
 /* Starts a process that opens a session, makes the ephemeral, and waits to be killed. */
 static pid_t conf_holder(const char *path)
 {
@@ -756,7 +767,7 @@ CONF_TEST(the_ephemerals_of_a_killed_process_go)
     cr_assert_neq(conf_stat(conf_a, "/d/e").owner, tg_store_session_id(conf_a));
     conf_watch(conf_a, "/d/e", &gone);
     kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    conf_wait_for(pid);
     conf_await(&gone, 1);
     cr_assert_eq(gone.event, TG_WATCH_DELETED);
     cr_assert_str_eq(conf_names(conf_a, "/d"), "");
@@ -770,7 +781,7 @@ CONF_TEST(the_ephemerals_of_a_stopped_process_stay_for_its_session)
     conf_sync(conf_a);
     cr_assert_str_eq(conf_names(conf_a, "/d"), "e");
     kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    conf_wait_for(pid);
     conf_await_code(conf_a, "/d/e", TG_E_NOENT);
 }
 
@@ -801,8 +812,7 @@ CONF_TEST(writers_in_several_processes_lose_nothing)
         _exit(0);
     }
     for (int w = 0; w < WRITERS; w++) {
-        int status = -1;
-        waitpid(pids[w], &status, 0);
+        int status = conf_wait_for(pids[w]);
         cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "writer %d: %x", w, (unsigned) status);
     }
     conf_sync(conf_a);

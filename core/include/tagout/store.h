@@ -91,6 +91,7 @@ enum tg_session_state {
     TG_SESSION_EXPIRED,    /* final: close and open anew */
     TG_SESSION_REFUSED     /* final: authentication, configuration, or there is no store there; the error says which */
 };
+/* error: why, NULL when there is nothing to say. While CONNECTING it may come again, when the reason is another one. */
 typedef void (*tg_session_fn)(void *data, enum tg_session_state state, const struct tg_error *error);
 
 /* How to open. */
