@@ -4,6 +4,9 @@
 
 #include "cli/cmd.h"
 
+extern const struct tg_cmd tg_cmd_hosts;
+extern const struct tg_cmd tg_cmd_inventory_check;
 extern const struct tg_cmd tg_cmd_keep;
+extern const struct tg_cmd tg_cmd_shard;
 
 #endif

@@ -1,6 +1,7 @@
 /* What a command runs in: see cmd.h. */
 #include "cli/cmd.h"
 #include "config/site.h"
+#include "fleet/inventory.h"
 
 #include <stddef.h>
 
@@ -30,12 +31,25 @@ static int open_store(struct tg_frame *f, struct tg_error *e)
     return rc;
 }
 
+static int load_inventory(struct tg_frame *f, struct tg_error *e)
+{
+    if (f->config->inventory)
+        return tg_inventory_load(f->config->inventory, &f->problems, &f->inventory, e);
+    if (!(f->cmd->needs & TG_NEED_INVENTORY))
+        return 0;
+    tg_fail(e, TG_E_CONFIG, "there is no inventory");
+    tg_error_hint(e, "give --inventory FILE, or write \"inventory: FILE\" into " TG_CONFIG_FILE);
+    return TG_E_CONFIG;
+}
+
 int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)
 {
     int rc = tg_loop_new(&f->loop, e);
 
     if (!rc && wants_config(f))
         rc = load_config(f, e);
+    if (!rc && f->cmd->needs & (TG_NEED_INVENTORY | TG_WANT_INVENTORY))
+        rc = load_inventory(f, e);
     if (!rc && f->cmd->needs & TG_NEED_STORE)
         rc = open_store(f, e);
     return rc;
@@ -45,6 +59,8 @@ void tg_frame_release(struct tg_frame *f)
 {
     tg_store_close(f->store);
     f->store = NULL;
+    tg_inventory_free(f->inventory);
+    f->inventory = NULL;
     tg_config_free(f->config);
     f->config = NULL;
     tg_loop_free(f->loop);
