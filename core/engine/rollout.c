@@ -1,0 +1,381 @@
+/* Reading a rollout: see rollout.h. Here: the whole, its change, stages and limits; rollout_steps.c has around and verify. */
+#include "engine/rollout_internal.h"
+
+#include "fleet/selector.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More are no stages but a list of hosts; the plan, its digest and each screen grow with them. */
+#define STAGES_MAX 1000
+#define RUNNING_MAX 100000
+#define BAKE_MAX_MS (INT64_C(30) * 86400000)
+
+enum key { ROLLOUT, CHANGE, TARGETS, STAGES, LIMITS, AROUND, VERIFY, FAILURE, WINDOWS, ROLLBACK };
+static const struct tg_yaml_key keys[] = {
+    [ROLLOUT] = {.name = "rollout", .required = true},
+    [CHANGE] = {.name = "change", .required = true},
+    [TARGETS] = {.name = "targets", .required = true},
+    [STAGES] = {.name = "stages", .required = true},
+    [LIMITS] = {.name = "limits"},
+    [AROUND] = {.name = "around"},
+    [VERIFY] = {.name = "verify"},
+    [FAILURE] = {.name = "failure"},
+    [WINDOWS] = {.name = "windows", .later = true},
+    [ROLLBACK] = {.name = "rollback", .later = true},
+    {.name = NULL},
+};
+#define N_KEYS (sizeof keys / sizeof keys[0] - 1)
+
+enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, APPROVE };
+static const struct tg_yaml_key stage_keys[] = {
+    [NAME] = {.name = "name", .required = true},
+    [STAGE_TARGETS] = {.name = "targets"},
+    [COUNT] = {.name = "count"},
+    [UNTIL] = {.name = "until"},
+    [BAKE] = {.name = "bake"},
+    [DRY_RUN] = {.name = "dry-run"},
+    [RATE] = {.name = "rate", .later = true},
+    [APPROVE] = {.name = "approve", .later = true},
+    {.name = NULL},
+};
+#define N_STAGE_KEYS (sizeof stage_keys / sizeof stage_keys[0] - 1)
+
+enum limit_key { RUNNING, UNVERIFIED, DOMAINS, FLOOR };
+static const struct tg_yaml_key limit_keys[] = {
+    [RUNNING] = {.name = "running"},
+    [UNVERIFIED] = {.name = "unverified", .later = true},
+    [DOMAINS] = {.name = "domains", .later = true},
+    [FLOOR] = {.name = "floor", .later = true},
+    {.name = NULL},
+};
+#define N_LIMIT_KEYS (sizeof limit_keys / sizeof limit_keys[0] - 1)
+
+enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN };
+static const struct tg_yaml_key failure_keys[] = {
+    [FAILED] = {.name = "failed"},
+    [OF_AT_LEAST] = {.name = "of-at-least"},
+    [UNREACHABLE] = {.name = "unreachable", .later = true},
+    [THEN] = {.name = "then"},
+    {.name = NULL},
+};
+#define N_FAILURE_KEYS (sizeof failure_keys / sizeof failure_keys[0] - 1)
+
+void tg_rollout_copy(struct tg_rollout_reader *reader, const char *text, char **slot)
+{
+    *slot = strdup(text);
+    if (!*slot)
+        reader->rc = tg_fail(reader->e, TG_E_MEMORY, "out of memory");
+}
+
+void *tg_rollout_room(struct tg_rollout_reader *reader, size_t n, size_t size)
+{
+    void *room = calloc(n ? n : 1, size);
+
+    if (!room)
+        reader->rc = tg_fail(reader->e, TG_E_MEMORY, "out of memory");
+    return room;
+}
+
+bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char **out)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *text;
+
+    if (!tg_yaml_string(node, what, reader->p, &text))
+        return false;
+    if (text[0] != '-' && strlen(text) <= 63 && !text[strspn(text, allowed)]) {
+        *out = text;
+        return true;
+    }
+    tg_yaml_problem(reader->p, node, "%s must be a word of a-z, 0-9 and \"-\", at most 63, and is \"%.80s\"", what, text);
+    return false;
+}
+
+struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct tg_yaml_node *node, const char *what,
+                                             const struct tg_error *why)
+{
+    struct tg_error *e = tg_yaml_problem_inside(p, node, why->column, "%s: %s", what, why->message);
+
+    tg_error_hint(e, "%s", why->hint);
+    return e;
+}
+
+/* Its grammar only: which hosts it means is the plan's question. */
+static void read_selector(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, char **slot)
+{
+    struct tg_selector *selector = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    const char *text;
+
+    if (!tg_yaml_string(node, what, reader->p, &text))
+        return;
+    if (tg_selector_parse(text, &selector, &why)) {
+        tg_rollout_selector_problem(reader->p, node, what, &why);
+        return;
+    }
+    tg_selector_free(selector);
+    tg_rollout_copy(reader, text, slot);
+}
+
+struct complaint {
+    struct tg_rollout_reader *reader;
+    const struct tg_yaml_node *value;
+    const char *driver;
+};
+
+static void complain(void *data, const char *path, const char *message)
+{
+    struct complaint *c = data;
+
+    if (path[0] == '/')
+        tg_yaml_problem(c->reader->p, tg_yaml_at(c->value, path), "\"%.100s\" of %s %s", path + 1, c->driver, message);
+    else
+        tg_yaml_problem(c->reader->p, c->value, "%s: %s", c->driver, message);
+}
+
+/* The driver looks at its own parameters. */
+static void check_change(struct tg_rollout_reader *reader, const struct tg_driver *driver, const struct tg_yaml_node *value)
+{
+    struct complaint c = {.reader = reader, .value = value, .driver = driver->name};
+    struct tg_driver_params *params = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    size_t before = tg_problems_count(reader->p);
+
+    if (!driver->params(reader->r->change, complain, &c, &params, &why)) {
+        driver->params_free(params);
+        return;
+    }
+    if (tg_problems_count(reader->p) == before)
+        tg_error_hint(tg_yaml_problem(reader->p, value, "%s: %s", driver->name, why.message), "%s", why.hint);
+}
+
+static void read_change(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    const struct tg_yaml_pair *pair = node ? tg_yaml_single(node, "change", reader->p) : NULL;
+    const struct tg_driver *driver;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (!pair)
+        return;
+    if (tg_driver_find(pair->key->text, &driver, &why)) {
+        tg_error_hint(tg_yaml_problem(reader->p, pair->key, "%s", why.message), "%s", why.hint);
+        return;
+    }
+    if (!(driver->verbs & (1U << TG_VERB_APPLY))) {
+        tg_yaml_problem(reader->p, pair->key, "%s can't change hosts", driver->name);
+        return;
+    }
+    reader->driver = driver;
+    tg_rollout_copy(reader, driver->name, &reader->r->driver);
+    reader->rc = reader->rc ? reader->rc : tg_yaml_to_json(pair->value, &reader->r->change, reader->e);
+    if (!reader->rc)
+        check_change(reader, driver, pair->value);
+}
+
+static void read_until(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s)
+{
+    if (!tg_yaml_share(node, "until", reader->p, &s->until))
+        return;
+    s->until_at = node;
+    if (s->until.value == 0)
+        tg_yaml_problem(reader->p, node, "until must be more than 0");
+    if (s->dry_run)
+        tg_error_hint(tg_yaml_problem(reader->p, node, "until counts changed hosts, and a dry-run changes none"), "use count");
+}
+
+static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s)
+{
+    const struct tg_yaml_node *values[N_STAGE_KEYS];
+    const char *name;
+
+    *s = (struct tg_stage_spec) {.count = -1, .line = node->line, .column = node->column, .at = node};
+    tg_yaml_fields(node, "a stage", stage_keys, reader->p, values);
+    if (tg_rollout_word(reader, values[NAME], "name of a stage", &name))
+        tg_rollout_copy(reader, name, &s->name);
+    read_selector(reader, values[STAGE_TARGETS], "targets", &s->targets);
+    s->targets_at = values[STAGE_TARGETS];
+    tg_yaml_bool(values[DRY_RUN], "dry-run", reader->p, &s->dry_run);
+    tg_yaml_int(values[COUNT], "count", 1, 1000000, reader->p, &s->count);
+    read_until(reader, values[UNTIL], s);
+    tg_yaml_duration(values[BAKE], "bake", 0, BAKE_MAX_MS, reader->p, &s->bake_ms);
+    if (values[COUNT] && values[UNTIL])
+        tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
+                      "count: that many more hosts; until: so many in all");
+    if (s->dry_run && s->bake_ms)
+        tg_yaml_problem(reader->p, values[BAKE], "a dry-run changes nothing that could bake");
+}
+
+/* Names are unique, and until: does not fall; shares of different kinds are compared when the fleet is known. */
+static void compare_stages(struct tg_rollout_reader *reader)
+{
+    const struct tg_rollout *r = reader->r;
+    const struct tg_stage_spec *highest = NULL;
+
+    for (size_t i = 0; i < r->n_stages; i++) {
+        const struct tg_stage_spec *s = &r->stages[i];
+        for (size_t j = 0; j < i && s->name; j++)
+            if (r->stages[j].name && strcmp(r->stages[j].name, s->name) == 0) {
+                tg_error_hint(tg_yaml_problem(reader->p, tg_yaml_get(s->at, "name"), "a second stage \"%s\"", s->name),
+                              "the first is in line %d", r->stages[j].line);
+                break;
+            }
+        if (!s->until_at)
+            continue;
+        if (highest && highest->until.kind == s->until.kind && highest->until.value > s->until.value)
+            tg_error_hint(tg_yaml_problem(reader->p, s->until_at, "until falls: %s here, %s before", s->until_at->text,
+                                          highest->until_at->text),
+                          "it counts all hosts changed so far, so that it can only grow");
+        else
+            highest = s;
+    }
+}
+
+static void check_dry_runs(struct tg_rollout_reader *reader)
+{
+    for (size_t i = 0; reader->driver && i < reader->r->n_stages; i++)
+        if (reader->r->stages[i].dry_run && !(reader->driver->verbs & (1U << TG_VERB_DRY_RUN)))
+            tg_yaml_problem(reader->p, tg_yaml_get(reader->r->stages[i].at, "dry-run"), "%s has no dry-run", reader->driver->name);
+}
+
+static void read_stages(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    static const char *const presets[] = {"rolling", "one-some-many", "canary", "shards", "maintenance-week", NULL};
+
+    for (size_t i = 0; node && node->kind == TG_YAML_SCALAR && presets[i]; i++)
+        if (strcmp(node->text, presets[i]) == 0) {
+            tg_error_hint(tg_yaml_problem(reader->p, node, "the preset \"%s\" is not supported yet", node->text),
+                          "write the stages out, such as - {name: canary, count: 1}");
+            return;
+        }
+    if (!tg_yaml_is_list(node, "stages", reader->p))
+        return;
+    if (node->n == 0)
+        tg_error_hint(tg_yaml_problem(reader->p, node, "no stages"), "such as - {name: all}");
+    if (node->n > STAGES_MAX)
+        tg_yaml_problem(reader->p, node, "more than %d stages", STAGES_MAX);
+    if (node->n == 0 || node->n > STAGES_MAX)
+        return;
+    reader->r->stages = tg_rollout_room(reader, node->n, sizeof *reader->r->stages);
+    for (uint32_t i = 0; reader->r->stages && i < node->n; i++) {
+        read_stage(reader, node->items[i], &reader->r->stages[i]);
+        reader->r->n_stages = i + 1;
+    }
+    compare_stages(reader);
+    check_dry_runs(reader);
+}
+
+static void read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    const struct tg_yaml_node *values[N_LIMIT_KEYS];
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "limits", limit_keys, reader->p, values);
+    tg_yaml_int(values[RUNNING], "running", 1, RUNNING_MAX, reader->p, &reader->r->running);
+}
+
+static void read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    static const char *const ends[] = {"halt", NULL};
+    const struct tg_yaml_node *values[N_FAILURE_KEYS];
+    size_t end;
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "failure", failure_keys, reader->p, values);
+    tg_yaml_share(values[FAILED], "failed", reader->p, &reader->r->failed);
+    tg_yaml_int(values[OF_AT_LEAST], "of-at-least", 0, 1000000, reader->p, &reader->r->of_at_least);
+    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "rollback") == 0)
+        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"rollback\" is not supported yet"), "use halt");
+    else
+        tg_yaml_choice(values[THEN], "then", ends, reader->p, &end);
+}
+
+static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_node *root)
+{
+    const struct tg_yaml_node *values[N_KEYS];
+    const char *name;
+
+    tg_yaml_fields(root, "a rollout", keys, reader->p, values);
+    if (tg_rollout_word(reader, values[ROLLOUT], "rollout", &name))
+        tg_rollout_copy(reader, name, &reader->r->name);
+    read_change(reader, values[CHANGE]);
+    read_selector(reader, values[TARGETS], "targets", &reader->r->targets);
+    reader->r->targets_at = values[TARGETS];
+    read_stages(reader, values[STAGES]);
+    read_limits(reader, values[LIMITS]);
+    tg_rollout_read_around(reader, values[AROUND]);
+    tg_rollout_read_verify(reader, values[VERIFY]);
+    read_failure(reader, values[FAILURE]);
+}
+
+/* Consumes doc. */
+static int read_doc(const char *file, struct tg_yaml_doc *doc, struct tg_problems *problems, struct tg_rollout **out,
+                    struct tg_error *e)
+{
+    struct tg_rollout_reader reader = {.p = problems, .e = e};
+    struct tg_rollout *r = calloc(1, sizeof *r);
+
+    if (!r) {
+        tg_yaml_free(doc);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    reader.r = r;
+    r->doc = doc;
+    r->running = 1;
+    r->failed = (struct tg_share) {.kind = TG_SHARE_COUNT, .value = 0};
+    tg_rollout_copy(&reader, file, &r->file);
+    if (!reader.rc)
+        read_root(&reader, tg_yaml_root(doc));
+    if (!reader.rc)
+        reader.rc = tg_problems_error(problems, e);
+    if (reader.rc) {
+        tg_rollout_free(r);
+        return reader.rc;
+    }
+    *out = r;
+    return 0;
+}
+
+int tg_rollout_read(const char *file, struct tg_problems *problems, struct tg_rollout **out, struct tg_error *e)
+{
+    struct tg_yaml_doc *doc;
+    int rc = tg_yaml_load(file, problems, &doc, e);
+
+    return rc ? rc : read_doc(file, doc, problems, out, e);
+}
+
+int tg_rollout_parse(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_rollout **out,
+                     struct tg_error *e)
+{
+    struct tg_yaml_doc *doc;
+    int rc = tg_yaml_parse(file, text, len, problems, &doc, e);
+
+    return rc ? rc : read_doc(file, doc, problems, out, e);
+}
+
+void tg_rollout_free(struct tg_rollout *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n_stages; i++) {
+        free(r->stages[i].name);
+        free(r->stages[i].targets);
+    }
+    for (size_t i = 0; i < r->n_around; i++)
+        tg_around_release(&r->around[i]);
+    for (size_t i = 0; i < r->n_verify; i++)
+        tg_verify_release(&r->verify[i]);
+    free(r->stages);
+    free(r->around);
+    free(r->verify);
+    free(r->name);
+    free(r->file);
+    free(r->driver);
+    json_decref(r->change);
+    free(r->targets);
+    tg_yaml_free(r->doc);
+    free(r);
+}

@@ -1,0 +1,30 @@
+/* What the two halves of the rollout's reader share: rollout.c (the whole, stages, limits) and rollout_steps.c (around, verify). */
+#ifndef TG_ENGINE_ROLLOUT_INTERNAL_H
+#define TG_ENGINE_ROLLOUT_INTERNAL_H
+
+#include "config/yaml.h"
+#include "engine/rollout.h"
+
+struct tg_rollout_reader {
+    struct tg_rollout *r;
+    struct tg_problems *p;
+    struct tg_error *e;
+    const struct tg_driver *driver; /* NULL until it is known */
+    int rc; /* the first failure that is no mistake of the file: short memory */
+};
+
+/* Copies text, *slot being NULL before. */
+void tg_rollout_copy(struct tg_rollout_reader *reader, const char *text, char **slot);
+/* Room for n things of size bytes, zeroed; NULL and rc set when there is none. n may be 0. */
+void *tg_rollout_room(struct tg_rollout_reader *reader, size_t n, size_t size);
+/* A lower-case word of letters, digits and '-', at most 63, as names of runs, stages and actors are. */
+bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char **out);
+
+/* What a selector has against it, at its own column within node where that can be told. */
+struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct tg_yaml_node *node, const char *what,
+                                             const struct tg_error *why);
+
+void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+
+#endif

@@ -1,0 +1,219 @@
+/* Rollout files: what is taken, and where each mistake is. P5: what this version can't do is refused, never ignored. */
+#include "config/yaml.h"
+#include "engine/rollout.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct tg_rollout *take(const char *text)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_rollout *r = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_rollout_parse("r.yaml", text, strlen(text), &p, &r, &e), 0, "%d: %s", e.line, e.message);
+    return r;
+}
+
+/* The mistakes of text are exactly the lines, each "line:column: message" (a beginning of it), in the order of the file. */
+static void refused(const char *text, const char *const *lines)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_rollout *r = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+    size_t i = 0;
+
+    cr_assert_eq(tg_rollout_parse("r.yaml", text, strlen(text), &p, &r, &e), TG_E_DATA, "%s", text);
+    cr_assert_null(r);
+    cr_assert_eq(tg_exit_status(e.code), 65);
+    for (; lines[i]; i++) {
+        char got[1200];
+        cr_assert_lt(i, p.n, "missing: %s", lines[i]);
+        snprintf(got, sizeof got, "%d:%d: %s", p.list[i].error.line, p.list[i].error.column, p.list[i].error.message);
+        cr_assert(strncmp(got, lines[i], strlen(lines[i])) == 0, "\n  got    %s\n  wanted %s", got, lines[i]);
+        cr_assert_str_eq(p.list[i].error.file, "r.yaml");
+        cr_assert(p.list[i].excerpt);
+    }
+    cr_assert_eq(p.n, i, "one more: %d:%d %s", p.n > i ? p.list[i].error.line : 0, p.n > i ? p.list[i].error.column : 0,
+                 p.n > i ? p.list[i].error.message : "");
+    tg_problems_release(&p);
+}
+
+#define HEAD "rollout: r\nchange: {puppet: {environment: production}}\ntargets: \"*\"\nstages: [{name: all}]\n"
+
+Test(rollout, a_whole_one_is_read)
+{
+    struct tg_rollout *r = take("rollout: openssl\n"
+                                "change: {puppet: {environment: production, tags: [openssl]}}\n"
+                                "targets: \"@web and not @legacy\"\n"
+                                "stages:\n"
+                                "  - {name: look, dry-run: true, count: 5}\n"
+                                "  - {name: canary, count: 1, bake: 10m}\n"
+                                "  - {name: some, until: 1.5%, targets: \"@edge\"}\n"
+                                "  - {name: rest}\n"
+                                "limits: {running: 50}\n"
+                                "failure: {failed: 2%, of-at-least: 20, then: halt}\n"
+                                "around:\n  - lock: {hold: [autoscaler, package-manager]}\n"
+                                "verify:\n"
+                                "  - {http: \"http://{host}:8080/healthz\", expect: [200, 204], contains: ok, within: 1m}\n"
+                                "  - {command: [systemctl, is-active, nginx]}\n");
+    cr_assert_str_eq(r->name, "openssl");
+    cr_assert_str_eq(r->file, "r.yaml");
+    cr_assert_str_eq(r->driver, "puppet");
+    cr_assert_str_eq(json_string_value(json_object_get(r->change, "environment")), "production");
+    cr_assert_eq(r->n_stages, 4);
+    cr_assert(r->stages[0].dry_run && r->stages[0].count == 5);
+    cr_assert(r->stages[1].bake_ms == 600000 && r->stages[1].line == 6 && r->stages[1].column == 5);
+    cr_assert(r->stages[2].until.kind == TG_SHARE_PERCENT && r->stages[2].until.value == 1500 && r->stages[2].count == -1);
+    cr_assert_str_eq(r->stages[2].targets, "@edge");
+    cr_assert(r->stages[3].until.kind == TG_SHARE_UNSET && !r->stages[3].targets);
+    cr_assert_eq(r->running, 50);
+    cr_assert(r->failed.kind == TG_SHARE_PERCENT && r->failed.value == 2000 && r->of_at_least == 20);
+    cr_assert(r->n_around == 1 && r->around[0].n_hold == 2);
+    cr_assert_str_eq(r->around[0].hold[1], "package-manager");
+    cr_assert(r->n_verify == 2 && r->verify[0].kind == TG_VERIFY_HTTP && r->verify[0].within_ms == 60000);
+    cr_assert_eq(json_array_size(json_object_get(r->verify[0].options, "expect")), 2);
+    cr_assert(r->verify[1].kind == TG_VERIFY_COMMAND && r->verify[1].within_ms == 30000);
+    cr_assert_str_eq(r->verify[1].argv[2], "nginx");
+    cr_assert_null(r->verify[1].argv[3]);
+    tg_rollout_free(r);
+}
+
+/* P5 */
+Test(rollout, is_careful_where_it_says_nothing)
+{
+    struct tg_rollout *r = take(HEAD);
+
+    cr_assert_eq(r->running, 1);
+    cr_assert(r->failed.kind == TG_SHARE_COUNT && r->failed.value == 0);
+    cr_assert(r->n_around == 1 && r->around[0].kind == TG_AROUND_LOCK && r->around[0].n_hold == 0);
+    tg_rollout_free(r);
+    r = take(HEAD "around: [lock]\n");
+    cr_assert_eq(r->n_around, 1);
+    tg_rollout_free(r);
+    r = take(HEAD "around: [lock: ]\n");
+    cr_assert(r->n_around == 1 && r->around[0].n_hold == 0);
+    tg_rollout_free(r);
+}
+
+Test(rollout, every_one_of_thirteen_faults_is_reported)
+{
+    static const char text[] = "rollout: Open SSL\n"                                       /* 1: 1:10 */
+                               "change: {puppet: {environment: production, tgas: [a]}}\n"  /* 2 */
+                               "tragets: \"*\"\n"                                          /* 3: unknown, and 4: none given */
+                               "stages:\n"
+                               "  - {name: canary, count: 0, bake: 10}\n"                  /* 5, 6 */
+                               "  - {name: rest, untill: 100%, rate: 1/s}\n"               /* 7, 8 */
+                               "limits: {running: fifty}\n"                                /* 9 */
+                               "verify:\n"
+                               "  - {http: \"{host}:8080\", expect: 20}\n"                 /* 10, 11 */
+                               "around: [drain: {haproxy: {backend: web}}]\n"              /* 12 */
+                               "failure: {then: rollback}\n";                              /* 13 */
+    static const char *const lines[] = {
+        "1:1: a rollout has no \"targets\"",
+        "1:10: rollout must be a word of a-z, 0-9 and \"-\", at most 63, and is \"Open SSL\"",
+        "2:50: \"tgas\" of puppet is not known",
+        "3:1: unknown key \"tragets\" in a rollout",
+        "5:27: count must be 1 to 1000000, and is 0",
+        "5:36: bake: \"10\" is no duration",
+        "6:18: unknown key \"untill\" in a stage",
+        "6:32: \"rate\" in a stage is not supported yet",
+        "7:19: running must be a whole number, and is \"fifty\"",
+        "9:12: http must be a URL, and is \"{host}:8080\"",
+        "9:35: expect must be 100 to 599, and is 20",
+        "10:10: \"drain\" in around is not supported yet",
+        "11:17: then: \"rollback\" is not supported yet", NULL};
+
+    refused(text, lines);
+}
+
+Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
+{
+    refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
+    refused(HEAD "rollback: {puppet: {environment: previous}}\n",
+            (const char *const[]) {"5:1: \"rollback\" in a rollout is not supported yet", NULL});
+    refused(HEAD "limits: {unverified: 1, domains: {rack: 1}, floor: {role: 80%}}\n",
+            (const char *const[]) {"5:10: \"unverified\" in limits is not supported yet",
+                                   "5:25: \"domains\" in limits is not supported yet",
+                                   "5:45: \"floor\" in limits is not supported yet", NULL});
+    refused(HEAD "failure: {unreachable: 10}\n", (const char *const[]) {"5:11: \"unreachable\" in failure is not supported yet", NULL});
+    refused(HEAD "around: [silence: {}, snapshot: {}]\n",
+            (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: canary\n",
+            (const char *const[]) {"4:9: the preset \"canary\" is not supported yet", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: true}]\n",
+            (const char *const[]) {"4:20: \"approve\" in a stage is not supported yet", NULL});
+}
+
+Test(rollout, the_whole_must_have_the_right_shape)
+{
+    refused("", (const char *const[]) {"1:1: a rollout must be a mapping (key: value), and is empty", NULL});
+    refused("- a\n", (const char *const[]) {"1:1: a rollout must be a mapping (key: value), and is a list", NULL});
+    refused("{}\n", (const char *const[]) {"1:1: a rollout has no \"rollout\"", "1:1: a rollout has no \"change\"",
+                                          "1:1: a rollout has no \"targets\"", "1:1: a rollout has no \"stages\"", NULL});
+    refused(HEAD "targets: x\n", (const char *const[]) {"5:1: key \"targets\" is there twice", NULL});
+}
+
+Test(rollout, change_names_one_driver_that_there_is)
+{
+#define WITH(change) "rollout: r\nchange: " change "\ntargets: \"*\"\nstages: [{name: a}]\n"
+    refused(WITH("{}"), (const char *const[]) {"2:9: change is empty", NULL});
+    refused(WITH("{puppet: {}, salt: {}}"), (const char *const[]) {"2:22: change has more than one key: \"puppet\" and \"salt\"", NULL});
+    refused(WITH("{no-such-tool: {}}"), (const char *const[]) {"2:10: ", NULL});
+    refused(WITH("{../x: {}}"), (const char *const[]) {"2:10: ", NULL});
+    refused(WITH("{puppet: {environment: [a], tags: [ok, \"b c\"]}}"),
+            (const char *const[]) {"2:32: \"environment\" of puppet ", "2:48: \"tags/1\" of puppet ", NULL});
+}
+
+Test(rollout, stages_are_checked_against_each_other)
+{
+#define STAGES(stages) "rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages:\n" stages
+    refused(STAGES("  []\n"), (const char *const[]) {"5:3: no stages", NULL});
+    refused(STAGES("  - {name: a, count: 1}\n  - {name: b}\n  - {name: a}\n"), (const char *const[]) {"7:12: a second stage \"a\"", NULL});
+    refused(STAGES("  - {name: a, until: 50%}\n  - {name: b, until: 10%}\n"),
+            (const char *const[]) {"6:22: until falls: 10% here, 50% before", NULL});
+    refused(STAGES("  - {name: a, until: 0%}\n"), (const char *const[]) {"5:22: until must be more than 0", NULL});
+    refused(STAGES("  - {name: a, until: 5, count: 2}\n"), (const char *const[]) {"5:22: a stage has count or until, not both", NULL});
+    refused(STAGES("  - {name: a, until: 5, dry-run: true, bake: 1m}\n"),
+            (const char *const[]) {"5:22: until counts changed hosts", "5:46: a dry-run changes nothing that could bake", NULL});
+    refused(STAGES("  - {name: A_b}\n  - {}\n  - 5\n"),
+            (const char *const[]) {"5:12: name of a stage must be a word", "6:5: a stage has no \"name\"", "7:5: a stage must be a mapping", NULL});
+    refused(STAGES("  - {name: a, dry-run: yes}\n"), (const char *const[]) {"5:24: dry-run must be true or false, and is \"yes\"", NULL});
+}
+
+Test(rollout, a_selector_has_its_mistake_at_its_own_column)
+{
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"@web and (a\"\nstages: [{name: a, targets: (b}]\n",
+            (const char *const[]) {"3:20: targets: ", "4:29: targets: ", NULL});
+}
+
+Test(rollout, around_and_verify_are_checked)
+{
+    refused(HEAD "around: {lock: {}}\n", (const char *const[]) {"5:9: around must be a list, and is a mapping", NULL});
+    refused(HEAD "around: [lock: {}, lock: {}]\n", (const char *const[]) {"5:20: a second lock: one holds the host already", NULL});
+    refused(HEAD "around: [lock, lock]\n", (const char *const[]) {"5:16: a second lock: one holds the host already", NULL});
+    refused(HEAD "around: [lock: {hold: []}]\n", (const char *const[]) {"5:23: hold names no actor", NULL});
+    refused(HEAD "around: [lock: {hold: [a b]}]\n", (const char *const[]) {"5:24: hold must be a word", NULL});
+    refused(HEAD "around: [lok: {}]\n", (const char *const[]) {"5:10: unknown key \"lok\" in around", NULL});
+    refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http or command", NULL});
+    refused(HEAD "verify: [{http: \"http://a\", command: [b]}]\n",
+            (const char *const[]) {"5:10: a check of verify has http or command, not both", NULL});
+    refused(HEAD "verify: [{http: \"http://{hots}/ x\"}]\n",
+            (const char *const[]) {"5:17: http has a blank in its URL", "5:17: http has an unknown \"{hots}\"", NULL});
+    refused(HEAD "verify: [{command: systemctl is-active nginx, expect: 200}]\n",
+            (const char *const[]) {"5:20: command must be a list", "5:55: \"expect\" belongs to http, not to command", NULL});
+    refused(HEAD "verify: [{command: [], within: 1ms}]\n",
+            (const char *const[]) {"5:20: command must be a list", "5:32: within must be 1s to 1h, and is 1ms", NULL});
+}
+
+Test(rollout, a_file_that_is_not_there_says_so)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_rollout *r = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_rollout_read("/nonexistent/r.yaml", &p, &r, &e), TG_E_DATA);
+    cr_assert_str_eq(e.message, "/nonexistent/r.yaml can't be read: No such file or directory");
+}
