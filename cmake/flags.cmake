@@ -15,3 +15,6 @@ if(TAGOUT_HARDEN)
     $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
   target_link_options(tagout-flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
+if(TAGOUT_FUZZ) # or the fuzzer sees its own few lines only
+  target_compile_options(tagout-flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,259 @@
+/*
+ * Compiling a rollout for today's fleet: see plan.h. Hosts are taken in the order of their names; a stage narrows the rollout's targets,
+ * it never widens them; a host is in one changing stage only, the first that takes it.
+ */
+#include "engine/plan_internal.h"
+
+#include "config/yaml.h"
+#include "engine/rollout_internal.h"
+#include "fleet/selector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct compiler {
+    const struct tg_rollout *r;
+    const struct tg_inventory *inventory;
+    struct tg_problems *p;
+    struct tg_error *e;
+    struct tg_plan *plan;
+    struct tg_selection targets;
+    unsigned char *state; /* by index of host: IS_TARGET, IS_CHANGED */
+    size_t changed;       /* hosts in changing stages so far */
+    size_t cursor;        /* targets before it are all changed */
+    size_t cap;           /* of plan->hosts */
+    const struct tg_stage_spec *last_until;
+    int64_t last_goal;
+};
+enum { IS_TARGET = 1, IS_CHANGED = 2 };
+
+static int no_memory(struct compiler *c)
+{
+    return tg_fail(c->e, TG_E_MEMORY, "out of memory");
+}
+
+/* A mistake at a node; of a rollout that was not read from a file, without a place. */
+static struct tg_error *mistake(struct compiler *c, const struct tg_yaml_node *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static struct tg_error *mistake(struct compiler *c, const struct tg_yaml_node *at, const char *format, ...)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_place place = {.file = c->r->file};
+    va_list args;
+
+    va_start(args, format);
+    tg_failv(&why, TG_E_DATA, format, args);
+    va_end(args);
+    return at ? tg_yaml_problem(c->p, at, "%s", why.message) : tg_problems_add(c->p, &place, "%s", why.message);
+}
+
+/* 0 also when the selector has a mistake, which is reported then: *out has no hosts. */
+static int select_hosts(struct compiler *c, const char *text, const struct tg_yaml_node *at, struct tg_selection *out)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_select(c->inventory, text, out, &why);
+
+    if (rc == TG_E_DATA) {
+        if (at)
+            tg_rollout_selector_problem(c->p, at, "targets", &why);
+        else
+            tg_error_hint(mistake(c, NULL, "targets: %s", why.message), "%s", why.hint);
+        return 0;
+    }
+    if (rc) {
+        if (c->e && !c->e->code)
+            *c->e = why;
+        return rc;
+    }
+    if (out->n == 0)
+        mistake(c, at, "targets \"%.200s\" match no host", text);
+    return 0;
+}
+
+static int select_targets(struct compiler *c)
+{
+    size_t n;
+    int rc;
+
+    tg_inventory_hosts(c->inventory, &n);
+    c->state = calloc(n ? n : 1, 1);
+    if (!c->state)
+        return no_memory(c);
+    if ((rc = select_hosts(c, c->r->targets, c->r->targets_at, &c->targets)) != 0)
+        return rc;
+    for (size_t i = 0; i < c->targets.n; i++)
+        c->state[c->targets.hosts[i]->index] = IS_TARGET;
+    c->plan->n_targets = c->targets.n;
+    return 0;
+}
+
+static bool copy_text(const char *text, char **slot)
+{
+    *slot = text ? strdup(text) : NULL;
+    return !text || *slot;
+}
+
+static int add_host(struct compiler *c, const struct tg_host *host)
+{
+    struct tg_plan *plan = c->plan;
+
+    if (plan->n_hosts == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 64;
+        struct tg_plan_host *hosts = realloc(plan->hosts, cap * sizeof *hosts);
+        if (!hosts)
+            return no_memory(c);
+        plan->hosts = hosts;
+        c->cap = cap;
+    }
+    struct tg_plan_host *h = &plan->hosts[plan->n_hosts++];
+    *h = (struct tg_plan_host) {.port = host->port};
+    return copy_text(host->name, &h->name) && copy_text(host->address, &h->address) && copy_text(host->user, &h->user) ? 0
+                                                                                                                  : no_memory(c);
+}
+
+/* How many hosts the stage may take at most. until: is a share of all targets, reached with what earlier stages have changed. */
+static int64_t quota(struct compiler *c, const struct tg_stage_spec *s)
+{
+    int64_t goal;
+
+    if (s->count >= 0)
+        return s->count;
+    if (s->until.kind == TG_SHARE_UNSET)
+        return INT64_MAX;
+    goal = tg_share_of(&s->until, (int64_t) c->targets.n);
+    if (c->last_until && goal < c->last_goal)
+        tg_error_hint(mistake(c, s->until_at, "until falls: %lld of %zu hosts here, %lld in stage \"%s\"", (long long) goal,
+                              c->targets.n, (long long) c->last_goal, c->last_until->name),
+                      "it counts all hosts changed so far, so that it can only grow");
+    c->last_until = s;
+    c->last_goal = goal;
+    return goal - (int64_t) c->changed;
+}
+
+static int take_host(struct compiler *c, const struct tg_host *host, bool dry_run, int64_t *left)
+{
+    unsigned char *state = &c->state[host->index];
+
+    if (!(*state & IS_TARGET) || (!dry_run && *state & IS_CHANGED))
+        return 0;
+    if (!dry_run) {
+        *state |= IS_CHANGED;
+        c->changed++;
+    }
+    (*left)--;
+    c->plan->stages[c->plan->n_stages].count++;
+    return add_host(c, host);
+}
+
+/* From the rollout's targets: those before the cursor need not be looked at again. */
+static int take_targets(struct compiler *c, bool dry_run, int64_t left)
+{
+    int rc = 0;
+
+    while (c->cursor < c->targets.n && c->state[c->targets.hosts[c->cursor]->index] & IS_CHANGED)
+        c->cursor++;
+    for (size_t i = dry_run ? 0 : c->cursor; !rc && i < c->targets.n && left > 0; i++)
+        rc = take_host(c, c->targets.hosts[i], dry_run, &left);
+    return rc;
+}
+
+/* From the stage's own. */
+static int take_own(struct compiler *c, const struct tg_stage_spec *s, int64_t left)
+{
+    struct tg_selection own = TG_SELECTION_INIT;
+    size_t among = 0;
+    int rc = select_hosts(c, s->targets, s->targets_at, &own);
+
+    for (size_t i = 0; !rc && i < own.n; i++)
+        among += (c->state[own.hosts[i]->index] & IS_TARGET) != 0;
+    if (!rc && own.n > 0 && among == 0)
+        mistake(c, s->targets_at, "none of the %zu hosts of stage \"%s\" is among the rollout's targets", own.n, s->name);
+    for (size_t i = 0; !rc && i < own.n && left > 0; i++)
+        rc = take_host(c, own.hosts[i], s->dry_run, &left);
+    tg_selection_release(&own);
+    return rc;
+}
+
+static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
+{
+    struct tg_plan_stage *stage = &c->plan->stages[c->plan->n_stages];
+    int64_t left = quota(c, s);
+    int rc;
+
+    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms};
+    if (!copy_text(s->name, &stage->name))
+        return no_memory(c);
+    rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);
+    c->plan->n_stages++;
+    return rc;
+}
+
+static int compile_stages(struct compiler *c)
+{
+    int rc = 0;
+
+    c->plan->stages = calloc(c->r->n_stages ? c->r->n_stages : 1, sizeof *c->plan->stages);
+    if (!c->plan->stages)
+        return no_memory(c);
+    for (size_t i = 0; !rc && i < c->r->n_stages; i++)
+        rc = compile_stage(c, &c->r->stages[i]);
+    c->plan->n_left = c->targets.n - c->changed;
+    return rc;
+}
+
+/* What needs no fleet. */
+static int copy_rollout(struct compiler *c, const char *transport)
+{
+    const struct tg_rollout *r = c->r;
+    struct tg_plan *plan = c->plan;
+    int rc = 0;
+
+    plan->running = r->running;
+    plan->failed = r->failed;
+    plan->of_at_least = r->of_at_least;
+    plan->change = json_deep_copy(r->change);
+    plan->around = calloc(r->n_around ? r->n_around : 1, sizeof *plan->around);
+    plan->verify = calloc(r->n_verify ? r->n_verify : 1, sizeof *plan->verify);
+    if (!plan->change || !plan->around || !plan->verify || !copy_text(r->name, &plan->name) ||
+        !copy_text(r->driver, &plan->driver) || !copy_text(r->targets, &plan->targets) ||
+        !copy_text(transport ? transport : "ssh", &plan->transport))
+        return no_memory(c);
+    for (size_t i = 0; !rc && i < r->n_around; i++)
+        if (!(rc = tg_around_copy(&r->around[i], &plan->around[i], c->e)))
+            plan->n_around++;
+    for (size_t i = 0; !rc && i < r->n_verify; i++)
+        if (!(rc = tg_verify_copy(&r->verify[i], &plan->verify[i], c->e)))
+            plan->n_verify++;
+    return rc;
+}
+
+static int compile(struct compiler *c, const char *transport)
+{
+    int rc = copy_rollout(c, transport);
+
+    if (!rc)
+        rc = select_targets(c);
+    if (!rc)
+        rc = compile_stages(c);
+    if (!rc)
+        rc = tg_problems_error(c->p, c->e);
+    return rc ? rc : tg_plan_seal(c->plan, c->e);
+}
+
+int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory *inventory, const char *transport,
+                    struct tg_problems *problems, struct tg_plan **out, struct tg_error *e)
+{
+    struct compiler c = {.r = rollout, .inventory = inventory, .p = problems, .e = e};
+    int rc;
+
+    c.plan = calloc(1, sizeof *c.plan);
+    rc = c.plan ? compile(&c, transport) : no_memory(&c);
+    tg_selection_release(&c.targets);
+    free(c.state);
+    if (rc) {
+        tg_plan_free(c.plan);
+        return rc;
+    }
+    *out = c.plan;
+    return 0;
+}

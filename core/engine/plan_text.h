@@ -1,0 +1,19 @@
+/* A plan as people read it. */
+#ifndef TG_ENGINE_PLAN_TEXT_H
+#define TG_ENGINE_PLAN_TEXT_H
+
+#include "base/buf.h"
+#include "engine/plan.h"
+
+/* Characters of a digest that people see and type: 48 bits. */
+#define TG_PLAN_DIGEST_SHORT 12
+
+/*
+ * Appends the plan in lines of at most width columns (what can't be cut, such as a stage's name, may be longer), without the closing
+ * line of advice. The driver is asked to describe its parameters. TG_E_MEMORY, or the driver's error.
+ */
+int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e);
+/* "puppet, environment production, tags openssl" */
+int tg_plan_describe_change(const struct tg_plan *plan, char *out, size_t size, struct tg_error *e);
+
+#endif

@@ -1,0 +1,275 @@
+/* Plans: which hosts in which stage, and the digest that a plan is approved by. P5 */
+#include "config/yaml.h"
+#include "engine/plan_text.h"
+#include "fleet/inventory.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct tg_inventory *fleet(const char *text)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_inventory *inventory = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_inventory_parse_yaml("fleet.yaml", text, strlen(text), &p, &inventory, &e), 0, "%s", e.message);
+    return inventory;
+}
+
+#define HEAD "rollout: r\nchange: {puppet: {environment: production}}\n"
+#define SIX "groups:\n  web: {hosts: \"web[1-6]\"}\n  odd: {hosts: \"web[1,3,5]\"}\n  db: {hosts: \"db[1-2]\"}\n"
+
+static int compile(const char *rollout, const char *inventory, struct tg_problems *p, struct tg_plan **out)
+{
+    struct tg_inventory *hosts = fleet(inventory);
+    struct tg_rollout *r = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_rollout_parse("r.yaml", rollout, strlen(rollout), p, &r, &e), 0, "%d:%d: %s", e.line, e.column, e.message);
+    int rc = tg_plan_compile(r, hosts, NULL, p, out, &e);
+    cr_assert(rc == 0 || rc == TG_E_DATA, "%s", e.message);
+    tg_rollout_free(r);
+    tg_inventory_free(hosts);
+    return rc;
+}
+
+static struct tg_plan *plan_of(const char *rollout, const char *inventory)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_plan *plan = NULL;
+
+    cr_assert_eq(compile(rollout, inventory, &p, &plan), 0, "%s", p.n ? p.list[0].error.message : "");
+    return plan;
+}
+
+/* "canary: web1 | rest: web2 web3" */
+static void stages_are(const char *rollout, const char *inventory, const char *wanted)
+{
+    struct tg_plan *plan = plan_of(rollout, inventory);
+    struct tg_buf got = TG_BUF_INIT;
+
+    for (size_t s = 0; s < plan->n_stages; s++) {
+        tg_buf_printf(&got, "%s%s:", s ? " | " : "", plan->stages[s].name);
+        for (size_t i = 0; i < plan->stages[s].count; i++)
+            tg_buf_printf(&got, " %s", plan->hosts[plan->stages[s].first + i].name);
+    }
+    cr_assert_str_eq(tg_buf_text(&got), wanted);
+    tg_buf_release(&got);
+    tg_plan_free(plan);
+}
+
+static void refused(const char *rollout, const char *const *lines)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_plan *plan = NULL;
+    size_t i = 0;
+
+    cr_assert_eq(compile(rollout, SIX, &p, &plan), TG_E_DATA);
+    for (; lines[i]; i++) {
+        char got[1200];
+        cr_assert_lt(i, p.n, "missing: %s", lines[i]);
+        snprintf(got, sizeof got, "%d:%d: %s", p.list[i].error.line, p.list[i].error.column, p.list[i].error.message);
+        cr_assert(strncmp(got, lines[i], strlen(lines[i])) == 0, "\n  got    %s\n  wanted %s", got, lines[i]);
+        cr_assert(p.list[i].excerpt);
+    }
+    cr_assert_eq(p.n, i);
+    tg_problems_release(&p);
+}
+
+Test(plan, a_host_is_in_one_changing_stage_only_and_in_order)
+{
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: two, count: 2}, {name: rest}]\n", SIX,
+               "canary: web1 | two: web2 web3 | rest: web4 web5 web6");
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: odd, targets: \"@odd\", count: 2}, {name: rest}]\n", SIX,
+               "odd: web1 web3 | rest: web2 web4 web5 web6");
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: a}, {name: b}]\n", SIX, "a: web1 web2 web3 web4 web5 web6 | b:");
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: a, count: 9}]\n", "groups: {web: {hosts: \"w[9-11]\"}}", "a: w9 w10 w11");
+}
+
+Test(plan, until_is_a_cumulative_share_of_the_targets_rounded_up)
+{
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: third, until: 30%}, {name: half, until: 50%}, {name: all, until: 100%}]\n",
+               SIX, "canary: web1 | third: web2 | half: web3 | all: web4 web5 web6");
+    /* 50 % of 3 hosts are 2 */
+    stages_are(HEAD "targets: \"@odd\"\nstages: [{name: half, until: 50%}, {name: all, until: 100%}]\n", SIX, "half: web1 web3 | all: web5");
+    /* of 1 host every share is that host */
+    stages_are(HEAD "targets: web4\nstages: [{name: canary, count: 1}, {name: some, until: 1%}, {name: all, until: 100%}]\n", SIX,
+               "canary: web4 | some: | all:");
+    stages_are(HEAD "targets: web4\nstages: [{name: some, until: 1%}, {name: all, until: 100%}]\n", SIX, "some: web4 | all:");
+    /* more than a goal is done already: nothing is added, nothing taken back */
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: a, count: 4}, {name: b, until: 50%}, {name: c}]\n", SIX,
+               "a: web1 web2 web3 web4 | b: | c: web5 web6");
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: a, until: 2}, {name: b, until: 4}, {name: c, until: 99}]\n", SIX,
+               "a: web1 web2 | b: web3 web4 | c: web5 web6");
+}
+
+Test(plan, a_dry_run_stage_takes_hosts_without_using_them_up)
+{
+    struct tg_plan *plan;
+    static const char text[] = HEAD "targets: \"@web\"\nstages: [{name: look, dry-run: true}, {name: canary, count: 1}, {name: rest, bake: 5m}]\n";
+
+    stages_are(text, SIX, "look: web1 web2 web3 web4 web5 web6 | canary: web1 | rest: web2 web3 web4 web5 web6");
+    plan = plan_of(text, SIX);
+    cr_assert_eq(plan->n_hosts, 12);
+    cr_assert_eq(plan->n_targets, 6);
+    cr_assert_eq(plan->n_left, 0);
+    cr_assert(plan->stages[0].dry_run && !plan->stages[1].dry_run && plan->stages[2].bake_ms == 300000);
+    tg_plan_free(plan);
+    stages_are(HEAD "targets: \"@web\"\nstages: [{name: a, count: 2}, {name: look, dry-run: true, count: 3}, {name: b, count: 1}]\n", SIX,
+               "a: web1 web2 | look: web1 web2 web3 | b: web3");
+}
+
+Test(plan, hosts_that_no_changing_stage_covers_are_counted)
+{
+    struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: look, dry-run: true}, {name: some, until: 50%}]\n", SIX);
+
+    cr_assert_eq(plan->n_left, 3);
+    tg_plan_free(plan);
+}
+
+Test(plan, what_only_the_fleet_shows_has_its_place)
+{
+    refused(HEAD "targets: web9\nstages: [{name: a}]\n", (const char *const[]) {"3:10: targets: ", NULL});
+    refused(HEAD "targets: \"@web and role=none\"\nstages: [{name: a}]\n", (const char *const[]) {"3:", NULL});
+    refused(HEAD "targets: \"@web\"\nstages:\n  - {name: a, targets: \"@nope\"}\n  - {name: b, targets: \"@db\"}\n",
+            (const char *const[]) {"5:25: targets: ", "6:24: none of the 2 hosts of stage \"b\" is among the rollout's targets", NULL});
+    refused(HEAD "targets: \"@web\"\nstages:\n  - {name: a, until: 5}\n  - {name: b, until: 50%}\n",
+            (const char *const[]) {"6:22: until falls: 3 of 6 hosts here, 5 in stage \"a\"", NULL});
+}
+
+Test(plan, the_digest_depends_on_what_is_done_and_on_nothing_else)
+{
+    static const char base[] = HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\nlimits: {running: 2}\n";
+    static const char *const same[] = {
+        /* other order of keys, other spelling, other file layout */
+        "limits:\n  running: 2\nstages:\n- count: 1\n  name: canary\n- name: 'rest'\ntargets: '@web'\nchange:\n  puppet:\n    environment: "
+        "\"production\"\nrollout: r # a comment\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1, bake: 0s}, {name: rest}]\nlimits: {running: 2}\naround: [lock]\n",
+    };
+    static const char *const other[] = {
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\nlimits: {running: 3}\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 2}, {name: rest}]\nlimits: {running: 2}\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: others}]\nlimits: {running: 2}\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1, bake: 1s}, {name: rest}]\nlimits: {running: 2}\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\nlimits: {running: 2}\nverify: [{command: \"true\"}]\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\nlimits: {running: 2}\naround: [lock: {hold: [a]}]\n",
+        HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\nlimits: {running: 2}\nfailure: {failed: 1}\n",
+        "rollout: r\nchange: {puppet: {environment: testing}}\ntargets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n"
+        "limits: {running: 2}\n",
+    };
+    struct tg_plan *plan = plan_of(base, SIX), *b;
+
+    cr_assert_eq(strlen(plan->digest), 64);
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        b = plan_of(same[i], SIX);
+        cr_assert_str_eq(plan->digest, b->digest, "%s", same[i]);
+        tg_plan_free(b);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        b = plan_of(other[i], SIX);
+        cr_assert_str_neq(plan->digest, b->digest, "%s", other[i]);
+        tg_plan_free(b);
+    }
+    b = plan_of(base, "groups:\n  db: {hosts: \"db[1-2]\"}\n  web: {hosts: \"web[4-6],web[1-3]\"}\n");
+    cr_assert_str_eq(plan->digest, b->digest); /* the same hosts */
+    tg_plan_free(b);
+    b = plan_of(base, "groups:\n  web: {hosts: \"web[1-5]\"}\n");
+    cr_assert_str_neq(plan->digest, b->digest);
+    tg_plan_free(b);
+    /* where a host is reached is part of what is approved */
+    b = plan_of(base, "groups:\n  web: {hosts: \"web[1-6]\"}\nhosts: {web3: {address: 127.0.0.9}}\n");
+    cr_assert_str_neq(plan->digest, b->digest);
+    cr_assert_str_eq(b->hosts[2].address, "127.0.0.9");
+    tg_plan_free(b);
+    tg_plan_free(plan);
+}
+
+/* The digest of one plan for ever: if this fails, the format has changed and TG_PLAN_FORMAT must. */
+Test(plan, the_digest_is_the_same_on_every_machine)
+{
+    struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
+
+    cr_assert_str_eq(plan->digest, "6568051d88fede18a8fdd3a71114f81c33f21dcdc10842e844b568bf80697bd6");
+    tg_plan_free(plan);
+}
+
+static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
+                           "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest}]\n"
+                           "limits: {running: 3}\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
+                           "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]}]\n";
+
+Test(plan, survives_the_way_through_json)
+{
+    struct tg_plan *plan = plan_of(full, SIX "hosts: {web2: {address: 127.0.0.2, port: 2222, user: ops}}\n"), *back = NULL;
+    json_t *json = tg_plan_to_json(plan, NULL), *again;
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct tg_error e = TG_ERROR_INIT;
+
+    json_decref(json);
+    json = json_loads(text, 0, NULL);
+    cr_assert_eq(tg_plan_from_json(json, &back, &e), 0, "%s", e.message);
+    cr_assert_str_eq(back->digest, plan->digest);
+    cr_assert_eq(back->n_hosts, plan->n_hosts);
+    cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
+    cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
+    again = tg_plan_to_json(back, NULL);
+    cr_assert(json_equal(json, again));
+    json_decref(json);
+    json_decref(again);
+    free(text);
+    tg_plan_free(back);
+    tg_plan_free(plan);
+}
+
+/* P5: a plan that was edited is no plan that was approved. */
+Test(plan, a_changed_or_foreign_plan_is_refused)
+{
+    struct tg_plan *plan = plan_of(full, SIX), *back = NULL;
+    json_t *json = tg_plan_to_json(plan, NULL);
+    struct tg_error e = TG_ERROR_INIT;
+
+    json_object_set_new(json, "running", json_integer(4));
+    cr_assert_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
+    cr_assert(strstr(e.message, "digest does not match"));
+    json_object_set_new(json, "running", json_integer(3));
+    cr_assert_eq(tg_plan_from_json(json, &back, NULL), 0);
+    tg_plan_free(back);
+    e = (struct tg_error) TG_ERROR_INIT;
+    json_object_set_new(json, "format", json_integer(2));
+    cr_assert_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
+    cr_assert(strstr(e.message, "format"));
+    json_decref(json);
+    json = json_array();
+    cr_assert_eq(tg_plan_from_json(json, &back, NULL), TG_E_DATA);
+    json_decref(json);
+    tg_plan_free(plan);
+}
+
+Test(plan, prints_in_a_terminals_width)
+{
+    struct tg_plan *plan = plan_of(full, "groups: {web: {hosts: \"web[001-400].example.com,edge[1-9].example.com,a1,a3,a5,a7,b11,b13,b19\"}}");
+    struct tg_buf out = TG_BUF_INIT;
+    struct tg_error e = TG_ERROR_INIT;
+    char wanted[2048];
+
+    cr_assert_eq(tg_plan_text(plan, 80, &out, &e), 0, "%s", e.message);
+    snprintf(wanted, sizeof wanted,
+             "r: puppet agent, environment production, tags a,b            digest %.12s\n"
+             "targets  *: 416 hosts\n"
+             "\n"
+             "STAGE   HOSTS  PACE       BAKE    WHICH\n"
+             "look      416  dry-run    –       a[1,3,5,7],b[11,13,19],edge[1-9].example.com,…\n"
+             "canary      1  –          1m      a1\n"
+             "rest      415  3 at once  –       a[3,5,7],b[11,13,19],edge[1-9].example.com,we…\n"
+             "\n"
+             "around   lock, holding a, b\n"
+             "verify   http://{host}/ within 5s\n"
+             "         on the host: test -f /x within 30s\n"
+             "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n",
+             plan->digest);
+    cr_assert_str_eq(tg_buf_text(&out), wanted);
+    tg_buf_release(&out);
+    tg_plan_free(plan);
+}
