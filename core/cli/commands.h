@@ -7,6 +7,7 @@
 extern const struct tg_cmd tg_cmd_hosts;
 extern const struct tg_cmd tg_cmd_inventory_check;
 extern const struct tg_cmd tg_cmd_keep;
+extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_shard;
 
 #endif

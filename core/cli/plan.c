@@ -1,0 +1,70 @@
+/* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
+#include "cli/commands.h"
+#include "engine/plan_text.h"
+
+#include <stdio.h>
+
+static const struct tg_opt opts[] = {
+    {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts will be reached: ssh, or local for this machine"},
+    {.name = NULL},
+};
+
+static int print_json(const struct tg_plan *plan, const char *file, struct tg_error *e)
+{
+    json_t *json = tg_plan_to_json(plan, e);
+    char change[512] = "";
+
+    if (!json)
+        return TG_E_MEMORY;
+    int rc = tg_plan_describe_change(plan, change, sizeof change, e);
+    if (rc) {
+        json_decref(json);
+        return rc;
+    }
+    return tg_print_json(json_pack("{s:s,s:s,s:o}", "file", file, "summary", change, "plan", json), e);
+}
+
+static int print_text(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
+{
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = tg_plan_text(plan, f->width, &text, e);
+
+    if (!rc) {
+        fputs(tg_buf_text(&text), stdout);
+        printf("\nNothing has been changed. To run exactly this: tagout run %s --plan %.*s\n", file, TG_PLAN_DIGEST_SHORT,
+               plan->digest);
+    }
+    tg_buf_release(&text);
+    return rc;
+}
+
+static int plan_exec(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_rollout *rollout = NULL;
+    struct tg_plan *plan = NULL;
+    int rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
+
+    if (!rc)
+        rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
+    if (!rc)
+        rc = f->json ? print_json(plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
+    tg_plan_free(plan);
+    tg_rollout_free(rollout);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_plan = {
+    .name = "plan",
+    .args = "FILE",
+    .brief = "show what a rollout would do, and the digest to approve",
+    .details = "Reads the rollout FILE and compiles it for the hosts of the inventory: which hosts are in which stage, at what pace, "
+               "around which locks, and how each is verified. Nothing is changed and no host is asked. The digest stands for exactly "
+               "this plan: tagout run refuses when file or inventory have changed since.",
+    .examples = "  $ tagout plan openssl.yaml\n  $ tagout plan -o json openssl.yaml | jq -r .plan.digest\n",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = 1,
+    .needs = TG_NEED_INVENTORY,
+    .complete = "file",
+    .exec = plan_exec,
+};

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# tagout plan: a file with many faults has them all told with their places (exit 65), a good one prints its plan and its digest.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+
+cat >fleet.yaml <<'E'
+groups:
+  web: {hosts: "web[01-10].example.com", attrs: {role: web}}
+  db:  {hosts: "db[1-3].example.com"}
+E
+cat >good.yaml <<'E'
+rollout: openssl
+change: {puppet: {environment: production, tags: [openssl]}}
+targets: "@web"
+stages:
+  - {name: look, dry-run: true, count: 2}
+  - {name: canary, count: 1, bake: 10m}
+  - {name: some, until: 30%}
+  - {name: rest, until: 100%}
+limits: {running: 4}
+failure: {failed: 20%}
+around: [lock: {hold: [autoscaler]}]
+verify: [{http: "http://{host}:8080/healthz", expect: 200, within: 30s}]
+E
+cat >faults.yaml <<'E'
+rollout: Open SSL
+change: {puppet: {environment: production, tgas: [openssl]}}
+targets: "@web and (not @db"
+stages:
+  - {name: canary, count: 0, bake: 10}
+  - {name: rest, untill: 100%, rate: 1/s}
+limits: {running: fifty}
+verify: [{http: "{host}:8080/healthz", expect: 20}]
+around: [drain: {haproxy: {backend: web}}]
+failure: {failed: 2, failed: 3, then: roll-back}
+E
+
+note "a good rollout"
+run "$TAGOUT" plan -i fleet.yaml good.yaml
+expect_status 0
+expect_out "openssl: puppet agent, environment production, tags openssl"
+expect_out "targets  @web: 10 hosts"
+expect_out "look        2  dry-run    –       web[01-02].example.com"
+expect_out "canary      1  –          10m     web01.example.com"
+expect_out "some        2  2 at once  –       web[02-03].example.com"
+expect_out "rest        7  4 at once  –       web[04-10].example.com"
+expect_out "lock, holding autoscaler"
+expect_out "halt     when more than 20% fail (2 of 10)"
+expect_out "Nothing has been changed. To run exactly this: tagout run good.yaml --plan "
+digest=${out##* }
+
+note "as JSON, with the same digest; the order of the file does not matter"
+run "$TAGOUT" plan -o json -i fleet.yaml good.yaml
+expect_status 0
+expect_out "\"digest\": \"$digest"
+{ tail -n +2 good.yaml && head -1 good.yaml; } >moved.yaml
+run "$TAGOUT" plan -i fleet.yaml moved.yaml
+expect_out "--plan $digest"
+sed 's/10\]/11]/' fleet.yaml >more.yaml
+run "$TAGOUT" plan -i more.yaml good.yaml
+expect_status 0
+expect_no_out "$digest"
+
+note "every fault is told, with its place and its mend"
+run "$TAGOUT" plan -i fleet.yaml faults.yaml
+expect_status 65
+for place in 1:10 2:50 3: 5:27 5:36 6:18 6:32 7:19 8:17 8:48 9:10 10:22 10:39; do expect_err "faults.yaml:$place"; done
+expect_err '  6 |   - {name: rest, untill: 100%, rate: 1/s}'
+expect_err '    |                  ^^^^^^ did you mean "until"?'
+expect_err '"rate" in a stage is not supported yet'
+expect_err '13 mistakes; nothing was done.'
+if [ -z "$out" ]; then ok; else fail "something on stdout" "$out"; fi
+run "$TAGOUT" plan -o json -i fleet.yaml faults.yaml
+expect_status 65
+if [ "$(grep -o '"column"' <<<"$err" | wc -l)" = 13 ]; then ok; else fail "JSON lacks some" "$(got)"; fi
+
+note "what only the fleet shows"
+sed 's/"@web"/"@wbe"/' good.yaml >unknown.yaml
+run "$TAGOUT" plan -i fleet.yaml unknown.yaml
+expect_status 65
+expect_err "unknown.yaml:3:1"
+expect_err "wbe"
+run "$TAGOUT" plan -i fleet.yaml missing.yaml
+expect_status 65
+expect_err "missing.yaml can't be read: No such file or directory"
+
+note "hosts without a stage are warned of"
+sed '/name: rest/d' good.yaml >left.yaml
+run "$TAGOUT" plan -i fleet.yaml left.yaml
+expect_status 0
+expect_out "Warning: 7 of the targets are in no stage and will not be changed."
