@@ -27,7 +27,9 @@ static char *join(const struct tg_frame *f, struct tg_error *e)
 /* A mistake in the selector, with the selector and a caret below it. */
 static int report(struct tg_frame *f, const char *text, struct tg_error *e)
 {
-    const struct tg_place place = {.file = "selector", .line = 1, .column = e->column, .source = text, .source_len = strlen(text)};
+    size_t at = e->column > 0 && (size_t) e->column <= strlen(text) ? (size_t) e->column - 1 : strlen(text);
+    const struct tg_place place = {.file = "selector", .line = 1, .column = e->column, .width = (int) strcspn(text + at, " \t()"),
+                                   .source = text, .source_len = strlen(text)};
 
     if (e->code == TG_E_DATA && e->column > 0 && !e->file[0])
         tg_error_hint(tg_problems_add(&f->problems, &place, "%s", e->message), "%s", e->hint);

@@ -1,6 +1,7 @@
 /* Inventories: what YAML and Ansible's JSON mean, and what is refused. */
 #include "base/buf.h"
 #include "config/problems.h"
+#include "fleet/check.h"
 #include "fleet/inventory.h"
 #include "fleet/nodeset.h"
 
@@ -302,4 +303,26 @@ Test(inventory, holds_a_hundred_thousand_hosts)
     }
     cr_assert_eq(tg_inventory_group(inv, "c")->n_hosts, 100000);
     tg_inventory_free(inv);
+}
+
+static void assert_warns(const char *text, const char *expected)
+{
+    struct tg_inventory *inv = parsed(tg_inventory_parse_yaml, text);
+    json_t *warnings;
+
+    cr_assert_eq(tg_inventory_warnings(inv, &warnings, NULL), 0);
+    char *all = json_dumps(warnings, 0);
+    cr_assert(expected ? strstr(all, expected) != NULL : strcmp(all, "[]") == 0, "%s", all);
+    free(all);
+    json_decref(warnings);
+    tg_inventory_free(inv);
+}
+
+Test(inventory, check_warns_of_what_is_hardly_meant)
+{
+    assert_warns("groups: {a: {hosts: h}, b: {}, c: {children: b}}", "no host is in b, c");
+    assert_warns("groups: {a: {hosts: h}}\nhosts: {\"x[1-3]\": {}}", "3 hosts are in no group: x[1-3]");
+    assert_warns("groups: {a: {hosts: h, attrs: {k: 1}}, b: {hosts: h, attrs: {k: 2}}}", "groups a and b disagree about k of h; b wins");
+    assert_warns("groups: {a: {hosts: \"h[1-20]\", attrs: {role: x}}}\nhosts: {h1: {attrs: {rol: y}}}", "\\\"rol\\\", and 20 have \\\"role\\\"");
+    assert_warns("groups: {a: {hosts: h, attrs: {k: 1}}, b: {hosts: h, attrs: {k: 1}}, c: {children: a, attrs: {k: 3}}}", NULL);
 }
