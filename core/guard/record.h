@@ -1,0 +1,108 @@
+/*
+ * Records of the guard as they lie in the store: JSON of a few KB, with a format number. A reader refuses what it does not know
+ * (another format, an unknown key, a value out of its range) rather than guess: its caller answers UNKNOWN.
+ */
+#ifndef TG_GUARD_RECORD_H
+#define TG_GUARD_RECORD_H
+
+#include "base/sha256.h"
+#include "guard/scope.h"
+
+#include <tagout/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TG_RECORD_FORMAT 1
+#define TG_LOCK_ID_LEN 6
+#define TG_LOCK_ID_SIZE 17   /* readers take 6 to 16 characters: ids may grow */
+#define TG_REQUEST_ID_SIZE 33
+#define TG_OWNER_SIZE 193
+#define TG_TICKET_SIZE 97
+#define TG_REASON_SIZE 513
+#define TG_ACTOR_SIZE 33
+#define TG_HOLD_MAX 16
+#define TG_TOKEN_SIZE 65     /* a token is 52 characters of base 32; what is stored is its hash */
+
+/* Letters and digits that are not taken for one another: no 0, O, 1, I. 32 of them: five bits each. */
+#define TG_ID_ALPHABET "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+enum tg_lock_state {
+    TG_LOCK_TAKING,  /* written; those in flight may not all have ended. It holds already */
+    TG_LOCK_HELD,    /* its taker has seen them end (P1) */
+    TG_LOCK_RELEASED /* a tombstone, until a reaper removes it */
+};
+
+/* A lock. The scopes are its own: tg_lock_clear(). Texts are valid UTF-8 without control characters. */
+struct tg_lock {
+    char id[TG_LOCK_ID_SIZE];
+    char request[TG_REQUEST_ID_SIZE];    /* who asked, exactly: finds an answer that was lost */
+    enum tg_lock_state state;
+    char owner[TG_OWNER_SIZE];
+    char reason[TG_REASON_SIZE];
+    char ticket[TG_TICKET_SIZE];         /* "" none */
+    int64_t since_ms, until_ms;          /* wall clock */
+    bool release_at_expiry;
+    char hold[TG_HOLD_MAX][TG_ACTOR_SIZE];
+    size_t n_hold;                       /* 0: all automation */
+    struct tg_scopes scopes;
+    char token_hash[TG_SHA256_HEX];      /* "" none */
+    char released_by[TG_OWNER_SIZE];     /* "" unless RELEASED */
+    char released_why[TG_REASON_SIZE];
+    int64_t released_ms;
+    /* not in the record, but of it */
+    int64_t generation, txid;            /* the fencing token; txid 0 before it is written */
+    int64_t version;
+};
+
+/* A permit: what an actor does now. */
+struct tg_permit_record {
+    char id[TG_REQUEST_ID_SIZE];
+    char actor[TG_ACTOR_SIZE];
+    char owner[TG_OWNER_SIZE];
+    char host[TG_SCOPE_NAME_MAX + 1];    /* where it runs */
+    char what[TG_REASON_SIZE];           /* what it runs, for people: the command, cut */
+    pid_t pid;
+    int64_t since_ms;
+    struct tg_scopes scopes;
+    uint64_t session;                    /* of the ephemeral's owner; not in the record */
+    int64_t txid;
+};
+
+/* A parent's record of its children: changed in the same transaction as each of them. */
+struct tg_counter {
+    int64_t epoch;  /* grows with every change */
+    int64_t count;  /* how many children there are */
+    char **names;   /* their names, where the parent keeps them; NULL: it does not */
+};
+
+/* JSON, to be freed with free(). NULL: memory. */
+char *tg_lock_encode(const struct tg_lock *lock);
+/* TG_E_DATA says what is wrong with it; nothing of *out is then to be released. */
+int tg_lock_decode(const char *text, size_t len, struct tg_lock *out, struct tg_error *e);
+void tg_lock_clear(struct tg_lock *lock);
+char *tg_permit_encode(const struct tg_permit_record *permit);
+int tg_permit_decode(const char *text, size_t len, struct tg_permit_record *out, struct tg_error *e);
+void tg_permit_clear(struct tg_permit_record *permit);
+char *tg_counter_encode(const struct tg_counter *counter);
+int tg_counter_decode(const char *text, size_t len, struct tg_counter *out, struct tg_error *e);
+void tg_counter_clear(struct tg_counter *counter);
+bool tg_counter_has(const struct tg_counter *counter, const char *name);
+int tg_counter_add(struct tg_counter *counter, const char *name, struct tg_error *e);
+void tg_counter_remove(struct tg_counter *counter, const char *name);
+
+/* Whether it holds this actor's kind; NULL: any kind. */
+bool tg_lock_holds_actor(const struct tg_lock *lock, const char *actor);
+/* Whether it holds at all at this moment: not released, and not past its time if it was to end then. */
+bool tg_lock_is_live(const struct tg_lock *lock, int64_t wall_ms);
+bool tg_lock_is_overdue(const struct tg_lock *lock, int64_t wall_ms);
+/* Whether one of the tokens (separated by commas; NULL none) is the lock's. Takes the same time whatever they are. */
+bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens);
+const char *tg_lock_state_name(enum tg_lock_state state);
+
+/* n random characters of TG_ID_ALPHABET and a NUL. TG_E_SYSTEM. */
+int tg_random_id(char *out, size_t n, struct tg_error *e);
+/* Copies text for people: UTF-8 without control characters. TG_E_USAGE when it is too long or is none; what names it. */
+int tg_text_copy(const char *what, const char *text, char *out, size_t size, struct tg_error *e);
+
+#endif
