@@ -54,7 +54,7 @@ void tg_waits_release(struct tg_waits *waits);
  * that could not be found out, and asking again with the same request_id settles it. TG_E_UNKNOWN, TG_E_VERSION (too much goes on on these scopes).
  */
 int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_error *e);
-/* Reads the permits that the lock conflicts with, once; must be the session that placed it. own_permit (may be NULL) is left out. */
+/* Reads the permits that the lock conflicts with, once; must be the session that placed it. */
 int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct tg_waits *out, struct tg_error *e);
 /* Says that nothing is in flight any more: state HELD. */
 int tg_lock_confirm(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e);
@@ -80,7 +80,9 @@ struct tg_release_request {
 };
 /* On all its scopes at once. TG_E_PERM when it is another's and force is not set, TG_E_NOENT when there is none (or no more). */
 int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *request, struct tg_lock *out, struct tg_error *e);
-/* until = now + for_ms. Only the owner may, unless force. */
+/* Takes back a lock of one's own that is of no use: as releasing it, but the audit says "withdraw". */
+int tg_lock_undo(struct tg_guard *guard, const struct tg_lock *lock, const char *why, struct tg_error *e);
+/* until = now + for_ms. Only the owner may. */
 int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, int64_t for_ms, struct tg_lock *out, struct tg_error *e);
 
 struct tg_locks {
@@ -90,7 +92,7 @@ struct tg_locks {
 /* Locks that overlap the scopes (NULL or none: all there are). */
 int tg_lock_list(struct tg_guard *guard, const struct tg_scopes *scopes, struct tg_locks *out, struct tg_error *e);
 void tg_locks_release(struct tg_locks *locks);
-/* Removes tombstones older than a while from the lock's scopes, counts kept right. Returns how many; failing is no harm. */
+/* Removes from the scopes what was released, or ended by itself, a minute ago; counts stay right. Returns how many; failing is no harm. */
 int tg_lock_reap(struct tg_guard *guard, const struct tg_scopes *scopes);
 
 /* --- the audit --- */

@@ -1,0 +1,204 @@
+/* Asking the guard, and saying what it answered: see check.h. */
+#include "guard/tree.h"
+
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *tg_answer_name(enum tg_answer answer)
+{
+    static const char *const names[] = {[TG_ANSWER_GO] = "go", [TG_ANSWER_HELD] = "held", [TG_ANSWER_UNKNOWN] = "unknown"};
+
+    return names[answer];
+}
+
+void tg_verdict_release(struct tg_verdict *verdict)
+{
+    tg_locks_release(&verdict->locks);
+    free(verdict->scope_of);
+    verdict->scope_of = NULL;
+}
+
+/* --- the decision: pure --- */
+
+/* The strictest first: the one that lasts longest, an overdue one before all (nobody knows how long); then the oldest. */
+static int stricter(const struct tg_lock *a, const struct tg_lock *b, int64_t wall_ms)
+{
+    bool over_a = tg_lock_is_overdue(a, wall_ms), over_b = tg_lock_is_overdue(b, wall_ms);
+
+    if (over_a != over_b)
+        return over_a ? -1 : 1;
+    if (a->until_ms != b->until_ms)
+        return a->until_ms > b->until_ms ? -1 : 1;
+    if (a->since_ms != b->since_ms)
+        return a->since_ms < b->since_ms ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+int tg_decide(const struct tg_question *q, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_verdict *out, struct tg_error *e)
+{
+    out->locks.v = calloc(n + 1, sizeof *out->locks.v);
+    out->scope_of = calloc(n + 1, sizeof *out->scope_of);
+    if (!out->locks.v || !out->scope_of)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct tg_lock *l = &locks[i];
+        size_t scope = 0;
+        if (!tg_lock_is_live(l, wall_ms) || !tg_lock_holds_actor(l, q->actor) ||
+            tg_scopes_overlap(&l->scopes, q->scopes, &scope, NULL) == TG_OVERLAP_NO)
+            continue;
+        if (tg_lock_token_fits(l, q->tokens)) {
+            out->passed++;
+            continue;
+        }
+        size_t at = out->locks.n;
+        while (at > 0 && stricter(l, &out->locks.v[at - 1], wall_ms) < 0) {
+            out->locks.v[at] = out->locks.v[at - 1];
+            out->scope_of[at] = out->scope_of[at - 1];
+            at--;
+        }
+        out->locks.v[at] = *l;
+        out->scope_of[at] = scope;
+        out->locks.n++;
+        l->scopes = (struct tg_scopes) TG_SCOPES_INIT;
+    }
+    out->answer = out->locks.n ? TG_ANSWER_HELD : TG_ANSWER_GO;
+    return 0;
+}
+
+/* --- asking --- */
+
+/* A word for what went wrong without the guard having found one. */
+static const char *cause_of(int code)
+{
+    switch (code) {
+    case TG_E_TIMEOUT:
+        return "no-answer";
+    case TG_E_LOST:
+    case TG_E_SYSTEM:
+        return "store-unreachable";
+    case TG_E_SESSION:
+        return "session-expired";
+    case TG_E_PERM:
+        return "not-allowed";
+    case TG_E_CONFIG:
+        return "configuration";
+    case TG_E_CANCELLED:
+        return "interrupted";
+    default:
+        return "unproven";
+    }
+}
+
+static void say_unknown(struct tg_guard *guard, int code, const struct tg_error *e, struct tg_verdict *out)
+{
+    out->answer = TG_ANSWER_UNKNOWN;
+    out->error = *e;
+    snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : cause_of(code));
+}
+
+void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_verdict *out)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_look *look = NULL;
+    size_t n = 0;
+
+    *out = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN};
+    int rc = tg_look_run(guard, question->scopes, false, deadline, &look, &e);
+    if (!rc) {
+        struct tg_lock *locks = tg_look_locks(look, &n);
+        rc = tg_decide(question, locks, n, tg_guard_wall(guard), out, &e);
+        out->generation = tg_look_generation(look);
+        out->txid = tg_store_seen_txid(guard->store);
+    }
+    tg_look_free(look);
+    if (rc)
+        say_unknown(guard, rc, &e, out);
+}
+
+/* --- saying it --- */
+
+/* In quotes; quotes, backslashes and what is not printable escaped, so that a value ends where it should. */
+static void add_quoted(struct tg_buf *b, const char *text)
+{
+    tg_buf_putc(b, '"');
+    for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+        if (*p == '"' || *p == '\\')
+            tg_buf_printf(b, "\\%c", *p);
+        else if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) || (*p == 0xe2 && p[1] == 0x80 && (p[2] & 0xf8) == 0xa8))
+            tg_buf_printf(b, "\\x%02x", *p); /* controls, C1 controls, line separators */
+        else
+            tg_buf_putc(b, (char) *p);
+    tg_buf_putc(b, '"');
+}
+
+/* A bare word, or in quotes when it has anything that could end it. */
+static void add_word(struct tg_buf *b, const char *text)
+{
+    if (text[0] && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@:/~,%#") == strlen(text))
+        tg_buf_puts(b, text);
+    else
+        add_quoted(b, text);
+}
+
+static void held_line(const struct tg_verdict *v, int64_t wall_ms, struct tg_buf *out)
+{
+    const struct tg_lock *l = &v->locks.v[0];
+    char scope[TG_SCOPE_TEXT_SIZE], until[32];
+
+    tg_time_format(l->until_ms - l->until_ms % 1000, until, sizeof until);
+    tg_buf_printf(out, "TAGOUT-HELD lock=%s scope=%s owner=", l->id, tg_scope_format(&l->scopes.v[v->scope_of[0]], scope, sizeof scope));
+    add_word(out, l->owner);
+    if (l->ticket[0]) {
+        tg_buf_puts(out, " ticket=");
+        add_word(out, l->ticket);
+    }
+    tg_buf_printf(out, " until=%s%s reason=", until, tg_lock_is_overdue(l, wall_ms) ? " overdue=yes" : "");
+    add_quoted(out, l->reason);
+    if (v->locks.n > 1)
+        tg_buf_printf(out, " and %zu more", v->locks.n - 1);
+}
+
+void tg_verdict_line(const struct tg_verdict *v, const char *store_url, int64_t wall_ms, struct tg_buf *out)
+{
+    if (v->answer == TG_ANSWER_HELD)
+        held_line(v, wall_ms, out);
+    if (v->answer != TG_ANSWER_UNKNOWN)
+        return;
+    tg_buf_puts(out, "TAGOUT-UNKNOWN store=");
+    add_word(out, store_url);
+    tg_buf_printf(out, " cause=%s detail=", v->cause);
+    add_quoted(out, v->error.message);
+}
+
+static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf *out)
+{
+    char scopes[TG_SCOPE_TEXT_SIZE + 16], since[32], until[32], left[32];
+
+    tg_time_format(l->since_ms - l->since_ms % 1000, since, sizeof since);
+    tg_time_format(l->until_ms - l->until_ms % 1000, until, sizeof until);
+    tg_duration_format(l->until_ms > wall_ms ? l->until_ms - wall_ms : wall_ms - l->until_ms, left, sizeof left);
+    tg_buf_printf(out, "Locked by %s (%s, %s) since %s ", l->owner, l->id, tg_scopes_format(&l->scopes, scopes, sizeof scopes), since);
+    if (wall_ms >= l->until_ms)
+        tg_buf_printf(out, "until %s, which was %s ago: overdue, and it still holds", until, left);
+    else
+        tg_buf_printf(out, "until %s (another %s)", until, left);
+    tg_buf_printf(out, ": %s%s%s%s\n", l->reason, l->ticket[0] ? " (" : "", l->ticket, l->ticket[0] ? ")" : "");
+}
+
+void tg_verdict_explain(const struct tg_verdict *v, int64_t wall_ms, struct tg_buf *out)
+{
+    if (v->answer == TG_ANSWER_GO && v->passed)
+        tg_buf_printf(out, "Go: %zu lock%s here %s, and you bear the token.\n", v->passed, v->passed == 1 ? "" : "s", v->passed == 1 ? "holds" : "hold");
+    else if (v->answer == TG_ANSWER_GO)
+        tg_buf_puts(out, "Go: no lock is in the way.\n");
+    for (size_t i = 0; i < v->locks.n; i++)
+        explain_lock(&v->locks.v[i], wall_ms, out);
+    if (v->answer != TG_ANSWER_UNKNOWN)
+        return;
+    tg_buf_printf(out, "It can't be proven that there is no lock, so don't act: %s.\n", v->error.message);
+    if (v->error.hint[0])
+        tg_buf_printf(out, "%s\n", v->error.hint);
+}

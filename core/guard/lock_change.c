@@ -1,0 +1,535 @@
+/* Changing a lock that lies in the store: confirming, extending, releasing, reaping; and listing. See lock.h. */
+#include "guard/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOT "/locks"
+#define TRIES 24
+#define REAP_AFTER_MS 60000 /* another's tombstone: long enough for its releaser to look for a lost answer */
+
+static void record_path(const struct tg_lock *lock, size_t scope, char *out, size_t size)
+{
+    char parent[TG_NODE_PATH_SIZE];
+
+    tg_tree_scope_path(ROOT, &lock->scopes.v[scope], parent, sizeof parent);
+    snprintf(out, size, "%s/%s", parent, lock->id);
+}
+
+static int no_such_lock(const char *id, struct tg_error *e)
+{
+    tg_fail(e, TG_E_NOENT, "there is no lock %.20s", id);
+    tg_error_hint(e, "tagout locks lists them; tagout log tells who released it");
+    return TG_E_NOENT;
+}
+
+/* Its scopes, from the index; the state in there is that of its birth. */
+static int find_scopes(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e)
+{
+    char path[64];
+    struct tg_node node;
+    size_t len = strlen(id);
+
+    if (len < TG_LOCK_ID_LEN || len >= TG_LOCK_ID_SIZE || strspn(id, TG_ID_ALPHABET) != len)
+        return no_such_lock(id, e);
+    snprintf(path, sizeof path, "/lock-index/%c/%s", id[0], id);
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, &why);
+    if (rc == TG_E_NOENT)
+        return no_such_lock(id, e);
+    if (rc)
+        return tg_fail(e, rc, "%s", why.message);
+    if (tg_lock_decode(node.data, node.len, out, &why) != 0)
+        rc = tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+    tg_node_release(&node);
+    return rc;
+}
+
+/* What a change works on: the lock with its records' versions, and its scopes' counters. */
+struct work {
+    struct tg_guard *guard;
+    struct tg_lock lock;
+    struct tg_counter *counters;     /* per scope */
+    int64_t *versions;               /* of the counters */
+    int64_t *record_versions;
+    int64_t cluster_version;
+    struct tg_audit_slot audit;
+};
+
+static void work_free(struct work *w)
+{
+    for (size_t i = 0; w->counters && i < w->lock.scopes.n; i++)
+        tg_counter_clear(&w->counters[i]);
+    free(w->counters);
+    free(w->versions);
+    free(w->record_versions);
+    tg_lock_clear(&w->lock);
+}
+
+static int take_records(struct work *w, const struct tg_read_item *items, struct tg_error *e)
+{
+    struct tg_lock found;
+    struct tg_error why = TG_ERROR_INIT;
+    size_t n = w->lock.scopes.n;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (items[2 * i].code || items[2 * i + 1].code)
+            return no_such_lock(w->lock.id, e);
+        rc = tg_tree_prove(w->guard, items[2 * i].path, &items[2 * i].node, &w->counters[i], e);
+        w->versions[i] = items[2 * i].node.stat.version;
+        w->record_versions[i] = items[2 * i + 1].node.stat.version;
+    }
+    if (rc)
+        return rc;
+    if (tg_lock_decode(items[1].node.data, items[1].node.len, &found, &why) != 0)
+        return tg_unknown(w->guard, e, "bad-record", "%s can't be read: %s", items[1].path + 1, why.message);
+    if (found.scopes.n != n || strcmp(found.id, w->lock.id) != 0) {
+        tg_lock_clear(&found);
+        return tg_unknown(w->guard, e, "bad-record", "%s and its entry in the index differ", items[1].path + 1);
+    }
+    found.generation = w->lock.generation;
+    found.txid = items[1].node.stat.created_txid;
+    found.version = items[1].node.stat.version;
+    tg_lock_clear(&w->lock);
+    w->lock = found;
+    return 0;
+}
+
+static int work_read(struct tg_guard *guard, const char *id, struct work *w, struct tg_error *e)
+{
+    *w = (struct work) {.guard = guard};
+    int rc = find_scopes(guard, id, &w->lock, e);
+    if (rc)
+        return rc;
+    size_t n = w->lock.scopes.n, n_items = 2 * n + 3;
+    struct tg_read_item *items = calloc(n_items, sizeof *items);
+    char(*paths)[TG_NODE_PATH_SIZE + 32] = calloc(2 * n, sizeof *paths);
+    w->counters = calloc(n, sizeof *w->counters);
+    w->versions = calloc(n, sizeof *w->versions);
+    w->record_versions = calloc(n, sizeof *w->record_versions);
+    if (!items || !paths || !w->counters || !w->versions || !w->record_versions)
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < n; i++) {
+        tg_tree_scope_path(ROOT, &w->lock.scopes.v[i], paths[2 * i], sizeof *paths);
+        record_path(&w->lock, i, paths[2 * i + 1], sizeof *paths);
+        items[2 * i].path = paths[2 * i];
+        items[2 * i + 1].path = paths[2 * i + 1];
+    }
+    if (!rc) {
+        tg_audit_slot(guard, &w->audit);
+        items[2 * n].path = "/cluster";
+        items[2 * n + 1].path = w->audit.day;
+        items[2 * n + 2].path = w->audit.minute;
+        rc = tg_store_read_many(guard->store, items, n_items, tg_guard_deadline(guard), e);
+    }
+    if (!rc) {
+        rc = tg_tree_prove_cluster(guard, &items[2 * n], &w->lock.generation, e);
+        w->cluster_version = items[2 * n].node.stat.version;
+        w->audit.have_day = items[2 * n + 1].code == 0;
+        w->audit.have_minute = items[2 * n + 2].code == 0;
+        if (!rc)
+            rc = take_records(w, items, e);
+        tg_read_items_release(items, n_items);
+    }
+    free(items);
+    free(paths);
+    return rc;
+}
+
+/* Writes the records as they now are; with a verb also the counters' epochs and the audit. */
+static int work_write(struct work *w, const char *verb, const char *who, const char *why, struct tg_error *e)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+    char *text = tg_lock_encode(&w->lock), path[TG_NODE_PATH_SIZE + 32];
+
+    tg_batch_check(&b, "/cluster", w->cluster_version);
+    for (size_t i = 0; i < w->lock.scopes.n; i++) {
+        record_path(&w->lock, i, path, sizeof path);
+        tg_batch_write(&b, path, text, w->record_versions[i]);
+        w->counters[i].epoch++;
+        char *counter = verb ? tg_counter_encode(&w->counters[i]) : NULL;
+        tg_tree_scope_path(ROOT, &w->lock.scopes.v[i], path, sizeof path);
+        if (verb)
+            tg_batch_write(&b, path, counter, w->versions[i]);
+        free(counter);
+    }
+    if (verb)
+        tg_audit_append(&b, &w->audit, tg_guard_wall(w->guard), verb, &w->lock, who, why);
+    int rc = tg_batch_run(&b, w->guard, e);
+    free(text);
+    tg_batch_release(&b);
+    return rc;
+}
+
+/* A change: 0 to write it, 1 when it is so already, or an error. lost: a write of ours may have happened. */
+struct change {
+    int (*apply)(struct tg_lock *lock, const struct change *c, bool lost, struct tg_error *e);
+    const char *verb;  /* of the audit; NULL: none, and no counter moves */
+    const char *who, *why;
+    bool force;
+    int64_t now_ms, for_ms;
+};
+
+static bool again(int code)
+{
+    return code == TG_E_VERSION || code == TG_E_EXISTS || code == TG_E_LOST || code == TG_E_TIMEOUT;
+}
+
+static int change_once(struct tg_guard *guard, const char *id, struct change *c, bool lost, struct tg_lock *out, struct tg_error *e)
+{
+    struct work w;
+    int rc = work_read(guard, id, &w, e);
+
+    c->now_ms = tg_guard_wall(guard);
+    if (!rc)
+        rc = c->apply(&w.lock, c, lost, e);
+    if (rc == 0)
+        rc = work_write(&w, c->verb, c->who, c->why, e);
+    if (rc >= 0) {
+        *out = w.lock;
+        w.lock.scopes.n = 0; /* the counters' number goes with it: free them first */
+        for (size_t i = 0; i < out->scopes.n; i++)
+            tg_counter_clear(&w.counters[i]);
+        w.lock.scopes = (struct tg_scopes) TG_SCOPES_INIT;
+        rc = 0;
+    }
+    work_free(&w);
+    return rc;
+}
+
+static int change(struct tg_guard *guard, const char *id, struct change *c, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    bool lost = false;
+    int rc = TG_E_VERSION;
+
+    guard->cause[0] = '\0';
+    for (int i = 0; again(rc) && i < TRIES; i++) {
+        tg_error_clear(&why);
+        rc = change_once(guard, id, c, lost, out, &why);
+        lost = lost || rc == TG_E_LOST || rc == TG_E_TIMEOUT;
+        if (rc == TG_E_TIMEOUT)
+            break;
+    }
+    if (rc) {
+        tg_fail(e, rc == TG_E_EXISTS ? TG_E_VERSION : rc, "%s", why.message);
+        tg_error_hint(e, "%s", why.hint);
+    }
+    return rc;
+}
+
+/* --- the changes --- */
+
+static int apply_confirm(struct tg_lock *l, const struct change *c, bool lost, struct tg_error *e)
+{
+    (void) c;
+    (void) lost;
+    if (l->state == TG_LOCK_RELEASED)
+        return tg_fail(e, TG_E_PERM, "%s was broken by %s while it waited: %s", l->id, l->released_by, l->released_why);
+    if (l->state == TG_LOCK_HELD)
+        return 1;
+    l->state = TG_LOCK_HELD;
+    return 0;
+}
+
+int tg_lock_confirm(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+    struct change c = {.apply = apply_confirm};
+    struct tg_lock fresh = *lock;
+    char path[TG_NODE_PATH_SIZE + 32];
+
+    fresh.state = TG_LOCK_HELD;
+    char *text = tg_lock_encode(&fresh);
+    for (size_t i = 0; i < lock->scopes.n; i++) { /* nobody has touched it since: one write, no reads */
+        record_path(lock, i, path, sizeof path);
+        tg_batch_write(&b, path, text, lock->version);
+    }
+    int rc = tg_batch_run(&b, guard, NULL);
+    free(text);
+    tg_batch_release(&b);
+    if (!rc) {
+        lock->state = TG_LOCK_HELD;
+        lock->version++;
+        return 0;
+    }
+    rc = change(guard, lock->id, &c, &fresh, e);
+    if (!rc) {
+        tg_lock_clear(lock);
+        *lock = fresh;
+    }
+    return rc;
+}
+
+static int not_yours(const struct tg_lock *l, const char *who, struct tg_error *e)
+{
+    tg_fail(e, TG_E_PERM, "%s is %s's lock (%s), not %s's", l->id, l->owner, l->reason, who);
+    tg_error_hint(e, "ask %s; if nobody can: tagout unlock %s --force --reason \"why\"", l->owner, l->id);
+    return TG_E_PERM;
+}
+
+static int apply_release(struct tg_lock *l, const struct change *c, bool lost, struct tg_error *e)
+{
+    if (l->state == TG_LOCK_RELEASED && lost)
+        return 1;
+    if (l->state == TG_LOCK_RELEASED) {
+        tg_fail(e, TG_E_NOENT, "%s has been released already, by %s", l->id, l->released_by);
+        return TG_E_NOENT;
+    }
+    if (strcmp(l->owner, c->who) != 0 && !c->force)
+        return not_yours(l, c->who, e);
+    l->state = TG_LOCK_RELEASED;
+    l->released_ms = c->now_ms;
+    int rc = tg_text_copy("owner", c->who, l->released_by, sizeof l->released_by, e);
+    return rc ? rc : tg_text_copy("reason", c->why, l->released_why, sizeof l->released_why, e);
+}
+
+static int reap_scope(struct tg_guard *guard, const struct tg_scope *scope, const char *own_id);
+
+static int release(struct tg_guard *guard, const char *id, struct change *c, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_lock l;
+    int rc = change(guard, id, c, &l, e);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < l.scopes.n; i++)
+        (void) reap_scope(guard, &l.scopes.v[i], l.id);
+    if (out)
+        *out = l;
+    else
+        tg_lock_clear(&l);
+    return 0;
+}
+
+int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *r, struct tg_lock *out, struct tg_error *e)
+{
+    struct change c = {.apply = apply_release, .verb = r->force ? "break" : "unlock", .who = r->owner, .why = r->reason ? r->reason : "", .force = r->force};
+
+    if (r->force && !(r->reason && r->reason[0]))
+        return tg_fail(e, TG_E_USAGE, "breaking a lock needs a reason");
+    return release(guard, r->id, &c, out, e);
+}
+
+int tg_lock_undo(struct tg_guard *guard, const struct tg_lock *lock, const char *why, struct tg_error *e)
+{
+    struct change c = {.apply = apply_release, .verb = "withdraw", .who = lock->owner, .why = why};
+
+    return release(guard, lock->id, &c, NULL, e);
+}
+
+static int apply_extend(struct tg_lock *l, const struct change *c, bool lost, struct tg_error *e)
+{
+    (void) lost;
+    if (l->state == TG_LOCK_RELEASED)
+        return no_such_lock(l->id, e);
+    if (strcmp(l->owner, c->who) != 0 && !c->force)
+        return not_yours(l, c->who, e);
+    l->until_ms = c->now_ms + c->for_ms;
+    return 0;
+}
+
+int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, int64_t for_ms, struct tg_lock *out, struct tg_error *e)
+{
+    struct change c = {.apply = apply_extend, .verb = "extend", .who = owner, .why = "", .for_ms = for_ms};
+
+    return for_ms > 0 ? change(guard, id, &c, out, e) : tg_fail(e, TG_E_USAGE, "for how long?");
+}
+
+int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e)
+{
+    struct work w;
+
+    guard->cause[0] = '\0';
+    int rc = work_read(guard, id, &w, e);
+    if (!rc && w.lock.state == TG_LOCK_RELEASED)
+        rc = no_such_lock(id, e);
+    if (!rc) {
+        for (size_t i = 0; i < w.lock.scopes.n; i++)
+            tg_counter_clear(&w.counters[i]);
+        *out = w.lock;
+        w.lock.scopes = (struct tg_scopes) TG_SCOPES_INIT;
+    }
+    work_free(&w);
+    return rc;
+}
+
+/* --- listing --- */
+
+static int older_first(const void *a, const void *b)
+{
+    const struct tg_lock *x = a, *y = b;
+
+    return x->since_ms != y->since_ms ? (x->since_ms < y->since_ms ? -1 : 1) : strcmp(x->id, y->id);
+}
+
+int tg_lock_list(struct tg_guard *guard, const struct tg_scopes *scopes, struct tg_locks *out, struct tg_error *e)
+{
+    struct tg_look *look = NULL;
+    bool all = !scopes || !scopes->n;
+    size_t n = 0;
+    int rc = tg_look_run(guard, scopes, all, tg_guard_deadline(guard), &look, e);
+
+    if (rc)
+        return rc;
+    struct tg_lock *locks = tg_look_locks(look, &n);
+    struct tg_locks found = {.v = calloc(n + 1, sizeof *found.v)};
+    int64_t now = tg_guard_wall(guard);
+    for (size_t i = 0; found.v && i < n; i++)
+        if (tg_lock_is_live(&locks[i], now) && (all || tg_scopes_overlap(scopes, &locks[i].scopes, NULL, NULL) != TG_OVERLAP_NO)) {
+            found.v[found.n++] = locks[i];
+            locks[i].scopes = (struct tg_scopes) TG_SCOPES_INIT;
+        }
+    tg_look_free(look);
+    if (!found.v)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    qsort(found.v, found.n, sizeof *found.v, older_first);
+    *out = found;
+    return 0;
+}
+
+void tg_locks_release(struct tg_locks *locks)
+{
+    for (size_t i = 0; i < locks->n; i++)
+        tg_lock_clear(&locks->v[i]);
+    free(locks->v);
+    *locks = (struct tg_locks) {.n = 0};
+}
+
+/* --- reaping --- */
+
+struct reap {
+    struct tg_guard *guard;
+    const struct tg_scope *scope;
+    char path[TG_NODE_PATH_SIZE], parent[TG_NODE_PATH_SIZE];
+    struct tg_counter counter, parent_counter;
+    int64_t version, parent_version;
+    struct tg_batch batch;
+    int removed;
+};
+
+static int reap_read(struct reap *r, struct tg_read_item items[4], struct tg_audit_slot *slot)
+{
+    tg_tree_scope_path(ROOT, r->scope, r->path, sizeof r->path);
+    snprintf(r->parent, sizeof r->parent, "%s", r->path);
+    *strrchr(r->parent, '/') = '\0'; /* the fleet's is the root, which never changes */
+    tg_audit_slot(r->guard, slot);
+    items[0].path = r->path;
+    items[1].path = r->parent;
+    items[2].path = slot->day;
+    items[3].path = slot->minute;
+    int rc = tg_store_read_many(r->guard->store, items, 4, tg_guard_deadline(r->guard), NULL);
+    if (rc)
+        return rc;
+    slot->have_day = !items[2].code;
+    slot->have_minute = !items[3].code;
+    r->version = items[0].node.stat.version;
+    r->parent_version = items[1].node.stat.version;
+    if (items[0].code || items[1].code)
+        rc = TG_E_NOENT;
+    if (!rc)
+        rc = tg_tree_prove(r->guard, r->path, &items[0].node, &r->counter, NULL);
+    if (!rc)
+        rc = tg_tree_prove(r->guard, r->parent, &items[1].node, &r->parent_counter, NULL);
+    tg_read_items_release(items, 4);
+    return rc;
+}
+
+/* Past its time, so that nobody still looks for it. own_id: the caller knows that it is done with that one. */
+static bool is_dead(const struct tg_lock *l, int64_t now, const char *own_id)
+{
+    if (l->state == TG_LOCK_RELEASED)
+        return (own_id && strcmp(l->id, own_id) == 0) || now - l->released_ms > REAP_AFTER_MS;
+    return l->release_at_expiry && now - l->until_ms > REAP_AFTER_MS;
+}
+
+static int reap_one(struct reap *r, const char *id, struct tg_audit_slot *slot, const char *own_id)
+{
+    char path[TG_NODE_PATH_SIZE + 260], index[300], first[TG_NODE_PATH_SIZE];
+    struct tg_lock l;
+    struct tg_error why = TG_ERROR_INIT;
+
+    snprintf(path, sizeof path, "%s/%s", r->path, id);
+    snprintf(index, sizeof index, "/lock-index/%c/%s", id[0], id);
+    struct tg_read_item items[2] = {{.path = path}, {.path = index}};
+    int rc = tg_store_read_many(r->guard->store, items, 2, tg_guard_deadline(r->guard), NULL);
+    if (rc)
+        return rc;
+    if (!items[0].code && tg_lock_decode(items[0].node.data, items[0].node.len, &l, &why) == 0) {
+        int64_t now = tg_guard_wall(r->guard);
+        if (is_dead(&l, now, own_id)) {
+            tg_tree_scope_path(ROOT, &l.scopes.v[0], first, sizeof first);
+            tg_batch_delete(&r->batch, path, items[0].node.stat.version);
+            if (!items[1].code && strcmp(first, r->path) == 0)
+                tg_batch_delete(&r->batch, index, TG_ANY_VERSION);
+            if (l.state != TG_LOCK_RELEASED && strcmp(first, r->path) == 0) {
+                tg_audit_append(&r->batch, slot, now, "expire", &l, l.owner, "its time was over");
+                slot->have_day = slot->have_minute = true;
+            }
+            r->removed++;
+        }
+        tg_lock_clear(&l);
+    }
+    tg_read_items_release(items, 2);
+    return 0;
+}
+
+static int reap_write(struct reap *r, struct tg_counter *left)
+{
+    bool empty = left->count == 0 && r->scope->kind != TG_SCOPE_FLEET;
+    char *text = tg_counter_encode(left);
+
+    if (empty) { /* the node goes as well, from its parent's count too */
+        tg_batch_delete(&r->batch, r->path, r->version);
+        tg_counter_remove(&r->parent_counter, strrchr(r->path, '/') + 1);
+        char *parent = tg_counter_encode(&r->parent_counter);
+        tg_batch_write(&r->batch, r->parent, parent, r->parent_version);
+        free(parent);
+    } else {
+        tg_batch_write(&r->batch, r->path, text, r->version);
+    }
+    free(text);
+    return tg_batch_run(&r->batch, r->guard, NULL);
+}
+
+/* Best effort: whoever is overtaken leaves it to the next. Returns how many went. */
+static int reap_scope(struct tg_guard *guard, const struct tg_scope *scope, const char *own_id)
+{
+    struct reap r = {.guard = guard, .scope = scope};
+    struct tg_read_item items[4] = {{.code = 0}};
+    struct tg_audit_slot slot;
+    struct tg_counter left = {.epoch = 0};
+    int rc = reap_read(&r, items, &slot);
+
+    left = (struct tg_counter) {.epoch = r.counter.epoch, .count = r.counter.count, .names = NULL};
+    if (!rc && !(left.names = calloc((size_t) r.counter.count + 2, sizeof *left.names)))
+        rc = TG_E_MEMORY;
+    left.count = 0;
+    for (int64_t i = 0; !rc && i < r.counter.count; i++) {
+        int before = r.removed;
+        rc = reap_one(&r, r.counter.names[i], &slot, own_id);
+        if (!rc && r.removed == before)
+            left.names[left.count++] = strdup(r.counter.names[i]);
+        else
+            left.epoch++;
+    }
+    if (!rc && r.removed)
+        rc = reap_write(&r, &left);
+    tg_counter_clear(&left);
+    tg_counter_clear(&r.counter);
+    tg_counter_clear(&r.parent_counter);
+    tg_batch_release(&r.batch);
+    guard->cause[0] = '\0';
+    return rc ? 0 : r.removed;
+}
+
+int tg_lock_reap(struct tg_guard *guard, const struct tg_scopes *scopes)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < scopes->n; i++)
+        n += reap_scope(guard, &scopes->v[i], NULL);
+    return n;
+}

@@ -1,0 +1,292 @@
+/* Quiesce: who is in flight when a lock is placed, and waiting for them. See lock.h and model/handshake.pml. */
+#include "guard/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOT "/permits"
+#define WATCHES_MAX 64 /* a few are enough to be woken; the others are read again then */
+#define LOOK_AGAIN_MS 30000 /* in spite of watches: what they tell is a hint, what is read counts */
+
+void tg_waits_release(struct tg_waits *waits)
+{
+    for (size_t i = 0; i < waits->n; i++)
+        tg_permit_clear(&waits->v[i].permit);
+    free(waits->v);
+    *waits = (struct tg_waits) {.n = 0};
+}
+
+/* Folders of permits that may matter. */
+struct folders {
+    char (*paths)[TG_NODE_PATH_SIZE];
+    size_t n, cap;
+};
+
+static int add_folder(struct folders *f, const char *path, struct tg_error *e)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->paths[i], path) == 0)
+            return 0;
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? 2 * f->cap : 16;
+        char(*paths)[TG_NODE_PATH_SIZE] = realloc(f->paths, cap * sizeof *paths);
+        if (!paths)
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        f->paths = paths;
+        f->cap = cap;
+    }
+    snprintf(f->paths[f->n++], TG_NODE_PATH_SIZE, "%s", path);
+    return 0;
+}
+
+/* All buckets of a kind: there are at most 256. */
+static int add_buckets(struct tg_guard *guard, struct folders *f, enum tg_scope_kind kind, struct tg_error *e)
+{
+    char index[64], path[TG_NODE_PATH_SIZE];
+    struct tg_names names;
+
+    tg_tree_index_path(ROOT, kind, index, sizeof index);
+    int rc = tg_store_list(guard->store, index, tg_guard_deadline(guard), &names, e);
+    if (rc == TG_E_NOENT)
+        return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", index + 1);
+    if (rc)
+        return rc;
+    for (size_t i = 0; !rc && i < names.count; i++) {
+        snprintf(path, sizeof path, "%s/%.200s", index, names.names[i]);
+        rc = add_folder(f, path, e);
+    }
+    tg_names_release(&names);
+    return rc;
+}
+
+static int find_folders(struct tg_guard *guard, const struct tg_scopes *scopes, struct folders *f, struct tg_error *e)
+{
+    int rc = add_folder(f, ROOT "/fleet", e);
+
+    for (size_t i = 0; !rc && i < scopes->n; i++) {
+        const struct tg_scope *s = &scopes->v[i];
+        char path[TG_NODE_PATH_SIZE];
+        if (s->kind != TG_SCOPE_SERVICE)
+            rc = add_folder(f, ROOT "/group", e);
+        if (!rc && (s->kind == TG_SCOPE_FLEET || s->kind == TG_SCOPE_GROUP)) /* hosts may be in it that do not say so */
+            rc = add_buckets(guard, f, TG_SCOPE_HOST, e);
+        if (!rc && s->kind == TG_SCOPE_FLEET)
+            rc = add_buckets(guard, f, TG_SCOPE_SERVICE, e);
+        if (!rc && tg_tree_has_buckets(s->kind)) {
+            tg_tree_bucket_path(ROOT, s, path, sizeof path);
+            rc = add_folder(f, path, e);
+        }
+    }
+    return rc;
+}
+
+/* Reads many in rounds that are bounded as a transaction is. */
+static int read_rounds(struct tg_guard *guard, struct tg_read_item *items, size_t n, struct tg_error *e)
+{
+    int rc = 0;
+    size_t i = 0;
+
+    for (; !rc && i < n; i += TG_STORE_OPS_MAX)
+        rc = tg_store_read_many(guard->store, items + i, n - i < TG_STORE_OPS_MAX ? n - i : TG_STORE_OPS_MAX, tg_guard_deadline(guard), e);
+    if (rc && i > TG_STORE_OPS_MAX)
+        tg_read_items_release(items, i - TG_STORE_OPS_MAX);
+    return rc;
+}
+
+/* The paths of all permits in the folders. */
+static int list_permits(struct tg_guard *guard, const struct folders *f, struct folders *out, struct tg_error *e)
+{
+    struct tg_read_item *items = calloc(f->n + 1, sizeof *items);
+    char path[TG_NODE_PATH_SIZE + 260];
+    int rc;
+
+    if (!items)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < f->n; i++)
+        items[i] = (struct tg_read_item) {.path = f->paths[i], .want_names = true};
+    if ((rc = read_rounds(guard, items, f->n, e)) == 0) {
+        for (size_t i = 0; !rc && i < f->n; i++) {
+            bool always = strcmp(f->paths[i], ROOT "/fleet") == 0 || strcmp(f->paths[i], ROOT "/group") == 0;
+            if (items[i].code && always)
+                rc = tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", f->paths[i] + 1);
+            for (size_t j = 0; !rc && !items[i].code && j < items[i].names.count; j++) {
+                snprintf(path, sizeof path, "%s/%s", f->paths[i], items[i].names.names[j]);
+                rc = add_folder(out, path, e);
+            }
+        }
+        tg_read_items_release(items, f->n);
+    }
+    free(items);
+    return rc;
+}
+
+static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const char *path, const struct tg_node *node, struct tg_waits *out,
+                       struct tg_error *e)
+{
+    struct tg_permit_record p;
+    struct tg_error why = TG_ERROR_INIT;
+    size_t scope = 0;
+
+    if (tg_permit_decode(node->data, node->len, &p, &why) != 0)
+        return tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+    p.session = node->stat.owner;
+    p.txid = node->stat.created_txid;
+    bool conflict = tg_lock_holds_actor(lock, p.actor) && tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
+    for (size_t i = 0; conflict && i < out->n; i++) /* the same below another of its scopes */
+        conflict = strcmp(out->v[i].permit.id, p.id) != 0;
+    struct tg_waited *v = conflict ? realloc(out->v, (out->n + 1) * sizeof *v) : NULL;
+    if (!v) {
+        tg_permit_clear(&p);
+        return conflict ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+    }
+    out->v = v;
+    v[out->n] = (struct tg_waited) {.permit = p, .scope = {.kind = p.scopes.v[scope].kind}};
+    memcpy(v[out->n].scope.name, p.scopes.v[scope].name, sizeof v->scope.name);
+    out->n++;
+    return 0;
+}
+
+int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct tg_waits *out, struct tg_error *e)
+{
+    struct folders folders = {.n = 0}, permits = {.n = 0};
+    struct tg_waits found = {.n = 0};
+    struct tg_read_item *items = NULL;
+    int rc = find_folders(guard, &lock->scopes, &folders, e);
+
+    if (!rc)
+        rc = list_permits(guard, &folders, &permits, e);
+    if (!rc && !(items = calloc(permits.n + 1, sizeof *items)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < permits.n; i++)
+        items[i].path = permits.paths[i];
+    if (!rc && (rc = read_rounds(guard, items, permits.n, e)) == 0) {
+        for (size_t i = 0; !rc && i < permits.n; i++)
+            if (!items[i].code) /* one that has gone meanwhile has ended */
+                rc = take_permit(guard, lock, permits.paths[i], &items[i].node, &found, e);
+        tg_read_items_release(items, permits.n);
+    }
+    free(items);
+    free(folders.paths);
+    free(permits.paths);
+    if (rc)
+        tg_waits_release(&found);
+    else
+        *out = found;
+    return rc;
+}
+
+/* --- waiting --- */
+
+static void on_gone(void *data, enum tg_watch_event event, const char *path)
+{
+    (void) event;
+    (void) path;
+    *(bool *) data = true;
+}
+
+/* Until one of them changes, or the deadline. TG_E_CANCELLED when interrupted. */
+static int wait_for_change(struct tg_guard *guard, const struct tg_waits *waits, int64_t deadline, struct tg_error *e)
+{
+    bool gone = false;
+    int rc = 0;
+    int64_t again = tg_store_deadline(guard->store, LOOK_AGAIN_MS);
+
+    for (size_t i = 0; !rc && !gone && i < waits->n && i < WATCHES_MAX; i++) {
+        char parent[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
+        struct tg_node node;
+        tg_tree_scope_path(ROOT, &waits->v[i].scope, parent, sizeof parent);
+        if (waits->v[i].scope.kind != TG_SCOPE_FLEET)
+            *strrchr(parent, '/') = '\0'; /* a permit lies in the bucket itself */
+        snprintf(path, sizeof path, "%s/%s", parent, waits->v[i].permit.id);
+        rc = tg_store_read_watch(guard->store, path, on_gone, &gone, tg_guard_deadline(guard), &node, e);
+        if (rc == TG_E_NOENT) {
+            gone = true;
+            rc = 0;
+        } else if (!rc) {
+            tg_node_release(&node);
+        }
+    }
+    if (deadline > again)
+        deadline = again;
+    while (!rc && !gone && tg_store_deadline(guard->store, 0) < deadline) {
+        if (tg_loop_turn(tg_store_loop(guard->store), deadline - tg_store_deadline(guard->store, 0)) == TG_E_CANCELLED)
+            rc = tg_fail(e, TG_E_CANCELLED, "interrupted");
+        if (!rc && tg_store_state(guard->store) == TG_SESSION_EXPIRED)
+            rc = tg_fail(e, TG_E_SESSION, "the session has expired");
+    }
+    tg_store_unwatch(guard->store, on_gone, &gone);
+    return rc;
+}
+
+static void withdraw(struct tg_guard *guard, struct tg_lock *lock, const char *why, struct tg_error *e)
+{
+    struct tg_error none = TG_ERROR_INIT;
+    struct tg_loop *loop = tg_store_loop(guard->store);
+
+    tg_loop_interrupt_clear(loop); /* taking it back must not be interrupted by what made us take it back */
+    int rc = tg_lock_undo(guard, lock, why, &none);
+    if (rc && rc != TG_E_NOENT)
+        tg_error_hint(e, "and it could not be taken back (%s): tagout unlock %s", none.message, lock->id);
+    else
+        tg_error_hint(e, "nothing is left locked by this; try later, or wait longer");
+}
+
+static int give_up(struct tg_guard *guard, struct tg_lock *lock, const struct tg_waits *waits, int64_t wait_ms, struct tg_error *e)
+{
+    char text[TG_SCOPE_TEXT_SIZE], waited[32];
+    const struct tg_waited *w = &waits->v[0];
+
+    tg_duration_format(wait_ms, waited, sizeof waited);
+    tg_fail(e, TG_E_HELD, "%s on %s (%s) was still acting after %s%s", w->permit.actor, tg_scope_format(&w->scope, text, sizeof text), w->permit.host,
+            waited, waits->n > 1 ? ", and others" : "");
+    withdraw(guard, lock, "gave up waiting", e);
+    return TG_E_HELD;
+}
+
+static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms, tg_wait_fn tell, void *data, struct tg_error *e)
+{
+    int64_t deadline = wait_ms < 0 ? INT64_MAX : tg_store_deadline(guard->store, wait_ms);
+
+    for (;;) {
+        struct tg_waits waits;
+        int rc = tg_lock_conflicts(guard, lock, &waits, e);
+        if (rc)
+            return rc;
+        if (tell)
+            tell(data, lock, &waits);
+        size_t n = waits.n;
+        if (n && tg_store_deadline(guard->store, 0) >= deadline)
+            rc = give_up(guard, lock, &waits, wait_ms, e);
+        else if (n)
+            rc = wait_for_change(guard, &waits, deadline, e);
+        tg_waits_release(&waits);
+        if (rc || !n)
+            return rc;
+    }
+}
+
+int tg_lock_take(struct tg_guard *guard, const struct tg_lock_request *request, int64_t wait_ms, tg_wait_fn tell, void *data,
+                 struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_lock lock;
+    int rc = tg_lock_place(guard, request, &lock, e);
+
+    if (rc)
+        return rc;
+    rc = quiesce(guard, &lock, wait_ms, tell, data, e);
+    if (!rc)
+        rc = tg_lock_confirm(guard, &lock, e);
+    if (!rc) {
+        *out = lock;
+        return 0;
+    }
+    if (rc == TG_E_CANCELLED)
+        withdraw(guard, &lock, "interrupted", e);
+    else if (rc != TG_E_HELD && e) {
+        e->hint[0] = '\0';
+        tg_error_hint(e, "the lock %s is on, but it is not proven that all that was in flight has ended; it stays: tagout unlock %s", lock.id, lock.id);
+    }
+    tg_lock_clear(&lock);
+    return rc;
+}

@@ -1,0 +1,416 @@
+/*
+ * Looking at locks: which nodes a question needs, round by round, and the proof that nothing is missing. Pure: it is given what was
+ * read. See tree.h for the shape of the tree.
+ */
+#include "guard/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTARTS 4      /* a look that is overtaken by changes begins again: locks are not taken that often */
+#define READS_MAX 400000 /* of one look: 100,000 locked hosts */
+#define ROOT "/locks"
+
+enum kind { K_CLUSTER, K_ROOT, K_GROUPS, K_HOSTS, K_SERVICES, K_BUCKET, K_BUCKET_NAMES, K_SCOPE, K_RECORD };
+
+struct want {
+    enum kind kind;
+    char *path;
+    bool listed;                /* somebody named it: it must be there */
+    enum tg_scope_kind scope_kind;
+};
+
+struct tg_look {
+    struct tg_guard *guard;
+    const struct tg_scopes *scopes;
+    bool all, walk_hosts, walk_services;
+    struct want *wants;
+    size_t n_wants, cap_wants, next;
+    struct tg_read_item *items;
+    struct tg_lock *locks;
+    size_t n_locks, cap_locks;
+    struct tg_counter hosts, services; /* names of buckets */
+    int64_t generation;
+};
+
+static int want(struct tg_look *l, enum kind kind, const char *path, bool listed, enum tg_scope_kind scope_kind, struct tg_error *e)
+{
+    if (kind != K_RECORD) /* few enough to look through; records differ by nature */
+        for (size_t i = 0; i < l->n_wants && l->n_wants < 4096; i++)
+            if (l->wants[i].kind == kind && strcmp(l->wants[i].path, path) == 0) {
+                l->wants[i].listed = l->wants[i].listed || listed;
+                return 0;
+            }
+    if (l->n_wants == l->cap_wants) {
+        size_t cap = l->cap_wants ? 2 * l->cap_wants : 32;
+        struct want *wants = l->n_wants < READS_MAX ? realloc(l->wants, cap * sizeof *wants) : NULL;
+        if (!wants)
+            return tg_fail(e, TG_E_MEMORY, "too many locks to look at");
+        l->wants = wants;
+        l->cap_wants = cap;
+    }
+    char *copy = strdup(path);
+    if (!copy)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    l->wants[l->n_wants++] = (struct want) {.kind = kind, .path = copy, .listed = listed, .scope_kind = scope_kind};
+    return 0;
+}
+
+static int want_scope(struct tg_look *l, const struct tg_scope *scope, bool listed, struct tg_error *e)
+{
+    char path[TG_NODE_PATH_SIZE];
+
+    tg_tree_scope_path(ROOT, scope, path, sizeof path);
+    return want(l, K_SCOPE, path, listed, scope->kind, e);
+}
+
+/* A host's or service's own bucket, and its node there; a host also under its short name, or all of its name under any domain. */
+static int want_in_bucket(struct tg_look *l, const struct tg_scope *scope, struct tg_error *e)
+{
+    char path[TG_NODE_PATH_SIZE];
+    struct tg_scope alias = {.kind = scope->kind};
+    size_t label = strcspn(scope->name, ".");
+    int rc;
+
+    tg_tree_bucket_path(ROOT, scope, path, sizeof path);
+    rc = want(l, K_BUCKET, path, false, scope->kind, e);
+    if (!rc)
+        rc = want_scope(l, scope, false, e);
+    if (rc || scope->kind != TG_SCOPE_HOST)
+        return rc;
+    if (!scope->name[label])
+        return want(l, K_BUCKET_NAMES, path, false, scope->kind, e);
+    memcpy(alias.name, scope->name, label);
+    return want_scope(l, &alias, false, e);
+}
+
+/* The first round: all that a host or a service needs when there are no locks. */
+static int plan(struct tg_look *l, struct tg_error *e)
+{
+    bool hosts = l->all, services = l->all;
+    int rc = want(l, K_CLUSTER, "/cluster", true, TG_SCOPE_FLEET, e);
+
+    if (!rc)
+        rc = want(l, K_ROOT, ROOT, true, TG_SCOPE_FLEET, e);
+    if (!rc)
+        rc = want(l, K_SCOPE, ROOT "/fleet", true, TG_SCOPE_FLEET, e);
+    for (size_t i = 0; !rc && i < l->scopes->n; i++) {
+        const struct tg_scope *s = &l->scopes->v[i];
+        l->walk_hosts = l->walk_hosts || s->kind == TG_SCOPE_FLEET || s->kind == TG_SCOPE_GROUP;
+        l->walk_services = l->walk_services || s->kind == TG_SCOPE_FLEET;
+        hosts = hosts || s->kind != TG_SCOPE_SERVICE;
+        services = services || s->kind == TG_SCOPE_SERVICE || s->kind == TG_SCOPE_FLEET;
+        if (tg_tree_has_buckets(s->kind))
+            rc = want_in_bucket(l, s, e);
+    }
+    if (!rc && hosts)
+        rc = want(l, K_GROUPS, ROOT "/group", true, TG_SCOPE_GROUP, e);
+    if (!rc && hosts)
+        rc = want(l, K_HOSTS, ROOT "/host", true, TG_SCOPE_HOST, e);
+    if (!rc && services)
+        rc = want(l, K_SERVICES, ROOT "/service", true, TG_SCOPE_SERVICE, e);
+    return rc;
+}
+
+int tg_look_new(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, struct tg_look **out, struct tg_error *e)
+{
+    static const struct tg_scopes none = TG_SCOPES_INIT;
+    struct tg_look *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    *l = (struct tg_look) {.guard = guard, .scopes = scopes ? scopes : &none, .all = all, .walk_hosts = all, .walk_services = all};
+    int rc = plan(l, e);
+    if (rc)
+        tg_look_free(l);
+    else
+        *out = l;
+    return rc;
+}
+
+void tg_look_free(struct tg_look *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->n_wants; i++)
+        free(l->wants[i].path);
+    for (size_t i = 0; i < l->n_locks; i++)
+        tg_lock_clear(&l->locks[i]);
+    tg_counter_clear(&l->hosts);
+    tg_counter_clear(&l->services);
+    free(l->wants);
+    free(l->items);
+    free(l->locks);
+    free(l);
+}
+
+size_t tg_look_next(struct tg_look *l, struct tg_read_item **out_items)
+{
+    size_t n = l->n_wants - l->next;
+
+    n = n < TG_STORE_OPS_MAX ? n : TG_STORE_OPS_MAX; /* a round of reads is bounded as a transaction is */
+    free(l->items);
+    l->items = n ? calloc(n, sizeof *l->items) : NULL;
+    for (size_t i = 0; l->items && i < n; i++)
+        l->items[i] = (struct tg_read_item) {.path = l->wants[l->next + i].path, .want_names = l->wants[l->next + i].kind == K_BUCKET_NAMES};
+    *out_items = l->items;
+    return l->items ? n : 0;
+}
+
+/* --- what was read --- */
+
+static int missing(struct tg_look *l, const struct want *w, struct tg_error *e)
+{
+    tg_unknown(l->guard, e, "missing-node", "%s is not there: this copy is not whole", w->path + 1);
+    return TG_E_UNKNOWN;
+}
+
+static int overtaken(struct tg_look *l, const struct want *w, struct tg_error *e)
+{
+    (void) l;
+    return tg_fail(e, TG_E_VERSION, "%s was named and is not there", w->path + 1);
+}
+
+static int take_absent(struct tg_look *l, const struct want *w, struct tg_error *e)
+{
+    switch (w->kind) {
+    case K_CLUSTER: {
+        struct tg_read_item none = {.code = TG_E_NOENT};
+        return tg_tree_prove_cluster(l->guard, &none, NULL, e);
+    }
+    case K_ROOT:
+    case K_GROUPS:
+    case K_HOSTS:
+    case K_SERVICES:
+        return missing(l, w, e);
+    case K_BUCKET:
+    case K_BUCKET_NAMES:
+    case K_SCOPE:
+    case K_RECORD:
+        break;
+    }
+    if (strcmp(w->path, ROOT "/fleet") == 0)
+        return missing(l, w, e);
+    return w->listed ? overtaken(l, w, e) : 0; /* its parent, read as well, is the proof */
+}
+
+static int take_groups(struct tg_look *l, const struct tg_counter *c, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (int64_t i = 0; !rc && i < c->count; i++) {
+        struct tg_scope group;
+        if (tg_tree_unname(TG_SCOPE_GROUP, c->names[i], &group, NULL) != 0)
+            return tg_unknown(l->guard, e, "bad-record", "locks/group names \"%.60s\", which is no group", c->names[i]);
+        rc = want_scope(l, &group, true, e);
+    }
+    return rc;
+}
+
+static int take_index(struct tg_look *l, const struct want *w, struct tg_counter *c, bool walk, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (int64_t i = 0; !rc && walk && i < c->count; i++) {
+        char path[TG_NODE_PATH_SIZE];
+        snprintf(path, sizeof path, "%s/%s", w->path, c->names[i]);
+        rc = want(l, K_BUCKET, path, true, w->scope_kind, e);
+        if (!rc)
+            rc = want(l, K_BUCKET_NAMES, path, true, w->scope_kind, e);
+    }
+    return rc;
+}
+
+static int take_names(struct tg_look *l, const struct want *w, const struct tg_names *names, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < names->count; i++) {
+        struct tg_scope scope;
+        struct tg_scopes one = {&scope, 1};
+        if (tg_tree_unname(w->scope_kind, names->names[i], &scope, NULL) != 0)
+            return tg_unknown(l->guard, e, "bad-record", "%s has a \"%.60s\", which is no scope", w->path + 1, names->names[i]);
+        if (l->all || tg_scopes_overlap(&one, l->scopes, NULL, NULL) != TG_OVERLAP_NO)
+            rc = want_scope(l, &scope, true, e);
+    }
+    return rc;
+}
+
+static int take_scope(struct tg_look *l, const struct want *w, const struct tg_counter *c, struct tg_error *e)
+{
+    int rc = 0;
+
+    if (!c->names)
+        return tg_unknown(l->guard, e, "bad-record", "%s names no locks", w->path + 1);
+    for (int64_t i = 0; !rc && i < c->count; i++) {
+        char path[TG_NODE_PATH_SIZE];
+        snprintf(path, sizeof path, "%s/%s", w->path, c->names[i]);
+        rc = want(l, K_RECORD, path, true, w->scope_kind, e);
+    }
+    return rc;
+}
+
+static bool lies_there(const struct tg_lock *lock, const char *path)
+{
+    char own[TG_NODE_PATH_SIZE];
+
+    for (size_t i = 0; i < lock->scopes.n; i++) {
+        tg_tree_scope_path(ROOT, &lock->scopes.v[i], own, sizeof own);
+        size_t len = strlen(own);
+        if (strncmp(path, own, len) == 0 && path[len] == '/' && strcmp(path + len + 1, lock->id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int take_record(struct tg_look *l, const struct want *w, const struct tg_node *node, struct tg_error *e)
+{
+    struct tg_lock lock;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (tg_lock_decode(node->data, node->len, &lock, &why) != 0)
+        return tg_unknown(l->guard, e, "bad-record", "%s can't be read: %s", w->path + 1, why.message);
+    lock.txid = node->stat.created_txid;
+    lock.version = node->stat.version;
+    lock.generation = l->generation;
+    if (!lies_there(&lock, w->path)) {
+        tg_lock_clear(&lock);
+        return tg_unknown(l->guard, e, "bad-record", "%s is another lock's record", w->path + 1);
+    }
+    for (size_t i = 0; i < l->n_locks; i++)
+        if (strcmp(l->locks[i].id, lock.id) == 0) { /* the same below another of its scopes */
+            tg_lock_clear(&lock);
+            return 0;
+        }
+    if (l->n_locks == l->cap_locks) {
+        size_t cap = l->cap_locks ? 2 * l->cap_locks : 8;
+        struct tg_lock *locks = realloc(l->locks, cap * sizeof *locks);
+        if (!locks) {
+            tg_lock_clear(&lock);
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        }
+        l->locks = locks;
+        l->cap_locks = cap;
+    }
+    l->locks[l->n_locks++] = lock;
+    return 0;
+}
+
+static int take_counter(struct tg_look *l, const struct want *w, const struct tg_node *node, struct tg_error *e)
+{
+    struct tg_counter c;
+    int rc = tg_tree_prove(l->guard, w->path, node, &c, e);
+
+    if (rc)
+        return rc;
+    if ((w->kind == K_ROOT && c.count != 4) || (w->kind != K_BUCKET && !c.names))
+        rc = tg_unknown(l->guard, e, "bad-record", "%s is not what it should be", w->path + 1);
+    else if (w->kind == K_GROUPS)
+        rc = take_groups(l, &c, e);
+    else if (w->kind == K_SCOPE)
+        rc = take_scope(l, w, &c, e);
+    else if (w->kind == K_HOSTS || w->kind == K_SERVICES) {
+        struct tg_counter *keep = w->kind == K_HOSTS ? &l->hosts : &l->services;
+        rc = take_index(l, w, &c, w->kind == K_HOSTS ? l->walk_hosts : l->walk_services, e);
+        tg_counter_clear(keep);
+        *keep = c;
+        return rc;
+    }
+    tg_counter_clear(&c);
+    return rc;
+}
+
+static int take_one(struct tg_look *l, const struct want *w, const struct tg_read_item *item, struct tg_error *e)
+{
+    if (item->code == TG_E_NOENT)
+        return take_absent(l, w, e);
+    if (w->kind == K_CLUSTER)
+        return tg_tree_prove_cluster(l->guard, item, &l->generation, e);
+    if (w->kind == K_BUCKET_NAMES)
+        return take_names(l, w, &item->names, e);
+    if (w->kind == K_RECORD)
+        return take_record(l, w, &item->node, e);
+    return take_counter(l, w, &item->node, e);
+}
+
+/* A bucket that was not there is proven absent by its index, which names the buckets there are. */
+static int settle_buckets(struct tg_look *l, size_t from, const struct tg_read_item *items, size_t n, struct tg_error *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct want *w = &l->wants[from + i];
+        if (w->kind != K_BUCKET || items[i].code != TG_E_NOENT)
+            continue;
+        if (tg_counter_has(w->scope_kind == TG_SCOPE_HOST ? &l->hosts : &l->services, strrchr(w->path, '/') + 1))
+            return overtaken(l, w, e);
+    }
+    return 0;
+}
+
+int tg_look_take(struct tg_look *l, struct tg_read_item *items, size_t n, struct tg_error *e)
+{
+    size_t from = l->next;
+    int rc = 0;
+
+    l->next += n;
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct want w = l->wants[from + i]; /* a copy: the list may move; its path does not */
+        rc = take_one(l, &w, &items[i], e);
+    }
+    return rc ? rc : settle_buckets(l, from, items, n, e);
+}
+
+struct tg_lock *tg_look_locks(struct tg_look *l, size_t *out_n)
+{
+    *out_n = l->n_locks;
+    return l->locks;
+}
+
+int64_t tg_look_generation(const struct tg_look *l)
+{
+    return l->generation;
+}
+
+static int run_once(struct tg_look *l, int64_t deadline, struct tg_error *e)
+{
+    struct tg_read_item *items;
+    size_t n;
+    int rc = 0;
+
+    while (!rc && (n = tg_look_next(l, &items)) > 0) {
+        rc = tg_store_read_many(l->guard->store, items, n, deadline, e);
+        if (!rc) {
+            rc = tg_look_take(l, items, n, e);
+            tg_read_items_release(items, n);
+        }
+    }
+    return rc;
+}
+
+int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, int64_t deadline, struct tg_look **out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_look *l = NULL;
+    int rc = TG_E_VERSION;
+
+    guard->cause[0] = '\0';
+    for (int i = 0; rc == TG_E_VERSION && i < RESTARTS; i++) {
+        tg_look_free(l);
+        l = NULL;
+        tg_error_clear(&why);
+        rc = tg_look_new(guard, scopes, all, &l, &why);
+        if (!rc)
+            rc = run_once(l, deadline, &why);
+    }
+    if (!rc) {
+        *out = l;
+        return 0;
+    }
+    tg_look_free(l);
+    if (rc == TG_E_VERSION) /* again and again: it is not on its way, it is missing */
+        rc = tg_unknown(guard, e, "fewer-locks-than-recorded", "%s: this copy is not whole", why.message);
+    else
+        rc = tg_fail(e, rc, "%s", why.message);
+    tg_error_hint(e, "%s", why.hint);
+    return rc;
+}

@@ -1,0 +1,310 @@
+/* Permits: see permit.h and model/handshake.pml. */
+#include "guard/permit.h"
+#include "guard/tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROOT "/permits"
+#define TRIES 8
+
+struct tg_permit {
+    struct tg_guard guard;
+    struct tg_permit_record record;
+    char own_path[TG_NODE_PATH_SIZE]; /* below its first scope */
+    int64_t generation, txid;
+    uint64_t session;
+    int state;            /* 0, TG_E_SESSION, TG_E_NOENT */
+    bool asking;          /* a beat is on its way */
+    bool released;        /* freed by the answer of that beat */
+};
+
+static void folder_of(const struct tg_scope *scope, char *out, size_t size)
+{
+    if (tg_tree_has_buckets(scope->kind))
+        tg_tree_bucket_path(ROOT, scope, out, size);
+    else
+        tg_tree_index_path(ROOT, scope->kind, out, size);
+}
+
+static void path_of(const struct tg_permit *p, size_t scope, char *out, size_t size)
+{
+    char folder[TG_NODE_PATH_SIZE];
+
+    folder_of(&p->record.scopes.v[scope], folder, sizeof folder);
+    snprintf(out, size, "%.900s/%s", folder, p->record.id);
+}
+
+static int copy_scopes(const struct tg_scopes *from, struct tg_scopes *to, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < from->n; i++) {
+        const struct tg_scope *f = &from->v[i];
+        struct tg_scope s = {.kind = f->kind};
+        memcpy(s.name, f->name, sizeof s.name);
+        if (f->hosts)
+            rc = tg_scope_set_hosts(&s, f->hosts, e);
+        if (!rc && f->groups && !(s.groups = calloc(1, sizeof *s.groups)))
+            rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+        for (size_t j = 0; !rc && j < f->n_groups; j++)
+            rc = tg_scope_add_group(&s, f->groups[j], e);
+        if (rc)
+            tg_scope_release(&s);
+        else
+            rc = tg_scopes_add(to, &s, e);
+    }
+    return rc;
+}
+
+/* What a command says of itself is cut and cleaned, not refused: it is only shown. */
+static void copy_loosely(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *text && n + 1 < size; text++)
+        out[n++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
+    out[n] = '\0';
+}
+
+static int permit_new(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_error *e)
+{
+    struct tg_permit *p = calloc(1, sizeof *p);
+    int rc = p ? tg_actor_check(r->actor, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (rc) {
+        free(p);
+        return rc;
+    }
+    p->guard = *guard;
+    snprintf(p->record.actor, sizeof p->record.actor, "%s", r->actor);
+    copy_loosely(r->host, p->record.host, sizeof p->record.host);
+    copy_loosely(r->what, p->record.what, 200);
+    p->record.pid = getpid();
+    p->record.since_ms = tg_guard_wall(guard);
+    rc = tg_text_copy("owner", r->owner, p->record.owner, sizeof p->record.owner, e);
+    if (!rc)
+        rc = tg_random_id(p->record.id, 26, e);
+    if (!rc)
+        rc = copy_scopes(r->scopes, &p->record.scopes, e);
+    if (!rc && !p->record.scopes.n)
+        rc = tg_fail(e, TG_E_USAGE, "no scope");
+    if (rc) {
+        tg_permit_clear(&p->record);
+        free(p);
+        return rc;
+    }
+    path_of(p, 0, p->own_path, sizeof p->own_path);
+    *out = p;
+    return 0;
+}
+
+/* --- writing it --- */
+
+static int make_folders(struct tg_permit *p, struct tg_error *e)
+{
+    char path[TG_NODE_PATH_SIZE];
+
+    for (size_t i = 0; i < p->record.scopes.n; i++) {
+        if (!tg_tree_has_buckets(p->record.scopes.v[i].kind))
+            continue;
+        folder_of(&p->record.scopes.v[i], path, sizeof path);
+        struct tg_error why = TG_ERROR_INIT;
+        int rc = tg_store_create(p->guard.store, path, "", 0, TG_CREATE_PERSISTENT, tg_guard_deadline(&p->guard), &why);
+        if (rc == TG_E_NOENT)
+            return tg_unknown(&p->guard, e, "missing-node", "%s can't be made: this copy is not whole, or not initialised", path + 1);
+        if (rc && rc != TG_E_EXISTS)
+            return tg_fail(e, rc, "%s", why.message);
+    }
+    return 0;
+}
+
+static int write_once(struct tg_permit *p, struct tg_error *e)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+    char path[TG_NODE_PATH_SIZE], *text = tg_permit_encode(&p->record);
+
+    for (size_t i = 0; i < p->record.scopes.n; i++) {
+        path_of(p, i, path, sizeof path);
+        tg_batch_create(&b, path, text, TG_CREATE_EPHEMERAL);
+    }
+    int rc = tg_batch_run(&b, &p->guard, e);
+    free(text);
+    tg_batch_release(&b);
+    return rc;
+}
+
+/* Is it there, and is it this session's? What another session has written is never one's own, whatever its name. */
+static int prove_own(struct tg_permit *p, struct tg_error *e)
+{
+    struct tg_node node;
+    int rc = tg_store_read(p->guard.store, p->own_path, tg_guard_deadline(&p->guard), &node, e);
+
+    if (rc)
+        return rc;
+    p->txid = node.stat.created_txid;
+    p->session = tg_store_session_id(p->guard.store);
+    if (node.stat.owner != p->session)
+        rc = tg_unknown(&p->guard, e, "not-own-session", "the permit was written by another session than this");
+    tg_node_release(&node);
+    return rc;
+}
+
+/* The name is unique, so writing it again after an answer was lost can't make a second one: "it exists" then means it is there. */
+static int write_it(struct tg_permit *p, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    bool lost = false;
+    int rc = TG_E_LOST;
+    int64_t deadline = tg_guard_deadline(&p->guard);
+
+    for (int i = 0; i < TRIES && (rc == TG_E_LOST || rc == TG_E_NOENT); i++) {
+        if (i && tg_store_deadline(p->guard.store, 0) > deadline)
+            break;
+        tg_error_clear(&why);
+        rc = rc == TG_E_NOENT ? make_folders(p, &why) : 0;
+        if (!rc)
+            rc = write_once(p, &why);
+        lost = lost || rc == TG_E_LOST;
+        if (rc == TG_E_EXISTS && lost)
+            rc = 0;
+    }
+    if (!rc)
+        return prove_own(p, e);
+    if (rc == TG_E_NOENT)
+        rc = tg_unknown(&p->guard, &why, "missing-node", "permits is not there: this copy is not whole, or not initialised");
+    tg_fail(e, rc, "%s", why.message);
+    tg_error_hint(e, "%s", why.hint);
+    return rc;
+}
+
+static void withdraw(struct tg_permit *p)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+    char path[TG_NODE_PATH_SIZE];
+    int rc = TG_E_LOST;
+
+    for (size_t i = 0; i < p->record.scopes.n; i++) {
+        path_of(p, i, path, sizeof path);
+        tg_batch_delete(&b, path, TG_ANY_VERSION);
+    }
+    for (int i = 0; i < 3 && rc == TG_E_LOST; i++) /* if it fails for good, the session's end takes it away */
+        rc = tg_batch_run(&b, &p->guard, NULL);
+    tg_batch_release(&b);
+}
+
+/* --- taking it --- */
+
+int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_verdict *verdict, struct tg_error *e)
+{
+    struct tg_question q = {.actor = r->actor, .tokens = r->tokens};
+    struct tg_permit *p = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+
+    *verdict = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN};
+    guard->cause[0] = '\0';
+    int rc = permit_new(guard, r, &p, &why);
+    if (!rc)
+        rc = write_it(p, &why);
+    if (rc) {
+        verdict->error = why;
+        snprintf(verdict->cause, sizeof verdict->cause, "%s", p && p->guard.cause[0] ? p->guard.cause : rc == TG_E_TIMEOUT ? "no-answer" : "store-unreachable");
+    } else {
+        q.scopes = &p->record.scopes;
+        tg_check(&p->guard, &q, tg_guard_deadline(guard), verdict); /* after the write, on the same session */
+        p->generation = verdict->generation;
+        if (verdict->answer == TG_ANSWER_GO) {
+            *out = p;
+            return 0;
+        }
+        rc = verdict->answer == TG_ANSWER_HELD ? TG_E_HELD : TG_E_UNKNOWN;
+        why = verdict->error;
+        withdraw(p);
+    }
+    if (rc == TG_E_HELD)
+        tg_fail(e, rc, "%s holds it", verdict->locks.v[0].id);
+    else
+        tg_fail(e, rc, "%s", why.message);
+    tg_error_hint(e, "%s", why.hint);
+    snprintf(guard->cause, sizeof guard->cause, "%s", verdict->cause);
+    if (p)
+        tg_permit_clear(&p->record);
+    free(p);
+    return rc;
+}
+
+void tg_permit_fence(const struct tg_permit *p, int64_t *out_generation, int64_t *out_txid)
+{
+    *out_generation = p->generation;
+    *out_txid = p->txid;
+}
+
+const char *tg_permit_id(const struct tg_permit *p)
+{
+    return p->record.id;
+}
+
+/* --- keeping it (P4) --- */
+
+void tg_permit_deadline(const struct tg_permit *p, int64_t *out_stop_ms, int64_t *out_kill_ms)
+{
+    int64_t session = tg_store_session_ms(p->guard.store), proven = tg_store_proven_ms(p->guard.store);
+
+    *out_stop_ms = *out_kill_ms = INT64_MAX;
+    if (session == INT64_MAX)
+        return;
+    *out_stop_ms = proven + session * 2 / 3; /* the last sixth is the margin for what can't be stopped at once */
+    *out_kill_ms = proven + session * 5 / 6;
+}
+
+int64_t tg_permit_beat_ms(const struct tg_permit *p)
+{
+    int64_t session = tg_store_session_ms(p->guard.store);
+
+    return session == INT64_MAX ? INT64_MAX : session / 6;
+}
+
+static void on_beat(void *data, const struct tg_store_reply *reply)
+{
+    struct tg_permit *p = data;
+
+    p->asking = false;
+    if (p->released) {
+        free(p);
+        return;
+    }
+    if (reply->code == TG_E_NOENT || (reply->code == 0 && reply->stat.owner != p->session))
+        p->state = TG_E_NOENT;
+    else if (reply->code == TG_E_SESSION)
+        p->state = TG_E_SESSION;
+}
+
+void tg_permit_beat(struct tg_permit *p)
+{
+    if (p->asking || p->state)
+        return;
+    p->asking = true;
+    if (tg_store_read_async(p->guard.store, p->own_path, NULL, NULL, on_beat, p, NULL) != 0)
+        p->asking = false; /* nothing is proven, so the deadline stays where it is */
+}
+
+int tg_permit_state(const struct tg_permit *p)
+{
+    enum tg_session_state s = tg_store_state(p->guard.store);
+
+    return s == TG_SESSION_EXPIRED || s == TG_SESSION_REFUSED ? TG_E_SESSION : p->state;
+}
+
+void tg_permit_release(struct tg_permit *p)
+{
+    if (!p)
+        return;
+    if (!tg_permit_state(p))
+        withdraw(p);
+    tg_permit_clear(&p->record);
+    p->released = true;
+    if (!p->asking)
+        free(p);
+}

@@ -1,0 +1,82 @@
+/* What a lock's record means at a moment, and the ids and texts in it: see record.h. */
+#include "guard/record.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/random.h>
+
+bool tg_lock_holds_actor(const struct tg_lock *lock, const char *actor)
+{
+    if (!actor || lock->n_hold == 0)
+        return true;
+    for (size_t i = 0; i < lock->n_hold; i++)
+        if (strcmp(lock->hold[i], actor) == 0)
+            return true;
+    return false;
+}
+
+bool tg_lock_is_live(const struct tg_lock *lock, int64_t wall_ms)
+{
+    return lock->state != TG_LOCK_RELEASED && !(lock->release_at_expiry && wall_ms >= lock->until_ms);
+}
+
+bool tg_lock_is_overdue(const struct tg_lock *lock, int64_t wall_ms)
+{
+    return tg_lock_is_live(lock, wall_ms) && wall_ms >= lock->until_ms;
+}
+
+bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens)
+{
+    bool fits = false;
+
+    if (!tokens || !lock->token_hash[0])
+        return false;
+    for (const char *p = tokens;; p++) {
+        size_t len = strcspn(p, ",");
+        char hash[TG_SHA256_HEX];
+        unsigned char differs = 0;
+        tg_sha256_hex(p, len, hash);
+        for (size_t i = 0; i < TG_SHA256_HEX; i++)
+            differs |= (unsigned char) (hash[i] ^ lock->token_hash[i]);
+        fits = fits || (len && !differs);
+        p += len;
+        if (!*p)
+            return fits;
+    }
+}
+
+int tg_random_id(char *out, size_t n, struct tg_error *e)
+{
+    unsigned char bytes[64];
+
+    while (n) {
+        size_t take = n < sizeof bytes ? n : sizeof bytes;
+        ssize_t got = getrandom(bytes, take, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return tg_fail_errno(e, TG_E_SYSTEM, errno, "no random numbers");
+        for (ssize_t i = 0; i < got; i++)
+            *out++ = TG_ID_ALPHABET[bytes[i] % 32];
+        n -= (size_t) got;
+    }
+    *out = '\0';
+    return 0;
+}
+
+int tg_text_copy(const char *what, const char *text, char *out, size_t size, struct tg_error *e)
+{
+    json_t *checked = json_string(text); /* NULL unless it is UTF-8 */
+
+    json_decref(checked);
+    if (!checked)
+        return tg_fail(e, TG_E_USAGE, "the %s is not UTF-8", what);
+    if (strlen(text) >= size)
+        return tg_fail(e, TG_E_USAGE, "the %s is longer than %zu bytes", what, size - 1);
+    for (const char *p = text; *p; p++)
+        if ((unsigned char) *p < 0x20 || *p == 0x7f)
+            return tg_fail(e, TG_E_USAGE, "the %s has control characters in it; it must be one line", what);
+    memcpy(out, text, strlen(text) + 1);
+    return 0;
+}

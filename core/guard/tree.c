@@ -1,0 +1,209 @@
+/* Paths, proofs and transactions of the guard: see tree.h. */
+#include "guard/tree.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kind_names[] = {
+    [TG_SCOPE_FLEET] = "fleet", [TG_SCOPE_GROUP] = "group", [TG_SCOPE_HOST] = "host", [TG_SCOPE_SERVICE] = "service"};
+
+#define EMPTY_NAMED "{\"format\":1,\"epoch\":0,\"count\":0,\"names\":[]}"
+#define INDEX_NODES 32
+
+bool tg_tree_has_buckets(enum tg_scope_kind kind)
+{
+    return kind == TG_SCOPE_HOST || kind == TG_SCOPE_SERVICE;
+}
+
+void tg_tree_name(const struct tg_scope *scope, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (const char *p = scope->name; *p && n + 4 <= size; p++)
+        if (*p == '/' || (*p == '.' && p == scope->name))
+            n += (size_t) snprintf(out + n, size - n, "%%%02X", (unsigned) *p);
+        else
+            out[n++] = *p;
+    out[n] = '\0';
+}
+
+int tg_tree_unname(enum tg_scope_kind kind, const char *name, struct tg_scope *out, struct tg_error *e)
+{
+    char text[TG_SCOPE_TEXT_SIZE];
+    int n = snprintf(text, sizeof text, "%s:", kind_names[kind]);
+    size_t at = (size_t) n;
+
+    for (const char *p = name; *p; p++) {
+        if (at + 1 >= sizeof text)
+            return tg_fail(e, TG_E_DATA, "\"%.60s\" is no scope's node", name);
+        if (strncmp(p, "%2F", 3) == 0 || strncmp(p, "%2E", 3) == 0) {
+            text[at++] = p[2] == 'F' ? '/' : '.';
+            p += 2;
+        } else {
+            text[at++] = *p;
+        }
+    }
+    text[at] = '\0';
+    return tg_scope_parse(text, out, NULL) == 0 ? 0 : tg_fail(e, TG_E_DATA, "\"%.60s\" is no scope's node", name);
+}
+
+void tg_tree_bucket(const struct tg_scope *scope, char out[3])
+{
+    uint32_t hash = 2166136261u;
+
+    for (const char *p = scope->name; *p && (*p != '.' || scope->kind != TG_SCOPE_HOST); p++)
+        hash = (hash ^ (unsigned char) *p) * 16777619u;
+    hash ^= hash >> 16;
+    hash ^= hash >> 8;
+    snprintf(out, 3, "%02x", (unsigned) (hash & 0xff));
+}
+
+void tg_tree_index_path(const char *root, enum tg_scope_kind kind, char *out, size_t size)
+{
+    snprintf(out, size, "%s/%s", root, kind_names[kind]);
+}
+
+void tg_tree_bucket_path(const char *root, const struct tg_scope *scope, char *out, size_t size)
+{
+    char bucket[3];
+
+    tg_tree_bucket(scope, bucket);
+    snprintf(out, size, "%s/%s/%s", root, kind_names[scope->kind], bucket);
+}
+
+void tg_tree_scope_path(const char *root, const struct tg_scope *scope, char *out, size_t size)
+{
+    char name[256], parent[64];
+
+    if (scope->kind == TG_SCOPE_FLEET) {
+        tg_tree_index_path(root, scope->kind, out, size);
+        return;
+    }
+    tg_tree_name(scope, name, sizeof name);
+    if (tg_tree_has_buckets(scope->kind))
+        tg_tree_bucket_path(root, scope, parent, sizeof parent);
+    else
+        tg_tree_index_path(root, scope->kind, parent, sizeof parent);
+    snprintf(out, size, "%s/%s", parent, name);
+}
+
+size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
+{
+    static const char *const nodes[][2] = {
+        {"/locks", "{\"format\":1,\"epoch\":0,\"count\":4,\"names\":[\"fleet\",\"group\",\"host\",\"service\"]}"},
+        {"/locks/fleet", EMPTY_NAMED}, {"/locks/group", EMPTY_NAMED}, {"/locks/host", EMPTY_NAMED}, {"/locks/service", EMPTY_NAMED},
+        {"/lock-index", ""}, {"/permits", ""}, {"/permits/fleet", ""}, {"/permits/group", ""}, {"/permits/host", ""},
+        {"/permits/service", ""}, {"/audit", ""},
+    };
+    static char index[INDEX_NODES][16];
+    size_t n = sizeof nodes / sizeof nodes[0];
+
+    for (size_t i = 0; ops && i < n + INDEX_NODES && i < max; i++) {
+        if (i >= n)
+            snprintf(index[i - n], sizeof index[0], "/lock-index/%c", TG_ID_ALPHABET[i - n]);
+        const char *data = i < n ? nodes[i][1] : "";
+        ops[i] = (struct tg_op) {.kind = TG_OP_CREATE, .path = i < n ? nodes[i][0] : index[i - n], .data = data, .len = strlen(data)};
+    }
+    return n + INDEX_NODES;
+}
+
+/* --- proofs --- */
+
+int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...)
+{
+    va_list args;
+
+    if (!guard->cause[0])
+        snprintf(guard->cause, sizeof guard->cause, "%s", cause);
+    va_start(args, format);
+    tg_failv(e, TG_E_UNKNOWN, format, args);
+    va_end(args);
+    return TG_E_UNKNOWN;
+}
+
+int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node *node, struct tg_counter *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    long long children = (long long) node->stat.children;
+
+    if (tg_counter_decode(node->data, node->len, out, &why) != 0)
+        return tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+    long long count = out->count;
+    if (count == children)
+        return 0;
+    tg_counter_clear(out);
+    return tg_unknown(guard, e, children < count ? "fewer-locks-than-recorded" : "more-locks-than-recorded",
+                      "%s says %lld, the server counts %lld: this copy is not whole", path + 1, count, children);
+}
+
+int64_t tg_guard_deadline(struct tg_guard *guard)
+{
+    return tg_store_deadline(guard->store, guard->timeout_ms ? guard->timeout_ms : 10000);
+}
+
+int64_t tg_guard_wall(struct tg_guard *guard)
+{
+    return tg_wall_ms(tg_loop_clock(tg_store_loop(guard->store)));
+}
+
+/* --- transactions --- */
+
+static void add_op(struct tg_batch *b, enum tg_op_kind kind, const char *path, const char *data, int64_t version, unsigned flags)
+{
+    if (b->n == b->cap) {
+        size_t cap = b->cap ? 2 * b->cap : 16;
+        struct tg_op *ops = realloc(b->ops, cap * sizeof *ops);
+        if (!ops) {
+            b->failed = true;
+            return;
+        }
+        b->ops = ops;
+        b->cap = cap;
+    }
+    char *own_path = strdup(path), *own_data = data ? strdup(data) : NULL;
+    b->failed = b->failed || !own_path || (data && !own_data);
+    b->ops[b->n++] = (struct tg_op) {.kind = kind, .path = own_path, .data = own_data, .len = own_data ? strlen(own_data) : 0, .version = version, .flags = flags};
+}
+
+void tg_batch_create(struct tg_batch *b, const char *path, const char *data, unsigned flags)
+{
+    if (!data)
+        b->failed = true; /* an encoder was short of memory */
+    add_op(b, TG_OP_CREATE, path, data ? data : "", 0, flags);
+}
+
+void tg_batch_write(struct tg_batch *b, const char *path, const char *data, int64_t version)
+{
+    if (!data)
+        b->failed = true;
+    add_op(b, TG_OP_WRITE, path, data ? data : "", version, 0);
+}
+
+void tg_batch_delete(struct tg_batch *b, const char *path, int64_t version)
+{
+    add_op(b, TG_OP_DELETE, path, NULL, version, 0);
+}
+
+void tg_batch_check(struct tg_batch *b, const char *path, int64_t version)
+{
+    add_op(b, TG_OP_CHECK, path, NULL, version, 0);
+}
+
+int tg_batch_run(struct tg_batch *b, struct tg_guard *guard, struct tg_error *e)
+{
+    if (b->failed)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    return tg_store_multi(guard->store, b->ops, b->n, tg_guard_deadline(guard), NULL, e);
+}
+
+void tg_batch_release(struct tg_batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        free((void *) (uintptr_t) b->ops[i].path);
+        free((void *) (uintptr_t) b->ops[i].data);
+    }
+    free(b->ops);
+    *b = (struct tg_batch) TG_BATCH_INIT;
+}

@@ -1,0 +1,101 @@
+/*
+ * Where things of the guard lie in the store, and how a parent's record is proven against what the server counts.
+ *
+ *   /locks                       counter, with names: fleet, group, host, service; made by init, for ever four
+ *   /locks/fleet                 counter, with the ids of its locks
+ *   /locks/fleet/ID              a lock's record; the same one lies below each of its scopes
+ *   /locks/group                 counter, with the names of groups that have locks: who does not know his groups finds them here
+ *   /locks/group/NAME[/ID]       as the fleet
+ *   /locks/host                  counter, with the names of its buckets; likewise /locks/service
+ *   /locks/host/3f               counter without names: up to 5,000 hosts
+ *   /locks/host/3f/NAME[/ID]     as the fleet
+ *   /lock-index/X/ID             which scopes a lock has: only to find it by its id; X is the id's first character
+ *   /permits/{fleet,group}/ID    a permit's record; the same one lies below each of its scopes
+ *   /permits/{host,service}/3f/ID
+ *   /audit/20261122/1420/…       one node a deed, one folder a minute: no counter to fight for, no folder too large
+ *
+ * A counter says how many children its node has, and is changed in the same transaction as they are. One read gives it together with
+ * what the server counts; when the two differ, this copy of the tree is not whole (P2). A child that is not there is proven absent
+ * when its parent's counter is right.
+ */
+#ifndef TG_GUARD_TREE_H
+#define TG_GUARD_TREE_H
+
+#include "guard/check.h"
+
+#define TG_NODE_PATH_SIZE (TG_STORE_PATH_MAX + 1)
+
+/* The name of a scope's node: "/" and a leading "." are written %2F and %2E. size 256. */
+void tg_tree_name(const struct tg_scope *scope, char *out, size_t size);
+/* And back. TG_E_DATA. */
+int tg_tree_unname(enum tg_scope_kind kind, const char *name, struct tg_scope *out, struct tg_error *e);
+/* "3f": FNV-1a of the name up to its first dot (so that a host's short and full name meet), folded to 8 bits. */
+void tg_tree_bucket(const struct tg_scope *scope, char out[3]);
+/* "/locks/host/3f/web1", or below another root. size TG_NODE_PATH_SIZE. */
+void tg_tree_scope_path(const char *root, const struct tg_scope *scope, char *out, size_t size);
+/* "/locks/host" */
+void tg_tree_index_path(const char *root, enum tg_scope_kind kind, char *out, size_t size);
+/* "/locks/host/3f"; only for hosts and services. */
+void tg_tree_bucket_path(const char *root, const struct tg_scope *scope, char *out, size_t size);
+bool tg_tree_has_buckets(enum tg_scope_kind kind);
+
+/* What init creates, in order. Static strings. Returns how many; ops may be NULL. */
+size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
+
+/*
+ * Decodes a counter and compares it with what the server counts. TG_E_UNKNOWN with guard->cause: bad-record, fewer-locks-than-recorded,
+ * more-locks-than-recorded. *out is the caller's.
+ */
+int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node *node, struct tg_counter *out, struct tg_error *e);
+/* The cluster's record: which one it is, that it is live, and not older than what this host has seen. generation may be NULL. */
+int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e);
+/* Fails with TG_E_UNKNOWN and the cause. */
+int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...) __attribute__((format(printf, 4, 5)));
+int64_t tg_guard_deadline(struct tg_guard *guard);
+int64_t tg_guard_wall(struct tg_guard *guard);
+
+/* A multi under construction: paths and data are its own. Failing to append is remembered until tg_batch_run(). */
+struct tg_batch {
+    struct tg_op *ops;
+    size_t n, cap;
+    bool failed;
+};
+#define TG_BATCH_INIT {0}
+void tg_batch_create(struct tg_batch *b, const char *path, const char *data, unsigned flags);
+void tg_batch_write(struct tg_batch *b, const char *path, const char *data, int64_t version);
+void tg_batch_delete(struct tg_batch *b, const char *path, int64_t version);
+void tg_batch_check(struct tg_batch *b, const char *path, int64_t version);
+int tg_batch_run(struct tg_batch *b, struct tg_guard *guard, struct tg_error *e);
+void tg_batch_release(struct tg_batch *b);
+
+/* --- looking at locks: the reads a question needs, and what they proved --- */
+
+struct tg_look;
+/* all: every lock; otherwise those that may overlap the scopes, which are borrowed. */
+int tg_look_new(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, struct tg_look **out, struct tg_error *e);
+void tg_look_free(struct tg_look *look);
+/* What to read next; 0 when there is nothing left and the look is whole. Borrowed. */
+size_t tg_look_next(struct tg_look *look, struct tg_read_item **out_items);
+/*
+ * Takes the answers to what tg_look_next() gave. TG_E_UNKNOWN: it does not add up. TG_E_VERSION: something changed in between, start anew.
+ */
+int tg_look_take(struct tg_look *look, struct tg_read_item *items, size_t n, struct tg_error *e);
+/* All of it over the store, restarting a few times. */
+int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, int64_t deadline, struct tg_look **out, struct tg_error *e);
+/* Locks found, tombstones included, each once. The look's own. */
+struct tg_lock *tg_look_locks(struct tg_look *look, size_t *out_n);
+int64_t tg_look_generation(const struct tg_look *look);
+
+/* The pure decision: which of the locks hold it. Fills answer, locks (moved out of the array, whose slots are emptied), passed. */
+int tg_decide(const struct tg_question *question, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_verdict *out, struct tg_error *e);
+
+/* Appends the creation of an audit entry, and of its folders unless have_day, have_minute. */
+struct tg_audit_slot {
+    char day[32], minute[40];       /* paths */
+    bool have_day, have_minute;
+};
+void tg_audit_slot(struct tg_guard *guard, struct tg_audit_slot *out);
+void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
+                     const char *who, const char *why);
+
+#endif
