@@ -297,6 +297,14 @@ int tg_permit_state(const struct tg_permit *p)
     return s == TG_SESSION_EXPIRED || s == TG_SESSION_REFUSED ? TG_E_SESSION : p->state;
 }
 
+void tg_permit_abandon(struct tg_permit *p)
+{
+    if (!p)
+        return;
+    tg_permit_clear(&p->record);
+    free(p);
+}
+
 void tg_permit_release(struct tg_permit *p)
 {
     if (!p)

@@ -39,5 +39,7 @@ void tg_permit_beat(struct tg_permit *permit);
 int tg_permit_state(const struct tg_permit *permit);
 /* Gives it back and frees. NULL is fine. */
 void tg_permit_release(struct tg_permit *permit);
+/* Frees it without giving it back, after its store was closed: it went with the session. */
+void tg_permit_abandon(struct tg_permit *permit);
 
 #endif

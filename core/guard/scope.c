@@ -15,10 +15,15 @@ static const struct {
 
 #define SCOPE_HINT "a scope is fleet, group:NAME, host:NAME or service:NAME"
 
-/* Groups and services: printable, and nothing that a line of ours, a shell or a path would read as its own. */
+/* Groups and services: printable, and nothing that a line of ours, a shell or a path would read as its own. As a node's name a "/" is
+ * three bytes long, and 255 is the end of it. */
 static bool plain_name(const char *name)
 {
-    return name[0] && strlen(name) <= TG_SCOPE_NAME_MAX &&
+    size_t slashes = 0;
+
+    for (const char *p = name; *p; p++)
+        slashes += *p == '/';
+    return name[0] && strlen(name) + 2 * slashes <= TG_SCOPE_NAME_MAX - 2 &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@:/~") == strlen(name);
 }
 

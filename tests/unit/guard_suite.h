@@ -1,0 +1,579 @@
+/*
+ * What locks, permits and checks promise, on any store. Included by one test_guard_X.c per store, which defines before the include
+ *
+ *   #define GUARD_SUITE guard_X
+ *   static const char *guard_url(void);     of a fresh, empty store for this test
+ *
+ * and adds what only that store can do.
+ */
+#ifndef TESTS_GUARD_SUITE_H
+#define TESTS_GUARD_SUITE_H
+
+#include "base/buf.h"
+#include "guard/permit.h"
+#include "guard/tree.h"
+
+#include <tagout/loop.h>
+#include <tagout/store.h>
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct tg_loop *loop;
+static const char *url;
+static struct tg_guard g;
+
+#define NOW 1795368000000
+
+static struct tg_store *open_another(void)
+{
+    struct tg_store_options o = {.loop = loop, .url = url, .session_ms = 4000, .flags = TG_STORE_CREATE};
+    struct tg_store *s = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_store_open(&o, &s, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_store_connect(s, tg_store_deadline(s, 20000), &e), 0, "%s", e.message);
+    return s;
+}
+
+static void init_tree(struct tg_store *s)
+{
+    struct tg_op ops[64] = {{.path = "/cluster", .data = GUARD_CLUSTER, .len = strlen(GUARD_CLUSTER)}};
+    size_t n = 1 + tg_tree_init_ops(ops + 1, 63);
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_leq(n, 64);
+    cr_assert_eq(tg_store_multi(s, ops, n, tg_store_deadline(s, 20000), NULL, &e), 0, "%s", e.message);
+}
+
+static void setup(void)
+{
+    cr_assert_eq(guard_loop(&loop), 0);
+    url = guard_url();
+    g = (struct tg_guard) {.store = open_another(), .timeout_ms = 20000};
+    init_tree(g.store);
+}
+
+static void teardown(void)
+{
+    tg_store_close(g.store);
+    tg_loop_free(loop);
+    guard_end();
+}
+
+#define GTEST2(suite, name) Test(suite, name, .init = setup, .fini = teardown)
+#define GTEST1(suite, name) GTEST2(suite, name)
+#define GTEST(name) GTEST1(GUARD_SUITE, name)
+
+#define OK(call)                                                                                                                 \
+    do {                                                                                                                         \
+        struct tg_error ok_e = TG_ERROR_INIT, *e = &ok_e;                                                                        \
+        int ok_rc = (call);                                                                                                      \
+        cr_assert_eq(ok_rc, 0, "%s: %d %s (%s)", #call, ok_rc, e->message, g.cause);                                              \
+    } while (0)
+
+/* "host:a group:web=a,b": scopes, a group's hosts behind "=", a host's groups likewise. */
+static struct tg_scopes scopes_of(const char *text)
+{
+    struct tg_scopes list = TG_SCOPES_INIT;
+    char *copy = strdup(text), *save = NULL;
+
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        struct tg_scope s;
+        char *more = strchr(w, '=');
+        if (more)
+            *more++ = '\0';
+        OK(tg_scope_parse(w, &s, e));
+        if (more && s.kind == TG_SCOPE_GROUP)
+            OK(tg_scope_set_hosts(&s, more, e));
+        if (more && s.kind == TG_SCOPE_HOST)
+            OK(tg_scope_add_group(&s, more, e));
+        OK(tg_scopes_add(&list, &s, e));
+    }
+    free(copy);
+    return list;
+}
+
+static int try_lock(struct tg_guard *guard, const char *scopes, const char *owner, int64_t wait_ms, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_scopes list = scopes_of(scopes);
+    struct tg_lock_request r = {.scopes = &list, .owner = owner, .reason = "move the ensemble", .ticket = "OPS-1", .for_ms = 3600000};
+    int rc = tg_lock_take(guard, &r, wait_ms, NULL, NULL, out, e);
+
+    tg_scopes_release(&list);
+    return rc;
+}
+
+static char *lock_it(const char *scopes, const char *owner)
+{
+    struct tg_lock l;
+
+    OK(try_lock(&g, scopes, owner, -1, &l, e));
+    cr_assert_eq(l.state, TG_LOCK_HELD);
+    cr_assert_gt(l.txid, 0);
+    char *id = strdup(l.id);
+    tg_lock_clear(&l);
+    return id;
+}
+
+static struct tg_verdict ask_of(struct tg_guard *guard, const char *scopes, const char *actor)
+{
+    struct tg_scopes list = scopes_of(scopes);
+    struct tg_question q = {.scopes = &list, .actor = actor};
+    struct tg_verdict v;
+
+    tg_check(guard, &q, tg_store_deadline(guard->store, 20000), &v);
+    tg_scopes_release(&list);
+    return v;
+}
+
+static enum tg_answer ask(const char *scopes, const char *actor)
+{
+    struct tg_verdict v = ask_of(&g, scopes, actor);
+    enum tg_answer a = v.answer;
+
+    tg_verdict_release(&v);
+    return a;
+}
+
+static int unlock(const char *id, const char *owner)
+{
+    struct tg_release_request r = {.id = id, .owner = owner};
+
+    return tg_lock_release(&g, &r, NULL, NULL);
+}
+
+static size_t count_locks(void)
+{
+    struct tg_locks locks;
+
+    OK(tg_lock_list(&g, NULL, &locks, e));
+    size_t n = locks.n;
+    tg_locks_release(&locks);
+    return n;
+}
+
+static size_t count_audit(const char *verb)
+{
+    struct tg_audit audit;
+    size_t n = 0;
+
+    OK(tg_audit_read(&g, NULL, 0, 1000, &audit, e));
+    for (size_t i = 0; i < audit.n; i++)
+        n += strcmp(audit.v[i].verb, verb) == 0;
+    tg_audit_release(&audit);
+    return n;
+}
+
+static int take_permit(struct tg_guard *guard, const char *scopes, const char *actor, struct tg_permit **out)
+{
+    struct tg_scopes list = scopes_of(scopes);
+    struct tg_permit_request r = {.scopes = &list, .actor = actor, .owner = "robot@h", .host = "h", .what = "scale-in.sh"};
+    struct tg_verdict v;
+    int rc = tg_permit_take(guard, &r, out, &v, NULL);
+
+    tg_verdict_release(&v);
+    tg_scopes_release(&list);
+    return rc;
+}
+
+/* --- one lock --- */
+
+GTEST(nothing_locked_is_go)
+{
+    cr_assert_eq(ask("host:web1.example.com", "autoscaler"), TG_ANSWER_GO);
+    cr_assert_eq(ask("group:web", "autoscaler"), TG_ANSWER_GO);
+    cr_assert_eq(ask("service:autoscaler", "autoscaler"), TG_ANSWER_GO);
+    cr_assert_eq(ask("fleet", "autoscaler"), TG_ANSWER_GO);
+}
+
+GTEST(a_lock_holds_its_scope_until_it_is_released)
+{
+    char *id = lock_it("host:web1.example.com", "alice@ops1");
+
+    cr_assert_eq(ask("host:web1.example.com", "reboot"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("host:web1", "reboot"), TG_ANSWER_HELD); /* its short name is the same machine */
+    cr_assert_eq(ask("host:WEB1.example.com", "reboot"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("fleet", "reboot"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("host:web2.example.com", "reboot"), TG_ANSWER_GO);
+    cr_assert_eq(ask("host:web1.example.net", "reboot"), TG_ANSWER_GO);
+    cr_assert_eq(ask("service:web1", "reboot"), TG_ANSWER_GO);
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    cr_assert_eq(ask("host:web1.example.com", "reboot"), TG_ANSWER_GO);
+    cr_assert_eq(count_locks(), 0);
+    cr_assert_eq(count_audit("lock"), 1);
+    cr_assert_eq(count_audit("unlock"), 1);
+    free(id);
+}
+
+GTEST(a_lock_on_a_short_name_is_met_by_the_full_one)
+{
+    char *id = lock_it("host:db7", "alice@ops1");
+
+    cr_assert_eq(ask("host:db7.example.com", "reboot"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("host:db7", "reboot"), TG_ANSWER_HELD);
+    free(id);
+}
+
+GTEST(several_may_lie_on_one_scope) /* the hasp: P3 */
+{
+    char *a = lock_it("group:web=web[1-3]", "alice@ops1"), *b = lock_it("group:web=web[1-3]", "bob@ops2");
+
+    cr_assert_eq(count_locks(), 2);
+    cr_assert_eq(unlock(a, "alice@ops1"), 0);
+    cr_assert_eq(ask("host:web2", "reboot"), TG_ANSWER_HELD);
+    cr_assert_eq(unlock(b, "bob@ops2"), 0);
+    cr_assert_eq(ask("host:web2", "reboot"), TG_ANSWER_GO);
+    free(a);
+    free(b);
+}
+
+GTEST(a_group_holds_its_hosts_and_they_hold_it)
+{
+    char *id = lock_it("group:web=web[1-3].example.com", "alice@ops1");
+
+    cr_assert_eq(ask("host:web2.example.com", "x"), TG_ANSWER_HELD);      /* by the hosts that were meant */
+    cr_assert_eq(ask("host:new9.example.com=web", "x"), TG_ANSWER_HELD);  /* by what it knows of itself */
+    cr_assert_eq(ask("host:db1.example.com", "x"), TG_ANSWER_GO);
+    cr_assert_eq(ask("group:front=web3.example.com,lb1", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("group:db=db[1-3].example.com", "x"), TG_ANSWER_GO);
+    cr_assert_eq(ask("group:db", "x"), TG_ANSWER_HELD);                   /* whose hosts nobody knows: in doubt */
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    free(id);
+    id = lock_it("host:web2.example.com", "alice@ops1");
+    cr_assert_eq(ask("group:web=web[1-3].example.com", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("group:web=web[4-9].example.com", "x"), TG_ANSWER_GO);
+    free(id);
+}
+
+GTEST(the_fleet_holds_everything)
+{
+    char *id = lock_it("fleet", "alice@ops1");
+
+    cr_assert_eq(ask("host:any", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("group:any", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("service:any", "x"), TG_ANSWER_HELD);
+    free(id);
+}
+
+GTEST(one_lock_over_several_scopes_goes_from_all_at_once)
+{
+    char *id = lock_it("group:zk=zk[1-5] service:autoscaler host:web1 host:web1.example.com host:web2", "alice@ops1");
+
+    cr_assert_eq(count_locks(), 1);
+    cr_assert_eq(ask("service:autoscaler", "autoscaler"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("host:zk3", "autoscaler"), TG_ANSWER_HELD);
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    cr_assert_eq(ask("service:autoscaler", "autoscaler"), TG_ANSWER_GO);
+    cr_assert_eq(ask("fleet", "autoscaler"), TG_ANSWER_GO);
+    free(id);
+}
+
+GTEST(only_the_actors_that_it_holds_are_held)
+{
+    struct tg_scopes list = scopes_of("service:db");
+    const char *hold[] = {"autoscaler", "reboot"};
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000, .hold = hold, .n_hold = 2};
+    struct tg_lock l;
+
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
+    cr_assert_eq(ask("service:db", "autoscaler"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("service:db", "package-manager"), TG_ANSWER_GO);
+    cr_assert_eq(ask("service:db", NULL), TG_ANSWER_HELD);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+}
+
+GTEST(who_bears_the_token_passes_its_own_lock_only)
+{
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000, .token = "SECRET"};
+    struct tg_question q = {.scopes = &list, .actor = "x", .tokens = "OTHER,SECRET"};
+    struct tg_verdict v;
+    struct tg_lock l;
+
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
+    tg_check(&g, &q, tg_store_deadline(g.store, 20000), &v);
+    cr_assert_eq(v.answer, TG_ANSWER_GO);
+    cr_assert_eq(v.passed, 1);
+    tg_verdict_release(&v);
+    q.tokens = "SECRE";
+    tg_check(&g, &q, tg_store_deadline(g.store, 20000), &v);
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    tg_verdict_release(&v);
+    free(lock_it("host:a", "bob@ops2"));
+    q.tokens = "SECRET";
+    tg_check(&g, &q, tg_store_deadline(g.store, 20000), &v);
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    cr_assert_str_eq(v.locks.v[0].owner, "bob@ops2");
+    tg_verdict_release(&v);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+}
+
+GTEST(anothers_lock_is_broken_only_by_force_and_with_a_reason) /* P3 */
+{
+    char *id = lock_it("host:a", "alice@ops1");
+    struct tg_release_request r = {.id = id, .owner = "bob@ops2"};
+    struct tg_audit audit;
+
+    cr_assert_eq(tg_lock_release(&g, &r, NULL, NULL), TG_E_PERM);
+    r.force = true;
+    cr_assert_eq(tg_lock_release(&g, &r, NULL, NULL), TG_E_USAGE);
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_HELD);
+    r.reason = "she is on holiday";
+    OK(tg_lock_release(&g, &r, NULL, e));
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_GO);
+    OK(tg_audit_read(&g, NULL, 0, 10, &audit, e));
+    cr_assert_eq(audit.n, 2);
+    cr_assert_str_eq(audit.v[1].verb, "break");
+    cr_assert_str_eq(audit.v[1].owner, "bob@ops2");
+    cr_assert_str_eq(audit.v[1].of, "alice@ops1");
+    cr_assert_str_eq(audit.v[1].reason, "she is on holiday");
+    tg_audit_release(&audit);
+    cr_assert_eq(unlock(id, "alice@ops1"), TG_E_NOENT);
+    free(id);
+}
+
+GTEST(extending_moves_its_end)
+{
+    char *id = lock_it("host:a", "alice@ops1");
+    struct tg_lock l;
+
+    OK(tg_lock_extend(&g, id, "alice@ops1", 7200000, &l, e));
+    cr_assert_gt(l.until_ms - l.since_ms, 7000000);
+    tg_lock_clear(&l);
+    cr_assert_eq(tg_lock_extend(&g, id, "bob@ops2", 1000, &l, NULL), TG_E_PERM);
+    cr_assert_eq(tg_lock_extend(&g, "ZZZZZZ", "bob@ops2", 1000, &l, NULL), TG_E_NOENT);
+    cr_assert_eq(tg_lock_extend(&g, "../..", "bob@ops2", 1000, &l, NULL), TG_E_NOENT);
+    cr_assert_eq(count_audit("extend"), 1);
+    free(id);
+}
+
+GTEST(asking_twice_with_one_request_gives_one_lock)
+{
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000, .request_id = "run-1.host-a"};
+    struct tg_lock a, b;
+
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &a, e));
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &b, e));
+    cr_assert_str_eq(a.id, b.id);
+    cr_assert_eq(a.txid, b.txid);
+    cr_assert_eq(count_locks(), 1);
+    tg_lock_clear(&a);
+    tg_lock_clear(&b);
+    tg_scopes_release(&list);
+}
+
+GTEST(the_tree_is_as_it_was_when_all_locks_are_gone)
+{
+    char *ids[6];
+    static const char *const scopes[] = {"host:a", "host:a.example.com", "group:g=a,b host:b", "service:s host:a", "fleet", "host:a"};
+
+    for (int i = 0; i < 6; i++)
+        ids[i] = lock_it(scopes[i], "alice@ops1");
+    for (int i = 0; i < 6; i++) {
+        cr_assert_eq(ask("fleet", "x"), TG_ANSWER_HELD);
+        cr_assert_eq(unlock(ids[i], "alice@ops1"), 0);
+        free(ids[i]);
+    }
+    cr_assert_eq(ask("fleet", "x"), TG_ANSWER_GO);
+    struct tg_node node;
+    OK(tg_store_read(g.store, "/locks/group", tg_store_deadline(g.store, 20000), &node, e));
+    cr_assert_eq(node.stat.children, 0, "%s", node.data);
+    tg_node_release(&node);
+}
+
+/* --- permits --- */
+
+GTEST(a_permit_is_refused_while_a_lock_lies_there) /* P1 */
+{
+    struct tg_permit *p = NULL;
+    char *id = lock_it("service:autoscaler", "alice@ops1");
+
+    cr_assert_eq(take_permit(&g, "service:autoscaler", "autoscaler", &p), TG_E_HELD);
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    cr_assert_eq(take_permit(&g, "service:autoscaler", "autoscaler", &p), 0);
+    tg_permit_release(p);
+    free(id);
+}
+
+GTEST(a_lock_waits_for_a_permit_in_flight_and_gives_up_in_time) /* P1 */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *p = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&other, "host:web2", "config-management", &p), 0);
+    cr_assert_eq(try_lock(&g, "group:web=web[1-3]", "alice@ops1", 50, &l, &why), TG_E_HELD);
+    cr_assert(strstr(why.message, "config-management on host:web2 (h)"), "%s", why.message);
+    cr_assert_eq(count_locks(), 0);
+    cr_assert_eq(count_audit("withdraw"), 1);
+    cr_assert_eq(ask("host:web2", "x"), TG_ANSWER_GO);
+    tg_permit_release(p);
+    OK(try_lock(&g, "group:web=web[1-3]", "alice@ops1", 0, &l, e));
+    tg_lock_clear(&l);
+    tg_store_close(other.store);
+}
+
+struct told {
+    size_t times, first, last;
+};
+
+static void count_told(void *data, const struct tg_lock *lock, const struct tg_waits *waits)
+{
+    struct told *t = data;
+
+    cr_assert_eq(lock->state, TG_LOCK_TAKING);
+    if (!t->times++)
+        t->first = waits->n;
+    t->last = waits->n;
+}
+
+GTEST(a_lock_is_granted_when_the_permits_session_ends)
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *p = NULL;
+    struct told told = {.times = 0};
+    struct tg_scopes list = scopes_of("fleet");
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000};
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&other, "host:web2 service:s", "config-management", &p), 0);
+    OK(tg_lock_place(&g, &r, &l, e));
+    struct tg_waits waits;
+    OK(tg_lock_conflicts(&g, &l, &waits, e));
+    cr_assert_eq(waits.n, 1); /* once, though it lies on two scopes */
+    cr_assert_str_eq(waits.v[0].permit.what, "scale-in.sh");
+    tg_waits_release(&waits);
+    tg_lock_clear(&l);
+    tg_store_close(other.store); /* as its process would end: the permit is not given back, it goes with the session */
+    OK(tg_lock_take(&g, &r, 20000, count_told, &told, &l, e));
+    cr_assert_eq(told.last, 0);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+    tg_permit_abandon(p);
+}
+
+GTEST(other_actors_and_other_scopes_are_not_waited_for)
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *a = NULL, *b = NULL;
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&other, "host:web9", "config-management", &a), 0);
+    cr_assert_eq(take_permit(&other, "service:s", "config-management", &b), 0);
+    OK(try_lock(&g, "host:web2 group:g=web[1-3]", "alice@ops1", 0, &l, e));
+    tg_lock_clear(&l);
+    tg_permit_release(a);
+    tg_permit_release(b);
+    tg_store_close(other.store);
+}
+
+GTEST(a_permit_knows_its_fencing_token_and_its_end)
+{
+    struct tg_permit *a = NULL, *b = NULL;
+    int64_t generation, one, two, stop, kill;
+
+    cr_assert_eq(take_permit(&g, "host:a", "x", &a), 0);
+    cr_assert_eq(take_permit(&g, "host:b", "x", &b), 0);
+    tg_permit_fence(a, &generation, &one);
+    tg_permit_fence(b, &generation, &two);
+    cr_assert_eq(generation, 1);
+    cr_assert_lt(one, two); /* it only grows */
+    tg_permit_deadline(a, &stop, &kill);
+    cr_assert(stop == INT64_MAX ? kill == INT64_MAX : stop < kill);
+    cr_assert_eq(tg_permit_state(a), 0);
+    tg_permit_release(a);
+    tg_permit_release(b);
+}
+
+/* --- saying it --- */
+
+GTEST(a_hostile_reason_forges_neither_field_nor_line)
+{
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_lock_request r = {.scopes = &list, .owner = "a b\" until=never@h", .reason = "x\" lock=GOGOGO owner=\"root \\ ü", .for_ms = 3600000, .ticket = "T 1"};
+    struct tg_lock l;
+    struct tg_buf b = TG_BUF_INIT;
+
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
+    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    tg_verdict_line(&v, "memory:x", l.since_ms, &b);
+    cr_assert(strstr(tg_buf_text(&b), " owner=\"a b\\\" until=never@h\" ticket=\"T 1\" until="), "%s", tg_buf_text(&b));
+    cr_assert(strstr(tg_buf_text(&b), " reason=\"x\\\" lock=GOGOGO owner=\\\"root \\\\ ü\""), "%s", tg_buf_text(&b));
+    cr_assert_not(strchr(tg_buf_text(&b), '\n'));
+    r.reason = "two\nlines";
+    struct tg_lock none;
+    cr_assert_eq(tg_lock_take(&g, &r, -1, NULL, NULL, &none, NULL), TG_E_USAGE);
+    tg_buf_release(&b);
+    tg_verdict_release(&v);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+}
+
+/* --- what is not whole --- */
+
+GTEST(a_store_that_was_never_initialised_is_unknown) /* P2 */
+{
+    struct tg_names names;
+
+    OK(tg_store_list(g.store, "/lock-index", tg_store_deadline(g.store, 20000), &names, e));
+    tg_names_release(&names);
+    OK(tg_store_delete(g.store, "/cluster", TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "not-initialised");
+    tg_verdict_release(&v);
+    struct tg_lock l;
+    cr_assert_eq(try_lock(&g, "host:a", "a@b", 0, &l, NULL), TG_E_UNKNOWN);
+}
+
+GTEST(a_missing_lock_is_unknown_and_named) /* P2 */
+{
+    char *id = lock_it("service:autoscaler", "alice@ops1");
+    char path[128], bucket[3];
+    struct tg_scopes list = scopes_of("service:autoscaler");
+
+    tg_tree_bucket(&list.v[0], bucket);
+    snprintf(path, sizeof path, "/locks/service/%s/autoscaler/%s", bucket, id);
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    struct tg_verdict v = ask_of(&g, "service:autoscaler", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "fewer-locks-than-recorded");
+    cr_assert(strstr(v.error.message, "says 1, the server counts 0: this copy is not whole"), "%s", v.error.message);
+    tg_verdict_release(&v);
+    *strrchr(path, '/') = '\0'; /* its scope as well */
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    cr_assert_eq(ask("service:autoscaler", "x"), TG_ANSWER_UNKNOWN);
+    *strrchr(path, '/') = '\0'; /* its bucket */
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    cr_assert_eq(ask("service:autoscaler", "x"), TG_ANSWER_UNKNOWN);
+    *strrchr(path, '/') = '\0'; /* all services */
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    cr_assert_eq(ask("service:autoscaler", "x"), TG_ANSWER_UNKNOWN);
+    tg_scopes_release(&list);
+    free(id);
+}
+
+GTEST(a_record_that_is_not_understood_is_unknown) /* P2 */
+{
+    static const char *const bad[] = {"", "{}", "x", "{\"format\":2}", "{\"format\":1,\"id\":\"x\"}", "[1,2", "\x01"};
+    char *id = lock_it("fleet", "alice@ops1"), path[64];
+
+    snprintf(path, sizeof path, "/locks/fleet/%s", id);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        OK(tg_store_write(g.store, path, bad[i], strlen(bad[i]), TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+        struct tg_verdict v = ask_of(&g, "host:a", "x");
+        cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN, "%zu", i);
+        cr_assert_str_eq(v.cause, "bad-record");
+        tg_verdict_release(&v);
+    }
+    free(id);
+}
+
+#endif

@@ -1,0 +1,284 @@
+/* The guard's promises on the store in memory, and what they are worth when answers are lost, copies partial, reads stale. */
+#define GUARD_SUITE guard_memory
+#define GUARD_CLUSTER "{\"format\":1,\"id\":\"c\",\"generation\":1,\"state\":\"live\"}"
+#include <tagout/loop.h>
+
+static int guard_loop(struct tg_loop **out)
+{
+    return tg_loop_virtual(1795368000000, out, NULL);
+}
+static const char *guard_url(void)
+{
+    return "memory:guard";
+}
+static void guard_end(void)
+{
+}
+#include "guard_suite.h"
+
+#include "store/memory.h"
+
+#define NAME "guard"
+
+/* Counts are right when every question can be answered. */
+static void tree_is_whole(void)
+{
+    struct tg_locks locks;
+
+    OK(tg_lock_list(&g, NULL, &locks, e));
+    tg_locks_release(&locks);
+}
+
+/* Every request of taking and releasing a lock meets every fault once: exactly one lock or none, and what was said is true. */
+static void with_faults(enum tg_memory_action action, bool must_succeed)
+{
+    for (int nth = 1; nth <= 14; nth++) {
+        struct tg_memory_fault fault = {.nth = nth, .action = action, .code = TG_E_LOST, .session = g.store};
+        struct tg_lock l;
+        struct tg_error e1 = TG_ERROR_INIT, e2 = TG_ERROR_INIT;
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        int rc = try_lock(&g, "host:a group:g=a,b service:s", "alice@ops1", -1, &l, &e1);
+        size_t n;
+        tg_memory_faults_clear(NAME);
+        tree_is_whole();
+        n = count_locks();
+        cr_assert(rc == 0 ? n == 1 : n <= 1, "fault %d: rc %d (%s), %zu locks", nth, rc, e1.message, n);
+        cr_assert(!must_succeed || rc == 0 || rc == TG_E_LOST, "fault %d: rc %d (%s)", nth, rc, e1.message);
+        if (rc == 0) {
+            OK(tg_memory_fault_add(NAME, &fault, e));
+            struct tg_release_request r = {.id = l.id, .owner = "alice@ops1"};
+            int rc2 = tg_lock_release(&g, &r, NULL, &e2);
+            tg_memory_faults_clear(NAME);
+            tree_is_whole();
+            n = count_locks();
+            cr_assert(rc2 == 0 ? n == 0 : n <= 1, "fault %d at release: rc %d (%s), %zu locks", nth, rc2, e2.message, n);
+            if (n)
+                OK(tg_lock_release(&g, &r, NULL, e));
+            tg_lock_clear(&l);
+        } else if (n) {
+            struct tg_locks locks;
+            OK(tg_lock_list(&g, NULL, &locks, e));
+            cr_assert_eq(unlock(locks.v[0].id, "alice@ops1"), 0);
+            tg_locks_release(&locks);
+        }
+        cr_assert_eq(ask("fleet", "x"), TG_ANSWER_GO, "fault %d", nth);
+    }
+}
+
+GTEST(lost_requests_leave_one_lock_or_none)
+{
+    with_faults(TG_MEMORY_LOSE_REQUEST, true);
+}
+
+GTEST(lost_answers_leave_one_lock_or_none)
+{
+    with_faults(TG_MEMORY_LOSE_ANSWER, true);
+}
+
+/* The writes alone: each is found again, so that the lock is taken in spite of it. */
+GTEST(a_lost_answer_to_a_write_is_found_out)
+{
+    for (int nth = 1; nth <= 2; nth++) {
+        struct tg_memory_fault fault = {.nth = nth, .action = TG_MEMORY_LOSE_ANSWER, .verbs = TG_MEMORY_MULTI};
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        char *id = lock_it("host:a", "alice@ops1");
+        tg_memory_faults_clear(NAME);
+        cr_assert_eq(count_locks(), 1);
+        cr_assert_eq(count_audit("lock"), (size_t) nth);
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        cr_assert_eq(unlock(id, "alice@ops1"), 0);
+        tg_memory_faults_clear(NAME);
+        cr_assert_eq(count_locks(), 0);
+        cr_assert_eq(count_audit("unlock"), (size_t) nth);
+        free(id);
+    }
+}
+
+GTEST(a_permit_survives_lost_answers_and_is_one)
+{
+    for (int nth = 1; nth <= 4; nth++) {
+        struct tg_memory_fault fault = {.nth = nth, .action = TG_MEMORY_LOSE_ANSWER};
+        struct tg_permit *p = NULL;
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        int rc = take_permit(&g, "host:a service:s", "x", &p);
+        tg_memory_faults_clear(NAME);
+        if (!rc)
+            tg_permit_release(p);
+        struct tg_lock l;
+        OK(try_lock(&g, "fleet", "a@b", 0, &l, e)); /* nothing is left of it */
+        cr_assert_eq(unlock(l.id, "a@b"), 0);
+        tg_lock_clear(&l);
+    }
+}
+
+GTEST(a_store_that_does_not_answer_is_unknown) /* P2 */
+{
+    struct tg_memory_fault fault = {.times = -1, .action = TG_MEMORY_HANG};
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_question q = {.scopes = &list, .actor = "x"};
+    struct tg_verdict v;
+
+    OK(tg_memory_fault_add(NAME, &fault, e));
+    tg_check(&g, &q, tg_store_deadline(g.store, 3000), &v);
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "no-answer");
+    tg_verdict_release(&v);
+    tg_scopes_release(&list);
+    tg_memory_faults_clear(NAME);
+}
+
+GTEST(no_part_of_the_tree_can_be_missing_unnoticed) /* P2: what a half-made copy looks like */
+{
+    static const char *const paths[] = {"/cluster", "/locks", "/locks/fleet", "/locks/group", "/locks/host", "/locks/group/g"};
+    struct tg_memory_snapshot *whole;
+
+    free(lock_it("group:g=a,b host:c.example.com", "alice@ops1"));
+    OK(tg_memory_snapshot(NAME, &whole, e));
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        OK(tg_memory_drop(NAME, paths[i], e));
+        cr_assert_eq(ask("host:a", "x"), TG_ANSWER_UNKNOWN, "%s", paths[i]);
+        cr_assert_eq(ask("fleet", "x"), TG_ANSWER_UNKNOWN, "%s", paths[i]);
+        struct tg_lock l;
+        cr_assert_neq(try_lock(&g, "host:c.example.com group:g=a,b fleet", "a@b", 0, &l, NULL), 0, "%s", paths[i]);
+        OK(tg_memory_restore(NAME, whole, e));
+        cr_assert_eq(ask("host:c.example.com", "x"), TG_ANSWER_HELD);
+    }
+    tg_memory_snapshot_free(whole);
+}
+
+/* P1: a lock that lands between the permit's write and its look is seen; one that lands later sees the permit. */
+static struct tg_store *second;
+static int second_rc;
+
+GTEST(permit_and_lock_never_both_succeed) /* model/handshake.pml, one interleaving after another */
+{
+    struct tg_guard other = {.store = second = open_another(), .timeout_ms = 20000};
+
+    for (int delay = 0; delay < 12; delay++) {
+        struct tg_memory_fault fault = {.nth = delay + 1, .action = TG_MEMORY_DELAY, .delay_ms = 100, .session = second};
+        struct tg_permit *p = NULL;
+        struct tg_lock l;
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        int permit = take_permit(&other, "host:a", "x", &p);
+        second_rc = try_lock(&g, "group:g=a,b", "a@b", 0, &l, NULL);
+        cr_assert(permit != 0 || second_rc == TG_E_HELD);
+        tg_memory_faults_clear(NAME);
+        if (!permit)
+            tg_permit_release(p);
+        if (!second_rc) {
+            cr_assert_eq(unlock(l.id, "a@b"), 0);
+            tg_lock_clear(&l);
+        }
+    }
+    tg_store_close(second);
+}
+
+GTEST(stale_reads_do_not_fool_the_handshake) /* P1 */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *p = NULL;
+
+    free(lock_it("host:a", "alice@ops1"));
+    OK(tg_memory_lag(other.store, 50, e)); /* a server that has seen nothing of that yet */
+    cr_assert_eq(take_permit(&other, "host:a", "x", &p), TG_E_HELD);
+    tg_store_close(other.store);
+}
+
+GTEST(a_check_is_one_round_trip_when_nothing_is_locked)
+{
+    tg_memory_latency(g.store, 10, 10);
+    int64_t before = tg_mono_ms(tg_loop_clock(loop));
+    cr_assert_eq(ask("host:web1.example.com=web", "x"), TG_ANSWER_GO);
+    cr_assert_eq(tg_mono_ms(tg_loop_clock(loop)) - before, 20);
+    free(lock_it("host:web1.example.com", "alice@ops1"));
+    before = tg_mono_ms(tg_loop_clock(loop));
+    cr_assert_eq(ask("host:web1.example.com=web", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(tg_mono_ms(tg_loop_clock(loop)) - before, 40); /* one more for the record */
+}
+
+GTEST(a_permit_whose_session_expired_is_gone) /* P4 */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *p = NULL;
+    int64_t stop, kill;
+
+    cr_assert_eq(take_permit(&other, "host:a", "x", &p), 0);
+    tg_permit_deadline(p, &stop, &kill);
+    cr_assert_eq(stop - tg_store_proven_ms(other.store), tg_store_session_ms(other.store) * 2 / 3);
+    cr_assert_lt(kill, tg_store_proven_ms(other.store) + tg_store_session_ms(other.store));
+    tg_permit_beat(p);
+    while (tg_loop_turn(loop, 50) == 1)
+        ;
+    cr_assert_eq(tg_permit_state(p), 0);
+    tg_memory_expire(other.store);
+    while (tg_loop_turn(loop, 50) == 1)
+        ;
+    cr_assert_eq(tg_permit_state(p), TG_E_SESSION);
+    tg_permit_release(p);
+    tg_store_close(other.store);
+}
+
+GTEST(a_permit_that_somebody_deleted_is_gone) /* P4 */
+{
+    struct tg_permit *p = NULL;
+    char path[160], bucket[3];
+    struct tg_scopes list = scopes_of("host:a");
+
+    cr_assert_eq(take_permit(&g, "host:a", "x", &p), 0);
+    tg_tree_bucket(&list.v[0], bucket);
+    snprintf(path, sizeof path, "/permits/host/%s/%s", bucket, tg_permit_id(p));
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 1000), e));
+    tg_permit_beat(p);
+    while (tg_loop_turn(loop, 50) == 1)
+        ;
+    cr_assert_eq(tg_permit_state(p), TG_E_NOENT);
+    tg_permit_release(p);
+    tg_scopes_release(&list);
+}
+
+static void nothing(void *data)
+{
+    (void) data;
+}
+
+static void pass_time(int64_t ms)
+{
+    struct tg_timer *t;
+
+    OK(tg_timer_new(loop, nothing, NULL, &t, e));
+    tg_timer_start(t, ms);
+    while (tg_loop_turn(loop, ms) == 1)
+        ;
+    tg_timer_free(t);
+}
+
+GTEST(overdue_locks_hold_unless_they_were_to_end) /* P3 */
+{
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000};
+    struct tg_lock l;
+    struct tg_buf b = TG_BUF_INIT;
+
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
+    tg_lock_clear(&l);
+    pass_time(5000);
+    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    tg_verdict_line(&v, "memory:guard", tg_wall_ms(tg_loop_clock(loop)), &b);
+    cr_assert(strstr(tg_buf_text(&b), " overdue=yes "), "%s", tg_buf_text(&b));
+    tg_buf_release(&b);
+    tg_verdict_release(&v);
+    cr_assert_eq(ask("host:b", "x"), TG_ANSWER_GO);
+    tg_scopes_release(&list);
+    list = scopes_of("host:b");
+    r.release_at_expiry = true;
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
+    cr_assert_eq(ask("host:b", "x"), TG_ANSWER_HELD);
+    pass_time(1000);
+    cr_assert_eq(ask("host:b", "x"), TG_ANSWER_GO);
+    pass_time(61000);
+    cr_assert_eq(tg_lock_reap(&g, &list), 1);
+    cr_assert_eq(count_audit("expire"), 1);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+}
