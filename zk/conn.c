@@ -265,6 +265,7 @@ void zk_addresses(struct tg_store_impl *s, const char *list, size_t count)
         return;
     }
     zoo_set_context(s->zh, s);
+    zoo_set_servers_resolution_delay(s->zh, -1); /* else it looks its addresses up again each time that it is asked */
     s->n_addresses = count;
     if (s->auth_scheme && zoo_add_auth(s->zh, s->auth_scheme, s->auth_cert, (int) strlen(s->auth_cert), NULL, NULL) != ZOK)
         zk_session_over(s, TG_SESSION_REFUSED, TG_E_CONFIG, "the client library refuses the credentials");

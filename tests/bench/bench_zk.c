@@ -1,0 +1,198 @@
+/*
+ * The floor under what tagout does on ZooKeeper: the client library alone, doing no more than it must. And a stopwatch for whole
+ * processes, so that both sides of a ratio are measured by the same hand. See lock-zk beside this.
+ *
+ *   bench_zk read HOST:PORT PATH             connects, reads once, ends the session
+ *   bench_zk store URL PATH                  the same through tagout's store layer
+ *   bench_zk pairs HOST:PORT PATH COUNT      connects; COUNT times a create and a delete below PATH; prints the median in µs
+ *   bench_zk runs COUNT STATUS COMMAND…      runs the command COUNT times; prints the median in µs; each must end with the status
+ */
+#include <tagout/store.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <zookeeper/zookeeper.h>
+
+static int done, failed;
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+
+    return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *v, size_t n)
+{
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2];
+}
+
+static void on_event(zhandle_t *zh, int type, int state, const char *path, void *data)
+{
+    (void) zh, (void) type, (void) state, (void) path, (void) data;
+}
+
+static void on_data(int rc, const char *value, int len, const struct Stat *stat, const void *data)
+{
+    (void) value, (void) len, (void) stat, (void) data;
+    failed |= rc != ZOK && rc != ZNONODE;
+    done = 1;
+}
+
+static void on_created(int rc, const char *value, const void *data)
+{
+    (void) value, (void) data;
+    failed |= rc != ZOK;
+    done = 1;
+}
+
+static void on_deleted(int rc, const void *data)
+{
+    (void) data;
+    failed |= rc != ZOK;
+    done = 1;
+}
+
+/* Turns the library until done, or connected when done is meant to stay 0. */
+static void turn(zhandle_t *zh, int connecting)
+{
+    while (connecting ? zoo_state(zh) != ZOO_CONNECTED_STATE : !done) {
+        struct timeval tv;
+        int fd = -1, interest = 0;
+        zookeeper_interest(zh, &fd, &interest, &tv);
+        struct pollfd p = {.fd = fd, .events = (short) ((interest & ZOOKEEPER_READ ? POLLIN : 0) | (interest & ZOOKEEPER_WRITE ? POLLOUT : 0))};
+        poll(&p, 1, (int) (tv.tv_sec * 1000 + tv.tv_usec / 1000));
+        zookeeper_process(zh, (p.revents & POLLIN ? ZOOKEEPER_READ : 0) | (p.revents & (POLLOUT | POLLERR) ? ZOOKEEPER_WRITE : 0));
+    }
+    done = 0;
+}
+
+static zhandle_t *connect_to(const char *server)
+{
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    zhandle_t *zh = zookeeper_init2(server, on_event, 10000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
+
+    if (!zh) {
+        perror(server);
+        exit(1);
+    }
+    turn(zh, 1);
+    return zh;
+}
+
+static int read_once(const char *server, const char *path)
+{
+    zhandle_t *zh = connect_to(server);
+
+    zoo_aget(zh, path, 0, on_data, NULL);
+    turn(zh, 0);
+    zookeeper_close(zh);
+    return failed;
+}
+
+static int store_once(const char *url, const char *path)
+{
+    struct tg_loop *loop = NULL;
+    struct tg_store *store = NULL;
+    struct tg_node node = {0};
+    struct tg_error e = TG_ERROR_INIT;
+    int rc = tg_loop_new(&loop, &e);
+
+    if (rc == 0)
+        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url}, &store, &e);
+    if (rc == 0)
+        rc = tg_store_read(store, path, tg_store_deadline(store, 10000), &node, &e);
+    if (rc && rc != TG_E_NOENT)
+        fprintf(stderr, "%s\n", e.message);
+    tg_node_release(&node);
+    tg_store_close(store);
+    tg_loop_free(loop);
+    return rc && rc != TG_E_NOENT;
+}
+
+static int pairs(const char *server, const char *path, size_t count)
+{
+    zhandle_t *zh = connect_to(server);
+    int64_t *v = calloc(count, sizeof *v);
+    char child[512], record[300];
+
+    memset(record, 'r', sizeof record); /* about what a lock's record has */
+    zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
+    turn(zh, 0);
+    failed = 0; /* it may be there */
+    for (size_t i = 0; i < count + 20 && v; i++) {
+        snprintf(child, sizeof child, "%s/%zu", path, i);
+        int64_t begun = now_us();
+        zoo_acreate(zh, child, record, sizeof record, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
+        turn(zh, 0);
+        zoo_adelete(zh, child, -1, on_deleted, NULL);
+        turn(zh, 0);
+        if (i >= 20) /* the server warms up */
+            v[i - 20] = now_us() - begun;
+    }
+    if (v)
+        printf("%lld\n", (long long) median(v, count));
+    free(v);
+    zookeeper_close(zh);
+    return failed;
+}
+
+static int runs(size_t count, int wanted, char **command)
+{
+    int64_t *v = calloc(count, sizeof *v);
+
+    for (size_t i = 0; i < count + 3 && v; i++) {
+        int64_t begun = now_us();
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            int null = open("/dev/null", O_WRONLY);
+            dup2(null, 1);
+            dup2(null, 2);
+            execvp(command[0], command);
+            _exit(127);
+        }
+        waitpid(pid, &status, 0);
+        if (i >= 3)
+            v[i - 3] = now_us() - begun;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != wanted) {
+            fprintf(stderr, "%s ended with %d, not %d\n", command[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, wanted);
+            free(v);
+            return 1;
+        }
+    }
+    if (v)
+        printf("%lld\n", (long long) median(v, count));
+    free(v);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "read") == 0)
+        return read_once(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "store") == 0)
+        return store_once(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "pairs") == 0 && atoi(argv[4]) > 0)
+        return pairs(argv[2], argv[3], (size_t) atoi(argv[4]));
+    if (argc >= 5 && strcmp(argv[1], "runs") == 0 && atoi(argv[2]) > 0)
+        return runs((size_t) atoi(argv[2]), atoi(argv[3]), argv + 4);
+    fputs("usage: see the head of bench_zk.c\n", stderr);
+    return 64;
+}
