@@ -84,7 +84,7 @@ size_t tg_run_failures(const struct tg_run *run)
 
 int64_t tg_run_failures_max(const struct tg_run *run)
 {
-    int64_t max = tg_share_of(&run->plan->failed, (int64_t) run->plan->n_targets);
+    int64_t max = tg_share_within(&run->plan->failed, (int64_t) run->plan->n_targets);
 
     return max < 0 ? 0 : max;
 }

@@ -245,6 +245,17 @@ Test(run, halts_when_too_many_fail_and_unlocks_what_it_locked)
     teardown(&f);
 }
 
+/* P5: "more than 2 % of 412" is 9, not 10: a limit is never rounded up. */
+Test(run, a_share_of_failures_is_rounded_down)
+{
+    struct tg_plan plan = {.failed = {TG_SHARE_PERCENT, 2000}, .n_targets = 412};
+    struct tg_run run = {.plan = &plan};
+
+    cr_expect_eq(tg_run_failures_max(&run), 8);
+    plan.n_targets = 49;
+    cr_expect_eq(tg_run_failures_max(&run), 0);
+}
+
 /* P10: an abort before each action in turn. Nothing starts after it, whatever is in flight ends. */
 Test(run, an_abort_wins_wherever_it_comes)
 {
