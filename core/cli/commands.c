@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 const struct tg_cmd *const tg_commands[] = {
+    &tg_cmd_init,
+    &tg_cmd_doctor,
     &tg_cmd_hosts,
     &tg_cmd_shard,
     &tg_cmd_inventory_check,

@@ -4,6 +4,8 @@
 
 #include "cli/cmd.h"
 
+extern const struct tg_cmd tg_cmd_init;
+extern const struct tg_cmd tg_cmd_doctor;
 extern const struct tg_cmd tg_cmd_hosts;
 extern const struct tg_cmd tg_cmd_inventory_check;
 extern const struct tg_cmd tg_cmd_keep;

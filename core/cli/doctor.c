@@ -1,0 +1,294 @@
+/* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
+#include "cli/commands.h"
+#include "config/site.h"
+#include "store/cluster.h"
+#include "store/tree.h"
+
+#include <tagout/module.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAIT_MS 5000
+/* Locks end at wall-clock times that somebody else wrote; people notice a difference from here on. */
+#define CLOCK_WARN_MS 2000
+
+enum verdict { OK, WARN, FAIL, UNKNOWN };
+static const char *const words[] = {"ok", "warn", "FAIL", "UNKNOWN"};
+static const char *const json_words[] = {"ok", "warn", "fail", "unknown"};
+
+struct finding {
+    const char *check;
+    enum verdict verdict;
+    char text[700], mend[400];
+};
+
+struct doctor {
+    struct tg_frame *f;
+    struct tg_store *store; /* NULL until it is open */
+    bool connected;
+    int64_t deadline;
+    struct finding *now; /* of the check that runs */
+};
+
+static void find(struct doctor *d, enum verdict verdict, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void find(struct doctor *d, enum verdict verdict, const char *format, ...)
+{
+    va_list args;
+
+    d->now->verdict = verdict;
+    va_start(args, format);
+    vsnprintf(d->now->text, sizeof d->now->text, format, args);
+    va_end(args);
+}
+
+static void mend(struct doctor *d, const char *text)
+{
+    snprintf(d->now->mend, sizeof d->now->mend, "%s", text);
+}
+
+static void find_error(struct doctor *d, enum verdict verdict, const struct tg_error *e)
+{
+    find(d, verdict, "%s", e->message);
+    mend(d, e->hint);
+}
+
+static void check_configuration(struct doctor *d)
+{
+    const struct tg_config *c = d->f->config;
+
+    find(d, OK, "store %s (%s), state in %s", c->store, c->store_from, c->state_dir);
+    if (!c->inventory) {
+        find(d, WARN, "store %s (%s), state in %s, no inventory", c->store, c->store_from, c->state_dir);
+        mend(d, "without an inventory groups have no hosts, and a host does not know its groups: inventory: FILE in " TG_CONFIG_FILE);
+    }
+}
+
+static void check_modules(struct doctor *d)
+{
+    static const char *const known[] = {"zk", "ssh", "puppet", "http"};
+    char text[500] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        const struct tg_module *m;
+        struct tg_error e = TG_ERROR_INIT;
+        int rc = tg_module_load(known[i], &m, &e);
+        if (rc && !strstr(e.message, "there is no module")) {
+            find_error(d, FAIL, &e);
+            return;
+        }
+        len += (size_t) snprintf(text + len, sizeof text - len, "%s%s %s", i ? ", " : "", known[i], rc ? "not installed" : m->release);
+    }
+    find(d, OK, "%s", text);
+}
+
+static void check_store(struct doctor *d)
+{
+    struct tg_store_options o = {.loop = d->f->loop, .url = d->f->config->store, .session_ms = d->f->config->session_ms};
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_clock *clock = tg_loop_clock(d->f->loop);
+    int64_t begun = tg_mono_ms(clock);
+    int rc = tg_store_open(&o, &d->store, &e);
+
+    d->deadline = begun + WAIT_MS;
+    if (!rc)
+        rc = tg_store_connect(d->store, d->deadline, &e);
+    if (!rc)
+        rc = tg_store_sync(d->store, "/", d->deadline, &e);
+    if (rc) {
+        find_error(d, rc == TG_E_CONFIG ? FAIL : UNKNOWN, &e);
+        return;
+    }
+    d->connected = true;
+    int64_t session = tg_store_session_ms(d->store);
+    if (session == INT64_MAX)
+        find(d, OK, "reached in %" PRId64 " ms; sessions end with their processes", tg_mono_ms(clock) - begun);
+    else
+        find(d, OK, "reached in %" PRId64 " ms; a session lives %" PRId64 " ms without contact", tg_mono_ms(clock) - begun, session);
+}
+
+static void check_cluster(struct doctor *d)
+{
+    struct tg_cluster c;
+    struct tg_error e = TG_ERROR_INIT;
+    char cause[TG_CLUSTER_CAUSE_SIZE];
+
+    if (tg_cluster_check(d->store, d->f->config->state_dir, d->deadline, &c, cause, &e) != 0) {
+        find(d, UNKNOWN, "%s (%s)", e.message, cause);
+        mend(d, e.hint);
+        return;
+    }
+    find(d, OK, "%.8s, generation %" PRId64 ", %s, at transaction %" PRId64, c.id, c.generation, tg_cluster_state_name(c.state),
+         tg_store_seen_txid(d->store));
+}
+
+static void check_mark(struct doctor *d)
+{
+    struct tg_seen seen;
+    struct tg_error e = TG_ERROR_INIT;
+
+    if (tg_seen_load(d->f->config->state_dir, d->f->config->store, &seen, &e) != 0) {
+        find_error(d, FAIL, &e);
+        return;
+    }
+    char *slash = strrchr(seen.file, '/');
+    *slash = '\0';
+    bool writable = access(seen.file, W_OK | X_OK) == 0;
+    int error = errno;
+    *slash = '/';
+    if (!writable) {
+        find(d, WARN, "this host can't note what it has seen: %s: %s", seen.file, strerror(error));
+        mend(d, "an old copy of the store would not be noticed by this host; let whoever asks the guard write there, or set state-dir");
+    } else if (!seen.known) {
+        find(d, OK, "nothing seen yet (%s)", seen.file);
+    } else {
+        find(d, OK, "cluster %.8s, generation %" PRId64 ", transaction %" PRId64 " (%s)", seen.id, seen.generation, seen.txid, seen.file);
+    }
+}
+
+/* A transaction that changes nothing: makes a node that goes with us, looks at its time, takes it away. */
+static int try_write(struct doctor *d, int64_t *out_server_ms, struct tg_error *e)
+{
+    char id[40], path[64];
+    struct tg_node n = {0};
+    int rc = tg_store_random_id(id, e);
+
+    snprintf(path, sizeof path, "/doctor-%s", id);
+    if (!rc)
+        rc = tg_store_create(d->store, path, "", 0, TG_CREATE_EPHEMERAL, d->deadline, e);
+    if (!rc)
+        rc = tg_store_read(d->store, path, d->deadline, &n, e);
+    if (!rc)
+        rc = tg_store_delete(d->store, path, TG_ANY_VERSION, d->deadline, e);
+    *out_server_ms = n.stat.modified_ms;
+    tg_node_release(&n);
+    return rc;
+}
+
+static void check_writing(struct doctor *d)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    int64_t server_ms, begun = tg_mono_ms(tg_loop_clock(d->f->loop));
+
+    if (try_write(d, &server_ms, &e) != 0) {
+        find_error(d, FAIL, &e);
+        return;
+    }
+    int64_t now = tg_wall_ms(tg_loop_clock(d->f->loop)), took = tg_mono_ms(tg_loop_clock(d->f->loop)) - begun;
+    int64_t off = server_ms - now;
+    if (off > CLOCK_WARN_MS || off < -CLOCK_WARN_MS - took) {
+        find(d, WARN, "allowed, three transactions in %" PRId64 " ms; but the store's clock is %" PRId64 " ms off this host's", took, off);
+        mend(d, "until= of a lock is a wall-clock time: keep clocks together with chrony or ntpd");
+    } else {
+        find(d, OK, "allowed, three transactions in %" PRId64 " ms; clocks agree", took);
+    }
+}
+
+static void check_tree(struct doctor *d)
+{
+    static const char *const known[] = {"cluster", "locks", "lock-index", "permits", "audit", "zookeeper"};
+    struct tg_op rows[TG_TREE_ROWS_MAX];
+    size_t n_rows = tg_store_tree_ops(rows, TG_TREE_ROWS_MAX);
+    struct tg_names names = {0};
+    struct tg_error e = TG_ERROR_INIT;
+    char strange[300] = "";
+
+    if (tg_store_list(d->store, "/", d->deadline, &names, &e) != 0) {
+        find_error(d, UNKNOWN, &e);
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        bool ours = false;
+        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+            ours |= strcmp(names.names[i], known[k]) == 0;
+        for (size_t k = 0; k < n_rows; k++)
+            ours |= strcmp(names.names[i], rows[k].path + 1) == 0;
+        size_t len = strlen(strange);
+        if (!ours)
+            snprintf(strange + len, sizeof strange - len, "%s/%s", len ? ", " : "", names.names[i]);
+    }
+    find(d, strange[0] ? WARN : OK, "%zu folders%s%s", names.count, strange[0] ? "; not tagout's, or left over: " : ", nothing strange", strange);
+    if (strange[0])
+        mend(d, "look at them; tagout ignores what it does not know");
+    tg_names_release(&names);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct doctor *d);
+    bool needs_store;
+} checks[] = {
+    {"configuration", check_configuration, false},
+    {"modules", check_modules, false},
+    {"store", check_store, false},
+    {"cluster", check_cluster, true},
+    {"seen", check_mark, false},
+    {"writing", check_writing, true},
+    {"tree", check_tree, true},
+};
+#define CHECKS (sizeof checks / sizeof checks[0])
+
+static int print_json(const struct tg_frame *f, const struct finding *found, enum verdict worst, struct tg_error *e)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < CHECKS; i++) {
+        json_t *o = json_pack("{s:s,s:s,s:s}", "check", found[i].check, "status", json_words[found[i].verdict], "text", found[i].text);
+        if (o && found[i].mend[0])
+            json_object_set_new(o, "mend", json_string(found[i].mend));
+        json_array_append_new(list, o);
+    }
+    return tg_print_json(json_pack("{s:s,s:s,s:o}", "store", f->config->store, "status", json_words[worst], "checks", list), e);
+}
+
+static void print_text(const struct tg_frame *f, const struct finding *found)
+{
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[31m"};
+
+    for (size_t i = 0; i < CHECKS; i++) {
+        printf("%s%-7s%s  %-13s  %s\n", f->colour ? colours[found[i].verdict] : "", words[found[i].verdict], f->colour ? "\033[0m" : "", found[i].check,
+               found[i].text);
+        if (found[i].mend[0])
+            printf("%9s%-13s  %s\n", "", "", found[i].mend);
+    }
+}
+
+static int exec(struct tg_frame *f, struct tg_error *e)
+{
+    struct finding found[CHECKS] = {{0}};
+    struct doctor d = {.f = f};
+    enum verdict worst = OK;
+
+    for (size_t i = 0; i < CHECKS; i++) {
+        d.now = &found[i];
+        found[i].check = checks[i].name;
+        if (checks[i].needs_store && !d.connected)
+            find(&d, UNKNOWN, "not looked at: the store is not reached");
+        else
+            checks[i].run(&d);
+        if (found[i].verdict > worst)
+            worst = found[i].verdict;
+    }
+    tg_store_close(d.store);
+    f->status = worst == FAIL ? tg_exit_status(TG_E_FAILED) : worst == UNKNOWN ? tg_exit_status(TG_E_UNKNOWN) : 0;
+    if (f->json)
+        return print_json(f, found, worst, e);
+    print_text(f, found);
+    return 0;
+}
+
+const struct tg_cmd tg_cmd_doctor = {
+    .name = "doctor",
+    .args = "",
+    .brief = "look whether all is well",
+    .details = "Checks the configuration, the modules, the store and what this host has seen of it, and says how to mend what is not well. "
+               "Ends with 0 when all is well or only warnings were found, 1 when something is broken, 69 when the store can't be proven.",
+    .examples = "$ tagout doctor\n$ tagout doctor -o json\n",
+    .needs = TG_NEED_CONFIG,
+    .exec = exec,
+};

@@ -1,0 +1,218 @@
+/* Which cluster is this, and may it be believed: see cluster.h. */
+#include "store/cluster.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const state_names[] = {[TG_CLUSTER_LIVE] = "live", [TG_CLUSTER_MIGRATING] = "migrating", [TG_CLUSTER_RETIRED] = "retired"};
+
+const char *tg_cluster_state_name(enum tg_cluster_state state)
+{
+    return state_names[state];
+}
+
+char *tg_cluster_encode(const struct tg_cluster *c)
+{
+    char when[40];
+
+    tg_time_format(c->created_ms, when, sizeof when);
+    json_t *o = json_pack("{s:i,s:s,s:I,s:s,s:s,s:s}", "format", TG_CLUSTER_FORMAT, "id", c->id, "generation", (json_int_t) c->generation,
+                          "state", state_names[c->state], "created", when, "by", c->created_by);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    return text;
+}
+
+static int unknown(char *cause, struct tg_error *e, const char *word, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int unknown(char *cause, struct tg_error *e, const char *word, const char *format, ...)
+{
+    va_list args;
+
+    if (cause)
+        snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "%s", word);
+    va_start(args, format);
+    tg_failv(e, TG_E_UNKNOWN, format, args);
+    va_end(args);
+    return TG_E_UNKNOWN;
+}
+
+static bool is_id(const char *id)
+{
+    return id && strlen(id) == TG_CLUSTER_ID_SIZE - 1 && strspn(id, "0123456789abcdef") == TG_CLUSTER_ID_SIZE - 1;
+}
+
+static int find_state(const char *name, enum tg_cluster_state *out)
+{
+    for (size_t i = 0; name && i < sizeof state_names / sizeof state_names[0]; i++)
+        if (strcmp(name, state_names[i]) == 0) {
+            *out = (enum tg_cluster_state) i;
+            return 0;
+        }
+    return -1;
+}
+
+static int take_record(const json_t *o, struct tg_cluster *out, char *cause, struct tg_error *e)
+{
+    struct tg_cluster c = {0};
+    const char *id = json_string_value(json_object_get(o, "id"));
+    const char *created = json_string_value(json_object_get(o, "created")), *by = json_string_value(json_object_get(o, "by"));
+    const json_t *format = json_object_get(o, "format");
+
+    if (json_is_integer(format) && json_integer_value(format) > TG_CLUSTER_FORMAT) {
+        unknown(cause, e, "format-newer", "this store has format %lld, this tagout knows %d", (long long) json_integer_value(format), TG_CLUSTER_FORMAT);
+        tg_error_hint(e, "install the version of tagout that the other users of this store have");
+        return TG_E_UNKNOWN;
+    }
+    c.generation = json_integer_value(json_object_get(o, "generation"));
+    if (!json_is_integer(format) || json_integer_value(format) < 1 || !is_id(id) || c.generation < 1 ||
+        find_state(json_string_value(json_object_get(o, "state")), &c.state) != 0)
+        return unknown(cause, e, "bad-record", "%s can't be read: it has no sound format, id, generation and state", TG_CLUSTER_PATH);
+    snprintf(c.id, sizeof c.id, "%s", id);
+    snprintf(c.created_by, sizeof c.created_by, "%s", by ? by : "");
+    if (created && tg_time_parse(created, &c.created_ms, NULL) != 0)
+        c.created_ms = 0;
+    *out = c;
+    return 0;
+}
+
+int tg_cluster_decode(const char *data, size_t len, struct tg_cluster *out, char *cause, struct tg_error *e)
+{
+    json_t *o = len ? json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    int rc;
+
+    if (json_is_object(o))
+        rc = take_record(o, out, cause, e);
+    else
+        rc = unknown(cause, e, "bad-record", "%s can't be read: it is no JSON object", TG_CLUSTER_PATH);
+    json_decref(o);
+    return rc;
+}
+
+static int judge_absent(const struct tg_seen *seen, char *cause, struct tg_error *e)
+{
+    if (!seen->known) {
+        unknown(cause, e, "not-initialised", "this store is empty");
+        tg_error_hint(e, "if it is new: tagout init");
+        return TG_E_UNKNOWN;
+    }
+    unknown(cause, e, "store-empty", "this store is empty, but this host has seen cluster %.8s here (generation %" PRId64 ", transaction %" PRId64 ")",
+            seen->id, seen->generation, seen->txid);
+    tg_error_hint(e, "is it another ensemble, or did it lose its data? If a new one is meant: tagout init --force here, and remove %s on the other hosts", seen->file);
+    return TG_E_UNKNOWN;
+}
+
+static int judge_identity(const struct tg_seen *seen, const struct tg_cluster *c, char *cause, struct tg_error *e)
+{
+    if (strcmp(seen->id, c->id) != 0) {
+        unknown(cause, e, "other-cluster", "this is cluster %.8s, but this host has seen cluster %.8s here", c->id, seen->id);
+        tg_error_hint(e, "does the address lead to the right store? If it was replaced on purpose, remove %s", seen->file);
+        return TG_E_UNKNOWN;
+    }
+    if (c->generation < seen->generation) {
+        unknown(cause, e, "generation-older", "this store is of generation %" PRId64 ", but this host has seen generation %" PRId64 ": it is what was left behind by a move",
+                c->generation, seen->generation);
+        tg_error_hint(e, "point the configuration at the ensemble that the tree was moved to");
+        return TG_E_UNKNOWN;
+    }
+    return 0;
+}
+
+int tg_cluster_judge(const struct tg_seen *seen, const struct tg_cluster *c, int64_t txid, char *cause, struct tg_error *e)
+{
+    int rc = c ? 0 : judge_absent(seen, cause, e);
+
+    if (!rc && seen->known)
+        rc = judge_identity(seen, c, cause, e);
+    if (rc)
+        return rc;
+    if (c->state == TG_CLUSTER_MIGRATING) {
+        unknown(cause, e, "migrating", "this store is being moved: its tree may not be whole");
+        tg_error_hint(e, "tagout migrate complete ends it");
+        return TG_E_UNKNOWN;
+    }
+    if (c->state == TG_CLUSTER_RETIRED) {
+        unknown(cause, e, "retired", "this store is retired: its tree was moved elsewhere");
+        tg_error_hint(e, "point the configuration at the ensemble that the tree was moved to");
+        return TG_E_UNKNOWN;
+    }
+    if (seen->known && c->generation == seen->generation && txid < seen->txid) {
+        unknown(cause, e, "older-than-seen", "this store is at transaction %" PRId64 ", but this host has seen %" PRId64 ": it is an old copy",
+                txid, seen->txid);
+        tg_error_hint(e, "was a backup brought back? Locks taken since are missing from it. When all are taken anew, remove %s", seen->file);
+        return TG_E_UNKNOWN;
+    }
+    return 0;
+}
+
+/* The mark is a second line: that it can't be kept is told, and does not stop anybody. */
+static void note(struct tg_store *store, struct tg_seen *seen, const struct tg_cluster *c, enum tg_seen_note how)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    if (tg_seen_note(seen, tg_store_url(store), c, tg_store_seen_txid(store), how, &e) != 0)
+        tg_log(TG_LOG_INFO, "store", "what this host has seen is not noted: %s", e.message);
+}
+
+int tg_cluster_prove(struct tg_store *store, const char *state_dir, const struct tg_node *node, enum tg_seen_note how, struct tg_cluster *out,
+                     char *cause, struct tg_error *e)
+{
+    struct tg_seen seen = {0};
+    struct tg_cluster c;
+    int rc = state_dir ? tg_seen_load(state_dir, tg_store_url(store), &seen, e) : 0;
+
+    if (rc) {
+        if (cause)
+            snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "bad-mark");
+        return rc;
+    }
+    if (node && (rc = tg_cluster_decode(node->data, node->len, &c, cause, e)) != 0)
+        return rc;
+    if ((rc = tg_cluster_judge(&seen, node ? &c : NULL, tg_store_seen_txid(store), cause, e)) != 0)
+        return rc;
+    if (state_dir)
+        note(store, &seen, &c, how);
+    *out = c;
+    return 0;
+}
+
+static int read_and_prove(struct tg_store *store, const char *state_dir, int64_t deadline, struct tg_cluster *out, char *cause, struct tg_error *e)
+{
+    struct tg_error missing = TG_ERROR_INIT;
+    struct tg_node node = {0};
+    int rc = tg_store_read(store, TG_CLUSTER_PATH, deadline, &node, &missing);
+
+    if (rc && rc != TG_E_NOENT) {
+        if (e && !e->code)
+            *e = missing;
+        if (cause)
+            snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "unreachable");
+        return rc;
+    }
+    rc = tg_cluster_prove(store, state_dir, rc ? NULL : &node, TG_NOTE_BOUNDED, out, cause, e);
+    tg_node_release(&node);
+    return rc;
+}
+
+int tg_cluster_check(struct tg_store *store, const char *state_dir, int64_t deadline, struct tg_cluster *out, char *cause, struct tg_error *e)
+{
+    struct tg_error first = TG_ERROR_INIT;
+    char word[TG_CLUSTER_CAUSE_SIZE] = "";
+    int rc = read_and_prove(store, state_dir, deadline, out, word, &first);
+
+    if (rc == TG_E_UNKNOWN && strcmp(word, "older-than-seen") == 0) {
+        tg_error_clear(&first);
+        rc = tg_store_sync(store, TG_CLUSTER_PATH, deadline, &first);
+        if (!rc)
+            rc = read_and_prove(store, state_dir, deadline, out, word, &first);
+    }
+    if (rc && e && !e->code)
+        *e = first;
+    if (cause)
+        snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "%s", rc ? word : "");
+    return rc;
+}

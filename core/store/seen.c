@@ -1,0 +1,238 @@
+/* The mark of what this host has seen of a store, on disk: see cluster.h. */
+#include "base/sha256.h"
+#include "store/cluster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEEN_FORMAT 1
+#define SEEN_MAX_BYTES 4096
+/* A guard runs at every start of an automation, on a busy host many times a minute, and transaction ids grow all the time: two
+ * fsyncs each would be most of its time. */
+#define BOUND_MS 10000
+
+int tg_seen_file(const char *state_dir, const char *url, char *out, size_t size, struct tg_error *e)
+{
+    char hex[TG_SHA256_HEX];
+
+    tg_sha256_hex(url, strlen(url), hex);
+    int n = snprintf(out, size, "%s/seen/%.16s.json", state_dir, hex);
+    return n > 0 && (size_t) n < size ? 0 : tg_fail(e, TG_E_CONFIG, "the state folder's path is too long: %.80s…", state_dir);
+}
+
+static int garbage(const char *file, const char *why, struct tg_error *e)
+{
+    tg_fail(e, TG_E_UNKNOWN, "%s: %s, so it is not known what this host has seen", file, why);
+    tg_error_hint(e, "look at the store (tagout doctor, tagout locks); if it is the right one and whole, remove the file");
+    return TG_E_UNKNOWN;
+}
+
+static int take(json_t *o, const char *file, struct tg_seen *out, struct tg_error *e)
+{
+    const char *id = json_string_value(json_object_get(o, "cluster"));
+    const json_t *format = json_object_get(o, "format"), *generation = json_object_get(o, "generation"), *txid = json_object_get(o, "txid");
+
+    if (!json_is_object(o) || !json_is_integer(format) || !id || strlen(id) != TG_CLUSTER_ID_SIZE - 1 || !json_is_integer(generation) || !json_is_integer(txid))
+        return garbage(file, "it makes no sense", e);
+    if (json_integer_value(format) > SEEN_FORMAT)
+        return garbage(file, "it was written by a newer tagout", e);
+    out->known = true;
+    snprintf(out->id, sizeof out->id, "%s", id);
+    out->generation = json_integer_value(generation);
+    out->txid = json_integer_value(txid);
+    return 0;
+}
+
+static int read_file(const char *file, char *text, size_t size, size_t *out_len, int64_t *out_ms)
+{
+    struct stat st;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t n = -1;
+
+    if (fd < 0)
+        return errno;
+    int error = 0;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (n = read(fd, text, size)) < 0)
+        error = errno ? errno : EINVAL;
+    close(fd);
+    if (error)
+        return error;
+    *out_len = (size_t) n;
+    *out_ms = (int64_t) st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+    return 0;
+}
+
+int tg_seen_load(const char *state_dir, const char *url, struct tg_seen *out, struct tg_error *e)
+{
+    struct tg_seen seen = {0};
+    char text[SEEN_MAX_BYTES];
+    size_t len = 0;
+    int rc = tg_seen_file(state_dir, url, seen.file, sizeof seen.file, e);
+
+    if (rc)
+        return rc;
+    errno = 0;
+    int error = read_file(seen.file, text, sizeof text, &len, &seen.written_ms);
+    if (error == ENOENT || error == ENOTDIR) {
+        *out = seen;
+        return 0;
+    }
+    if (error) {
+        tg_fail_errno(e, TG_E_UNKNOWN, error, "%s can't be read, so it is not known what this host has seen", seen.file);
+        tg_error_hint(e, "whoever asks the guard must be able to read it: chmod a+r, and a+x on its folders");
+        return TG_E_UNKNOWN;
+    }
+    json_t *o = len < sizeof text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    rc = take(o, seen.file, &seen, e);
+    json_decref(o);
+    if (!rc)
+        *out = seen;
+    return rc;
+}
+
+static int cannot(const char *file, int error, struct tg_error *e)
+{
+    return tg_fail_errno(e, error == EACCES || error == EPERM || error == EROFS ? TG_E_PERM : TG_E_SYSTEM, error, "%s can't be written", file);
+}
+
+/* Makes the folder of the file, and the one above; returns a descriptor of it, or -1. */
+static int open_folder(const char *file)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s", file);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    char *above = strrchr(path, '/');
+    *above = '\0';
+    mkdir(path, 0755);
+    *above = '/';
+    mkdir(path, 0755);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        text += n;
+        len -= (size_t) n;
+    }
+    return 0;
+}
+
+/* Under a lock on the folder: of two who write, the one with less must not come last. */
+static int write_whole(const char *file, int folder, const char *text, struct tg_error *e)
+{
+    char temporary[560];
+
+    snprintf(temporary, sizeof temporary, "%s.new", file);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return cannot(temporary, errno, e);
+    bool good = write_all(fd, text, strlen(text)) == 0 && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    int error = errno;
+    close(fd);
+    if (!good || rename(temporary, file) != 0) {
+        error = good ? errno : error;
+        unlink(temporary);
+        return cannot(file, error, e);
+    }
+    return fsync(folder) == 0 ? 0 : cannot(file, errno, e);
+}
+
+/* Is what was seen more than the mark says? */
+static bool is_more(const struct tg_seen *seen, const struct tg_cluster *c, int64_t txid)
+{
+    return !seen->known || c->generation > seen->generation || (c->generation == seen->generation && txid > seen->txid);
+}
+
+static int write_mark(struct tg_seen *seen, const char *url, const struct tg_cluster *c, int64_t txid, int folder, struct tg_error *e)
+{
+    char when[40];
+
+    tg_time_format(tg_wall_ms(tg_clock_real()), when, sizeof when);
+    json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:I,s:s}", "format", SEEN_FORMAT, "url", url, "cluster", c->id, "generation", (json_int_t) c->generation,
+                          "txid", (json_int_t) txid, "at", when);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    if (!text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = write_whole(seen->file, folder, text, e);
+    free(text);
+    if (rc)
+        return rc;
+    seen->known = true;
+    snprintf(seen->id, sizeof seen->id, "%s", c->id);
+    seen->generation = c->generation;
+    seen->txid = txid;
+    return 0;
+}
+
+/* 0, EWOULDBLOCK when somebody else is writing, or another errno. Whoever has the lock needs it for two fsyncs, unless it was stopped. */
+static int lock_folder(int folder, enum tg_seen_note how)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int tries = how == TG_NOTE_NOW ? 100 : 1;
+
+    while (flock(folder, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || --tries == 0)
+            return errno;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+/* What is there by now, under the lock. */
+static int load_again(const struct tg_seen *seen, const char *url, struct tg_seen *out, struct tg_error *e)
+{
+    char state_dir[sizeof seen->file];
+    const char *slash = strrchr(seen->file, '/');
+
+    snprintf(state_dir, sizeof state_dir, "%.*s", (int) ((size_t) (slash - seen->file) - strlen("/seen")), seen->file);
+    return tg_seen_load(state_dir, url, out, e);
+}
+
+static int other_cluster(const struct tg_seen *seen, const struct tg_cluster *c, struct tg_error *e)
+{
+    return tg_fail(e, TG_E_UNKNOWN, "this is cluster %.8s, but this host has seen cluster %.8s here", c->id, seen->id);
+}
+
+int tg_seen_note(struct tg_seen *seen, const char *url, const struct tg_cluster *c, int64_t txid, enum tg_seen_note how, struct tg_error *e)
+{
+    int64_t age_ms = tg_wall_ms(tg_clock_real()) - seen->written_ms;
+    struct tg_seen now = {0};
+
+    if (seen->known && strcmp(seen->id, c->id) != 0)
+        return other_cluster(seen, c, e);
+    if (!is_more(seen, c, txid))
+        return 0;
+    if (how == TG_NOTE_BOUNDED && seen->known && c->generation == seen->generation && age_ms >= 0 && age_ms < BOUND_MS)
+        return 0;
+    int folder = open_folder(seen->file);
+    if (folder < 0)
+        return cannot(seen->file, errno, e);
+    int error = lock_folder(folder, how), rc = 0;
+    if (error == EWOULDBLOCK && how == TG_NOTE_BOUNDED)
+        rc = 0; /* somebody notes something just as new */
+    else if (error)
+        rc = cannot(seen->file, error, e);
+    else if (!(rc = load_again(seen, url, &now, e)) && now.known && strcmp(now.id, c->id) != 0)
+        rc = other_cluster(&now, c, e);
+    else if (!rc && is_more(&now, c, txid))
+        rc = write_mark(seen, url, c, txid, folder, e);
+    close(folder);
+    return rc;
+}
