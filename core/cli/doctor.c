@@ -1,6 +1,7 @@
 /* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
 #include "cli/commands.h"
 #include "config/site.h"
+#include "guard/lock.h"
 #include "store/cluster.h"
 #include "store/tree.h"
 
@@ -218,6 +219,28 @@ static void check_tree(struct doctor *d)
     tg_names_release(&names);
 }
 
+/* Reads every lock that there is, and compares the counts on the way. */
+static void check_locks(struct doctor *d)
+{
+    struct tg_guard guard = {.store = d->store, .state_dir = d->f->config->state_dir, .timeout_ms = WAIT_MS};
+    struct tg_locks locks = {0};
+    struct tg_error e = TG_ERROR_INIT;
+    int64_t now = tg_wall_ms(tg_loop_clock(d->f->loop));
+    size_t overdue = 0;
+
+    if (tg_lock_list(&guard, NULL, &locks, &e) != 0) {
+        find(d, UNKNOWN, "%s%s%s%s", e.message, guard.cause[0] ? " (" : "", guard.cause, guard.cause[0] ? ")" : "");
+        mend(d, e.hint);
+        return;
+    }
+    for (size_t i = 0; i < locks.n; i++)
+        overdue += locks.v[i].until_ms < now;
+    find(d, overdue ? WARN : OK, "%zu held, as many as are recorded; %zu overdue", locks.n, overdue);
+    if (overdue)
+        mend(d, "an overdue lock still holds: tagout locks shows whose it is; tagout unlock or extend it");
+    tg_locks_release(&locks);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct doctor *d);
@@ -230,6 +253,7 @@ static const struct {
     {"seen", check_mark, false},
     {"writing", check_writing, true},
     {"tree", check_tree, true},
+    {"locks", check_locks, true},
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 

@@ -1,12 +1,9 @@
 /* tagout init: a new store. */
 #include "cli/commands.h"
 #include "config/site.h"
+#include "guard/tree.h"
 #include "store/cluster.h"
 #include "store/tree.h"
-#if __has_include("guard/tree.h")
-#include "guard/tree.h"
-#define HAVE_GUARD 1
-#endif
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,10 +38,7 @@ static size_t collect(struct tg_op *ops, size_t max)
 {
     size_t n = tg_store_tree_ops(ops, max);
 
-#ifdef HAVE_GUARD
-    n += tg_tree_init_ops(ops + n, max - n);
-#endif
-    return n;
+    return n + tg_tree_init_ops(ops + n, max - n);
 }
 
 static int there_is_one(const struct tg_node *node, const char *url, struct tg_error *e)

@@ -12,7 +12,6 @@
 #include <tagout/store.h>
 
 struct tg_inventory;
-struct tg_seen; /* store/cluster.h */
 
 #define TG_CAUSE_SIZE 40
 
@@ -22,6 +21,7 @@ struct tg_guard {
     const struct tg_inventory *inventory; /* NULL: none is configured */
     const char *state_dir;                /* where this host's highest transaction id is kept; NULL: it is not compared (tests) */
     int64_t timeout_ms;                   /* of each exchange with the store; 0: 10 s */
+    bool synced;                          /* own: what looked old was looked at behind a sync */
     char cause[TG_CAUSE_SIZE];            /* out: why TG_E_UNKNOWN: "fewer-locks-than-recorded" …; "" otherwise */
 };
 

@@ -1,27 +1,32 @@
 /* The cluster's record as the guard wants it: see tree.h. */
 #include "guard/tree.h"
+#include "store/cluster.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
-/* The store's own check of identity, age and state comes with its header; this is the least that must hold. */
+_Static_assert(TG_CAUSE_SIZE >= TG_CLUSTER_CAUSE_SIZE, "a cause of the store's fits into the guard's");
+
 int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e)
 {
-    if (cluster->code == TG_E_NOENT) {
-        tg_unknown(guard, e, "not-initialised", "there is no /cluster: this store is empty, or an empty one has taken its place");
-        tg_error_hint(e, "if it is new: tagout init");
-        return TG_E_UNKNOWN;
+    struct tg_error own = TG_ERROR_INIT;
+    struct tg_cluster c;
+    char cause[TG_CLUSTER_CAUSE_SIZE] = "";
+    int rc = tg_cluster_prove(guard->store, guard->state_dir, cluster->code == TG_E_NOENT ? NULL : &cluster->node, TG_NOTE_BOUNDED, &c, cause, &own);
+
+    if (!rc) {
+        if (out_generation)
+            *out_generation = c.generation;
+        return 0;
     }
-    json_t *o = cluster->node.len ? json_loadb(cluster->node.data, cluster->node.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *state = json_string_value(json_object_get(o, "state"));
-    json_t *generation = json_object_get(o, "generation");
-    int rc = 0;
-    if (!state || !json_is_integer(generation))
-        rc = tg_unknown(guard, e, "bad-record", "cluster can't be read");
-    else if (strcmp(state, "live") != 0)
-        rc = tg_unknown(guard, e, "not-live", "this store is marked %.20s", state);
-    else if (out_generation)
-        *out_generation = json_integer_value(generation);
-    json_decref(o);
+    if (!guard->synced && strcmp(cause, "older-than-seen") == 0) { /* it may be a server that lags behind: look again, behind a sync */
+        guard->synced = true;
+        rc = tg_store_sync(guard->store, TG_CLUSTER_PATH, tg_guard_deadline(guard), e);
+        return rc ? rc : tg_fail(e, TG_E_VERSION, "the store's server was behind");
+    }
+    if (!guard->cause[0])
+        snprintf(guard->cause, sizeof guard->cause, "%s", cause);
+    if (e && !e->code)
+        *e = own;
     return rc;
 }

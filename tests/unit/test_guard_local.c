@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define GUARD_SUITE guard_local
-#define GUARD_CLUSTER "{\"format\":1,\"id\":\"c\",\"generation\":1,\"state\":\"live\"}"
+#define GUARD_CLUSTER "{\"format\":1,\"id\":\"0123456789abcdef0123456789abcdef\",\"generation\":1,\"state\":\"live\"}"
 
 static char folder[64], own_url[160];
 

@@ -1,6 +1,6 @@
 /* The guard's promises on the store in memory, and what they are worth when answers are lost, copies partial, reads stale. */
 #define GUARD_SUITE guard_memory
-#define GUARD_CLUSTER "{\"format\":1,\"id\":\"c\",\"generation\":1,\"state\":\"live\"}"
+#define GUARD_CLUSTER "{\"format\":1,\"id\":\"0123456789abcdef0123456789abcdef\",\"generation\":1,\"state\":\"live\"}"
 #include <tagout/loop.h>
 
 static int guard_loop(struct tg_loop **out)
