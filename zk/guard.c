@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,13 +47,26 @@ static void printable(const unsigned char *bytes, size_t len, char *out, size_t 
     out[n] = '\0';
 }
 
+/* Remembers why, with the server's address. */
+static enum zk_guard refuse(struct tg_store_impl *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static enum zk_guard refuse(struct tg_store_impl *s, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    zk_why(s, "%s: %s", zoo_get_current_server(s->zh), text);
+    return ZK_GUARD_BREAK;
+}
+
 static enum zk_guard stranger(struct tg_store_impl *s, const unsigned char *bytes, size_t len)
 {
     char text[HELLO_LEN + 1];
 
     printable(bytes, len, text, sizeof text);
-    zk_why(s, "what answers is no ZooKeeper: it says \"%s\"", text);
-    return ZK_GUARD_BREAK;
+    return refuse(s, "what answers is no ZooKeeper: it says \"%s\"", text);
 }
 
 /* Waits until the kernel has so much of it. */
@@ -60,10 +74,8 @@ static enum zk_guard wait_for(struct tg_store_impl *s, size_t len)
 {
     int want = (int) len;
 
-    if (s->conn.low_water) { /* woken all the same: the connection has ended before that */
-        zk_why(s, "the server closed the connection in the middle of a message");
-        return ZK_GUARD_BREAK;
-    }
+    if (s->conn.low_water) /* woken all the same: the connection has ended before that */
+        return refuse(s, "the server closed the connection in the middle of a message");
     s->conn.low_water = setsockopt(s->conn.fd, SOL_SOCKET, SO_RCVLOWAT, &want, sizeof want) == 0;
     return ZK_GUARD_WAIT;
 }
@@ -97,10 +109,8 @@ static enum zk_guard look_at_hello(struct tg_store_impl *s, const unsigned char 
     int64_t session = be64(b + 12);
     if (be32(b + 20) != 16)
         return stranger(s, b, n);
-    if (session == 0 && s->session_id == 0) {
-        zk_why(s, "the server gives no session: it is going down, or has lost its ensemble");
-        return ZK_GUARD_BREAK;
-    }
+    if (session == 0 && s->session_id == 0)
+        return refuse(s, "the server gives no session: it is going down, or has lost its ensemble");
     if (session != 0 && (timeout == 0 || timeout > SESSION_MAX_MS))
         return stranger(s, b, n);
     wait_for_any(s);
@@ -113,14 +123,10 @@ static enum zk_guard look_at_answer(struct tg_store_impl *s, const unsigned char
         return wait_for(s, HEADER_LEN);
     uint32_t len = be32(b);
     int32_t xid = (int32_t) be32(b + 4);
-    if (len < HEADER_LEN - 4 || len > ZK_FRAME_MAX) {
-        zk_why(s, "the server announces a message of %" PRIu32 " bytes: that is none of ZooKeeper's", len);
-        return ZK_GUARD_BREAK;
-    }
-    if (xid >= 0 && s->n_sent <= 0) {
-        zk_why(s, "the server answers what nobody asked (number %" PRId32 ")", xid);
-        return ZK_GUARD_BREAK;
-    }
+    if (len < HEADER_LEN - 4 || len > ZK_FRAME_MAX)
+        return refuse(s, "the server announces a message of %" PRIu32 " bytes: that is none of ZooKeeper's", len);
+    if (xid >= 0 && s->n_sent <= 0)
+        return refuse(s, "the server answers what nobody asked (number %" PRId32 ")", xid);
     s->frame_txid = xid >= 0 ? be64(b + 8) : 0;
     wait_for_any(s);
     return ZK_GUARD_PASS;
@@ -134,8 +140,8 @@ enum zk_guard zk_guard(struct tg_store_impl *s)
         return ZK_GUARD_PASS;
     ssize_t n = recv(s->conn.fd, b, s->conn.answered ? HEADER_LEN : HELLO_LEN, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? ZK_GUARD_WAIT : ZK_GUARD_PASS;
-    if (n == 0) /* the end: the library's to notice */
-        return ZK_GUARD_PASS;
+        return errno == EAGAIN || errno == EINTR ? ZK_GUARD_WAIT : refuse(s, "%s", strerror(errno));
+    if (n == 0) /* the library would call it "Host is down" */
+        return refuse(s, "the server closed the connection%s", s->conn.answered ? "" : " instead of answering");
     return s->conn.answered ? look_at_answer(s, b, (size_t) n) : look_at_hello(s, b, (size_t) n);
 }

@@ -162,7 +162,7 @@ static const struct stranger strangers[] = {
     {"a message too short for its header", BYTES(HELLO "\0\0\0\4\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0"), true, "4 bytes"},
     {"an answer of another number", BYTES(HELLO "\0\0\0\x10\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0"), true, NULL},
     {"half a header", BYTES(HELLO "\0\0\0\x10\0\0"), true, "in the middle"},
-    {"nothing, and the end", BYTES(""), false, NULL},
+    {"nothing, and the end", BYTES(""), false, "closed the connection instead of answering"},
 };
 
 /* Serves the stranger's bytes to whoever comes, and then ends the connection. Returns the port; the child goes with the test. */
@@ -209,6 +209,7 @@ Test(zk_strangers, each_ends_in_a_sentence, .timeout = 250)
         ZK_OK(tg_store_read_async(a.store, "/n", NULL, NULL, zk_on_reply, &seen, e));
         ZK_AWAIT(&a, s->why ? strstr(a.error.message, s->why) != NULL : a.error.code != 0);
         cr_assert_eq(a.state, TG_SESSION_CONNECTING, "%s", s->name);
+        cr_assert_eq(strncmp(a.error.message, "127.0.0.1:", 10), 0, "%s: %s", s->name, a.error.message);
         cr_assert(seen.count == 0 || seen.code == TG_E_LOST, "%s: %d", s->name, seen.code);
         for (int turns = 0; turns < 20; turns++) /* it tries again, and again */
             tg_loop_turn(a.loop, 5);
