@@ -6,10 +6,13 @@
 
 extern const struct tg_cmd tg_cmd_init;
 extern const struct tg_cmd tg_cmd_doctor;
+extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_hosts;
 extern const struct tg_cmd tg_cmd_inventory_check;
 extern const struct tg_cmd tg_cmd_keep;
 extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_shard;
+extern const struct tg_cmd tg_cmd_tables;
+extern const struct tg_cmd tg_cmd_tables_complete;
 
 #endif
