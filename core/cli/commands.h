@@ -4,15 +4,19 @@
 
 #include "cli/cmd.h"
 
-extern const struct tg_cmd tg_cmd_init;
+extern const struct tg_cmd tg_cmd_check;
 extern const struct tg_cmd tg_cmd_doctor;
-extern const struct tg_cmd tg_cmd_completion;
+extern const struct tg_cmd tg_cmd_exec;
+extern const struct tg_cmd tg_cmd_extend;
 extern const struct tg_cmd tg_cmd_hosts;
+extern const struct tg_cmd tg_cmd_init;
 extern const struct tg_cmd tg_cmd_inventory_check;
 extern const struct tg_cmd tg_cmd_keep;
+extern const struct tg_cmd tg_cmd_lock;
+extern const struct tg_cmd tg_cmd_locks;
+extern const struct tg_cmd tg_cmd_log;
 extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_shard;
-extern const struct tg_cmd tg_cmd_tables;
-extern const struct tg_cmd tg_cmd_tables_complete;
+extern const struct tg_cmd tg_cmd_unlock;
 
 #endif

@@ -81,6 +81,8 @@ static const char *cause_of(int code)
         return "store-unreachable";
     case TG_E_SESSION:
         return "session-expired";
+    case TG_E_NOENT:
+        return "no-store";
     case TG_E_PERM:
         return "not-allowed";
     case TG_E_CONFIG:

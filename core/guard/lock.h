@@ -69,6 +69,10 @@ typedef void (*tg_wait_fn)(void *data, const struct tg_lock *lock, const struct 
 int tg_lock_take(struct tg_guard *guard, const struct tg_lock_request *request, int64_t wait_ms, tg_wait_fn tell, void *data,
                  struct tg_lock *out, struct tg_error *e);
 
+/* Waits until the lock's record changes or goes, at most until the deadline: for those whom it holds. 0 also when the time passed.
+ * TG_E_CANCELLED, TG_E_SESSION. */
+int tg_lock_await_change(struct tg_guard *guard, const struct tg_lock *lock, int64_t deadline, struct tg_error *e);
+
 /* The lock of that id; TG_E_NOENT when there is none. *out is the caller's. */
 int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e);
 

@@ -185,7 +185,42 @@ static void on_gone(void *data, enum tg_watch_event event, const char *path)
     *(bool *) data = true;
 }
 
-/* Until one of them changes, or the deadline. TG_E_CANCELLED when interrupted. */
+/* Turns the loop until the flag is set, or the deadline. TG_E_CANCELLED when interrupted. */
+static int wait_for_flag(struct tg_guard *guard, const bool *flag, int64_t deadline, struct tg_error *e)
+{
+    struct tg_loop *loop = tg_store_loop(guard->store);
+
+    while (!*flag && tg_store_deadline(guard->store, 0) < deadline) {
+        if (tg_loop_turn(loop, deadline - tg_store_deadline(guard->store, 0)) == TG_E_CANCELLED)
+            return tg_fail(e, TG_E_CANCELLED, "interrupted");
+        if (tg_store_state(guard->store) == TG_SESSION_EXPIRED)
+            return tg_fail(e, TG_E_SESSION, "the session has expired");
+    }
+    return 0;
+}
+
+/* Arms a watch; *out_gone is set now when the node is not there, or later when it changes. */
+static int watch_node(struct tg_guard *guard, const char *path, bool *out_gone, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_node node;
+    int rc = tg_store_read_watch(guard->store, path, on_gone, out_gone, tg_guard_deadline(guard), &node, &why);
+
+    if (rc == TG_E_NOENT)
+        *out_gone = true;
+    else if (rc)
+        return tg_fail(e, rc, "%s", why.message);
+    else
+        tg_node_release(&node);
+    return 0;
+}
+
+static int64_t at_most(int64_t deadline, int64_t other)
+{
+    return deadline < other ? deadline : other;
+}
+
+/* Until one of them changes, or the deadline. */
 static int wait_for_change(struct tg_guard *guard, const struct tg_waits *waits, int64_t deadline, struct tg_error *e)
 {
     bool gone = false;
@@ -193,29 +228,32 @@ static int wait_for_change(struct tg_guard *guard, const struct tg_waits *waits,
     int64_t again = tg_store_deadline(guard->store, LOOK_AGAIN_MS);
 
     for (size_t i = 0; !rc && !gone && i < waits->n && i < WATCHES_MAX; i++) {
-        char parent[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
-        struct tg_node node;
-        tg_tree_scope_path(ROOT, &waits->v[i].scope, parent, sizeof parent);
-        if (waits->v[i].scope.kind != TG_SCOPE_FLEET)
-            *strrchr(parent, '/') = '\0'; /* a permit lies in the bucket itself */
-        snprintf(path, sizeof path, "%s/%s", parent, waits->v[i].permit.id);
-        rc = tg_store_read_watch(guard->store, path, on_gone, &gone, tg_guard_deadline(guard), &node, e);
-        if (rc == TG_E_NOENT) {
-            gone = true;
-            rc = 0;
-        } else if (!rc) {
-            tg_node_release(&node);
-        }
+        char folder[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
+        const struct tg_scope *s = &waits->v[i].scope;
+        if (tg_tree_has_buckets(s->kind))
+            tg_tree_bucket_path(ROOT, s, folder, sizeof folder);
+        else
+            tg_tree_index_path(ROOT, s->kind, folder, sizeof folder);
+        snprintf(path, sizeof path, "%s/%s", folder, waits->v[i].permit.id);
+        rc = watch_node(guard, path, &gone, e);
     }
-    if (deadline > again)
-        deadline = again;
-    while (!rc && !gone && tg_store_deadline(guard->store, 0) < deadline) {
-        if (tg_loop_turn(tg_store_loop(guard->store), deadline - tg_store_deadline(guard->store, 0)) == TG_E_CANCELLED)
-            rc = tg_fail(e, TG_E_CANCELLED, "interrupted");
-        if (!rc && tg_store_state(guard->store) == TG_SESSION_EXPIRED)
-            rc = tg_fail(e, TG_E_SESSION, "the session has expired");
-    }
+    if (!rc)
+        rc = wait_for_flag(guard, &gone, at_most(deadline, again), e);
     tg_store_unwatch(guard->store, on_gone, &gone);
+    return rc;
+}
+
+int tg_lock_await_change(struct tg_guard *guard, const struct tg_lock *lock, int64_t deadline, struct tg_error *e)
+{
+    char folder[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
+    bool changed = false;
+
+    tg_tree_scope_path("/locks", &lock->scopes.v[0], folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/%s", folder, lock->id);
+    int rc = watch_node(guard, path, &changed, e);
+    if (!rc)
+        rc = wait_for_flag(guard, &changed, at_most(deadline, tg_store_deadline(guard->store, LOOK_AGAIN_MS)), e);
+    tg_store_unwatch(guard->store, on_gone, &changed);
     return rc;
 }
 

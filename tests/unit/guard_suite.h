@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "guard/permit.h"
 #include "guard/tree.h"
+#include "store/cluster.h"
 
 #include <tagout/loop.h>
 #include <tagout/store.h>
@@ -40,12 +41,15 @@ static struct tg_store *open_another(void)
 
 static void init_tree(struct tg_store *s)
 {
-    struct tg_op ops[64] = {{.path = "/cluster", .data = GUARD_CLUSTER, .len = strlen(GUARD_CLUSTER)}};
+    struct tg_cluster cluster = {.id = "0123456789abcdef0123456789abcdef", .generation = 1, .state = TG_CLUSTER_LIVE};
+    char *text = tg_cluster_encode(&cluster);
+    struct tg_op ops[64] = {{.path = TG_CLUSTER_PATH, .data = text, .len = strlen(text)}};
     size_t n = 1 + tg_tree_init_ops(ops + 1, 63);
     struct tg_error e = TG_ERROR_INIT;
 
     cr_assert_leq(n, 64);
     cr_assert_eq(tg_store_multi(s, ops, n, tg_store_deadline(s, 20000), NULL, &e), 0, "%s", e.message);
+    free(text);
 }
 
 static void setup(void)

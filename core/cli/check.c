@@ -1,0 +1,184 @@
+/* tagout check: may this actor act here? */
+#include "cli/commands.h"
+
+#include "base/buf.h"
+#include "cli/guarding.h"
+#include "config/site.h"
+#include "fleet/inventory.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HARD_EXTRA_MS 250 /* past the deadline, for printing; then the process ends whatever it hangs in */
+
+static const struct tg_opt opts[] = {
+    {.name = "actor", .letter = 'a', .type = TG_OPT_STRING, .arg = "ACTOR", .complete = "actor",
+     .text = "Who asks: config-management, package-manager, autoscaler, reboot, or a word of your own. Required"},
+    {.name = "timeout", .letter = 't', .type = TG_OPT_DURATION, .arg = "TIME", .value = "3s", .text = "Answer UNKNOWN when there is no answer by then"},
+    {.name = "on-unknown", .type = TG_OPT_CHOICE, .arg = "POLICY", .choices = "hold|last-known|go", .value = "hold",
+     .text = "What an unknown means. Only hold is there yet: the answer is UNKNOWN, and the exit status 69"},
+    {.name = "explain", .letter = 'e', .type = TG_OPT_FLAG, .text = "Also print a sentence for people: who, why, since when, until when. Done by itself on a terminal"},
+    {.name = NULL},
+};
+
+/* --- the last line of defence: a store, a name server or a disk that hangs must not hang whoever asked --- */
+
+static struct {
+    char line[400];
+    int64_t ms;
+    atomic_bool answered; /* what is left is closing the store */
+} hard;
+
+static void *end_hard(void *unused)
+{
+    struct timespec t = {.tv_sec = hard.ms / 1000, .tv_nsec = hard.ms % 1000 * 1000000};
+
+    (void) unused;
+    nanosleep(&t, NULL);
+    if (atomic_load(&hard.answered))
+        return NULL;
+    (void) !write(STDERR_FILENO, hard.line, strlen(hard.line));
+    _exit(tg_exit_status(TG_E_UNKNOWN));
+}
+
+static void arm_hard_end(int64_t ms)
+{
+    pthread_t thread;
+    pthread_attr_t attr;
+
+    hard.ms = ms + HARD_EXTRA_MS;
+    snprintf(hard.line, sizeof hard.line, "TAGOUT-UNKNOWN store=- cause=no-answer detail=\"something hangs: no answer after %lld ms\"\n", (long long) ms);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    (void) pthread_create(&thread, &attr, end_hard, NULL);
+    pthread_attr_destroy(&attr);
+}
+
+/* --- asking --- */
+
+/* What the frame would prepare, but with failures as an answer: a guard that can't read its configuration does not know. */
+static int prepare(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"), .inventory = tg_opt_text(f, "inventory")};
+    int rc = f->config ? 0 : tg_config_load(&args, &f->problems, &f->config, e);
+
+    if (!rc && f->config->inventory && !f->inventory)
+        rc = tg_inventory_load(f->config->inventory, &f->problems, &f->inventory, e);
+    if (rc)
+        return rc;
+    struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
+    return tg_store_open(&o, &f->store, e);
+}
+
+static const char *cause_of_preparing(const struct tg_frame *f)
+{
+    return !f->config ? "configuration" : f->config->inventory && !f->inventory ? "inventory" : "store-unreachable";
+}
+
+static void unknown(struct tg_verdict *v, const char *cause, const struct tg_error *e)
+{
+    *v = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
+    snprintf(v->cause, sizeof v->cause, "%s", cause);
+}
+
+static json_t *verdict_json(const struct tg_verdict *v, const struct tg_scopes *scopes, const char *actor, int64_t now_ms)
+{
+    json_t *o = json_pack("{s:s,s:s,s:o}", "answer", tg_answer_name(v->answer), "actor", actor, "scopes", tg_cli_scopes_json(scopes));
+    json_t *locks = json_array();
+    char scope[TG_SCOPE_TEXT_SIZE];
+
+    for (size_t i = 0; i < v->locks.n; i++) {
+        json_t *l = tg_cli_lock_json(&v->locks.v[i], now_ms);
+        json_object_set_new(l, "scope", json_string(tg_scope_format(&v->locks.v[i].scopes.v[v->scope_of[i]], scope, sizeof scope)));
+        json_array_append_new(locks, l);
+    }
+    json_object_set_new(o, "locks", locks);
+    if (v->passed)
+        json_object_set_new(o, "passed_by_token", json_integer((json_int_t) v->passed));
+    if (v->answer == TG_ANSWER_UNKNOWN) {
+        json_object_set_new(o, "cause", json_string(v->cause));
+        json_object_set_new(o, "detail", json_string(v->error.message));
+        if (v->error.hint[0])
+            json_object_set_new(o, "hint", json_string(v->error.hint));
+    }
+    return o;
+}
+
+static int say(struct tg_frame *f, const struct tg_verdict *v, const struct tg_scopes *scopes, const char *actor, struct tg_error *e)
+{
+    static const int statuses[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
+    int64_t now = tg_wall_ms(tg_clock_real());
+    struct tg_buf b = TG_BUF_INIT;
+
+    f->status = tg_exit_status(statuses[v->answer]);
+    tg_verdict_line(v, f->config ? f->config->store : "-", now, &b);
+    if (b.len)
+        fprintf(stderr, "%s\n", tg_buf_text(&b));
+    tg_buf_reset(&b);
+    if (f->json) {
+        tg_buf_release(&b);
+        return tg_print_json(verdict_json(v, scopes, actor, now), e);
+    }
+    tg_verdict_explain(v, now, &b);
+    if (tg_opt_flag(f, "explain") || (f->out_tty && v->answer != TG_ANSWER_GO))
+        fputs(tg_buf_text(&b), stdout);
+    tg_buf_release(&b);
+    return 0;
+}
+
+static int run_check(struct tg_frame *f, struct tg_error *e)
+{
+    const char *actor = tg_opt_text(f, "actor");
+    int64_t timeout = tg_opt_ms(f, "timeout");
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_verdict v;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (!actor)
+        return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
+    if (strcmp(tg_opt_text(f, "on-unknown"), "hold") != 0)
+        return tg_fail(e, TG_E_USAGE, "--on-unknown %s is not there yet; only hold is", tg_opt_text(f, "on-unknown"));
+    int rc = tg_actor_check(actor, e);
+    if (rc)
+        return rc;
+    arm_hard_end(timeout);
+    if ((rc = prepare(f, &why)) != 0) {
+        unknown(&v, cause_of_preparing(f), &why);
+    } else if ((rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why)) == TG_E_USAGE) {
+        *e = why;
+        tg_scopes_release(&scopes);
+        return rc;
+    } else if (rc) {
+        unknown(&v, "own-groups", &why);
+    } else {
+        struct tg_guard g = tg_cli_guard(f, timeout);
+        struct tg_question q = {.scopes = &scopes, .actor = actor, .tokens = getenv("TAGOUT_TOKEN")};
+        tg_check(&g, &q, tg_store_deadline(f->store, timeout), &v);
+    }
+    rc = say(f, &v, &scopes, actor, e);
+    fflush(stdout);
+    atomic_store(&hard.answered, true);
+    tg_verdict_release(&v);
+    tg_scopes_release(&scopes);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_check = {
+    .name = "check",
+    .args = "--actor ACTOR [SCOPE…]",
+    .brief = "ask whether an actor may act: GO, HELD or UNKNOWN",
+    .details = "Asks whether a lock holds ACTOR on the scopes, or on this host when none is named. Exit status 0: go; 75: held, and one line on stderr "
+               "says by whom and why; 69: it can't be proven that there is no lock, so don't act. It only reads. An answer is true when it "
+               "is given, not for what you do next: use exec for that.",
+    .examples = "  $ tagout check --actor autoscaler service:autoscaler && scale-in\n  $ tagout check --actor reboot || exit 0\n",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = TG_SCOPES_MAX,
+    .needs = TG_NEED_NOTHING,
+    .complete = "scope",
+    .exec = run_check,
+};

@@ -1,0 +1,242 @@
+/* tagout exec: run a command under a permit. */
+#include "cli/commands.h"
+
+#include "base/buf.h"
+#include "cli/guarding.h"
+#include "cli/under.h"
+#include "config/site.h"
+#include "guard/keeper.h"
+#include "guard/permit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TURN_MS 1000 /* the loop is looked at this often, whatever happens */
+
+static const struct tg_opt opts[] = {
+    {.name = "actor", .letter = 'a', .type = TG_OPT_STRING, .arg = "ACTOR", .complete = "actor",
+     .text = "Who acts: config-management, package-manager, autoscaler, reboot, or a word of your own. Required"},
+    {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "When held, wait at most this long for the locks to go; without it, not at all"},
+    {.name = NULL},
+};
+
+/* --- signals: passed on to the command --- */
+
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT};
+#define N_PASSED (sizeof passed_on / sizeof passed_on[0])
+static volatile sig_atomic_t came[N_PASSED];
+static struct tg_loop *woken;
+
+static void on_signal(int number)
+{
+    for (size_t i = 0; i < N_PASSED; i++)
+        if (passed_on[i] == number)
+            came[i] = 1;
+    tg_loop_interrupt(woken);
+}
+
+static void catch_signals(struct tg_loop *loop)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    woken = loop;
+    for (size_t i = 0; i < N_PASSED; i++)
+        (void) sigaction(passed_on[i], &act, NULL);
+}
+
+static void pass_on(struct tg_keeper *k)
+{
+    for (size_t i = 0; i < N_PASSED; i++)
+        if (came[i]) {
+            came[i] = 0;
+            tg_keeper_signal(k, passed_on[i]);
+        }
+}
+
+/* --- the permit --- */
+
+static void join_words(char *const *words, struct tg_buf *out)
+{
+    for (size_t i = 0; words[i]; i++)
+        tg_buf_printf(out, "%s%s", i ? " " : "", words[i]);
+}
+
+static void say_verdict(const struct tg_frame *f, const struct tg_verdict *v)
+{
+    struct tg_buf b = TG_BUF_INIT;
+
+    tg_verdict_line(v, f->config->store, tg_wall_ms(tg_loop_clock(f->loop)), &b);
+    fprintf(stderr, "%s\n", tg_buf_text(&b));
+    tg_buf_release(&b);
+}
+
+/* Until it is given, or the time is over. f->status is set when it was not. */
+static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, struct tg_permit **out, struct tg_error *e)
+{
+    int64_t wait = tg_opt_ms(f, "wait"), until = tg_store_deadline(f->store, wait > 0 ? wait : 0);
+    bool told = false;
+
+    for (;;) {
+        struct tg_verdict v;
+        int rc = tg_permit_take(g, r, out, &v, NULL);
+        if (rc == TG_E_HELD && tg_store_deadline(f->store, 0) < until) {
+            if (!told)
+                say_verdict(f, &v);
+            told = true;
+            rc = tg_lock_await_change(g, &v.locks.v[0], until, e);
+            tg_verdict_release(&v);
+            if (rc)
+                return rc;
+            continue;
+        }
+        if (rc)
+            say_verdict(f, &v);
+        tg_verdict_release(&v);
+        f->status = tg_exit_status(rc == TG_E_HELD ? TG_E_HELD : TG_E_UNKNOWN);
+        return rc;
+    }
+}
+
+/* --- the command --- */
+
+/* Beats until the command has ended. Returns the reason when it had to be stopped. */
+static const char *watch(struct tg_frame *f, struct tg_permit *p, struct tg_keeper *k)
+{
+    int64_t every = tg_permit_beat_ms(p), last = 0, stop_ms, kill_ms, sent = 0;
+    const char *why = NULL;
+
+    while (tg_keeper_state(k, NULL) == TG_KEEPER_RUNNING) {
+        int64_t now = tg_mono_ms(tg_loop_clock(f->loop));
+        if (every != INT64_MAX && now - last >= every) {
+            tg_permit_beat(p);
+            last = now;
+        }
+        if (tg_loop_turn(f->loop, every < TURN_MS ? every : TURN_MS) == TG_E_CANCELLED) {
+            tg_loop_interrupt_clear(f->loop);
+            pass_on(k);
+        }
+        tg_permit_deadline(p, &stop_ms, &kill_ms);
+        if (!why && tg_permit_state(p)) {
+            why = tg_permit_state(p) == TG_E_SESSION ? "the session with the store has expired" : "the permit was taken away";
+            tg_keeper_stop(k);
+        }
+        if (!why && stop_ms > sent) {
+            tg_keeper_beat(k, stop_ms, kill_ms);
+            sent = stop_ms;
+        }
+    }
+    return why;
+}
+
+static void report(struct tg_frame *f, struct tg_keeper *k, const char *why)
+{
+    int status = 0;
+    enum tg_keeper_end end = tg_keeper_state(k, &status);
+
+    if (end == TG_KEEPER_LOST)
+        why = "the store could not be reached, so the permit could not be proven alive";
+    else if (end == TG_KEEPER_VANISHED)
+        why = "its keeper was killed";
+    if (end == TG_KEEPER_EXITED || !why) {
+        f->status = status;
+        return;
+    }
+    fprintf(stderr, "TAGOUT-LOST store=%s detail=\"the command was stopped: %s\"\n", f->config->store, why);
+    f->status = status ? status : tg_exit_status(TG_E_FAILED); /* it may have caught TERM and ended well; it is not well */
+}
+
+static int start(struct tg_frame *f, struct tg_permit *p, struct tg_keeper **out, struct tg_error *e)
+{
+    char fence[96];
+    int64_t generation, txid;
+
+    tg_permit_fence(p, &generation, &txid);
+    snprintf(fence, sizeof fence, "TAGOUT_FENCE=%lld:%lld", (long long) generation, (long long) txid);
+    const char *const add[] = {fence, NULL};
+    char **env = tg_cli_environment(add);
+    struct tg_keeper_spec spec = {.argv = (const char *const *) f->command, .search = getenv("PATH"), .env = (const char *const *) env,
+                                  .session_fd = tg_store_session_fd(f->store), .grace_ms = TG_KEEPER_GRACE_MS};
+    tg_permit_deadline(p, &spec.term_at_ms, &spec.kill_at_ms);
+    int rc = env ? tg_keeper_start(f->loop, &spec, out, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    tg_cli_environment_free(env);
+    return rc;
+}
+
+static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct tg_error *e)
+{
+    struct tg_guard g = tg_cli_guard(f, 0);
+    struct tg_buf what = TG_BUF_INIT;
+    struct tg_permit *p = NULL;
+    struct tg_keeper *k = NULL;
+    char owner[TG_OWNER_SIZE], host[65] = "";
+
+    tg_cli_owner(f, owner, sizeof owner);
+    (void) gethostname(host, sizeof host - 1);
+    join_words(f->command, &what);
+    struct tg_permit_request r = {.scopes = scopes, .actor = tg_opt_text(f, "actor"), .owner = owner, .host = host, .what = tg_buf_text(&what),
+                                  .tokens = getenv("TAGOUT_TOKEN")};
+    catch_signals(f->loop);
+    int rc = take(f, &g, &r, &p, e);
+    tg_buf_release(&what);
+    if (rc)
+        return rc == TG_E_CANCELLED ? tg_fail(e, rc, "interrupted; the command was not started") : 0;
+    rc = start(f, p, &k, e);
+    if (!rc) {
+        const char *why = watch(f, p, k);
+        report(f, k, why);
+        tg_keeper_free(k);
+    }
+    tg_permit_release(p);
+    return rc;
+}
+
+static int run_exec(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    const char *actor = tg_opt_text(f, "actor");
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = 0;
+
+    if (!actor)
+        rc = tg_fail(e, TG_E_USAGE, "who acts? --actor config-management, package-manager, autoscaler, reboot …");
+    else if (!f->command)
+        rc = tg_fail(e, TG_E_USAGE, "what is to be run? tagout exec --actor %s SCOPE… -- COMMAND…", actor);
+    if (!rc)
+        rc = tg_actor_check(actor, e);
+    if (!rc)
+        rc = tg_run_findable(f->command, e);
+    if (rc)
+        return rc;
+    rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why);
+    if (rc == TG_E_UNKNOWN) {
+        struct tg_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = why, .cause = "own-groups"};
+        say_verdict(f, &v);
+        f->status = tg_exit_status(rc);
+        rc = 0;
+    } else if (rc) {
+        *e = why;
+    } else {
+        rc = run_with(f, &scopes, e);
+    }
+    tg_scopes_release(&scopes);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_exec = {
+    .name = "exec",
+    .args = "--actor ACTOR [SCOPE…] -- COMMAND…",
+    .brief = "run a command unless a lock holds it, and hold locks off meanwhile",
+    .details = "Takes a permit for ACTOR on the scopes (this host when none is named), runs COMMAND, and gives the permit back. A lock that is taken meanwhile waits "
+               "for it. When held the command is not started, and the exit status is 75; 69 when it can't be proven that there is no "
+               "lock; else the command's own, 128+n when signal n ended it. When the permit can't be proven alive any more the command is stopped: TERM, "
+               "then KILL, with all that it started.",
+    .examples = "  $ tagout exec --actor autoscaler service:autoscaler -- scale-in.sh\n  $ tagout exec --actor package-manager --wait 10m -- apt-get -y upgrade\n",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = TG_SCOPES_MAX,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY | TG_TAKES_COMMAND,
+    .complete = "scope",
+    .exec = run_exec,
+};

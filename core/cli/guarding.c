@@ -1,0 +1,269 @@
+/* What the commands of locks and guards share: see guarding.h. */
+#include "cli/guarding.h"
+
+#include "base/buf.h"
+#include "config/site.h"
+#include "fleet/inventory.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+void tg_cli_owner(const struct tg_frame *f, char *out, size_t size)
+{
+    const struct passwd *pw = getpwuid(getuid());
+    const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL; /* set by anybody, but believed only of root */
+    const char *user = sudo && sudo[0] ? sudo : pw ? pw->pw_name : getenv("USER");
+    char host[65] = "";
+
+    if (gethostname(host, sizeof host - 1) != 0 || !host[0])
+        snprintf(host, sizeof host, "localhost");
+    if (f->config && f->config->owner)
+        snprintf(out, size, "%s", f->config->owner);
+    else
+        snprintf(out, size, "%.100s@%s", user && user[0] ? user : "unknown", host);
+}
+
+struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms)
+{
+    return (struct tg_guard) {.store = f->store, .inventory = f->inventory, .state_dir = f->config ? f->config->state_dir : NULL, .timeout_ms = timeout_ms};
+}
+
+/* The one host of the inventory whose name begins with this label; NULL when there is none, or more than one. */
+static const struct tg_host *by_label(const struct tg_inventory *inventory, const char *label)
+{
+    size_t n = 0, len = strlen(label);
+    const struct tg_host *hosts = tg_inventory_hosts(inventory, &n), *found = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (strncasecmp(hosts[i].name, label, len) == 0 && hosts[i].name[len] == '.') {
+            if (found)
+                return NULL;
+            found = &hosts[i];
+        }
+    return found;
+}
+
+int tg_cli_own_host(const struct tg_inventory *inventory, struct tg_scope *out, struct tg_error *e)
+{
+    char text[160], name[129] = "";
+    const struct tg_host *host = NULL;
+
+    if (gethostname(name, sizeof name - 1) != 0 || !name[0])
+        return tg_fail(e, TG_E_UNKNOWN, "this host has no name");
+    if (inventory) {
+        host = tg_inventory_host(inventory, name);
+        if (!host && !strchr(name, '.'))
+            host = by_label(inventory, name);
+        if (!host) {
+            tg_fail(e, TG_E_UNKNOWN, "this host, %s, is not in %s, so its groups are not known", name, tg_inventory_path(inventory));
+            tg_error_hint(e, "name it there, or say what is meant: tagout check --actor A host:NAME");
+            return TG_E_UNKNOWN;
+        }
+    }
+    snprintf(text, sizeof text, "host:%s", host ? host->name : name);
+    int rc = tg_scope_parse(text, out, e);
+    return rc ? rc : tg_scope_resolve(out, inventory, e);
+}
+
+int tg_cli_scopes(const struct tg_inventory *inventory, char **argv, int argc, struct tg_scopes *out, struct tg_error *e)
+{
+    struct tg_scope own;
+
+    if (argc > 0)
+        return tg_scopes_parse(out, (const char *const *) argv, (size_t) argc, inventory, e);
+    int rc = tg_cli_own_host(inventory, &own, e);
+    return rc ? rc : tg_scopes_add(out, &own, e);
+}
+
+int tg_cli_groups_known(const struct tg_scopes *scopes, const struct tg_inventory *inventory, struct tg_error *e)
+{
+    for (size_t i = 0; i < scopes->n; i++)
+        if (scopes->v[i].kind == TG_SCOPE_GROUP && !inventory) {
+            tg_fail(e, TG_E_CONFIG, "group:%s: which hosts these are is not known, as no inventory is configured", scopes->v[i].name);
+            tg_error_hint(e, "give --inventory FILE, or set inventory: in /etc/tagout/tagout.yaml");
+            return TG_E_CONFIG;
+        }
+    return 0;
+}
+
+/* --- showing --- */
+
+const char *tg_cli_when(int64_t wall_ms, int64_t now_ms, char *out, size_t size)
+{
+    time_t at = (time_t) (wall_ms / 1000), now = (time_t) (now_ms / 1000);
+    struct tm tm, today;
+
+    gmtime_r(&at, &tm);
+    gmtime_r(&now, &today);
+    if (tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday)
+        strftime(out, size, "%H:%M UTC", &tm);
+    else
+        strftime(out, size, "%Y-%m-%d %H:%M UTC", &tm);
+    return out;
+}
+
+void tg_cli_scope_list(const struct tg_scopes *scopes, struct tg_buf *out)
+{
+    char text[TG_SCOPE_TEXT_SIZE];
+
+    for (size_t i = 0; i < scopes->n; i++) {
+        const struct tg_scope *s = &scopes->v[i];
+        tg_buf_printf(out, "%s%s", i == 0 ? "" : i + 1 == scopes->n ? " and " : ", ", tg_scope_format(s, text, sizeof text));
+        if (s->kind == TG_SCOPE_GROUP && s->hosts && strlen(s->hosts) <= 120)
+            tg_buf_printf(out, " (%s)", s->hosts[0] ? s->hosts : "no hosts");
+        else if (s->kind == TG_SCOPE_GROUP && s->hosts)
+            tg_buf_printf(out, " (%zu hosts)", s->host_set.n);
+    }
+}
+
+json_t *tg_cli_scopes_json(const struct tg_scopes *scopes)
+{
+    char text[TG_SCOPE_TEXT_SIZE];
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < scopes->n; i++)
+        json_array_append_new(list, json_string(tg_scope_format(&scopes->v[i], text, sizeof text)));
+    return list;
+}
+
+json_t *tg_cli_time_json(int64_t wall_ms)
+{
+    char text[40];
+
+    tg_time_format(wall_ms - wall_ms % 1000, text, sizeof text);
+    return json_string(text);
+}
+
+json_t *tg_cli_lock_json(const struct tg_lock *l, int64_t now_ms)
+{
+    json_t *hold = json_array();
+
+    for (size_t i = 0; i < l->n_hold; i++)
+        json_array_append_new(hold, json_string(l->hold[i]));
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:b,s:o,s:o,s:{s:I,s:I}}", "lock", l->id, "state", tg_lock_state_name(l->state), "owner",
+                     l->owner, "reason", l->reason, "ticket", l->ticket, "since", tg_cli_time_json(l->since_ms), "until",
+                     tg_cli_time_json(l->until_ms), "overdue", tg_lock_is_overdue(l, now_ms), "release_at_expiry", l->release_at_expiry, "hold", hold,
+                     "scopes", tg_cli_scopes_json(&l->scopes), "fence", "generation", (json_int_t) l->generation, "txid", (json_int_t) l->txid);
+}
+
+/* Columns that a text takes: bytes that begin a character. */
+static int width_of(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char) *text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_cell(const char *text, int pad)
+{
+    fputs(text, stdout);
+    for (int n = width_of(text); n < pad; n++)
+        putchar(' ');
+}
+
+/* The last column: at most width columns of it. */
+static void print_rest(const char *text, int width)
+{
+    int n = 0;
+
+    if (width_of(text) <= width) {
+        puts(text);
+        return;
+    }
+    for (; *text && (n < width - 1 || ((unsigned char) *text & 0xc0) == 0x80); text++) {
+        n += ((unsigned char) *text & 0xc0) != 0x80;
+        if (n <= width - 1)
+            putchar(*text);
+    }
+    puts("…");
+}
+
+void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns)
+{
+    int widths[16] = {0}, used = 0;
+
+    for (size_t c = 0; c + 1 < n_columns; c++) {
+        widths[c] = width_of(head[c]);
+        for (size_t r = 0; r < n_rows; r++)
+            widths[c] = width_of(rows[r][c]) > widths[c] ? width_of(rows[r][c]) : widths[c];
+        used += widths[c] + 2;
+    }
+    for (size_t r = 0; r <= n_rows; r++) {
+        for (size_t c = 0; c + 1 < n_columns; c++)
+            print_cell(r ? rows[r - 1][c] : head[c], widths[c] + 2);
+        int room = f->out_tty && f->width - used > 20 ? f->width - used : 100000;
+        print_rest(r ? rows[r - 1][n_columns - 1] : head[n_columns - 1], room);
+    }
+}
+
+/* --- signals, environment --- */
+
+static struct tg_loop *signalled_loop;
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int number)
+{
+    signalled = number;
+    tg_loop_interrupt(signalled_loop);
+}
+
+void tg_cli_catch_signals(struct tg_loop *loop)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction act = {.sa_handler = on_signal};
+
+    signalled_loop = loop;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        (void) sigaction(numbers[i], &act, NULL);
+}
+
+int tg_cli_signalled(void)
+{
+    int n = signalled;
+
+    signalled = 0;
+    return n;
+}
+
+static bool replaces(const char *const *add, const char *entry)
+{
+    size_t len = strcspn(entry, "=") + 1;
+
+    for (size_t i = 0; add[i]; i++)
+        if (strncmp(add[i], entry, len) == 0)
+            return true;
+    return false;
+}
+
+char **tg_cli_environment(const char *const *add)
+{
+    size_t n = 0, m = 0;
+
+    while (environ[n])
+        n++;
+    while (add[m])
+        m++;
+    char **env = calloc(n + m + 1, sizeof *env);
+    size_t at = 0;
+    for (size_t i = 0; env && i < n; i++)
+        if (!replaces(add, environ[i]))
+            env[at++] = strdup(environ[i]);
+    for (size_t i = 0; env && i < m; i++)
+        env[at++] = strdup(add[i]);
+    return env;
+}
+
+void tg_cli_environment_free(char **env)
+{
+    for (size_t i = 0; env && env[i]; i++)
+        free(env[i]);
+    free(env);
+}

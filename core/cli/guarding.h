@@ -1,0 +1,38 @@
+/* What the commands of locks and guards share: who asks, about what, and how times are shown. */
+#ifndef TG_CLI_GUARDING_H
+#define TG_CLI_GUARDING_H
+
+#include "cli/cmd.h"
+#include "guard/check.h"
+
+/* USER@HOST of who runs this (through sudo: of who called it), or what the configuration says. size TG_OWNER_SIZE. */
+void tg_cli_owner(const struct tg_frame *f, char *out, size_t size);
+/* The guard's inputs from the frame. timeout_ms 0: the usual. */
+struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms);
+/* This host as a scope: its name in the inventory when there is one, else what the machine calls itself. TG_E_UNKNOWN when it is in none. */
+int tg_cli_own_host(const struct tg_inventory *inventory, struct tg_scope *out, struct tg_error *e);
+/* The arguments as scopes; without any: this host. TG_E_USAGE, TG_E_UNKNOWN. */
+int tg_cli_scopes(const struct tg_inventory *inventory, char **argv, int argc, struct tg_scopes *out, struct tg_error *e);
+/* Group locks need to know the hosts. TG_E_CONFIG. */
+int tg_cli_groups_known(const struct tg_scopes *scopes, const struct tg_inventory *inventory, struct tg_error *e);
+
+/* "17:20 UTC", with the date when it is not today. Returns out. */
+const char *tg_cli_when(int64_t wall_ms, int64_t now_ms, char *out, size_t size);
+/* "group:web (web[1-5]) and service:x"; appended. */
+struct tg_buf;
+void tg_cli_scope_list(const struct tg_scopes *scopes, struct tg_buf *out);
+json_t *tg_cli_scopes_json(const struct tg_scopes *scopes);
+json_t *tg_cli_lock_json(const struct tg_lock *lock, int64_t now_ms);
+/* "2026-11-22T17:20:00Z" as a JSON string. */
+json_t *tg_cli_time_json(int64_t wall_ms);
+/* Prints a table: rows of columns, as wide as they need; the last is cut at the terminal's width. */
+void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns);
+
+/* SIGINT, SIGTERM and SIGHUP interrupt the loop from now on; returned by tg_cli_signalled() once, 0 none. */
+void tg_cli_catch_signals(struct tg_loop *loop);
+int tg_cli_signalled(void);
+/* Adds NAME=value to a copy of the environment (replacing it); the caller frees the array and, as it likes, nothing else. */
+char **tg_cli_environment(const char *const *add);
+void tg_cli_environment_free(char **env);
+
+#endif

@@ -1,0 +1,239 @@
+/* tagout lock: take a lock, wait for those in flight, and hold it while a command runs if there is one. */
+#include "cli/commands.h"
+
+#include "base/buf.h"
+#include "cli/guarding.h"
+#include "cli/under.h"
+#include "config/site.h"
+#include "guard/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct tg_opt opts[] = {
+    {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why, for those whom it holds. Required"},
+    {.name = "for", .letter = 'f', .type = TG_OPT_DURATION, .arg = "TIME", .text = "How long it is needed, such as 3h. Required. Past it the lock is overdue, and holds all the same"},
+    {.name = "hold", .type = TG_OPT_LIST, .arg = "ACTOR,…", .complete = "actor", .text = "Which automation it holds; all when not given"},
+    {.name = "ticket", .letter = 't', .type = TG_OPT_STRING, .arg = "TICKET", .text = "Where more is written about it"},
+    {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "Wait at most this long for what is in flight, then take the lock back and exit with 75; without it, as long as it takes"},
+    {.name = "release-at-expiry", .type = TG_OPT_FLAG, .text = "End by itself when its time is over, by the clock of whoever asks"},
+    {.name = NULL},
+};
+
+/* --- whom it waits for --- */
+
+struct telling {
+    struct tg_frame *f;
+    bool told;
+    struct { char id[TG_REQUEST_ID_SIZE]; char label[96]; } *seen;
+    size_t n;
+};
+
+static void label_of(const struct tg_waited *w, char *out, size_t size)
+{
+    snprintf(out, size, "%s", w->scope.kind == TG_SCOPE_HOST ? w->scope.name : w->permit.actor);
+}
+
+static void tell_new(struct telling *t, const struct tg_waits *waits)
+{
+    int64_t now = tg_wall_ms(tg_loop_clock(t->f->loop));
+
+    fprintf(stderr, "  waiting for %zu in flight:\n", waits->n);
+    for (size_t i = 0; i < waits->n && i < 20; i++) {
+        const struct tg_waited *w = &waits->v[i];
+        char scope[TG_SCOPE_TEXT_SIZE], age[32];
+        tg_duration_format(now > w->permit.since_ms ? now - w->permit.since_ms : 0, age, sizeof age);
+        fprintf(stderr, "    %-18s %s  %s on %s, %s so far\n", w->permit.actor, tg_scope_format(&w->scope, scope, sizeof scope), w->permit.what,
+                w->permit.host, age);
+    }
+    if (waits->n > 20)
+        fprintf(stderr, "    and %zu more\n", waits->n - 20);
+}
+
+static bool still_there(const struct tg_waits *waits, const char *id)
+{
+    for (size_t i = 0; i < waits->n; i++)
+        if (strcmp(waits->v[i].permit.id, id) == 0)
+            return true;
+    return false;
+}
+
+static void remember(struct telling *t, const struct tg_waits *waits)
+{
+    free(t->seen);
+    t->seen = calloc(waits->n + 1, sizeof *t->seen);
+    t->n = t->seen ? waits->n : 0;
+    for (size_t i = 0; i < t->n; i++) {
+        memcpy(t->seen[i].id, waits->v[i].permit.id, sizeof t->seen[i].id);
+        label_of(&waits->v[i], t->seen[i].label, sizeof t->seen[i].label);
+    }
+}
+
+static void tell(void *data, const struct tg_lock *lock, const struct tg_waits *waits)
+{
+    struct telling *t = data;
+    size_t done = 0;
+
+    (void) lock;
+    if (t->f->json)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        if (!still_there(waits, t->seen[i].id))
+            fprintf(stderr, "%s%s done", done++ ? " · " : "  ", t->seen[i].label);
+    if (done)
+        fputc('\n', stderr);
+    if (waits->n && (!t->told || (waits->n > t->n - done)))
+        tell_new(t, waits);
+    t->told = true;
+    remember(t, waits);
+}
+
+/* --- taking it --- */
+
+static void announce(const struct tg_frame *f, const struct tg_scopes *scopes, int64_t for_ms, const char *const *hold, size_t n_hold)
+{
+    struct tg_buf b = TG_BUF_INIT;
+    char text[32];
+
+    if (f->json)
+        return;
+    tg_duration_format(for_ms, text, sizeof text);
+    tg_cli_scope_list(scopes, &b);
+    fprintf(stderr, "Locking %s for %s, ", tg_buf_text(&b), text);
+    for (size_t i = 0; i < n_hold; i++)
+        fprintf(stderr, "%s%s", i ? ", " : "", hold[i]);
+    fprintf(stderr, "%s.\n", n_hold ? "" : "all automation");
+    tg_buf_release(&b);
+}
+
+static int result(struct tg_frame *f, const struct tg_lock *l, struct tg_error *e)
+{
+    char until[40], left[32];
+    int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
+    FILE *to = f->command ? stderr : stdout; /* the command's output is the command's */
+
+    if (f->json && !f->command)
+        return tg_print_json(tg_cli_lock_json(l, now), e);
+    tg_duration_format(l->until_ms - l->since_ms, left, sizeof left);
+    fprintf(to, "Locked  %s  until %s (in %s).\n", l->id, tg_cli_when(l->until_ms, now, until, sizeof until), left);
+    if (!f->command)
+        fprintf(to, "Unlock with: tagout unlock %s\n", l->id);
+    return 0;
+}
+
+static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *token, struct tg_lock *out, struct tg_error *e)
+{
+    char owner[TG_OWNER_SIZE];
+    struct telling t = {.f = f};
+    struct tg_guard g = tg_cli_guard(f, 0);
+    struct tg_lock_request r = {.scopes = scopes, .owner = owner, .reason = tg_opt_text(f, "reason"), .ticket = tg_opt_text(f, "ticket"),
+                                .for_ms = tg_opt_ms(f, "for"), .release_at_expiry = tg_opt_flag(f, "release-at-expiry"), .token = token};
+
+    r.n_hold = tg_opt_list(f, "hold", &r.hold);
+    tg_cli_owner(f, owner, sizeof owner);
+    announce(f, scopes, r.for_ms, r.hold, r.n_hold);
+    tg_cli_catch_signals(f->loop);
+    int rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, &t, out, e);
+    free(t.seen);
+    return rc;
+}
+
+/* --- holding it while a command runs --- */
+
+static int give_back(struct tg_frame *f, const struct tg_lock *l, struct tg_error *e)
+{
+    struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
+    char owner[TG_OWNER_SIZE];
+    int rc = tg_store_open(&o, &f->store, e);
+
+    tg_loop_interrupt_clear(f->loop);
+    tg_cli_owner(f, owner, sizeof owner);
+    struct tg_release_request r = {.id = l->id, .owner = owner, .reason = "its command has ended"};
+    struct tg_guard g = tg_cli_guard(f, 0);
+    if (!rc)
+        rc = tg_lock_release(&g, &r, NULL, e);
+    if (rc == TG_E_NOENT) { /* somebody broke it meanwhile: that is in the log, and nothing is left to do */
+        tg_error_clear(e);
+        fprintf(stderr, "tagout: the lock %s had been broken meanwhile: tagout log\n", l->id);
+        rc = 0;
+    }
+    if (rc)
+        tg_error_hint(e, "the command has ended with status %d; the lock %s stays: tagout unlock %s", f->status, l->id, l->id);
+    else
+        tg_token_forget(f->config->state_dir, l->id);
+    return rc;
+}
+
+static int hold_while(struct tg_frame *f, const struct tg_lock *l, const char *token, struct tg_error *e)
+{
+    const char *outer = getenv("TAGOUT_TOKEN");
+    char tokens[1024], fence[96], id[64];
+    struct tg_error why = TG_ERROR_INIT;
+
+    snprintf(tokens, sizeof tokens, "TAGOUT_TOKEN=%.800s%s%s", outer ? outer : "", outer && outer[0] ? "," : "", token);
+    snprintf(fence, sizeof fence, "TAGOUT_FENCE=%lld:%lld", (long long) l->generation, (long long) l->txid);
+    snprintf(id, sizeof id, "TAGOUT_LOCK=%s", l->id);
+    const char *const add[] = {tokens, fence, id, NULL};
+    if (tg_token_keep(f->config->state_dir, l->id, token, &why) != 0 && tg_opt_flag(f, "verbose"))
+        fprintf(stderr, "tagout: its token is not kept: %s\n", why.message);
+    tg_store_close(f->store); /* a lock needs no session; a laptop that sleeps meanwhile is no harm */
+    f->store = NULL;
+    tg_error_clear(&why);
+    int rc = tg_run_under(f->command, add, &f->status, &why);
+    int rc2 = give_back(f, l, rc ? &(struct tg_error) TG_ERROR_INIT : e);
+    if (!rc)
+        return rc2;
+    *e = why;
+    if (rc2)
+        tg_error_hint(e, "the lock %s stays: tagout unlock %s", l->id, l->id);
+    return rc;
+}
+
+static int run_lock(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_lock l;
+    char token[TG_TOKEN_SIZE] = "";
+    const char *reason = tg_opt_text(f, "reason");
+    int rc = 0;
+
+    if (!reason || !reason[0])
+        rc = tg_fail(e, TG_E_USAGE, "why? --reason \"move the ensemble to the new network\"");
+    else if (tg_opt_ms(f, "for") <= 0)
+        rc = tg_fail(e, TG_E_USAGE, "for how long? --for 3h");
+    if (!rc)
+        rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, e);
+    if (!rc)
+        rc = tg_cli_groups_known(&scopes, f->inventory, e);
+    if (!rc && f->command)
+        rc = tg_run_findable(f->command, e);
+    if (!rc && f->command)
+        rc = tg_token_make(token, e);
+    if (!rc)
+        rc = take(f, &scopes, f->command ? token : NULL, &l, e);
+    tg_scopes_release(&scopes);
+    if (rc)
+        return rc;
+    rc = result(f, &l, e);
+    if (!rc && f->command)
+        rc = hold_while(f, &l, token, e);
+    tg_lock_clear(&l);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_lock = {
+    .name = "lock",
+    .args = "SCOPE… --reason TEXT --for TIME [-- COMMAND…]",
+    .brief = "take a maintenance lock, and wait for what is in flight",
+    .details = "Takes one lock on all the scopes: fleet, group:NAME, host:NAME or service:NAME. From then on no automation that it holds starts there; "
+               "lock returns when what had started before has ended. The lock stays until unlock, whatever becomes of this process or host. "
+               "With a COMMAND it is held while that runs and released after it; the exit status is the command's.",
+    .examples = "  $ tagout lock group:zookeeper service:autoscaler --for 3h --ticket OPS-1234 \\\n      --reason \"move the ensemble to the new network\"\n"
+                "  $ tagout lock host:db7.example.com --hold reboot --for 20m --reason \"backup\" -- backup-now\n",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = TG_SCOPES_MAX,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY | TG_TAKES_COMMAND,
+    .complete = "scope",
+    .exec = run_lock,
+};

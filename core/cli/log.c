@@ -1,0 +1,96 @@
+/* tagout log: who locked, extended, released and broke what. */
+#include "cli/commands.h"
+
+#include "cli/guarding.h"
+
+#include <string.h>
+
+static const struct tg_opt opts[] = {
+    {.name = "number", .letter = 'n', .type = TG_OPT_INT, .arg = "N", .value = "50", .text = "At most the newest N entries"},
+    {.name = "since", .type = TG_OPT_DURATION, .arg = "TIME", .text = "Not older than this, such as 2d"},
+    {.name = NULL},
+};
+
+static const char *verb_for_people(const char *verb)
+{
+    static const struct { const char *verb, *shown; } words[] = {{"lock", "locked"}, {"unlock", "released"}, {"break", "BROKE"}, {"extend", "extended"},
+                                                                 {"withdraw", "withdrew"}, {"expire", "expired"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i].verb, verb) == 0)
+            return words[i].shown;
+    return verb;
+}
+
+static void print_entry(const struct tg_audit_entry *a)
+{
+    char at[40], scopes[TG_SCOPE_TEXT_SIZE + 16], until[40];
+    bool others = strcmp(a->owner, a->of) != 0, ends = strcmp(a->verb, "lock") == 0 || strcmp(a->verb, "extend") == 0;
+
+    tg_time_format(a->at_ms - a->at_ms % 1000, at, sizeof at);
+    tg_time_format(a->until_ms - a->until_ms % 1000, until, sizeof until);
+    printf("%s  %s %s %s %s", at, a->owner, verb_for_people(a->verb), a->lock, tg_scopes_format(&a->scopes, scopes, sizeof scopes));
+    if (others)
+        printf(" of %s", a->of);
+    if (ends)
+        printf(" until %s", until);
+    if (a->reason[0])
+        printf(": %s", a->reason);
+    printf("%s%s%s\n", a->ticket[0] ? " (" : "", a->ticket, a->ticket[0] ? ")" : "");
+}
+
+static json_t *entry_json(const struct tg_audit_entry *a)
+{
+    return json_pack("{s:o,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o}", "at", tg_cli_time_json(a->at_ms), "txid", (json_int_t) a->txid, "verb", a->verb,
+                     "lock", a->lock, "owner", a->owner, "of", a->of, "reason", a->reason, "ticket", a->ticket, "until",
+                     tg_cli_time_json(a->until_ms), "scopes", tg_cli_scopes_json(&a->scopes));
+}
+
+static int print_all(const struct tg_frame *f, const struct tg_audit *audit, struct tg_error *e)
+{
+    json_t *list = f->json ? json_array() : NULL;
+
+    if (!f->json && !audit->n)
+        puts("Nothing has happened there.");
+    if (!f->json && audit->more)
+        puts("… (older ones: --number)");
+    for (size_t i = 0; i < audit->n; i++)
+        if (f->json)
+            json_array_append_new(list, entry_json(&audit->v[i]));
+        else
+            print_entry(&audit->v[i]);
+    return f->json ? tg_print_json(list, e) : 0;
+}
+
+static int run_log(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_guard g = tg_cli_guard(f, 0);
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_audit audit;
+    int64_t since = tg_opt_ms(f, "since"), n = tg_opt_int(f, "number");
+    int rc = f->argc ? tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, e) : 0;
+
+    if (!rc && (n < 1 || n > 100000))
+        rc = tg_fail(e, TG_E_USAGE, "--number %lld: 1 to 100000", (long long) n);
+    if (!rc)
+        rc = tg_audit_read(&g, &scopes, since < 0 ? 0 : tg_wall_ms(tg_loop_clock(f->loop)) - since, (size_t) n, &audit, e);
+    tg_scopes_release(&scopes);
+    if (rc)
+        return rc;
+    rc = print_all(f, &audit, e);
+    tg_audit_release(&audit);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_log = {
+    .name = "log",
+    .args = "[SCOPE…]",
+    .brief = "show who locked, extended, released and broke what",
+    .details = "The audit of locks, newest last. Each entry was written in the same transaction as the deed.",
+    .examples = "  $ tagout log host:web1.example.com\n  $ tagout log --since 2d -o json\n",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = TG_SCOPES_MAX,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY,
+    .complete = "scope",
+    .exec = run_log,
+};
