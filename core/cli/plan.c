@@ -3,6 +3,7 @@
 #include "engine/plan_text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct tg_opt opts[] = {
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts will be reached: ssh, or local for this machine"},
@@ -24,16 +25,49 @@ static int print_json(const struct tg_plan *plan, const char *file, struct tg_er
     return tg_print_json(json_pack("{s:s,s:s,s:o}", "file", file, "summary", change, "plan", json), e);
 }
 
+/* A word of the command to type, quoted when a shell would take it for something else. */
+static void put_word(struct tg_buf *b, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-:,+@%=";
+
+    tg_buf_putc(b, ' ');
+    if (word[0] && !word[strspn(word, plain)]) {
+        tg_buf_puts(b, word);
+        return;
+    }
+    tg_buf_putc(b, '\'');
+    for (; *word; word++)
+        tg_buf_puts(b, *word == '\'' ? "'\\''" : (const char[]) {*word, '\0'});
+    tg_buf_putc(b, '\'');
+}
+
+/* The command that runs exactly this plan: with the options that made it. */
+static void put_command(struct tg_buf *b, const struct tg_frame *f, const struct tg_plan *plan, const char *file)
+{
+    static const char *const same[] = {"config", "inventory", "transport"};
+
+    tg_buf_puts(b, "tagout run");
+    put_word(b, file);
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        if (tg_opt_given(f, same[i])) {
+            tg_buf_printf(b, " --%s", same[i]);
+            put_word(b, tg_opt_text(f, same[i]));
+        }
+    tg_buf_printf(b, " --plan %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
+}
+
 static int print_text(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
 {
     struct tg_buf text = TG_BUF_INIT;
     int rc = tg_plan_text(plan, f->width, &text, e);
 
     if (!rc) {
-        fputs(tg_buf_text(&text), stdout);
-        printf("\nNothing has been changed. To run exactly this: tagout run %s --plan %.*s\n", file, TG_PLAN_DIGEST_SHORT,
-               plan->digest);
+        tg_buf_puts(&text, "\nNothing has been changed. To run exactly this: ");
+        put_command(&text, f, plan, file);
+        rc = tg_buf_ok(&text, e);
     }
+    if (!rc)
+        puts(tg_buf_text(&text));
     tg_buf_release(&text);
     return rc;
 }

