@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 
 extern const struct tg_cmd tg_cmd_check;
+extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;
 extern const struct tg_cmd tg_cmd_exec;
 extern const struct tg_cmd tg_cmd_extend;
@@ -17,6 +18,8 @@ extern const struct tg_cmd tg_cmd_locks;
 extern const struct tg_cmd tg_cmd_log;
 extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_shard;
+extern const struct tg_cmd tg_cmd_tables;
+extern const struct tg_cmd tg_cmd_tables_complete;
 extern const struct tg_cmd tg_cmd_unlock;
 
 #endif
