@@ -82,9 +82,11 @@ int tg_store_tree_make(struct tg_store *store, const char *by, const struct tg_o
     ops[0] = (struct tg_op) {.kind = TG_OP_CREATE, .path = TG_CLUSTER_PATH, .data = text, .len = strlen(text)};
     rc = tg_store_multi(store, ops, n, deadline, NULL, &first);
     free(text);
-    if (rc == TG_E_LOST)
-        rc = look_after_loss(store, &c, deadline, e);
-    else if (rc && e && !e->code)
+    if (rc == TG_E_LOST && (rc = look_after_loss(store, &c, deadline, e)) == TG_E_NOENT) {
+        tg_error_clear(e); /* it did not arrive */
+        rc = TG_E_LOST;
+    }
+    if (rc && rc == first.code && e)
         *e = first;
     if (!rc)
         *out = c;
