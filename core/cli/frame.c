@@ -21,11 +21,17 @@ static int load_config(struct tg_frame *f, struct tg_error *e)
 
 static int open_store(struct tg_frame *f, struct tg_error *e)
 {
+    char *auth;
     struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
 
     if (f->cmd->needs & TG_CREATES_STORE)
         o.flags |= TG_STORE_CREATE;
-    int rc = tg_store_open(&o, &f->store, e);
+    int rc = tg_config_read_auth(f->config, &auth, e);
+    if (rc)
+        return rc;
+    o.auth = auth;
+    rc = tg_store_open(&o, &f->store, e);
+    tg_config_forget_auth(auth);
     if (rc)
         tg_error_prefix(e, "store (%s)", f->config->store_from);
     return rc;

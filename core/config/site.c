@@ -16,9 +16,9 @@
 #define SESSION_MS 10000
 #define OWNER_MAX 128
 
-enum key { STORE, INVENTORY, STATE, SESSION, OWNER, SSH };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH };
 static const struct tg_yaml_key keys[] = {
-    [STORE] = {.name = "store"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
+    [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
@@ -31,7 +31,7 @@ static const struct tg_yaml_key ssh_keys[] = {
 
 const char *tg_config_key(size_t i)
 {
-    static const char *const names[] = {"store", "inventory", "state-dir", "session", "owner", "ssh.identity", "ssh.known-hosts",
+    static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
@@ -93,6 +93,13 @@ static int take_store(struct tg_config *c, const struct tg_yaml_node *node, stru
     }
     int rc = set(&c->store, text, e);
     return rc ? rc : set_from(&c->store_from, node, e);
+}
+
+static int take_store_auth(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    return tg_yaml_string(node, "store-auth", p, &text) ? set_path(&c->store_auth, node, text, e) : 0;
 }
 
 static int take_inventory(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
@@ -160,7 +167,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
         return 0; /* nothing but comments */
     tg_yaml_fields(root, "the configuration", keys, p, values);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
-    if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
+    if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
         (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
         return rc;
     return take_ssh(c, values[SSH], p, e);
@@ -270,6 +277,7 @@ void tg_config_free(struct tg_config *c)
         return;
     free(c->store);
     free(c->store_from);
+    free(c->store_auth);
     free(c->inventory);
     free(c->inventory_from);
     free(c->state_dir);

@@ -2,6 +2,7 @@
  * A site's configuration: /etc/tagout/tagout.yaml, then --config FILE, then the environment, then options; later wins, key by key.
  *
  *   store: zk://zk1:2181,zk2:2181/tagout
+ *   store-auth: store.auth                # one line, USER:PASSWORD, for nobody else's eyes
  *   inventory: inventory.yaml             # relative to this file
  *   state-dir: /var/lib/tagout
  *   session: 10s
@@ -22,6 +23,7 @@
 struct tg_config {
     char *store;           /* URL; never NULL */
     char *store_from;      /* who says so: "/etc/tagout/tagout.yaml:3:8", "TAGOUT_STORE", "--store", "default"; never NULL */
+    char *store_auth;      /* file with USER:PASSWORD for the store; NULL: none */
     char *inventory;       /* file or program; NULL: none is configured */
     char *inventory_from;  /* likewise; NULL with it */
     char *state_dir;       /* absolute; never NULL */
@@ -46,6 +48,12 @@ struct tg_config_args {
  */
 int tg_config_load(const struct tg_config_args *args, struct tg_problems *problems, struct tg_config **out, struct tg_error *e);
 void tg_config_free(struct tg_config *config);
+/*
+ * Reads store_auth into *out as struct tg_store_options wants it, "digest:USER:PASSWORD"; NULL when there is none. The caller clears
+ * and frees it: tg_config_forget_auth(). TG_E_CONFIG when the file is not there, others may read or write it, or it is not such a line.
+ */
+int tg_config_read_auth(const struct tg_config *config, char **out, struct tg_error *e);
+void tg_config_forget_auth(char *auth); /* NULL is fine */
 /* The i-th key that a file may have ("store", "ssh.identity", …), NULL behind the last: the man page is tested against it. */
 const char *tg_config_key(size_t i);
 

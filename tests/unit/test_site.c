@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -143,6 +144,43 @@ Test(site, mistakes_of_both_files_are_told_at_once)
     }
     cr_assert_str_eq(p.list[0].error.hint, "did you mean \"store\"?");
     tg_problems_release(&p);
+}
+
+static void auth_fails(const struct tg_config *c, const char *part)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    char *auth;
+
+    cr_assert_eq(tg_config_read_auth(c, &auth, &e), TG_E_CONFIG);
+    cr_assert(strstr(e.message, part), "%s", e.message);
+    cr_assert(!strstr(e.message, "secret") && !strstr(e.hint, "secret")); /* never in a message */
+    cr_assert_null(auth);
+}
+
+Test(site, the_password_is_taken_only_from_a_file_that_nobody_else_reads)
+{
+    struct tg_config c = {.store_auth = path_a};
+    char *auth;
+
+    write_file(path_a, sizeof path_a, "auth", "ops:secret:x\n");
+    chmod(path_a, 0640);
+    auth_fails(&c, "can be read or written by others (mode 640)");
+    chmod(path_a, 0600);
+    cr_assert_eq(tg_config_read_auth(&c, &auth, NULL), 0);
+    cr_assert_str_eq(auth, "digest:ops:secret:x");
+    tg_config_forget_auth(auth);
+    static const char *const bad[] = {"", "secret\n", ":secret\n", "ops:\n", "ops:secret\nmore\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        write_file(path_a, sizeof path_a, "auth", bad[i]);
+        auth_fails(&c, "is not one line USER:PASSWORD");
+    }
+    c.store_auth = dir;
+    auth_fails(&c, "is no regular file");
+    c.store_auth = (char[]) {"/nonexistent/auth"};
+    auth_fails(&c, "can't be read: No such file or directory");
+    c.store_auth = NULL;
+    cr_assert_eq(tg_config_read_auth(&c, &auth, NULL), 0);
+    cr_assert_null(auth);
 }
 
 Test(site, every_key_is_in_the_man_page)
