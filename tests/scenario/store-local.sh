@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# The embedded store from the command line: init, doctor, and every state in which nobody may be told that there is no lock (P2).
+. "$(dirname "$0")/lib.sh"
+
+export TAGOUT_STATE_DIR=$tmp/state
+db=$tmp/store.db
+url=local:$db
+doctor() { run "$TAGOUT" doctor --store "$url" "$@"; }
+
+note "there is none yet"
+doctor
+expect_status 69
+expect_out "there is no store at $db"
+expect_out "tagout init --store $url"
+expect_true "asking makes nothing" test ! -e "$db"
+
+note "init, once"
+run "$TAGOUT" init --store "$url"
+expect_status 0
+expect_match 'Made a store at local:.*: cluster [0-9a-f]{8}, generation 1\.'
+run "$TAGOUT" init --store "$url"
+expect_status 1
+expect_err "there is a store at $url already: cluster"
+run "$TAGOUT" init --store "$url" --force
+expect_status 1
+doctor
+expect_status 0
+expect_match 'ok +cluster +[0-9a-f]{8}, generation 1, live'
+expect_match 'ok +locks +0 held'
+doctor -o json
+expect_status 0
+printf '%s' "$out" >"$tmp/doctor.json"
+expect_true "it is JSON, with every check" python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert {c["check"] for c in o["checks"]} >= {"configuration", "modules", "store", "cluster", "seen", "writing", "tree", "locks"}, o
+assert all(c["status"] in ("ok", "warn", "fail", "unknown") and c["text"] for c in o["checks"]), o
+' "$tmp/doctor.json"
+
+note "an old copy comes back"
+sqlite() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()' "$@"; }
+cp "$db" "$tmp/old.db"
+for _ in 1 2 3; do doctor; done
+rm -f "$TAGOUT_STATE_DIR"/seen/*.json # its bound of ten seconds is not waited for
+doctor
+expect_status 0
+cp "$db" "$tmp/new.db"
+rm "$db"; cp "$tmp/old.db" "$db"
+doctor
+expect_status 69
+expect_out older-than-seen
+rm "$db"; cp "$tmp/new.db" "$db"
+doctor
+expect_status 0
+
+note "an empty one in its place"
+rm -f "$db" "$db"-*
+run "$TAGOUT" init --store "$url"
+expect_status 69
+expect_err "but this host has seen cluster"
+doctor
+expect_status 69
+expect_out store-empty
+run "$TAGOUT" init --store "$url" --force
+expect_status 0
+doctor
+expect_status 0
+
+note "another cluster in its place"
+rm -f "$db" "$db"-*
+cp "$tmp/new.db" "$db"
+doctor
+expect_status 69
+expect_out other-cluster
+
+note "a mark that makes no sense"
+for mark in "$TAGOUT_STATE_DIR"/seen/*.json; do printf 'x' >"$mark"; done
+doctor
+expect_status 69
+expect_out "it is not known what this host has seen"
+expect_out "remove the file"
+rm -f "$TAGOUT_STATE_DIR"/seen/*.json
+doctor
+expect_status 0
+
+note "damage, a stranger, the future"
+sqlite "$db" 'PRAGMA user_version = 9'
+doctor
+expect_status 69
+expect_out "has format 9, this tagout knows 1"
+rm -f "$db" "$db"-*
+sqlite "$db" 'CREATE TABLE t (x)'
+doctor
+expect_status 69
+expect_out "no store of tagout"
+printf 'not a database, but long enough to be looked at as one %0200d' 1 >"$db"
+doctor
+expect_status 69
+expect_out "is no database"
+run "$TAGOUT" init --store "$url"
+expect_status 69
+expect_file_has "$db" "not a database"
+run "$TAGOUT" init --store local:relative.db
+expect_status 78
+run "$TAGOUT" init --store "local:$tmp/no/such/folder/store.db"
+expect_match 'can.t be made'
