@@ -109,3 +109,10 @@ cd elsewhere
 run "$TAGOUT" plan --config "$tmp/site.yaml" ../good.yaml
 expect_status 0
 expect_out "targets  @web: 10 hosts"
+
+note "the rollout that the demo plays is one"
+printf 'groups: {app: {hosts: "app[1-2]"}, cache: {hosts: "cache[1-3]"}}\n' >"$tmp/site-fleet.yaml"
+run "$TAGOUT" plan -i "$tmp/site-fleet.yaml" "$TAGOUT_SOURCE/contrib/examples/site/registry-move.yaml"
+expect_status 0
+expect_out "canary      1  –          2s      app1"
+expect_out "rest        4  2 at once  –       app2,cache[1-3]"
