@@ -297,10 +297,13 @@ static void on_pump(void *data)
         else if (rc < 0)
             tg_log(TG_LOG_WARN, "local", "%s", e.message);
     } while (rc != TG_LOCAL_BUSY && s->first && budget > 0);
-    if (rc == TG_LOCAL_BUSY)
+    if (rc == TG_LOCAL_BUSY) {
         retry(s);
-    else if (s->first)
-        tg_timer_start(s->pump, 0);
+    } else {
+        s->busy_since_ms = s->backoff_ms = 0;
+        if (s->first)
+            tg_timer_start(s->pump, 0);
+    }
     if (s->listens)
         tg_local_listen(s);
 }
