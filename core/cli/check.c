@@ -79,13 +79,13 @@ static const char *cause_of_preparing(const struct tg_frame *f)
     return !f->config ? "configuration" : f->config->inventory && !f->inventory ? "inventory" : "store-unreachable";
 }
 
-static void unknown(struct tg_verdict *v, const char *cause, const struct tg_error *e)
+static void unknown(struct tg_guard_verdict *v, const char *cause, const struct tg_error *e)
 {
-    *v = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
+    *v = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
     snprintf(v->cause, sizeof v->cause, "%s", cause);
 }
 
-static json_t *verdict_json(const struct tg_verdict *v, const struct tg_scopes *scopes, const char *actor, int64_t now_ms)
+static json_t *verdict_json(const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, int64_t now_ms)
 {
     json_t *o = json_pack("{s:s,s:s,s:o}", "answer", tg_answer_name(v->answer), "actor", actor, "scopes", tg_cli_scopes_json(scopes));
     json_t *locks = json_array();
@@ -108,7 +108,7 @@ static json_t *verdict_json(const struct tg_verdict *v, const struct tg_scopes *
     return o;
 }
 
-static int say(struct tg_frame *f, const struct tg_verdict *v, const struct tg_scopes *scopes, const char *actor, struct tg_error *e)
+static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, struct tg_error *e)
 {
     static const int statuses[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
     int64_t now = tg_wall_ms(tg_clock_real());
@@ -135,7 +135,7 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     const char *actor = tg_opt_text(f, "actor");
     int64_t timeout = tg_opt_ms(f, "timeout");
     struct tg_scopes scopes = TG_SCOPES_INIT;
-    struct tg_verdict v;
+    struct tg_guard_verdict v;
     struct tg_error why = TG_ERROR_INIT;
 
     if (!actor)

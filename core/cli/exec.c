@@ -63,7 +63,7 @@ static void join_words(char *const *words, struct tg_buf *out)
         tg_buf_printf(out, "%s%s", i ? " " : "", words[i]);
 }
 
-static void say_verdict(const struct tg_frame *f, const struct tg_verdict *v)
+static void say_verdict(const struct tg_frame *f, const struct tg_guard_verdict *v)
 {
     struct tg_buf b = TG_BUF_INIT;
 
@@ -79,7 +79,7 @@ static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_r
     bool told = false;
 
     for (;;) {
-        struct tg_verdict v;
+        struct tg_guard_verdict v;
         int rc = tg_permit_take(g, r, out, &v, NULL);
         if (rc == TG_E_HELD && tg_store_deadline(f->store, 0) < until) {
             if (!told)
@@ -211,7 +211,7 @@ static int run_exec(struct tg_frame *f, struct tg_error *e)
         return rc;
     rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why);
     if (rc == TG_E_UNKNOWN) {
-        struct tg_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = why, .cause = "own-groups"};
+        struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = why, .cause = "own-groups"};
         say_verdict(f, &v);
         f->status = tg_exit_status(rc);
         rc = 0;

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *tg_answer_name(enum tg_answer answer)
+const char *tg_answer_name(enum tg_guard_answer answer)
 {
     static const char *const names[] = {[TG_ANSWER_GO] = "go", [TG_ANSWER_HELD] = "held", [TG_ANSWER_UNKNOWN] = "unknown"};
 
     return names[answer];
 }
 
-void tg_verdict_release(struct tg_verdict *verdict)
+void tg_verdict_release(struct tg_guard_verdict *verdict)
 {
     tg_locks_release(&verdict->locks);
     free(verdict->scope_of);
@@ -37,7 +37,7 @@ static int stricter(const struct tg_lock *a, const struct tg_lock *b, int64_t wa
     return strcmp(a->id, b->id);
 }
 
-int tg_decide(const struct tg_question *q, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_verdict *out, struct tg_error *e)
+int tg_decide(const struct tg_question *q, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_guard_verdict *out, struct tg_error *e)
 {
     out->locks.v = calloc(n + 1, sizeof *out->locks.v);
     out->scope_of = calloc(n + 1, sizeof *out->scope_of);
@@ -94,20 +94,20 @@ static const char *cause_of(int code)
     }
 }
 
-static void say_unknown(struct tg_guard *guard, int code, const struct tg_error *e, struct tg_verdict *out)
+static void say_unknown(struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out)
 {
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : cause_of(code));
 }
 
-void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_verdict *out)
+void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out)
 {
     struct tg_error e = TG_ERROR_INIT;
     struct tg_look *look = NULL;
     size_t n = 0;
 
-    *out = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN};
+    *out = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
     int rc = tg_look_run(guard, question->scopes, false, deadline, &look, &e);
     if (!rc) {
         struct tg_lock *locks = tg_look_locks(look, &n);
@@ -145,7 +145,7 @@ static void add_word(struct tg_buf *b, const char *text)
         add_quoted(b, text);
 }
 
-static void held_line(const struct tg_verdict *v, int64_t wall_ms, struct tg_buf *out)
+static void held_line(const struct tg_guard_verdict *v, int64_t wall_ms, struct tg_buf *out)
 {
     const struct tg_lock *l = &v->locks.v[0];
     char scope[TG_SCOPE_TEXT_SIZE], until[32];
@@ -163,7 +163,7 @@ static void held_line(const struct tg_verdict *v, int64_t wall_ms, struct tg_buf
         tg_buf_printf(out, " and %zu more", v->locks.n - 1);
 }
 
-void tg_verdict_line(const struct tg_verdict *v, const char *store_url, int64_t wall_ms, struct tg_buf *out)
+void tg_verdict_line(const struct tg_guard_verdict *v, const char *store_url, int64_t wall_ms, struct tg_buf *out)
 {
     if (v->answer == TG_ANSWER_HELD)
         held_line(v, wall_ms, out);
@@ -190,7 +190,7 @@ static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf
     tg_buf_printf(out, ": %s%s%s%s\n", l->reason, l->ticket[0] ? " (" : "", l->ticket, l->ticket[0] ? ")" : "");
 }
 
-void tg_verdict_explain(const struct tg_verdict *v, int64_t wall_ms, struct tg_buf *out)
+void tg_verdict_explain(const struct tg_guard_verdict *v, int64_t wall_ms, struct tg_buf *out)
 {
     if (v->answer == TG_ANSWER_GO && v->passed)
         tg_buf_printf(out, "Go: %zu lock%s here %s, and you bear the token.\n", v->passed, v->passed == 1 ? "" : "s", v->passed == 1 ? "holds" : "hold");

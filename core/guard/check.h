@@ -8,8 +8,8 @@
 
 #include "guard/lock.h"
 
-enum tg_answer { TG_ANSWER_GO, TG_ANSWER_HELD, TG_ANSWER_UNKNOWN };
-const char *tg_answer_name(enum tg_answer answer); /* "go", "held", "unknown" */
+enum tg_guard_answer { TG_ANSWER_GO, TG_ANSWER_HELD, TG_ANSWER_UNKNOWN };
+const char *tg_answer_name(enum tg_guard_answer answer); /* "go", "held", "unknown" */
 
 struct tg_question {
     const struct tg_scopes *scopes; /* resolved; for a host: with its groups where they are known */
@@ -17,8 +17,8 @@ struct tg_question {
     const char *tokens;             /* TAGOUT_TOKEN: separated by commas; NULL none */
 };
 
-struct tg_verdict {
-    enum tg_answer answer;
+struct tg_guard_verdict {
+    enum tg_guard_answer answer;
     struct tg_locks locks;          /* those that hold it, the strictest first: held longest, then oldest */
     size_t *scope_of;               /* per lock: which of its scopes is in the way */
     size_t passed;                  /* locks that the bearer of a token passed */
@@ -26,16 +26,16 @@ struct tg_verdict {
     struct tg_error error;          /* UNKNOWN: why */
     char cause[TG_CAUSE_SIZE];      /* UNKNOWN: in a word */
 };
-void tg_verdict_release(struct tg_verdict *verdict);
+void tg_verdict_release(struct tg_guard_verdict *verdict);
 
 /* Asks. Never fails: what can't be found out is the verdict UNKNOWN. deadline: tg_store_deadline(). */
-void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_verdict *out);
+void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out);
 
 struct tg_buf;
 /* The one line that survives every tool, without a line feed: "TAGOUT-HELD lock=… …" or "TAGOUT-UNKNOWN …"; "" for GO. What others wrote is
  * escaped: it can forge neither a field nor a line. */
-void tg_verdict_line(const struct tg_verdict *verdict, const char *store_url, int64_t wall_ms, struct tg_buf *out);
+void tg_verdict_line(const struct tg_guard_verdict *verdict, const char *store_url, int64_t wall_ms, struct tg_buf *out);
 /* A sentence or two for people: who, why, since when, until when. */
-void tg_verdict_explain(const struct tg_verdict *verdict, int64_t wall_ms, struct tg_buf *out);
+void tg_verdict_explain(const struct tg_guard_verdict *verdict, int64_t wall_ms, struct tg_buf *out);
 
 #endif

@@ -197,13 +197,13 @@ static void withdraw(struct tg_permit *p)
 
 /* --- taking it --- */
 
-int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_verdict *verdict, struct tg_error *e)
+int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_guard_verdict *verdict, struct tg_error *e)
 {
     struct tg_question q = {.actor = r->actor, .tokens = r->tokens};
     struct tg_permit *p = NULL;
     struct tg_error why = TG_ERROR_INIT;
 
-    *verdict = (struct tg_verdict) {.answer = TG_ANSWER_UNKNOWN};
+    *verdict = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
     guard->cause[0] = '\0';
     int rc = permit_new(guard, r, &p, &why);
     if (!rc)

@@ -21,7 +21,7 @@ struct tg_permit;
  * Takes one. 0: *out is held (free with tg_permit_release()), act now. TG_E_HELD: verdict tells by which locks, and nothing is left.
  * TG_E_UNKNOWN and others: not given; verdict tells. The verdict is always filled in; tg_verdict_release().
  */
-int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *request, struct tg_permit **out, struct tg_verdict *verdict,
+int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *request, struct tg_permit **out, struct tg_guard_verdict *verdict,
                    struct tg_error *e);
 /* The fencing token: generation and transaction id of the grant. */
 void tg_permit_fence(const struct tg_permit *permit, int64_t *out_generation, int64_t *out_txid);

@@ -87,7 +87,7 @@ struct tg_lock *tg_look_locks(struct tg_look *look, size_t *out_n);
 int64_t tg_look_generation(const struct tg_look *look);
 
 /* The pure decision: which of the locks hold it. Fills answer, locks (moved out of the array, whose slots are emptied), passed. */
-int tg_decide(const struct tg_question *question, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_verdict *out, struct tg_error *e);
+int tg_decide(const struct tg_question *question, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_guard_verdict *out, struct tg_error *e);
 
 /* Appends the creation of an audit entry, and of its folders unless have_day, have_minute. */
 struct tg_audit_slot {

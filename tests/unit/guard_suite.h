@@ -122,21 +122,21 @@ static char *lock_it(const char *scopes, const char *owner)
     return id;
 }
 
-static struct tg_verdict ask_of(struct tg_guard *guard, const char *scopes, const char *actor)
+static struct tg_guard_verdict ask_of(struct tg_guard *guard, const char *scopes, const char *actor)
 {
     struct tg_scopes list = scopes_of(scopes);
     struct tg_question q = {.scopes = &list, .actor = actor};
-    struct tg_verdict v;
+    struct tg_guard_verdict v;
 
     tg_check(guard, &q, tg_store_deadline(guard->store, 20000), &v);
     tg_scopes_release(&list);
     return v;
 }
 
-static enum tg_answer ask(const char *scopes, const char *actor)
+static enum tg_guard_answer ask(const char *scopes, const char *actor)
 {
-    struct tg_verdict v = ask_of(&g, scopes, actor);
-    enum tg_answer a = v.answer;
+    struct tg_guard_verdict v = ask_of(&g, scopes, actor);
+    enum tg_guard_answer a = v.answer;
 
     tg_verdict_release(&v);
     return a;
@@ -175,7 +175,7 @@ static int take_permit(struct tg_guard *guard, const char *scopes, const char *a
 {
     struct tg_scopes list = scopes_of(scopes);
     struct tg_permit_request r = {.scopes = &list, .actor = actor, .owner = "robot@h", .host = "h", .what = "scale-in.sh"};
-    struct tg_verdict v;
+    struct tg_guard_verdict v;
     int rc = tg_permit_take(guard, &r, out, &v, NULL);
 
     tg_verdict_release(&v);
@@ -295,7 +295,7 @@ GTEST(who_bears_the_token_passes_its_own_lock_only)
     struct tg_scopes list = scopes_of("host:a");
     struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000, .token = "SECRET"};
     struct tg_question q = {.scopes = &list, .actor = "x", .tokens = "OTHER,SECRET"};
-    struct tg_verdict v;
+    struct tg_guard_verdict v;
     struct tg_lock l;
 
     OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
@@ -506,7 +506,7 @@ GTEST(a_hostile_reason_forges_neither_field_nor_line)
     struct tg_buf b = TG_BUF_INIT;
 
     OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
-    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
     tg_verdict_line(&v, "memory:x", l.since_ms, &b);
     cr_assert(strstr(tg_buf_text(&b), " owner=\"a b\\\" until=never@h\" ticket=\"T 1\" until="), "%s", tg_buf_text(&b));
     cr_assert(strstr(tg_buf_text(&b), " reason=\"x\\\" lock=GOGOGO owner=\\\"root \\\\ ü\""), "%s", tg_buf_text(&b));
@@ -529,7 +529,7 @@ GTEST(a_store_that_was_never_initialised_is_unknown) /* P2 */
     OK(tg_store_list(g.store, "/lock-index", tg_store_deadline(g.store, 20000), &names, e));
     tg_names_release(&names);
     OK(tg_store_delete(g.store, "/cluster", TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
-    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
     cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
     cr_assert_str_eq(v.cause, "not-initialised");
     tg_verdict_release(&v);
@@ -546,7 +546,7 @@ GTEST(a_missing_lock_is_unknown_and_named) /* P2 */
     tg_tree_bucket(&list.v[0], bucket);
     snprintf(path, sizeof path, "/locks/service/%s/autoscaler/%s", bucket, id);
     OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
-    struct tg_verdict v = ask_of(&g, "service:autoscaler", "x");
+    struct tg_guard_verdict v = ask_of(&g, "service:autoscaler", "x");
     cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
     cr_assert_str_eq(v.cause, "fewer-locks-than-recorded");
     cr_assert(strstr(v.error.message, "says 1, the server counts 0: this copy is not whole"), "%s", v.error.message);
@@ -572,7 +572,7 @@ GTEST(a_record_that_is_not_understood_is_unknown) /* P2 */
     snprintf(path, sizeof path, "/locks/fleet/%s", id);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         OK(tg_store_write(g.store, path, bad[i], strlen(bad[i]), TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
-        struct tg_verdict v = ask_of(&g, "host:a", "x");
+        struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
         cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN, "%zu", i);
         cr_assert_str_eq(v.cause, "bad-record");
         tg_verdict_release(&v);

@@ -116,7 +116,7 @@ GTEST(a_store_that_does_not_answer_is_unknown) /* P2 */
     struct tg_memory_fault fault = {.times = -1, .action = TG_MEMORY_HANG};
     struct tg_scopes list = scopes_of("host:a");
     struct tg_question q = {.scopes = &list, .actor = "x"};
-    struct tg_verdict v;
+    struct tg_guard_verdict v;
 
     OK(tg_memory_fault_add(NAME, &fault, e));
     tg_check(&g, &q, tg_store_deadline(g.store, 3000), &v);
@@ -262,7 +262,7 @@ GTEST(overdue_locks_hold_unless_they_were_to_end) /* P3 */
     OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e));
     tg_lock_clear(&l);
     pass_time(5000);
-    struct tg_verdict v = ask_of(&g, "host:a", "x");
+    struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
     cr_assert_eq(v.answer, TG_ANSWER_HELD);
     tg_verdict_line(&v, "memory:guard", tg_wall_ms(tg_loop_clock(loop)), &b);
     cr_assert(strstr(tg_buf_text(&b), " overdue=yes "), "%s", tg_buf_text(&b));

@@ -118,7 +118,7 @@ Test(lock, the_strictest_comes_first)
     struct tg_scopes a = TG_SCOPES_INIT;
     struct tg_scope s = scope_of("host:a");
     struct tg_question q = {.scopes = &a, .actor = "x"};
-    struct tg_verdict v = {.answer = TG_ANSWER_UNKNOWN};
+    struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN};
     struct tg_lock locks[4] = {{.id = "SHARTX", .until_ms = 200}, {.id = "LXNGXX", .until_ms = 900}, {.id = "XVERDU", .until_ms = 50}, {.id = "GXNEXX", .state = TG_LOCK_RELEASED}};
 
     tg_scopes_add(&a, &s, NULL);
