@@ -5,7 +5,6 @@
 #include "cli/cmd.h"
 
 extern const struct tg_cmd tg_cmd_check;
-extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;
 extern const struct tg_cmd tg_cmd_exec;
 extern const struct tg_cmd tg_cmd_extend;
@@ -16,10 +15,11 @@ extern const struct tg_cmd tg_cmd_keep;
 extern const struct tg_cmd tg_cmd_lock;
 extern const struct tg_cmd tg_cmd_locks;
 extern const struct tg_cmd tg_cmd_log;
+extern const struct tg_cmd tg_cmd_abort;
 extern const struct tg_cmd tg_cmd_plan;
+extern const struct tg_cmd tg_cmd_run;
+extern const struct tg_cmd tg_cmd_status;
 extern const struct tg_cmd tg_cmd_shard;
-extern const struct tg_cmd tg_cmd_tables;
-extern const struct tg_cmd tg_cmd_tables_complete;
 extern const struct tg_cmd tg_cmd_unlock;
 
 #endif

@@ -328,6 +328,8 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
 
     if (!rc)
         rc = look_at_control(d, e);
+    if (!rc && d->o->ports->turn)
+        rc = d->o->ports->turn(d->o->ports->data, d, e);
     while (!rc && (a = next_answer(d)) != NULL) {
         rc = feed(d, a->event, e);
         free_answer(a);

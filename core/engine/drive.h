@@ -1,7 +1,7 @@
 /*
  * Driving a run: the ring around the machine (engine/run.h). It takes the seat, feeds what happens into the machine, writes events and
  * intents to the journal, and only then has the actions carried out. It knows neither transports nor locks: those are behind struct
- * tg_drive_ports, which tests fill in with a simulated fleet and drive_ports.h with the real one.
+ * tg_drive_ports, which tests fill in with a simulated fleet and ports.h with the real one.
  *
  * Everything happens at top level, between turns of the loop; what callbacks have to say they put into the inbox with tg_drive_answer().
  */
@@ -22,6 +22,8 @@ struct tg_drive_ports {
      * tg_drive_answer(), once, at once or later. A negative code ends the drive: the store is lost, or we are not to go on.
      */
     int (*begin)(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);
+    /* Called at top level once a round: for what callbacks have only recorded. May be NULL. */
+    int (*turn)(void *data, struct tg_drive *drive, struct tg_error *e);
     /* Drops what is under way: nothing is answered afterwards. What runs on hosts goes on there. */
     void (*drop)(void *data);
 };
@@ -53,7 +55,7 @@ int tg_drive(const struct tg_drive_options *options, struct tg_error *e);
 void tg_drive_answer(struct tg_drive *drive, const struct tg_run_event *event);
 /* From ports: the drive must end (a host has seen a newer controller). Only records. */
 void tg_drive_fail(struct tg_drive *drive, const struct tg_error *error);
-/* The clock of the run, for answers' at_ms is set by the drive itself. */
+/* The run's clock. Answers need no time: the drive gives them theirs. */
 int64_t tg_drive_now(const struct tg_drive *drive);
 
 #endif

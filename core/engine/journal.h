@@ -6,6 +6,8 @@
  *   /runs/ID/plan     number and size of the parts; /runs/ID/plan/0001 …: the plan's canonical JSON
  *   /runs/ID/control  what people want of it (abort). Its version is checked by each write that lets something start (P10)
  *   /runs/ID/journal  head: how many lines, in how many segments, and the sum of their bytes; /runs/ID/journal/00000001 …: the lines
+ *   /runs/ID/token    who bears it passes the run's locks: the tool that the run itself starts. Kept so that a resumed run has it; it tells
+ *                     nothing to those who may write here, since they could remove the locks as well
  *   /runs/ID/lease    ephemeral: somebody is in the seat
  *
  * A commit is one transaction: the record's version, the control's version when something starts, the head, the segments. So a line is in
@@ -58,9 +60,18 @@ enum tg_commit {
     TG_COMMIT_CONTROL /* refused, nothing written, pending kept: control has changed, and has been read anew */
 };
 
+/* What a run carries to hosts. */
+struct tg_run_tokens {
+    char own[65];     /* of the run's locks */
+    char all[1024];   /* that one, and those which the operator gave, separated by commas */
+};
+/* A fresh one; given: the operator's TAGOUT_TOKEN, or NULL. TG_E_DATA when that is too long. */
+int tg_run_tokens_make(const char *given, struct tg_run_tokens *out, struct tg_error *e);
+
 /* Makes a run of the plan: NAME-YYYYMMDD-N, the day in UTC. It has not begun, and the seat is free. */
-int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms,
-                      char out_id[TG_RUN_ID_SIZE], struct tg_error *e);
+int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const char *by, const struct tg_run_tokens *tokens, int64_t wall_ms,
+                      int64_t wait_ms, char out_id[TG_RUN_ID_SIZE], struct tg_error *e);
+int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg_error *e);
 /*
  * Reads a run whole: its record, its plan, and its journal replayed into a machine that the caller owns (the run borrows the plan: free
  * the run first). TG_E_NOENT: there is no such run. TG_E_DATA: it does not add up (the message says where): never act on it.

@@ -1,9 +1,11 @@
-/* What the two halves of the journal share: reading (journal.c) and writing (journal_write.c). */
+/* What the parts of the journal share: reading (journal.c), making (journal_make.c), writing (journal_write.c). */
 #ifndef TG_ENGINE_JOURNAL_INTERNAL_H
 #define TG_ENGINE_JOURNAL_INTERNAL_H
 
 #include "engine/journal.h"
 
+#define TG_PLAN_PART_MAX 262144 /* bytes of the plan in one node */
+#define TG_PLAN_PARTS_MAX 256   /* 64 MB: a plan for a million hosts */
 #define TG_SUM_START UINT64_C(0xcbf29ce484222325)
 
 uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len);

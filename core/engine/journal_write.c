@@ -1,4 +1,5 @@
 /* Runs in the store: the driver's seat, and appending to the journal. See journal.h. */
+#include "engine/holds.h"
 #include "engine/journal_internal.h"
 
 #include <stdio.h>
@@ -132,6 +133,24 @@ int tg_journal_prove(struct tg_journal *j, struct tg_error *e)
     path_of(j, "", path, sizeof path);
     const struct tg_op op = {.kind = TG_OP_CHECK, .path = path, .version = j->record_version};
     return tg_store_multi(j->store, &op, 1, tg_journal_deadline(j), NULL, e);
+}
+
+/* ---- tokens ---- */
+
+int tg_run_tokens_make(const char *given, struct tg_run_tokens *out, struct tg_error *e)
+{
+    struct tg_run_tokens t = {0};
+    int rc = tg_holds_token(t.own, e);
+
+    if (rc)
+        return rc;
+    if (given && given[strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,")])
+        return tg_fail(e, TG_E_DATA, "TAGOUT_TOKEN holds no tokens");
+    int n = snprintf(t.all, sizeof t.all, "%s%s%s", t.own, given && given[0] ? "," : "", given ? given : "");
+    if (n < 0 || (size_t) n >= sizeof t.all)
+        return tg_fail(e, TG_E_DATA, "TAGOUT_TOKEN is too long");
+    *out = t;
+    return 0;
 }
 
 /* ---- appending ---- */

@@ -178,8 +178,10 @@ static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_
     }
     if (ev->kind == TG_EV_BUSY)
         h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
-    if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY)
+    if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->started_ms = s->now_ms;
+        h->begun++;
+    }
 }
 
 /* 0, or TG_E_DATA for an event that answers nothing. */

@@ -77,7 +77,7 @@ enum tg_run_event_kind {
     TG_EV_BAKED,
     /* of a host */
     TG_EV_LOCKED,
-    TG_EV_LOCK_REFUSED, /* and nothing was left of it */
+    TG_EV_LOCK_REFUSED, /* nobody may rely on it; what there is of it is unlocked */
     TG_EV_GO,
     TG_EV_NO_GO,        /* the guard said HELD, or UNKNOWN */
     TG_EV_APPLIED,      /* changed, unchanged; for a dry run also would-change */
@@ -170,6 +170,7 @@ struct tg_run_host {
     enum tg_host_state end;     /* UNLOCKING, STUCK: how it ended. WAITING: not begun */
     size_t stage;
     int attempt;                /* of applying, from 1 */
+    int begun;                  /* how often it was started: names its lock */
     enum tg_outcome_kind outcome;
     int changed;
     char *lock;                 /* id; NULL when none is known */

@@ -134,7 +134,7 @@ static const struct tg_host_rule host_rules[] = {
     R(WAITING, START_DRY, GO(DRY_CHECKING, CHECK)),
 
     {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
-    R(LOCKING, LOCK_REFUSED, GO(HELD, NOTHING)),
+    R(LOCKING, LOCK_REFUSED, U(HELD)), /* it may be there all the same: one that waited in vain, one of a driver that died */
     R(LOCKING, WITHDRAWN, U(WAITING)), /* not GO: a driver that died before this one may have taken the lock */
     {TG_HOST_LOCKING, TG_EV_RESUMED, GO(LOCKING, LOCK), U(WAITING)},
 

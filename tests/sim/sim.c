@@ -224,11 +224,12 @@ static void judge(struct sim *s)
 static void make_tree(struct sim *s)
 {
     struct tg_error e = TG_ERROR_INIT;
+    const struct tg_run_tokens tokens = {.own = "A", .all = "A"};
 
     open_store(s, &s->admin);
     open_store(s, &s->store);
     must(s, tg_store_create(s->admin, "/runs", "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
-    must(s, tg_journal_create(s->admin, s->plan, "alice@ops1", tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, s->id, &e), &e, "create");
+    must(s, tg_journal_create(s->admin, s->plan, "alice@ops1", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, s->id, &e), &e, "create");
 }
 
 /* Until the run has ended and nothing is left over: at first with troubles, then without. */

@@ -1,0 +1,328 @@
+/* tagout run: executes a plan on the fleet, or goes on with a run that was left. */
+#include "cli/commands.h"
+#include "cli/guarding.h"
+#include "cli/run_view.h"
+#include "config/site.h"
+#include "engine/plan_internal.h"
+#include "engine/plan_text.h"
+#include "engine/ports.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAIT_MS 10000
+#define REDRAW_MS 250
+
+static const struct tg_opt opts[] = {
+    {.name = "dry-run", .letter = 'n', .type = TG_OPT_FLAG, .text = "Asks the tool on every host what it would change, and changes nothing"},
+    {.name = "yes", .letter = 'y', .type = TG_OPT_FLAG, .text = "Does not ask for the number of hosts; needed where there is no terminal"},
+    {.name = "plan", .type = TG_OPT_STRING, .arg = "DIGEST", .text = "Runs only if the plan still has this digest (its first 4 characters or more), as tagout plan showed it"},
+    {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts are reached: ssh, or local for this machine"},
+    {.name = "resume", .type = TG_OPT_STRING, .arg = "RUN", .text = "Goes on with a run that was paused, or whose driver died; looks at each host whose outcome is not known before anything is repeated", .complete = "run"},
+    {.name = "step-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "30m", .text = "How long the tool may take on one host"},
+    {.name = "connect-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "15s", .text = "How long reaching a host may take"},
+    {.name = "look-for", .type = TG_OPT_DURATION, .arg = "TIME", .value = "5m", .text = "How long a host whose connection broke is looked for, before its outcome is called unknown"},
+    {.name = "quiesce", .type = TG_OPT_DURATION, .arg = "TIME", .value = "10m", .text = "How long a host's lock waits for automation that is at work there"},
+    {.name = NULL},
+};
+
+static volatile sig_atomic_t stops;
+
+static void on_signal(int signal_number)
+{
+    (void) signal_number;
+    stops = stops + 1;
+}
+
+/* ---- showing ---- */
+
+struct show {
+    struct tg_frame *f;
+    struct tg_run_view view;
+    struct tg_buf buf;
+    int drawn;            /* lines on the terminal that the next drawing replaces */
+    int64_t drawn_ms;
+    bool told_pause;
+};
+
+static void draw(struct show *s, int64_t now_ms)
+{
+    tg_buf_reset(&s->buf);
+    if (s->drawn)
+        tg_buf_printf(&s->buf, "\033[%dA\033[J", s->drawn);
+    if (tg_run_view_block(&s->view, now_ms, &s->buf, NULL))
+        return;
+    s->drawn = 0;
+    for (const char *c = tg_buf_text(&s->buf); *c; c++)
+        s->drawn += *c == '\n';
+    fputs(tg_buf_text(&s->buf), stdout);
+    fflush(stdout);
+    s->drawn_ms = now_ms;
+}
+
+static void on_line(void *data, const struct tg_run *run, const json_t *line)
+{
+    struct show *s = data;
+
+    if (s->f->json) {
+        json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+    } else if (!s->f->out_tty) {
+        tg_buf_reset(&s->buf);
+        tg_run_view_line(run, line, &s->buf);
+        fputs(tg_buf_text(&s->buf), stdout);
+        fflush(stdout);
+    }
+}
+
+static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
+{
+    struct show *s = data;
+
+    if (!s->f->json && s->f->out_tty && now_ms - s->drawn_ms >= REDRAW_MS)
+        draw(s, now_ms);
+    if (stops && !s->told_pause && run->state == TG_RUN_PAUSING) {
+        fprintf(stderr, "Pausing: nothing new starts, what is in flight ends. Once more to leave at once.\n");
+        s->told_pause = true;
+        s->drawn = 0;
+    }
+}
+
+static int show_end(struct show *s, struct tg_error *e)
+{
+    int rc = 0;
+
+    if (s->f->json) {
+        json_t *o = tg_run_view_json(&s->view);
+        if (!o || json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF)
+            rc = tg_fail(e, TG_E_SYSTEM, "the output could not be written");
+        json_decref(o);
+        return rc;
+    }
+    if (s->f->out_tty)
+        draw(s, s->view.run->last_ms);
+    tg_buf_reset(&s->buf);
+    rc = tg_run_view_summary(&s->view, &s->buf, e);
+    fputs(tg_buf_text(&s->buf), stdout);
+    return rc;
+}
+
+/* ---- driving ---- */
+
+static int status_of(const struct tg_run *run)
+{
+    return tg_run_end(run) == TG_END_DONE ? 0 : 1;
+}
+
+static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const char *who, struct tg_error *e)
+{
+    struct show s = {.f = f, .view = {.run = run, .id = j->id, .width = f->width, .colour = f->colour, .driven = true}};
+    struct tg_drive_options o = {.journal = j, .run = run, .by = who, .ports = tg_ports_table(ports), .on_line = on_line, .on_tick = on_tick,
+                                 .tick_ms = REDRAW_MS, .data = &s, .stops = &stops};
+    struct sigaction act = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    int rc = tg_drive(&o, e);
+    s.view.driven = false;
+    if (!rc)
+        rc = show_end(&s, e);
+    else if (rc != TG_E_HELD)
+        tg_error_hint(e, "nothing is lost: steps under way go on on their hosts. Go on with: tagout run --resume %s", j->id);
+    if (!rc)
+        f->status = status_of(run);
+    tg_buf_release(&s.buf);
+    return rc;
+}
+
+static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_plan *plan, struct tg_run *run, const struct tg_run_tokens *tokens,
+                      struct tg_error *e)
+{
+    const struct tg_config *c = f->config;
+    char who[256], reason[256];
+    struct tg_holds *holds = NULL;
+    struct tg_ports *ports = NULL;
+
+    tg_cli_owner(f, who, sizeof who);
+    snprintf(reason, sizeof reason, "run %s: rollout %.100s", j->id, plan->name);
+    const struct tg_around *lock = plan->n_around ? &plan->around[0] : NULL;
+    const struct tg_holds_options ho = {.store = f->store, .inventory = f->inventory, .state_dir = c->state_dir, .wait_ms = WAIT_MS, .run = j->id,
+                                        .owner = j->by, .reason = reason, .token = tokens->own, .tokens = tokens->all,
+                                        .hold = lock ? lock->hold : NULL, .n_hold = lock ? lock->n_hold : 0};
+    int rc = tg_holds_new(&ho, &holds, e);
+    const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .run = run, .journal = j, .holds = holds, .tokens = tokens->all, .owner = j->by,
+                                        .transport = {.identity_file = c->ssh_identity, .known_hosts_file = c->ssh_known_hosts, .config_file = c->ssh_config},
+                                        .connect_ms = tg_opt_ms(f, "connect-timeout"), .step_ms = tg_opt_ms(f, "step-timeout"),
+                                        .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce")};
+    if (!rc)
+        rc = tg_ports_new(&po, &ports, e);
+    if (!rc)
+        rc = drive(f, j, run, ports, who, e);
+    tg_ports_free(ports);
+    tg_holds_free(holds);
+    return rc;
+}
+
+static int drive_run(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    struct tg_journal *j = NULL;
+    struct tg_plan *plan = NULL;
+    struct tg_run *run = NULL;
+    struct tg_run_tokens tokens = {0};
+    int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
+
+    if (rc)
+        return rc;
+    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run)) {
+        rc = tg_fail(e, TG_E_FAILED, "run %s has ended: %s", id, tg_run_end_name(tg_run_end(run)));
+        tg_error_hint(e, "look at it: tagout status %s", id);
+    }
+    if (!rc)
+        rc = tg_journal_tokens(j, &tokens, e);
+    if (!rc)
+        rc = with_holds(f, j, plan, run, &tokens, e);
+    explicit_bzero(&tokens, sizeof tokens);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    return rc;
+}
+
+/* ---- beginning ---- */
+
+static int check_digest(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
+{
+    const char *wanted = tg_opt_text(f, "plan");
+
+    if (!wanted)
+        return 0;
+    if (strlen(wanted) < 4)
+        return tg_fail(e, TG_E_USAGE, "--plan \"%s\" is too short: at least 4 characters of the digest", wanted);
+    if (strncmp(plan->digest, wanted, strlen(wanted)) == 0)
+        return 0;
+    tg_fail(e, TG_E_DATA, "the plan is not the one that was approved: its digest is %.12s, --plan says %.64s", plan->digest, wanted);
+    tg_error_hint(e, "the file, the inventory or the transport has changed since; look again: tagout plan %s", f->argv[0]);
+    return TG_E_DATA;
+}
+
+/* Every stage only asks. The plan is another one then. */
+static int make_dry(struct tg_plan *plan, struct tg_error *e)
+{
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        plan->stages[i].dry_run = true;
+        plan->stages[i].bake_ms = 0;
+    }
+    return tg_plan_seal(plan, e);
+}
+
+static size_t changing_hosts(const struct tg_plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_stages; i++)
+        n += plan->stages[i].dry_run ? 0 : plan->stages[i].count;
+    return n;
+}
+
+static int confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
+{
+    struct tg_buf text = TG_BUF_INIT;
+    char answer[64] = "", wanted[32];
+    size_t n = changing_hosts(plan);
+
+    if (tg_opt_flag(f, "yes") || n == 0)
+        return 0;
+    if (!isatty(STDIN_FILENO) || f->json) {
+        tg_fail(e, TG_E_USAGE, "%zu hosts would be changed, and there is no terminal to ask at", n);
+        tg_error_hint(e, "say --yes; with --plan DIGEST it is sure to be what you looked at");
+        return TG_E_USAGE;
+    }
+    int rc = tg_plan_text(plan, f->width, &text, e);
+    fputs(tg_buf_text(&text), stdout);
+    tg_buf_release(&text);
+    if (rc)
+        return rc;
+    printf("\n%zu host%s will be changed. Type the number of hosts to go on: ", n, n == 1 ? "" : "s");
+    fflush(stdout);
+    if (!fgets(answer, sizeof answer, stdin))
+        answer[0] = '\0';
+    answer[strcspn(answer, "\n")] = '\0';
+    snprintf(wanted, sizeof wanted, "%zu", n);
+    return strcmp(answer, wanted) == 0 ? 0 : tg_fail(e, TG_E_CANCELLED, "\"%.20s\" is not %s: nothing has been changed", answer, wanted);
+}
+
+static int begin_run(struct tg_frame *f, const struct tg_plan *plan, char id[TG_RUN_ID_SIZE], struct tg_error *e)
+{
+    struct tg_run_tokens tokens = {0};
+    char who[256];
+    int rc = tg_run_tokens_make(getenv("TAGOUT_TOKEN"), &tokens, e);
+    tg_cli_owner(f, who, sizeof who);
+    if (!rc)
+        rc = tg_journal_create(f->store, plan, who, &tokens, tg_wall_ms(tg_loop_clock(f->loop)), WAIT_MS, id, e);
+    explicit_bzero(&tokens, sizeof tokens);
+    return rc;
+}
+
+static int run_file(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_rollout *rollout = NULL;
+    struct tg_plan *plan = NULL;
+    char id[TG_RUN_ID_SIZE];
+    int rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
+
+    if (!rc)
+        rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
+    if (!rc)
+        rc = check_digest(f, plan, e);
+    if (!rc && tg_opt_flag(f, "dry-run"))
+        rc = make_dry(plan, e);
+    if (!rc)
+        rc = confirm(f, plan, e);
+    if (!rc)
+        rc = begin_run(f, plan, id, e);
+    if (!rc && !f->json)
+        printf("%s\n", id);
+    if (!rc)
+        rc = drive_run(f, id, e);
+    tg_plan_free(plan);
+    tg_rollout_free(rollout);
+    return rc;
+}
+
+static int run_exec(struct tg_frame *f, struct tg_error *e)
+{
+    const char *resume = tg_opt_text(f, "resume");
+
+    if (resume && f->argc)
+        return tg_fail(e, TG_E_USAGE, "--resume goes on with the plan that was approved: leave \"%s\" out", f->argv[0]);
+    if (resume)
+        return drive_run(f, resume, e);
+    if (!f->argc)
+        return tg_fail(e, TG_E_USAGE, "which rollout? name its FILE, or --resume RUN");
+    if (!f->inventory) {
+        tg_fail(e, TG_E_CONFIG, "no inventory is configured");
+        tg_error_hint(e, "--inventory FILE, or \"inventory:\" in %s", TG_CONFIG_FILE);
+        return TG_E_CONFIG;
+    }
+    return run_file(f, e);
+}
+
+const struct tg_cmd tg_cmd_run = {
+    .name = "run",
+    .args = "FILE | --resume RUN",
+    .brief = "make a change to the fleet, in the steps that a rollout describes",
+    .details = "Compiles the rollout FILE for today's inventory and carries it out: stage after stage, each host locked, changed by its configuration "
+               "management, verified and unlocked, never more at once than the limits allow. Too many failures halt it. Ctrl-C pauses it: nothing new "
+               "starts and what is in flight ends; a second one leaves at once. Whatever happens to this process, the run can be taken up again "
+               "with --resume, and no host is changed twice.",
+    .examples = "  $ tagout run openssl.yaml --plan 5f0c9a\n  $ tagout run openssl.yaml --dry-run\n  $ tagout run --resume openssl-20261122-1\n",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = 1,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY,
+    .complete = "file",
+    .exec = run_exec,
+};

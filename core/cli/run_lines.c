@@ -1,0 +1,131 @@
+/* A run as lines on a pipe, and as JSON: see run_view.h. */
+#include "cli/run_view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What people want to see go by; the rest is for the journal. */
+static const struct {
+    const char *event, *says;
+} words[] = {
+    {"locked", "locked"},          {"lock-refused", "could not be locked"}, {"no-go", "held"},
+    {"busy", "busy, tried again later"}, {"held", "held on the host"},      {"failed", "failed"},
+    {"unproven", "ended, and nothing proves how"}, {"not-sent", "not reached"}, {"lost", "connection lost, its step is looked for"},
+    {"absent", "its step had not begun"}, {"verified", "verified"},       {"not-verified", "not verified"},
+    {"inconclusive", "could not be verified"}, {"unlocked", "unlocked"},  {"unlock-failed", "could not be unlocked"},
+    {"withdrawn", "not begun after all"}, {"baked", "has baked"},
+};
+
+static const char *word_of(const char *event)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i].event, event) == 0)
+            return words[i].says;
+    return NULL;
+}
+
+static void add_applied(const json_t *line, struct tg_buf *out)
+{
+    const char *outcome = json_string_value(json_object_get(line, "outcome"));
+    json_int_t changed = json_integer_value(json_object_get(line, "changed"));
+    const char *text = json_string_value(json_object_get(line, "text"));
+
+    tg_buf_puts(out, outcome && strcmp(outcome, "would-change") == 0 ? "would change" : outcome ? outcome : "applied");
+    if (text)
+        tg_buf_printf(out, ": %s", text);
+    else if (changed > 0)
+        tg_buf_printf(out, ": %lld resource%s", (long long) changed, changed == 1 ? "" : "s");
+}
+
+static void add_run_line(const struct tg_run *run, const json_t *line, const char *event, struct tg_buf *out)
+{
+    const char *by = json_string_value(json_object_get(line, "by")), *text = json_string_value(json_object_get(line, "text"));
+
+    if (strcmp(event, "begin") == 0)
+        tg_buf_printf(out, "begun by %s: %zu hosts in %zu stage%s\n", by ? by : "?", run->plan->n_hosts, run->plan->n_stages,
+                      run->plan->n_stages == 1 ? "" : "s");
+    else if (strcmp(event, "resume") == 0)
+        tg_buf_printf(out, "taken up again by %s\n", by ? by : "?");
+    else if (strcmp(event, "pause") == 0)
+        tg_buf_puts(out, "pausing: nothing new starts, what is in flight ends\n");
+    else if (strcmp(event, "abort") == 0)
+        tg_buf_printf(out, "aborted by %s%s%s\n", by ? by : "?", text && text[0] ? ": " : "", text ? text : "");
+}
+
+void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out)
+{
+    const char *event = json_string_value(json_object_get(line, "ev"));
+    const char *host = json_string_value(json_object_get(line, "host")), *stage = json_string_value(json_object_get(line, "stage"));
+    const char *text = json_string_value(json_object_get(line, "text")), *lock = json_string_value(json_object_get(line, "lock"));
+
+    if (!event)
+        return;
+    const char *says = word_of(event);
+    bool applied = strcmp(event, "applied") == 0;
+    if (!host && !stage) {
+        add_run_line(run, line, event, out);
+        return;
+    }
+    if (!says && !applied)
+        return;
+    json_int_t h = json_integer_value(json_object_get(line, "h"));
+    if (host && h >= 0 && (size_t) h < run->plan->n_hosts)
+        stage = run->plan->stages[run->hosts[h].stage].name;
+    tg_buf_printf(out, "%-14s ", stage);
+    if (host)
+        tg_buf_printf(out, "%-24s ", host);
+    if (applied)
+        add_applied(line, out);
+    else
+        tg_buf_printf(out, "%s%s%s%s%s", says, lock ? " " : "", lock ? lock : "", text ? ": " : "", text ? text : "");
+    tg_buf_putc(out, '\n');
+}
+
+/* ---- JSON ---- */
+
+static json_t *host_json(const struct tg_run *run, size_t i)
+{
+    const struct tg_run_host *h = &run->hosts[i];
+    json_t *o = json_pack("{s:s,s:s}", "host", run->plan->hosts[i].name, "state", tg_host_state_name(h->state));
+
+    if (!o)
+        return NULL;
+    if (h->state == TG_HOST_STUCK || h->state == TG_HOST_UNLOCKING)
+        json_object_set_new(o, "end", json_string(tg_host_state_name(h->end)));
+    if (h->state == TG_HOST_DONE || h->state == TG_HOST_FAILED || h->state == TG_HOST_HELD) {
+        json_object_set_new(o, "outcome", json_string(tg_outcome_name(h->outcome)));
+        json_object_set_new(o, "changed", json_integer(h->changed));
+    }
+    if (h->lock)
+        json_object_set_new(o, "lock", json_string(h->lock));
+    if (h->text)
+        json_object_set_new(o, "text", json_string(h->text));
+    return o;
+}
+
+static json_t *stage_json(const struct tg_run *run, size_t i)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+    json_t *hosts = json_array();
+
+    for (size_t h = p->first; hosts && h < p->first + p->count; h++)
+        json_array_append_new(hosts, host_json(run, h));
+    return json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry-run", p->dry_run, "hosts", hosts);
+}
+
+json_t *tg_run_view_json(const struct tg_run_view *v)
+{
+    const struct tg_run *run = v->run;
+    json_t *stages = json_array();
+
+    for (size_t i = 0; stages && i < run->plan->n_stages; i++)
+        json_array_append_new(stages, stage_json(run, i));
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
+                          tg_run_state_name(run->state), "driven", v->driven, "started", (json_int_t) run->started_ms, "last", (json_int_t) run->last_ms,
+                          "failures", (json_int_t) tg_run_failures(run), "leftovers", (json_int_t) tg_run_leftovers(run), "stages", stages);
+    if (o && run->state == TG_RUN_ENDED)
+        json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
+    if (o && run->why)
+        json_object_set_new(o, "why", json_string(run->why));
+    return o;
+}

@@ -1,0 +1,25 @@
+/* A run for people's eyes: the block that is redrawn while it goes on, the summary at its end, a line a happening for a pipe. */
+#ifndef TG_CLI_RUN_VIEW_H
+#define TG_CLI_RUN_VIEW_H
+
+#include "base/buf.h"
+#include "engine/run.h"
+
+struct tg_run_view {
+    const struct tg_run *run;
+    const char *id;
+    int width;
+    bool colour;
+    bool driven; /* somebody is in its seat */
+};
+
+/* The state now: a line for the run, one a stage, failures folded. Lines fit the width. */
+int tg_run_view_block(const struct tg_run_view *view, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
+/* How it ended, or why it rests, with what is left and the command that mends it. */
+int tg_run_view_summary(const struct tg_run_view *view, struct tg_buf *out, struct tg_error *e);
+/* What one line of the journal says to people; nothing for what only machines care about. */
+void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out);
+/* The whole as JSON: new reference. */
+json_t *tg_run_view_json(const struct tg_run_view *view);
+
+#endif

@@ -1,0 +1,240 @@
+/* A run's locks and questions to the guard: see holds.h. */
+#include "engine/holds.h"
+
+#include "base/buf.h"
+#include "base/sha256.h"
+#include "guard/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTOR "config-management"
+
+/* A lock that was placed and is not confirmed yet. */
+struct placed {
+    struct placed *next;
+    size_t host;
+    struct tg_lock lock;
+};
+
+struct tg_holds {
+    struct tg_guard guard;
+    char *run, *owner, *reason, *token, *tokens;
+    const char **hold;
+    size_t n_hold;
+    struct placed *placed;
+};
+
+static char *copy(const char *text, bool *failed)
+{
+    char *c = text ? strdup(text) : NULL;
+
+    *failed |= text && !c;
+    return c;
+}
+
+int tg_holds_new(const struct tg_holds_options *o, struct tg_holds **out, struct tg_error *e)
+{
+    struct tg_holds *h = calloc(1, sizeof *h);
+    bool failed = !h;
+
+    if (h) {
+        h->guard = (struct tg_guard) {.store = o->store, .inventory = o->inventory, .state_dir = o->state_dir, .timeout_ms = o->wait_ms};
+        h->run = copy(o->run, &failed);
+        h->owner = copy(o->owner, &failed);
+        h->reason = copy(o->reason, &failed);
+        h->token = copy(o->token, &failed);
+        h->tokens = copy(o->tokens, &failed);
+        h->hold = calloc(o->n_hold + 1, sizeof *h->hold);
+        failed |= !h->hold;
+        for (size_t i = 0; !failed && i < o->n_hold; i++)
+            if ((h->hold[h->n_hold] = copy(o->hold[i], &failed)) != NULL)
+                h->n_hold++;
+    }
+    if (failed) {
+        tg_holds_free(h);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    *out = h;
+    return 0;
+}
+
+int tg_holds_token(char out[65], struct tg_error *e)
+{
+    return tg_random_id(out, TG_TOKEN_SIZE - 13, e);
+}
+
+static void forget(struct tg_holds *h, size_t host)
+{
+    for (struct placed **at = &h->placed, *p; (p = *at) != NULL;) {
+        if (p->host != host) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        tg_lock_clear(&p->lock);
+        free(p);
+    }
+}
+
+void tg_holds_free(struct tg_holds *h)
+{
+    if (!h)
+        return;
+    while (h->placed)
+        forget(h, h->placed->host);
+    for (size_t i = 0; i < h->n_hold; i++)
+        free((char *) h->hold[i]);
+    free(h->hold);
+    free(h->run);
+    free(h->owner);
+    free(h->reason);
+    free(h->token);
+    free(h->tokens);
+    free(h);
+}
+
+static int scope_of(const struct tg_holds *h, const char *name, struct tg_scopes *out, struct tg_error *e)
+{
+    char text[TG_SCOPE_TEXT_SIZE];
+    const char *texts[] = {text};
+
+    snprintf(text, sizeof text, "host:%.253s", name);
+    return tg_scopes_parse(out, texts, 1, h->guard.inventory, e);
+}
+
+static void request_id(const struct tg_holds *h, size_t host, const char *name, int begun, char out[TG_REQUEST_ID_SIZE])
+{
+    char text[512], hex[TG_SHA256_HEX];
+
+    snprintf(text, sizeof text, "%s|%zu|%s|%d", h->run, host, name, begun);
+    tg_sha256_hex(text, strlen(text), hex);
+    snprintf(out, TG_REQUEST_ID_SIZE, "%.32s", hex);
+}
+
+int tg_hold_place(struct tg_holds *h, size_t host, const char *name, int begun, int64_t for_ms, char out_id[TG_HOLD_ID_SIZE], struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    char id[TG_REQUEST_ID_SIZE];
+    struct placed *p = calloc(1, sizeof *p);
+    int rc = p ? scope_of(h, name, &scopes, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!rc) {
+        request_id(h, host, name, begun, id);
+        const struct tg_lock_request request = {.scopes = &scopes, .owner = h->owner, .reason = h->reason, .for_ms = for_ms, .hold = h->hold,
+                                                .n_hold = h->n_hold, .token = h->token, .request_id = id};
+        rc = tg_lock_place(&h->guard, &request, &p->lock, e);
+    }
+    tg_scopes_release(&scopes);
+    if (rc) {
+        free(p);
+        return rc;
+    }
+    forget(h, host);
+    p->host = host;
+    p->next = h->placed;
+    h->placed = p;
+    snprintf(out_id, TG_HOLD_ID_SIZE, "%.16s", p->lock.id);
+    return 0;
+}
+
+static void say_waits(const struct tg_waits *waits, char *text, size_t size)
+{
+    const struct tg_permit_record *p = &waits->v[0].permit;
+
+    snprintf(text, size, "waits for %s%s%.200s%s", p->actor, p->what[0] ? " (" : "", p->what, p->what[0] ? ")" : "");
+    if (waits->n > 1)
+        snprintf(text + strlen(text), size - strlen(text), " and %zu more", waits->n - 1);
+}
+
+int tg_hold_quiet(struct tg_holds *h, size_t host, char *text, size_t size, struct tg_error *e)
+{
+    struct tg_waits waits = {0};
+    struct placed *p = h->placed;
+
+    while (p && p->host != host)
+        p = p->next;
+    if (!p)
+        return tg_fail(e, TG_E_BUG, "host %zu has no lock to wait for", host);
+    int rc = tg_lock_conflicts(&h->guard, &p->lock, &waits, e);
+    if (rc)
+        return rc;
+    if (waits.n) {
+        say_waits(&waits, text, size);
+    } else {
+        rc = tg_lock_confirm(&h->guard, &p->lock, e);
+        if (!rc) {
+            rc = 1;
+            forget(h, host);
+        }
+    }
+    tg_waits_release(&waits);
+    return rc;
+}
+
+/* The id of the lock that an earlier driver placed; "" when there is none. */
+static int find_lock(struct tg_holds *h, size_t host, const char *name, int begun, char out_id[TG_HOLD_ID_SIZE], struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_locks locks = {0};
+    char id[TG_REQUEST_ID_SIZE];
+    int rc = scope_of(h, name, &scopes, e);
+
+    out_id[0] = '\0';
+    if (!rc)
+        rc = tg_lock_list(&h->guard, &scopes, &locks, e);
+    tg_scopes_release(&scopes);
+    if (rc)
+        return rc;
+    request_id(h, host, name, begun, id);
+    for (size_t i = 0; i < locks.n; i++)
+        if (strcmp(locks.v[i].request, id) == 0)
+            snprintf(out_id, TG_HOLD_ID_SIZE, "%.16s", locks.v[i].id);
+    tg_locks_release(&locks);
+    return 0;
+}
+
+int tg_hold_release(struct tg_holds *h, size_t host, const char *name, int begun, const char *id, struct tg_error *e)
+{
+    char found[TG_HOLD_ID_SIZE] = "";
+    struct tg_error own = TG_ERROR_INIT;
+    struct tg_lock gone = {0};
+    int rc = id ? 0 : find_lock(h, host, name, begun, found, e);
+
+    forget(h, host);
+    if (rc || (!id && !found[0]))
+        return rc;
+    const struct tg_release_request request = {.id = id ? id : found, .owner = h->owner};
+    rc = tg_lock_release(&h->guard, &request, &gone, &own);
+    if (!rc)
+        tg_lock_clear(&gone);
+    if (rc == TG_E_NOENT)
+        return 0;
+    if (rc && e && !e->code)
+        *e = own;
+    return rc;
+}
+
+enum tg_hold_answer tg_hold_ask(struct tg_holds *h, const char *name, char *text, size_t size)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_guard_verdict verdict = {0};
+    struct tg_buf line = TG_BUF_INIT;
+    enum tg_hold_answer answer = TG_HOLD_UNKNOWN;
+
+    if (scope_of(h, name, &scopes, &e)) {
+        snprintf(text, size, "%s", e.message);
+    } else {
+        const struct tg_question question = {.scopes = &scopes, .actor = ACTOR, .tokens = h->tokens};
+        tg_check(&h->guard, &question, tg_store_deadline(h->guard.store, h->guard.timeout_ms), &verdict);
+        answer = verdict.answer == TG_ANSWER_GO ? TG_HOLD_GO : verdict.answer == TG_ANSWER_HELD ? TG_HOLD_HELD : TG_HOLD_UNKNOWN;
+        tg_verdict_line(&verdict, tg_store_url(h->guard.store), tg_wall_ms(tg_loop_clock(tg_store_loop(h->guard.store))), &line);
+        snprintf(text, size, "%s", tg_buf_text(&line));
+        tg_verdict_release(&verdict);
+    }
+    tg_buf_release(&line);
+    tg_scopes_release(&scopes);
+    return answer;
+}

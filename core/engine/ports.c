@@ -1,0 +1,296 @@
+/* Actions of a run on the real fleet: tasks, and those that only the store is asked for. See ports.h. */
+#include "engine/ports_internal.h"
+
+#include "base/sha256.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOCK_FOR_MS 3600000 /* beyond the stage's bake: a lock past it still holds, and shows as overdue */
+#define QUIESCE_POLL_MS 500
+
+int64_t tg_ports_now(const struct tg_ports *p)
+{
+    return tg_mono_ms(tg_loop_clock(p->o.loop));
+}
+
+const struct tg_plan_host *tg_task_host(const struct tg_task *t)
+{
+    return &t->ports->o.plan->hosts[t->action.host];
+}
+
+void tg_task_answer_event(struct tg_task *t, struct tg_run_event event)
+{
+    event.host = t->action.host;
+    event.stage = TG_RUN_NONE;
+    t->over = true;
+    t->due_ms = 0;
+    if (!t->ports->closing)
+        tg_drive_answer(t->drive, &event);
+}
+
+void tg_task_answer(struct tg_task *t, enum tg_run_event_kind kind, const char *text)
+{
+    tg_task_answer_event(t, (struct tg_run_event) {.kind = kind, .outcome = TG_OUTCOME_UNKNOWN, .changed = -1, .text = text && text[0] ? text : NULL});
+}
+
+void tg_task_step(const struct tg_task *t, const char *what, int n, char *out, size_t size)
+{
+    const char *run = t->ports->name, *host = tg_task_host(t)->name;
+    char hex[TG_SHA256_HEX];
+
+    if (strlen(run) + strlen(host) + strlen(what) > 180) { /* the script takes 200 */
+        tg_sha256_hex(host, strlen(host), hex);
+        snprintf(out, size, "%s.%.32s.%s.%d", run, hex, what, n);
+    } else {
+        snprintf(out, size, "%s.%s.%s.%d", run, host, what, n);
+    }
+}
+
+int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, const struct tg_request *request, tg_job_fn done, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    const struct tg_plan_host *h = tg_task_host(t);
+    const struct tg_target target = {.name = h->name, .address = h->address, .user = h->user, .port = h->port};
+    int64_t step_ms = request->timeout_ms ? request->timeout_ms : p->o.step_ms;
+    struct tg_bare_call call;
+    int rc = tg_bare_call(mode, step, p->name, p->o.journal->epoch, request, step_ms, p->o.steps_dir, &call, e);
+
+    if (rc)
+        return rc;
+    /* The script says something every 5 s while it waits: 45 s without a byte is a dead connection, not a slow tool. */
+    const struct tg_command command = {.argv = (const char *const *) call.argv, .input = call.input, .input_len = call.input_len,
+                                       .connect_ms = p->o.connect_ms, .silence_ms = 45000, .total_ms = step_ms + p->o.connect_ms + 60000,
+                                       .output_max = (size_t) 4 << 20};
+    memcpy(t->nonce, call.nonce, sizeof t->nonce);
+    rc = p->transport->run(p->transport_impl, &target, &command, NULL, done, t, &t->job, e);
+    tg_bare_call_release(&call);
+    t->asked = rc == 0;
+    t->due_ms = INT64_MAX;
+    return rc;
+}
+
+/* ---- what the store is asked for ---- */
+
+/* Of the drive, rather than of one host? */
+static bool ends_drive(int rc)
+{
+    return rc == TG_E_SESSION || rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_CANCELLED || rc == TG_E_MEMORY || rc == TG_E_BUG;
+}
+
+static int64_t lock_for_ms(const struct tg_task *t)
+{
+    const struct tg_run *run = t->ports->o.run;
+
+    return LOCK_FOR_MS + t->ports->o.step_ms + run->plan->stages[run->hosts[t->action.host].stage].bake_ms;
+}
+
+static int release(struct tg_task *t, struct tg_error *e)
+{
+    const struct tg_run_host *h = &t->ports->o.run->hosts[t->action.host];
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = tg_hold_release(t->ports->o.holds, t->action.host, tg_task_host(t)->name, h->begun, h->lock, &own);
+
+    if (ends_drive(rc)) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    tg_task_answer(t, rc ? TG_EV_UNLOCK_FAILED : TG_EV_UNLOCKED, rc ? own.message : NULL);
+    return 0;
+}
+
+static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    struct tg_error own = TG_ERROR_INIT;
+    int quiet = tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
+
+    if (quiet == 1) {
+        const struct tg_run_event locked = {.kind = TG_EV_LOCKED, .changed = -1, .lock = t->lock};
+        tg_task_answer_event(t, locked);
+        return 0;
+    }
+    if (ends_drive(quiet)) {
+        if (e && !e->code)
+            *e = own;
+        return quiet;
+    }
+    if (quiet == 0 && tg_ports_now(p) < t->give_up_ms) {
+        t->due_ms = tg_ports_now(p) + QUIESCE_POLL_MS;
+        return 0;
+    }
+    tg_task_answer(t, TG_EV_LOCK_REFUSED, quiet < 0 ? own.message : t->text);
+    return 0;
+}
+
+static int place_lock(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = tg_hold_place(p->o.holds, t->action.host, tg_task_host(t)->name, p->o.run->hosts[t->action.host].begun, lock_for_ms(t), t->lock, &own);
+
+    if (ends_drive(rc)) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    if (rc) {
+        tg_task_answer(t, TG_EV_LOCK_REFUSED, own.message);
+        return 0;
+    }
+    t->give_up_ms = tg_ports_now(p) + p->o.quiesce_ms;
+    return wait_for_quiet(t, e);
+}
+
+static int ask_guard(struct tg_task *t)
+{
+    enum tg_hold_answer answer = tg_hold_ask(t->ports->o.holds, tg_task_host(t)->name, t->text, sizeof t->text);
+
+    tg_task_answer(t, answer == TG_HOLD_GO ? TG_EV_GO : TG_EV_NO_GO, answer == TG_HOLD_GO ? NULL : t->text);
+    return 0;
+}
+
+/* ---- tasks ---- */
+
+static int go_on(struct tg_task *t, struct tg_error *e)
+{
+    switch ((int) t->action.kind) {
+    case TG_DO_LOCK:
+        return t->lock[0] ? wait_for_quiet(t, e) : place_lock(t, e);
+    case TG_DO_CHECK:
+        return ask_guard(t);
+    case TG_DO_UNLOCK:
+        return release(t, e);
+    case TG_DO_VERIFY:
+        return tg_task_run_verify(t, e);
+    default:
+        return tg_task_run_step(t, e);
+    }
+}
+
+static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+{
+    struct tg_ports *p = data;
+    struct tg_task *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    *t = (struct tg_task) {.next = p->tasks, .ports = p, .drive = drive, .action = *action, .due_ms = INT64_MAX};
+    p->tasks = t;
+    return go_on(t, e);
+}
+
+static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
+{
+    struct tg_ports *p = data;
+    int64_t now = tg_ports_now(p);
+    int rc = 0;
+
+    (void) drive;
+    for (struct tg_task **at = &p->tasks, *t; !rc && (t = *at) != NULL;) {
+        if (!t->over && t->due_ms <= now)
+            rc = go_on(t, e);
+        if (t->over && !t->asked) {
+            *at = t->next;
+            free(t);
+        } else {
+            at = &t->next;
+        }
+    }
+    return rc;
+}
+
+/* Closing the transport and the probes calls back all that is under way; then the tasks are nobody's. */
+static void drop(void *data)
+{
+    struct tg_ports *p = data;
+
+    p->closing = true;
+    if (p->transport_impl)
+        p->transport->close(p->transport_impl);
+    p->transport_impl = NULL;
+    if (p->probe_impl)
+        p->probe->close(p->probe_impl);
+    p->probe_impl = NULL;
+    for (struct tg_task *t = p->tasks, *next; t; t = next) {
+        next = t->next;
+        free(t);
+    }
+    p->tasks = NULL;
+}
+
+/* ---- life ---- */
+
+static bool wants_probe(const struct tg_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_verify; i++)
+        if (plan->verify[i].kind == TG_VERIFY_HTTP)
+            return true;
+    return false;
+}
+
+static void complain(void *data, const char *path, const char *message)
+{
+    tg_fail(data, TG_E_DATA, "the change%s%s: %s", path[0] ? " at " : "", path, message);
+}
+
+static int open_all(struct tg_ports *p, struct tg_error *e)
+{
+    const struct tg_plan *plan = p->o.plan;
+    int rc = tg_transport_find(plan->transport, &p->transport, e);
+
+    p->o.transport.loop = p->o.loop;
+    if (!rc)
+        rc = tg_driver_find(plan->driver, &p->driver, e);
+    if (!rc)
+        rc = p->driver->params(plan->change, complain, e, &p->params, e);
+    if (!rc)
+        rc = p->transport->open(&p->o.transport, &p->transport_impl, e);
+    if (!rc && wants_probe(plan)) {
+        rc = tg_probe_find("http", &p->probe, e);
+        if (!rc)
+            rc = p->probe->open(p->o.loop, &p->probe_impl, e);
+    }
+    return rc;
+}
+
+int tg_ports_new(const struct tg_ports_options *o, struct tg_ports **out, struct tg_error *e)
+{
+    struct tg_ports *p = calloc(1, sizeof *p);
+
+    if (!p)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    p->o = *o;
+    p->o.connect_ms = o->connect_ms ? o->connect_ms : 15000;
+    p->o.step_ms = o->step_ms ? o->step_ms : 30 * 60000;
+    p->o.look_ms = o->look_ms ? o->look_ms : 5 * 60000;
+    p->o.quiesce_ms = o->quiesce_ms ? o->quiesce_ms : 10 * 60000;
+    char hash[TG_SHA256_HEX];
+    tg_sha256_hex(o->tokens, strlen(o->tokens), hash);
+    snprintf(p->name, sizeof p->name, "%s-%.8s", o->journal->id, hash);
+    p->table = (struct tg_drive_ports) {.data = p, .begin = begin, .turn = turn, .drop = drop};
+    int rc = open_all(p, e);
+    if (rc) {
+        tg_ports_free(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+void tg_ports_free(struct tg_ports *p)
+{
+    if (!p)
+        return;
+    drop(p);
+    if (p->params)
+        p->driver->params_free(p->params);
+    free(p);
+}
+
+const struct tg_drive_ports *tg_ports_table(struct tg_ports *p)
+{
+    return &p->table;
+}

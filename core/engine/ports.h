@@ -1,0 +1,36 @@
+/*
+ * The real fleet behind struct tg_drive_ports: locks and the guard (engine/holds.h), steps on hosts through a transport in bare mode
+ * (engine/bare.h), the driver of the plan, probes.
+ */
+#ifndef TG_ENGINE_PORTS_H
+#define TG_ENGINE_PORTS_H
+
+#include "engine/drive.h"
+#include "engine/holds.h"
+
+#include <tagout/transport.h>
+
+struct tg_ports;
+
+struct tg_ports_options {
+    struct tg_loop *loop;
+    const struct tg_plan *plan;
+    const struct tg_run *run;
+    const struct tg_journal *journal;  /* run id and epoch */
+    struct tg_holds *holds;
+    const char *tokens;                /* handed to the tool on the host as TAGOUT_TOKEN */
+    const char *owner;
+    struct tg_transport_options transport; /* loop is filled in */
+    int64_t connect_ms;                /* 0: 15 s */
+    int64_t step_ms;                   /* of a step on the host, unless the driver says otherwise; 0: 30 min */
+    int64_t look_ms;                   /* how long a host whose connection broke is looked for; 0: 5 min */
+    int64_t quiesce_ms;                /* how long a lock waits for those in flight; 0: 10 min */
+    const char *steps_dir;             /* of the bare script; NULL: its own */
+};
+
+/* Opens transport, driver and probes; all pointers are borrowed and must outlive it. TG_E_CONFIG when one of these is not there. */
+int tg_ports_new(const struct tg_ports_options *options, struct tg_ports **out, struct tg_error *e);
+void tg_ports_free(struct tg_ports *ports);
+const struct tg_drive_ports *tg_ports_table(struct tg_ports *ports);
+
+#endif

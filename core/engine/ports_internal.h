@@ -1,0 +1,64 @@
+/* What the parts of the ports share: ports.c (tasks, locks), ports_step.c (steps on hosts), ports_verify.c (verification). */
+#ifndef TG_ENGINE_PORTS_INTERNAL_H
+#define TG_ENGINE_PORTS_INTERNAL_H
+
+#include "engine/bare.h"
+#include "engine/ports.h"
+
+#include <tagout/probe.h>
+
+/* An action under way. */
+struct tg_task {
+    struct tg_task *next;
+    struct tg_ports *ports;
+    struct tg_drive *drive;
+    struct tg_run_action action;
+    int64_t give_up_ms;  /* monotonic: LOCK quiesce, LOOK, VERIFY within */
+    int64_t due_ms;      /* monotonic: when turn() shall go on with it; INT64_MAX: when what is asked has answered */
+    int64_t pause_ms;    /* between tries of LOOK */
+    bool over;           /* answered: turn() frees it */
+    char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
+    /* steps */
+    enum tg_bare_mode mode;
+    enum tg_verb verb;
+    char nonce[TG_BARE_NONCE_SIZE];
+    struct tg_job *job;
+    bool asked;          /* a job or a probe is under way: the task must outlive it */
+    /* verify */
+    size_t verify;       /* index in plan.verify */
+    int tries;
+    char text[512];      /* what the last try said */
+};
+
+struct tg_ports {
+    struct tg_drive_ports table;
+    struct tg_ports_options o;
+    const struct tg_transport_backend *transport;
+    struct tg_transport_impl *transport_impl;
+    const struct tg_driver *driver;
+    struct tg_driver_params *params;
+    const struct tg_probe_backend *probe;
+    struct tg_probe_impl *probe_impl;
+    struct tg_task *tasks;
+    bool closing;        /* callbacks say nothing more */
+    /* The run's name on hosts: its id and something of its token, since another store may have a run of the same id, and a host that
+     * knows a step of that name would not begin it again. */
+    char name[TG_RUN_ID_SIZE + 16];
+};
+
+int64_t tg_ports_now(const struct tg_ports *p);
+/* The one answer of a task; text may be NULL. */
+void tg_task_answer(struct tg_task *t, enum tg_run_event_kind kind, const char *text);
+void tg_task_answer_event(struct tg_task *t, struct tg_run_event event);
+const struct tg_plan_host *tg_task_host(const struct tg_task *t);
+/* Sends a request to the task's host. done is called from the loop, once, when 0 was returned. */
+int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, const struct tg_request *request, tg_job_fn done, struct tg_error *e);
+/* "RUN.HOST.WHAT.N", within what the bare script takes as a name. */
+void tg_task_step(const struct tg_task *t, const char *what, int n, char *out, size_t size);
+
+/* APPLY, LOOK, DRY_RUN: begin, or go on with. Negative: the drive must end. */
+int tg_task_run_step(struct tg_task *t, struct tg_error *e);
+/* VERIFY: the next try of the current check, or the verdict. */
+int tg_task_run_verify(struct tg_task *t, struct tg_error *e);
+
+#endif

@@ -1,0 +1,165 @@
+/* Verification of a host: each check of the plan in turn, tried again until it passes or its time is over. See ports.h. */
+#include "engine/ports_internal.h"
+
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAUSE_MS 1000
+#define TRY_MS 5000
+
+static const struct tg_verify *check_of(const struct tg_task *t)
+{
+    return &t->ports->o.plan->verify[t->verify];
+}
+
+static void passed(struct tg_task *t)
+{
+    t->verify++;
+    t->tries = 0;
+    t->text[0] = '\0';
+    t->due_ms = 0;
+}
+
+/* Not this time: another try, or the verdict. */
+static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text)
+{
+    char within[32], all[700];
+    int64_t now = tg_ports_now(t->ports);
+
+    if (now + PAUSE_MS <= t->give_up_ms) {
+        t->due_ms = now + PAUSE_MS;
+        return;
+    }
+    tg_duration_format(check_of(t)->within_ms, within, sizeof within);
+    snprintf(all, sizeof all, "%.500s, not well within %s", text, within);
+    tg_task_answer(t, verdict == TG_VERDICT_FAIL ? TG_EV_NOT_VERIFIED : TG_EV_INCONCLUSIVE, all);
+}
+
+/* ---- http ---- */
+
+static char *expand(const struct tg_task *t, const char *url, struct tg_error *e)
+{
+    const struct tg_plan_host *h = tg_task_host(t);
+    struct tg_buf b = TG_BUF_INIT;
+
+    for (const char *c = url; *c;) {
+        if (strncmp(c, "{host}", 6) == 0) {
+            tg_buf_puts(&b, h->name);
+            c += 6;
+        } else if (strncmp(c, "{address}", 9) == 0) {
+            tg_buf_puts(&b, h->address ? h->address : h->name);
+            c += 9;
+        } else {
+            tg_buf_putc(&b, *c++);
+        }
+    }
+    return tg_buf_take(&b, e);
+}
+
+static void on_verdict(void *data, enum tg_verdict verdict, const char *text)
+{
+    struct tg_task *t = data;
+
+    t->asked = false;
+    if (t->ports->closing)
+        return;
+    if (verdict == TG_VERDICT_PASS)
+        passed(t);
+    else
+        not_yet(t, verdict, text);
+}
+
+static int ask_http(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    int64_t left = t->give_up_ms - tg_ports_now(p);
+    char *url = expand(t, check_of(t)->url, e);
+
+    if (!url)
+        return TG_E_MEMORY;
+    int rc = p->probe->ask(p->probe_impl, url, check_of(t)->options, left > TRY_MS ? TRY_MS : left < PAUSE_MS ? PAUSE_MS : left, on_verdict, t, e);
+    free(url);
+    t->asked = rc == 0;
+    t->due_ms = INT64_MAX;
+    return rc;
+}
+
+/* ---- a command on the host ---- */
+
+static void read_command(struct tg_task *t, const struct tg_job_result *r)
+{
+    struct tg_answer answer = {0};
+    char text[512] = "", all[600];
+    char *out = malloc(r->out_len + 1);
+
+    if (!out) {
+        not_yet(t, TG_VERDICT_INCONCLUSIVE, "out of memory");
+        return;
+    }
+    if (r->out_len)
+        memcpy(out, r->out, r->out_len);
+    out[r->out_len] = '\0';
+    enum tg_bare_state state = tg_bare_answer(out, r->out_len, r->err, t->nonce, &answer, text, sizeof text);
+    const char *argv0 = check_of(t)->argv[0];
+    if (state != TG_BARE_EXITED) {
+        snprintf(all, sizeof all, "%.60s: %s", argv0, text);
+        not_yet(t, TG_VERDICT_INCONCLUSIVE, all);
+    } else if (answer.status == 0) {
+        passed(t);
+    } else {
+        const char *said = answer.err_len ? answer.err : answer.out;
+        snprintf(all, sizeof all, "%.60s: status %d%s%.*s", argv0, answer.status, said[0] ? ": " : "", (int) strcspn(said, "\n"), said);
+        not_yet(t, TG_VERDICT_FAIL, all);
+    }
+    free(out);
+}
+
+static void on_command(void *data, const struct tg_job_result *r)
+{
+    struct tg_task *t = data;
+
+    t->job = NULL;
+    t->asked = false;
+    if (t->ports->closing)
+        return;
+    if (r->end == TG_JOB_EXITED)
+        read_command(t, r);
+    else
+        not_yet(t, TG_VERDICT_INCONCLUSIVE, r->error && r->error->code ? r->error->message : "the connection ended");
+}
+
+static int run_command(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_request request = {.timeout_ms = t->give_up_ms - tg_ports_now(t->ports)};
+    char step[256];
+    int rc = 0;
+
+    if (request.timeout_ms < PAUSE_MS)
+        request.timeout_ms = PAUSE_MS;
+    for (size_t i = 0; !rc && check_of(t)->argv[i]; i++)
+        rc = tg_request_arg(&request, "%s", check_of(t)->argv[i]);
+    tg_task_step(t, "verify", t->tries, step, sizeof step);
+    if (!rc)
+        rc = tg_task_send(t, step, TG_BARE_START, &request, on_command, e);
+    tg_request_release(&request);
+    return rc;
+}
+
+int tg_task_run_verify(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+
+    (void) e;
+    if (t->verify == t->ports->o.plan->n_verify) {
+        tg_task_answer(t, TG_EV_VERIFIED, NULL);
+        return 0;
+    }
+    if (!t->tries++)
+        t->give_up_ms = tg_ports_now(t->ports) + check_of(t)->within_ms;
+    if (check_of(t)->kind == TG_VERIFY_HTTP ? ask_http(t, &own) : run_command(t, &own))
+        not_yet(t, TG_VERDICT_INCONCLUSIVE, own.message);
+    return 0;
+}
