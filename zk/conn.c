@@ -46,9 +46,10 @@ void zk_log_line(const char *line)
     char address[128], why[128];
 
     text = text ? text + 2 : line;
-    tg_log(TG_LOG_DEBUG, "zk", "%s", text);
-    if (entered && !entered->closing && !entered->quiet &&
-        sscanf(text, "Socket %127s zk retcode=%*d, errno=%*d(%127[^)])", address, why) == 2)
+    if (entered && entered->quiet)
+        return;
+    tg_log(TG_LOG_DEBUG, "zk", "%.*s", (int) strcspn(text, "\n"), text);
+    if (entered && !entered->closing && sscanf(text, "Socket %127s zk retcode=%*d, errno=%*d(%127[^)])", address, why) == 2)
         zk_why(entered, "%s: %s", address, why);
 }
 
