@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# P2: a guard that can't prove that there is no lock says UNKNOWN, status 69, and which of these it looks like: the store is stopped;
+# an empty one is in its place; so is a copy that lacks one lock, or an older copy, or another cluster. On ZooKeeper and on the
+# embedded store. Each is looked at for a scope that is held and for one that is free: a GO for the free one would be the incident.
+. "$(dirname "$0")/lib.sh"
+. "$TAGOUT_SOURCE/tests/lib/zookeeper"
+need java sqlite3
+
+config() { # NAME URL
+    mkdir -p "$tmp/$1.state"
+    printf 'store: %s\nstate-dir: %s\ninventory: %s\n' "$2" "$tmp/$1.state" "$tmp/hosts.yaml" >"$tmp/$1.yaml"
+    tagout=("$TAGOUT" --config "$tmp/$1.yaml")
+}
+
+printf 'groups:\n  web: {hosts: "web[01-20].example.com"}\nhosts:\n  db7.example.com: {}\n  free.example.com: {}\n' >"$tmp/hosts.yaml"
+
+# Checks the scopes; each must be UNKNOWN, with one of the causes (a regular expression).
+unknown() { # WHAT CAUSES
+    local scope
+    note "$1"
+    for scope in service:autoscaler group:web host:db7.example.com; do
+        run "${tagout[@]}" check --timeout 15s --actor autoscaler "$scope"
+        expect_status 69
+        expect_match "TAGOUT-UNKNOWN store=[^ ]+ cause=($2) detail=\".+\""
+        expect_no_out GO
+    done
+    printf '     %s\n' "$err"
+}
+
+held() { # as it should be
+    run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
+    expect_status 75
+    expect_err "TAGOUT-HELD lock="
+    run "${tagout[@]}" check --timeout 15s --actor autoscaler host:free.example.com
+    expect_status 0
+}
+
+begin() { # makes the store, and two locks
+    run "${tagout[@]}" init
+    expect_status 0
+    run "${tagout[@]}" lock service:autoscaler group:web --for 3h --reason "move the ensemble"
+    expect_status 0
+    held
+}
+
+second_lock() {
+    run "${tagout[@]}" lock service:autoscaler --for 3h --reason "a second one"
+    expect_status 0
+    held
+}
+
+# ---- ZooKeeper
+
+zk=$tmp/zk
+at_exit zk_kill "$zk"
+zk_start "$zk"
+config zk "$(zk_url "$zk")/tagout"
+begin
+zk_stop "$zk"
+cp -a "$zk/data" "$tmp/zk-old"
+zk_start "$zk"
+second_lock
+
+zk_stop "$zk"
+unknown "ZooKeeper is stopped" 'no-answer|store-unreachable'
+cp -a "$zk/data" "$tmp/zk-whole"
+
+rm -rf "$zk/data"
+zk_start "$zk"
+unknown "an empty ZooKeeper is in its place" store-empty
+
+run "${tagout[@]}" init
+note "another cluster is made there"
+unknown "another cluster" other-cluster
+zk_stop "$zk"
+
+rm -rf "$zk/data"
+cp -a "$tmp/zk-whole" "$zk/data"
+zk_start "$zk"
+held
+note "one lock's record is removed behind tagout's back"
+zk_cli "$zk" ls -R /tagout >"$tmp/tree" 2>/dev/null
+node=$(grep -E '^/tagout/locks/service/[^/]+/[^/]+/[^/]+$' "$tmp/tree" | head -1)
+expect_true "there is a lock's node in the tree" test -n "$node"
+zk_cli "$zk" delete "$node" >"$tmp/.cli" 2>&1 || true
+run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
+expect_status 69
+expect_err "cause=fewer-locks-than-recorded"
+printf '     %s\n' "$err"
+zk_stop "$zk"
+
+rm -rf "$zk/data"
+cp -a "$tmp/zk-old" "$zk/data"
+zk_start "$zk"
+unknown "an older copy of the data is in its place" older-than-seen
+zk_stop "$zk"
+
+rm -rf "$zk/data"
+cp -a "$tmp/zk-whole" "$zk/data"
+zk_start "$zk"
+note "the whole is back"
+held
+zk_stop "$zk"
+
+# ---- the embedded store
+
+db=$tmp/local/store.db
+mkdir -p "$tmp/local"
+config local "local:$db"
+begin
+cp -a "$tmp/local" "$tmp/local-old"
+second_lock
+cp -a "$tmp/local" "$tmp/local-whole"
+
+restore() { # FOLDER
+    rm -rf "$tmp/local"
+    cp -a "$tmp/$1" "$tmp/local"
+}
+
+rm -f "$db" "$db"-*
+unknown "the database is gone" store-empty
+
+run "${tagout[@]}" init
+unknown "another cluster" other-cluster
+
+restore local-whole
+held
+note "one lock's record is removed behind tagout's back"
+node=$(sqlite3 "$db" "SELECT path FROM node WHERE path GLOB '/locks/service/*/*/*' AND path NOT GLOB '/locks/service/*/*/*/*' LIMIT 1")
+expect_true "there is a lock's row" test -n "$node"
+sqlite3 "$db" "DELETE FROM node WHERE path = '$node'"
+run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
+expect_status 69
+expect_err "TAGOUT-UNKNOWN"
+expect_match 'cause=(fewer-locks-than-recorded|bad-record)'
+printf '     %s\n' "$err"
+
+restore local-old
+unknown "an older copy of the database is in its place" older-than-seen
+
+restore local-whole
+note "the whole is back"
+held
