@@ -134,8 +134,11 @@ static int exec(struct tg_frame *f, struct tg_error *e)
     who(f, by, sizeof by);
     if ((rc = put_aside(f, e)) != 0 || (rc = tg_store_tree_make(f->store, by, rows, n, deadline, &c, e)) != 0)
         return rc;
-    if (tg_seen_load(f->config->state_dir, tg_store_url(f->store), &seen, &mark) == 0)
-        tg_seen_note(&seen, tg_store_url(f->store), &c, tg_store_seen_txid(f->store), TG_NOTE_NOW, &mark);
+    struct tg_node node = {0};
+    if (tg_store_read(f->store, TG_CLUSTER_PATH, deadline, &node, &mark) == 0 &&
+        tg_seen_load(f->config->state_dir, tg_store_url(f->store), &seen, &mark) == 0)
+        tg_seen_note(&seen, tg_store_url(f->store), &c, tg_cluster_txid(&node.stat), TG_NOTE_NOW, &mark);
+    tg_node_release(&node);
     return say(f, &c, &mark, e);
 }
 

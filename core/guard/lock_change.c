@@ -156,6 +156,8 @@ static int work_write(struct work *w, const char *verb, const char *who, const c
         free(counter);
     }
     if (verb)
+        tg_batch_tick(&b);
+    if (verb)
         tg_audit_append(&b, &w->audit, tg_guard_wall(w->guard), verb, &w->lock, who, why);
     int rc = tg_batch_run(&b, w->guard, e);
     free(text);

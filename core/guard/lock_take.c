@@ -187,6 +187,7 @@ static int try_once(struct tg_guard *guard, struct plan *p, struct tg_lock *lock
         rc = add_child(p, p->of_scope[i], lock->id, e);
     if (!rc) {
         tg_batch_check(&b, "/cluster", p->cluster_version);
+        tg_batch_tick(&b);
         emit_slots(&b, p);
         emit_records(&b, lock);
         tg_audit_append(&b, &p->audit, lock->since_ms, "lock", lock, lock->owner, lock->reason);
@@ -390,6 +391,8 @@ int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request,
         rc = fill(guard, request, &l, e);
         if (!rc)
             rc = place(guard, &l, e);
+        if (!rc)
+            tg_tree_note(guard, l.generation, l.txid);
         if (rc)
             tg_lock_clear(&l);
     }

@@ -1,5 +1,6 @@
 /* Paths, proofs and transactions of the guard: see tree.h. */
 #include "guard/tree.h"
+#include "store/cluster.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -189,6 +190,12 @@ void tg_batch_delete(struct tg_batch *b, const char *path, int64_t version)
 void tg_batch_check(struct tg_batch *b, const char *path, int64_t version)
 {
     add_op(b, TG_OP_CHECK, path, NULL, version, 0);
+}
+
+void tg_batch_tick(struct tg_batch *b)
+{
+    tg_batch_create(b, TG_CLUSTER_TICK, "", TG_CREATE_PERSISTENT);
+    tg_batch_delete(b, TG_CLUSTER_TICK, TG_ANY_VERSION);
 }
 
 int tg_batch_run(struct tg_batch *b, struct tg_guard *guard, struct tg_error *e)

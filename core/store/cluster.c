@@ -149,12 +149,19 @@ int tg_cluster_judge(const struct tg_seen *seen, const struct tg_cluster *c, int
     return 0;
 }
 
+int64_t tg_cluster_txid(const struct tg_stat *stat)
+{
+    int64_t txid = stat->modified_txid > stat->created_txid ? stat->modified_txid : stat->created_txid;
+
+    return stat->children_txid > txid ? stat->children_txid : txid;
+}
+
 /* The mark is a second line: that it can't be kept is told, and does not stop anybody. */
-static void note(struct tg_store *store, struct tg_seen *seen, const struct tg_cluster *c, enum tg_seen_note how)
+static void note(struct tg_store *store, struct tg_seen *seen, const struct tg_cluster *c, int64_t txid, enum tg_seen_note how)
 {
     struct tg_error e = TG_ERROR_INIT;
 
-    if (tg_seen_note(seen, tg_store_url(store), c, tg_store_seen_txid(store), how, &e) != 0)
+    if (tg_seen_note(seen, tg_store_url(store), c, txid, how, &e) != 0)
         tg_log(TG_LOG_INFO, "store", "what this host has seen is not noted: %s", e.message);
 }
 
@@ -172,10 +179,10 @@ int tg_cluster_prove(struct tg_store *store, const char *state_dir, const struct
     }
     if (node && (rc = tg_cluster_decode(node->data, node->len, &c, cause, e)) != 0)
         return rc;
-    if ((rc = tg_cluster_judge(&seen, node ? &c : NULL, tg_store_seen_txid(store), cause, e)) != 0)
+    if ((rc = tg_cluster_judge(&seen, node ? &c : NULL, node ? tg_cluster_txid(&node->stat) : 0, cause, e)) != 0)
         return rc;
     if (state_dir)
-        note(store, &seen, &c, how);
+        note(store, &seen, &c, tg_cluster_txid(&node->stat), how);
     *out = c;
     return 0;
 }

@@ -32,6 +32,14 @@ char *tg_cluster_encode(const struct tg_cluster *cluster);
 /* TG_E_UNKNOWN for what can't be read; cause (of TG_CLUSTER_CAUSE_SIZE) is "bad-record" or "format-newer". */
 int tg_cluster_decode(const char *data, size_t len, struct tg_cluster *out, char *cause, struct tg_error *e);
 
+/*
+ * The newest transaction that the node /cluster tells of. Whoever takes or changes a lock makes and deletes a child of it in the same
+ * transaction (TG_CLUSTER_TICK), so this is the last change of any lock. The store's own transaction ids would not do: on ZooKeeper every
+ * session that begins or ends takes one, so an old copy would soon look as new as what it replaced.
+ */
+#define TG_CLUSTER_TICK TG_CLUSTER_PATH "/tick"
+int64_t tg_cluster_txid(const struct tg_stat *stat);
+
 /* What this host has seen at a URL. */
 struct tg_seen {
     bool known;        /* anything at all */
@@ -44,7 +52,7 @@ struct tg_seen {
 /*
  * The pure decision: 0, or TG_E_UNKNOWN with the cause in a word: "not-initialised" (no record, and none was ever seen), "store-empty",
  * "other-cluster", "generation-older", "migrating", "retired", "older-than-seen". cluster is NULL when the store has no record. txid: the
- * highest that the answers proved (tg_store_seen_txid()). A server that lags behind looks older than seen as well: sync, read and ask
+ * newest that the record tells of (tg_cluster_txid()). A server that lags behind looks older than seen as well: sync, read and ask
  * once more before you tell.
  */
 int tg_cluster_judge(const struct tg_seen *seen, const struct tg_cluster *cluster, int64_t txid, char *cause, struct tg_error *e);
