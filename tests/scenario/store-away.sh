@@ -7,11 +7,13 @@
 need java sqlite3
 
 config() { # NAME URL
+    name=$1
     mkdir -p "$tmp/$1.state"
     printf 'store: %s\nstate-dir: %s\ninventory: %s\n' "$2" "$tmp/$1.state" "$tmp/hosts.yaml" >"$tmp/$1.yaml"
     tagout=("$TAGOUT" --config "$tmp/$1.yaml")
 }
 
+patience=15s # of a check: only the one that nobody answers needs it all
 printf 'groups:\n  web: {hosts: "web[01-20].example.com"}\nhosts:\n  db7.example.com: {}\n  free.example.com: {}\n' >"$tmp/hosts.yaml"
 
 # Checks the scopes; each must be UNKNOWN, with one of the causes (a regular expression).
@@ -19,7 +21,7 @@ unknown() { # WHAT CAUSES
     local scope
     note "$1"
     for scope in service:autoscaler group:web host:db7.example.com; do
-        run "${tagout[@]}" check --timeout 15s --actor autoscaler "$scope"
+        run "${tagout[@]}" check --timeout "$patience" --actor autoscaler "$scope"
         expect_status 69
         expect_match "TAGOUT-UNKNOWN store=[^ ]+ cause=($2) detail=\".+\""
         expect_no_out GO
@@ -43,6 +45,14 @@ begin() { # makes the store, and two locks
     held
 }
 
+new_cluster() { # by who has not seen the old one
+    sed "s|^state-dir:.*|state-dir: $tmp/other.state|" "$tmp/$name.yaml" >"$tmp/other.yaml"
+    rm -rf "$tmp/other.state"
+    mkdir -p "$tmp/other.state"
+    run "$TAGOUT" --config "$tmp/other.yaml" init
+    expect_status 0
+}
+
 second_lock() {
     run "${tagout[@]}" lock service:autoscaler --for 3h --reason "a second one"
     expect_status 0
@@ -62,16 +72,17 @@ zk_start "$zk"
 second_lock
 
 zk_stop "$zk"
+patience=1s
 unknown "ZooKeeper is stopped" 'no-answer|store-unreachable'
+patience=15s
 cp -a "$zk/data" "$tmp/zk-whole"
 
 rm -rf "$zk/data"
 zk_start "$zk"
 unknown "an empty ZooKeeper is in its place" store-empty
 
-run "${tagout[@]}" init
-note "another cluster is made there"
-unknown "another cluster" other-cluster
+new_cluster
+unknown "another cluster is made there, from another host" other-cluster
 zk_stop "$zk"
 
 rm -rf "$zk/data"
@@ -93,6 +104,9 @@ rm -rf "$zk/data"
 cp -a "$tmp/zk-old" "$zk/data"
 zk_start "$zk"
 unknown "an older copy of the data is in its place" older-than-seen
+note "and the comings and goings of other sessions do not make it look newer"
+for i in 1 2 3 4 5 6 7 8; do TAGOUT_STORE=$(zk_url "$zk")/tagout "$TAGOUT" --config /dev/null doctor >/dev/null 2>&1 || true; done
+unknown "still the older copy" older-than-seen
 zk_stop "$zk"
 
 rm -rf "$zk/data"
@@ -120,8 +134,8 @@ restore() { # FOLDER
 rm -f "$db" "$db"-*
 unknown "the database is gone" store-empty
 
-run "${tagout[@]}" init
-unknown "another cluster" other-cluster
+new_cluster
+unknown "another cluster is made there, from another host" other-cluster
 
 restore local-whole
 held
