@@ -29,7 +29,7 @@ void tg_sha256_end(struct tg_sha256 *h, uint8_t out[TG_SHA256_BYTES])
     SHA256Final(out, context(h));
 }
 
-static void end_hex(struct tg_sha256 *h, char out[TG_SHA256_HEX])
+void tg_sha256_end_hex(struct tg_sha256 *h, char out[TG_SHA256_HEX])
 {
     uint8_t digest[TG_SHA256_BYTES];
 
@@ -44,7 +44,7 @@ void tg_sha256_hex(const void *bytes, size_t len, char out[TG_SHA256_HEX])
 
     tg_sha256_init(&h);
     tg_sha256_add(&h, bytes, len);
-    end_hex(&h, out);
+    tg_sha256_end_hex(&h, out);
 }
 
 static int add_text(const char *text, size_t len, void *h)
@@ -60,6 +60,6 @@ int tg_sha256_json(const json_t *json, char out[TG_SHA256_HEX])
     tg_sha256_init(&h);
     if (json_dump_callback(json, add_text, &h, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY))
         return -1;
-    end_hex(&h, out);
+    tg_sha256_end_hex(&h, out);
     return 0;
 }

@@ -16,6 +16,7 @@ struct tg_sha256 {
 void tg_sha256_init(struct tg_sha256 *h);
 void tg_sha256_add(struct tg_sha256 *h, const void *bytes, size_t len);
 void tg_sha256_end(struct tg_sha256 *h, uint8_t out[TG_SHA256_BYTES]);
+void tg_sha256_end_hex(struct tg_sha256 *h, char out[TG_SHA256_HEX]);
 /* The whole at once, as lower-case hexadecimal digits. */
 void tg_sha256_hex(const void *bytes, size_t len, char out[TG_SHA256_HEX]);
 /* Of a JSON value's canonical text (sorted keys, no white space), which is never held whole. 0, or -1 when memory is short. */

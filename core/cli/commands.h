@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 
 extern const struct tg_cmd tg_cmd_check;
+extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;
 extern const struct tg_cmd tg_cmd_exec;
 extern const struct tg_cmd tg_cmd_extend;
@@ -20,6 +21,8 @@ extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_run;
 extern const struct tg_cmd tg_cmd_status;
 extern const struct tg_cmd tg_cmd_shard;
+extern const struct tg_cmd tg_cmd_tables;
+extern const struct tg_cmd tg_cmd_tables_complete;
 extern const struct tg_cmd tg_cmd_unlock;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "fleet/nodeset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,13 +50,45 @@ static json_t *host_json(const struct tg_plan_host *h)
     return o;
 }
 
-static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage *s)
+static void add_field(struct tg_sha256 *h, const char *text)
+{
+    tg_sha256_add(h, text ? text : "", strlen(text ? text : "") + 1);
+}
+
+/* The digest of a stage's hosts: of a million of them, the JSON would take longer, and more memory, than all the rest of a plan. */
+static json_t *hosts_digest(const struct tg_plan *plan, const struct tg_plan_stage *s)
+{
+    struct tg_sha256 h;
+    char port[16], hex[TG_SHA256_HEX];
+
+    tg_sha256_init(&h);
+    for (size_t i = s->first; i < s->first + s->count; i++) {
+        add_field(&h, plan->hosts[i].name);
+        add_field(&h, plan->hosts[i].address);
+        add_field(&h, plan->hosts[i].user);
+        snprintf(port, sizeof port, "%d", plan->hosts[i].port);
+        add_field(&h, port);
+    }
+    tg_sha256_end_hex(&h, hex);
+    return json_string(hex);
+}
+
+static json_t *hosts_json(const struct tg_plan *plan, const struct tg_plan_stage *s)
 {
     json_t *hosts = json_array();
 
     for (size_t i = 0; i < s->count; i++)
         json_array_append_new(hosts, host_json(&plan->hosts[s->first + i]));
-    return json_pack("{s:s,s:b,s:I,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "hosts", hosts);
+    return hosts;
+}
+
+/* What body_json() is made for. */
+enum purpose { TO_KEEP, TO_SEAL };
+
+static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage *s, enum purpose purpose)
+{
+    return json_pack("{s:s,s:b,s:I,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "hosts",
+                     purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s));
 }
 
 static json_t *around_json(const struct tg_around *a)
@@ -80,7 +113,7 @@ static json_t *verify_json(const struct tg_verify *v)
 }
 
 /* All but the digest; NULL when memory is short. */
-static json_t *body_json(const struct tg_plan *plan)
+static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
 {
     json_t *stages = json_array(), *around = json_array(), *verify = json_array();
     char failed[32];
@@ -88,7 +121,7 @@ static json_t *body_json(const struct tg_plan *plan)
 
     tg_share_format(&plan->failed, failed, sizeof failed);
     for (size_t i = 0; i < plan->n_stages; i++)
-        rc |= json_array_append_new(stages, stage_json(plan, &plan->stages[i]));
+        rc |= json_array_append_new(stages, stage_json(plan, &plan->stages[i], purpose));
     for (size_t i = 0; i < plan->n_around; i++)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
@@ -107,7 +140,7 @@ static json_t *body_json(const struct tg_plan *plan)
 
 int tg_plan_seal(struct tg_plan *plan, struct tg_error *e)
 {
-    json_t *body = body_json(plan);
+    json_t *body = body_json(plan, TO_SEAL);
     int rc = body ? tg_sha256_json(body, plan->digest) : -1;
 
     json_decref(body);
@@ -116,7 +149,7 @@ int tg_plan_seal(struct tg_plan *plan, struct tg_error *e)
 
 json_t *tg_plan_to_json(const struct tg_plan *plan, struct tg_error *e)
 {
-    json_t *json = body_json(plan);
+    json_t *json = body_json(plan, TO_KEEP);
 
     if (!json || json_object_set_new(json, "digest", json_string(plan->digest))) {
         json_decref(json);
@@ -275,7 +308,6 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
     plan->running = running;
     plan->of_at_least = of_at_least;
     plan->change = json_incref(change);
-    memcpy(plan->digest, digest, sizeof plan->digest);
     if (!take_text(name, &plan->name) || !take_text(driver, &plan->driver) || !take_text(transport, &plan->transport) ||
         !take_text(targets, &plan->targets))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -284,39 +316,40 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
 }
 
 /* The format first: of another one we know nothing, not even how its digest is made. */
-static int check_seal(const json_t *json, struct tg_error *e)
+static int check_format(const json_t *json, struct tg_error *e)
 {
     const json_t *format = json_object_get(json, "format");
-    const char *digest = json_string_value(json_object_get(json, "digest"));
-    char actual[TG_SHA256_HEX];
 
-    if (!json_is_integer(format) || json_integer_value(format) != TG_PLAN_FORMAT) {
-        tg_fail(e, TG_E_DATA, "the plan has not the format %d", TG_PLAN_FORMAT);
-        tg_error_hint(e, "another version of tagout made it: use that one, or make the plan again");
-        return TG_E_DATA;
-    }
-    json_t *body = json_copy((json_t *) json);
-    int rc = body ? json_object_del(body, "digest") || tg_sha256_json(body, actual) : -1;
-    json_decref(body);
-    if (rc < 0)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    if (rc || !digest || strcmp(digest, actual) != 0) {
-        tg_fail(e, TG_E_DATA, "the plan's digest does not match what is in it: it was changed after it was made");
-        tg_error_hint(e, "make the plan again");
-        return TG_E_DATA;
-    }
-    return 0;
+    if (json_is_integer(format) && json_integer_value(format) == TG_PLAN_FORMAT)
+        return 0;
+    tg_fail(e, TG_E_DATA, "the plan has not the format %d", TG_PLAN_FORMAT);
+    tg_error_hint(e, "another version of tagout made it: use that one, or make the plan again");
+    return TG_E_DATA;
+}
+
+/* Whether the digest that was kept is that of what was read. */
+static int check_seal(struct tg_plan *plan, const char *kept, struct tg_error *e)
+{
+    int rc = tg_plan_seal(plan, e);
+
+    if (rc || (kept && strcmp(kept, plan->digest) == 0))
+        return rc;
+    tg_fail(e, TG_E_DATA, "the plan's digest does not match what is in it: it was changed after it was made");
+    tg_error_hint(e, "make the plan again");
+    return TG_E_DATA;
 }
 
 int tg_plan_from_json(const json_t *json, struct tg_plan **out, struct tg_error *e)
 {
-    int rc = check_seal(json, e);
     struct tg_plan *plan;
+    int rc = check_format(json, e);
 
     if (rc)
         return rc;
     plan = calloc(1, sizeof *plan);
     rc = plan ? read_body(json, plan, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = check_seal(plan, json_string_value(json_object_get(json, "digest")), e);
     if (rc) {
         tg_plan_free(plan);
         return rc;

@@ -53,7 +53,8 @@ struct tg_plan {
 int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory *inventory, const char *transport,
                     struct tg_problems *problems, struct tg_plan **out, struct tg_error *e);
 void tg_plan_free(struct tg_plan *plan);
-/* Canonical JSON (sorted keys, format number first read back): what the digest is over, and what the store keeps. New reference. */
+/* As JSON, with format number and digest: what the store keeps. New reference. The digest is over all that is in it but itself, with the
+ * hosts of a stage as a digest of their own. */
 json_t *tg_plan_to_json(const struct tg_plan *plan, struct tg_error *e);
 /* Reads it back; refuses what does not have our format, or whose digest does not match its contents (edited by hand). TG_E_DATA. */
 int tg_plan_from_json(const json_t *json, struct tg_plan **out, struct tg_error *e);

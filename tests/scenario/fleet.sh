@@ -69,6 +69,34 @@ run on web2 sh -c '(sleep 0.1 & exec true) ; (setsid sh -c "sleep 0.2" & ) ; tru
 no_zombies() { ! fleet exec web2 ps -e -o stat= | grep -q Z; }
 expect_true "zombies stay" await 10 no_zombies
 
+note "packages and services are real, and the host's own"
+# shellcheck disable=SC2016 # for the inner shell
+run on web2 sh -ec '
+    mkdir -p /tmp/deb/DEBIAN /tmp/deb/etc/init.d
+    printf "Package: fleet-test\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: test\n" >/tmp/deb/DEBIAN/control
+    printf "#!/bin/sh\ninvoke-rc.d fleet-test start\n" >/tmp/deb/DEBIAN/postinst
+    cat >/tmp/deb/etc/init.d/fleet-test <<"INIT"
+#!/bin/sh
+d="start-stop-daemon --quiet --pidfile /run/fleet-test.pid"
+case $1 in
+start) $d --start --background --make-pidfile --startas /bin/sleep -- 1000 ;;
+stop) $d --stop --retry 5 --remove-pidfile ;;
+status) $d --status ;;
+esac
+INIT
+    chmod 755 /tmp/deb/DEBIAN/postinst /tmp/deb/etc/init.d/fleet-test
+    dpkg-deb --build --root-owner-group /tmp/deb /tmp/fleet-test.deb && dpkg -i /tmp/fleet-test.deb'
+expect_status 0
+run on web2 service fleet-test status
+expect_status 0
+run on web2 service fleet-test stop
+run on web2 service fleet-test status
+expect_status 3
+run dpkg-query -W fleet-test
+expect_status 1
+run on web3 dpkg-query -W fleet-test
+expect_status 1
+
 note "up again is no harm, and two fleets live side by side"
 run fleet up 3
 expect_status 0
