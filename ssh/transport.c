@@ -280,7 +280,7 @@ static int ssh_run(struct tg_transport_impl *impl, const struct tg_target *targe
                    tg_job_output_fn output, tg_job_fn done, void *data, struct tg_job **out, struct tg_error *e)
 {
     struct tg_ssh_session *s;
-    struct tg_job *job;
+    struct tg_job *job = NULL;
 
     if (impl->closing)
         return tg_fail(e, TG_E_CANCELLED, "the transport is being closed");

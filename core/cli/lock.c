@@ -25,7 +25,7 @@ static const struct tg_opt opts[] = {
 struct telling {
     struct tg_frame *f;
     bool told;
-    struct { char id[TG_REQUEST_ID_SIZE]; char label[96]; } *seen;
+    struct { char id[TG_REQUEST_ID_SIZE]; char label[256]; } *seen;
     size_t n;
 };
 

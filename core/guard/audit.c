@@ -146,7 +146,7 @@ static int read_minute(struct reading *r, const char *folder, struct tg_error *e
     if (rc)
         return rc;
     struct tg_read_item *items = calloc(names.count + 1, sizeof *items);
-    char (*paths)[192] = calloc(names.count + 1, sizeof *paths);
+    char (*paths)[320] = calloc(names.count + 1, sizeof *paths);
     if (!items || !paths)
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < names.count; i++) {

@@ -78,7 +78,7 @@ static int make_session(struct memory *m, const struct tg_store_options *o, stru
 static int open_session(const struct tg_store_options *o, struct tg_store_impl **out, struct tg_error *e)
 {
     struct memory *m = NULL;
-    struct tg_store_impl *s;
+    struct tg_store_impl *s = NULL;
     int rc = tg_memory_get(strchr(o->url, ':') + 1, &m, e);
 
     if (rc || (rc = make_session(m, o, &s, e)) != 0)
