@@ -48,9 +48,9 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
  */
 int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node *node, struct tg_counter *out, struct tg_error *e);
 /* The cluster's record: which one it is, that it is live, and not older than what this host has seen. generation may be NULL. */
+int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e);
 /* Notes on this host, at once, that the lock was taken: from here on a copy without it is known for an old one. */
 void tg_tree_note(struct tg_guard *guard, int64_t generation, int64_t txid);
-int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e);
 /* Fails with TG_E_UNKNOWN and the cause. */
 int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...) __attribute__((format(printf, 4, 5)));
 int64_t tg_guard_deadline(struct tg_guard *guard);

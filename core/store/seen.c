@@ -19,11 +19,42 @@
  * fsyncs each would be most of its time. */
 #define BOUND_MS 10000
 
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* "zk://b,a/t" and "zk://a,b/t" are one ensemble: its hosts in order. Into out, of size ≥ strlen(url) + 1. */
+static void in_order(const char *url, char *out, size_t size)
+{
+    char *hosts[64], *save = NULL, *copy = strdup(url);
+    char *first = copy ? strstr(copy, "://") : NULL, *rest = first ? strchr(first + 3, '/') : NULL;
+    size_t n = 0;
+
+    snprintf(out, size, "%s", url);
+    if (first) {
+        if (rest)
+            *rest = '\0';
+        for (char *h = strtok_r(first + 3, ",", &save); h && n < 64; h = strtok_r(NULL, ",", &save))
+            hosts[n++] = h;
+        qsort(hosts, n, sizeof hosts[0], by_bytes);
+        int len = snprintf(out, size, "%.*s://", (int) (first - copy), url);
+        for (size_t i = 0; i < n; i++)
+            len += snprintf(out + len, size - (size_t) len, "%s%s", i ? "," : "", hosts[i]);
+        snprintf(out + len, size - (size_t) len, "%s", rest ? url + (rest - copy) : "");
+    }
+    free(copy);
+}
+
 int tg_seen_file(const char *state_dir, const char *url, char *out, size_t size, struct tg_error *e)
 {
     char hex[TG_SHA256_HEX];
 
-    tg_sha256_hex(url, strlen(url), hex);
+    char same[2048];
+    if (strlen(url) >= sizeof same)
+        return tg_fail(e, TG_E_CONFIG, "the store's URL is too long: %.80s…", url);
+    in_order(url, same, sizeof same);
+    tg_sha256_hex(same, strlen(same), hex);
     int n = snprintf(out, size, "%s/seen/%.16s.json", state_dir, hex);
     return n > 0 && (size_t) n < size ? 0 : tg_fail(e, TG_E_CONFIG, "the state folder's path is too long: %.80s…", state_dir);
 }
