@@ -216,7 +216,7 @@ int tg_replay_line(struct tg_replay *r, const json_t *line, struct tg_error *e)
         rc = compare(r, &action, e);
     }
     if (rc) {
-        tg_error_prefix(e, "journal line %lld", (long long) (r->lines + 1));
+        tg_error_prefix(e, "journal line %lld", (long long) r->lines + 1);
         return rc;
     }
     r->lines++;

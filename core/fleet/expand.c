@@ -1,5 +1,6 @@
 /* "web[001-010,12].example.com" → names: see nodeset.h. */
 #include "fleet/nodeset.h"
+#include "fleet/rows.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -45,17 +46,6 @@ static int wrong(const struct pattern *p, const char *at, struct tg_error *e, co
     return TG_E_DATA;
 }
 
-static size_t digits_of(uint64_t value)
-{
-    size_t n = 1;
-
-    while (value >= 10) {
-        value /= 10;
-        n++;
-    }
-    return n;
-}
-
 /* Reads a number at *at; its digits in *out_digits. */
 static int take_number(const struct pattern *p, const char **at, const char *end, uint64_t *out, size_t *out_digits,
                        struct tg_error *e)
@@ -95,7 +85,7 @@ static int take_range(const struct pattern *p, const char **at, const char *end,
         return rc;
     if (out->last < out->first)
         return wrong(p, start, e, "the range %.*s counts down", (int) (*at - start), start);
-    size_t natural = digits_of(out->last);
+    size_t natural = tg_digits_of(out->last);
     if (digits != (natural > out->width ? natural : out->width)) {
         wrong(p, start, e, "the two ends of %.*s are padded to different widths", (int) (*at - start), start);
         tg_error_hint(e, "write [1-10] or [01-10]");
@@ -204,7 +194,7 @@ static int too_long(const struct odometer *o, struct tg_error *e)
 /* Writes value behind the len bytes of the name, padded to width; the new length, 0 when it does not fit. */
 static size_t put_number(char *name, size_t len, uint64_t value, size_t width)
 {
-    size_t n = digits_of(value);
+    size_t n = tg_digits_of(value);
 
     if (n < width)
         n = width;

@@ -204,24 +204,13 @@ int tg_folder_add(struct tg_folder *f, const char *name, struct tg_error *e)
     return rc;
 }
 
-static size_t digits_of(uint64_t value)
-{
-    size_t n = 1;
-
-    while (value >= 10) {
-        value /= 10;
-        n++;
-    }
-    return n;
-}
-
 /* The chain that a cell continues: its value is one more than the chain's last, with the digits that the chain's width gives it.
  * Of two (9 and 09 before 10) the one that began later. Only the last few are looked at, one for each width and neighbouring value:
  * with more widths mixed than anybody does, ranges come out shorter, and are still the same for the same set. */
 static struct chain *continued(const struct scratch *s, uint64_t cell)
 {
     uint64_t value = CELL_VALUE(cell);
-    size_t natural = digits_of(value), looked = 0;
+    size_t natural = tg_digits_of(value), looked = 0;
 
     for (size_t i = s->n_chains; i-- > 0 && looked < 2 * DIGITS_MAX; looked++) {
         struct chain *c = &s->chains[i];
@@ -234,7 +223,7 @@ static struct chain *continued(const struct scratch *s, uint64_t cell)
 static void print_number(struct tg_buf *out, uint64_t value, size_t width)
 {
     char text[20];
-    size_t n = digits_of(value);
+    size_t n = tg_digits_of(value);
 
     if (n < width)
         n = width;

@@ -90,3 +90,14 @@ size_t tg_rows_unique(uint64_t *rows, size_t n, size_t columns)
     }
     return kept;
 }
+
+size_t tg_digits_of(uint64_t value)
+{
+    size_t n = 1;
+
+    while (value >= 10) {
+        value /= 10;
+        n++;
+    }
+    return n;
+}

@@ -15,5 +15,7 @@ int tg_rows_compare(const uint64_t *a, const uint64_t *b, size_t columns);
 int tg_rows_sort(uint64_t **rows, size_t n, size_t columns, struct tg_error *e);
 /* Drops doubles of sorted rows; how many are left. */
 size_t tg_rows_unique(uint64_t *rows, size_t n, size_t columns);
+/* How many decimal digits a number has, 1 for 0. */
+size_t tg_digits_of(uint64_t value);
 
 #endif

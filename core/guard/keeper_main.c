@@ -227,9 +227,9 @@ int tg_keeper_main(int argc, char **argv, char **command)
 
     if (argc != 4 || !command || !command[0])
         return 64;
-    k.socket = atoi(argv[0]); // NOLINT: our own numbers
+    k.socket = (int) strtol(argv[0], NULL, 10); /* our own numbers */
     fcntl(k.socket, F_SETFD, FD_CLOEXEC);
-    k.grace_ms = atoll(argv[1]); // NOLINT
+    k.grace_ms = strtoll(argv[1], NULL, 10);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "tagout-keeper");
     if ((k.signals = take_signals()) < 0)

@@ -36,7 +36,7 @@ static int parse_name(const char *text, enum tg_scope_kind kind, const char *nam
             return 0;
         tg_fail(e, TG_E_USAGE, "\"%.80s\": %s", text, why.message);
     } else if (plain_name(name)) {
-        strcpy(out->name, name); /* NOLINT: plain_name() has measured it */
+        memcpy(out->name, name, strlen(name) + 1); /* plain_name() has measured it */
         return 0;
     } else {
         tg_fail(e, TG_E_USAGE, "\"%.80s\": its name is letters, digits and ._-+@:/~, 1 to %d of them", text, TG_SCOPE_NAME_MAX);
@@ -93,6 +93,7 @@ int tg_scope_set_hosts(struct tg_scope *scope, const char *folded, struct tg_err
     if (!rc && !(copy = strdup(folded)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     if (rc) {
+        free(copy);
         tg_hostlist_release(&set);
         return rc;
     }
