@@ -125,7 +125,7 @@ static int work_read(struct tg_guard *guard, const char *id, struct work *w, str
         rc = tg_store_read_many(guard->store, items, n_items, tg_guard_deadline(guard), e);
     }
     if (!rc) {
-        rc = tg_tree_prove_cluster(guard, &items[2 * n], &w->lock.generation, e);
+        rc = tg_tree_prove_cluster(guard, &items[2 * n], TG_NOTE_BOUNDED, &w->lock.generation, e);
         w->cluster_version = items[2 * n].node.stat.version;
         w->audit.have_day = items[2 * n + 1].code == 0;
         w->audit.have_minute = items[2 * n + 2].code == 0;

@@ -117,7 +117,7 @@ static int plan_read(struct tg_guard *guard, struct plan *p, struct tg_error *e)
     int rc = tg_store_read_many(guard->store, items, n, tg_guard_deadline(guard), e);
     if (!rc) {
         struct tg_counter root = {.epoch = 0};
-        rc = tg_tree_prove_cluster(guard, &items[0], &p->generation, e);
+        rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, &p->generation, e);
         if (!rc && items[1].code)
             rc = tg_unknown(guard, e, "missing-node", "locks is not there: this copy is not whole");
         if (!rc && (rc = tg_tree_prove(guard, ROOT, &items[1].node, &root, e)) == 0)

@@ -177,7 +177,7 @@ static int take_absent(struct tg_look *l, const struct want *w, struct tg_error 
     switch (w->kind) {
     case K_CLUSTER: {
         struct tg_read_item none = {.code = TG_E_NOENT};
-        return tg_tree_prove_cluster(l->guard, &none, NULL, e);
+        return tg_tree_prove_cluster(l->guard, &none, TG_NOTE_NOW, NULL, e);
     }
     case K_ROOT:
     case K_GROUPS:
@@ -326,7 +326,7 @@ static int take_one(struct tg_look *l, const struct want *w, const struct tg_rea
     if (item->code == TG_E_NOENT)
         return take_absent(l, w, e);
     if (w->kind == K_CLUSTER)
-        return tg_tree_prove_cluster(l->guard, item, &l->generation, e);
+        return tg_tree_prove_cluster(l->guard, item, TG_NOTE_NOW, &l->generation, e);
     if (w->kind == K_BUCKET_NAMES)
         return take_names(l, w, &item->names, e);
     if (w->kind == K_RECORD)

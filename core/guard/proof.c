@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e)
+int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, enum tg_seen_note how, int64_t *out_generation,
+                          struct tg_error *e)
 {
     struct tg_cluster c;
     char cause[TG_CLUSTER_CAUSE_SIZE] = "";
-    int rc = tg_cluster_prove(guard->store, guard->state_dir, cluster->code ? NULL : &cluster->node, TG_NOTE_NOW, &c, cause, e);
+    int rc = tg_cluster_prove(guard->store, guard->state_dir, cluster->code ? NULL : &cluster->node, how, &c, cause, e);
 
     if (rc && !guard->cause[0])
         memcpy(guard->cause, cause, sizeof cause);

@@ -22,6 +22,7 @@
 #define TG_GUARD_TREE_H
 
 #include "guard/check.h"
+#include "store/cluster.h"
 
 #define TG_NODE_PATH_SIZE (TG_STORE_PATH_MAX + 1)
 
@@ -47,8 +48,10 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
  * more-locks-than-recorded. *out is the caller's.
  */
 int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node *node, struct tg_counter *out, struct tg_error *e);
-/* The cluster's record: which one it is, that it is live, and not older than what this host has seen. generation may be NULL. */
-int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, int64_t *out_generation, struct tg_error *e);
+/* The cluster's record: which one it is, that it is live, and not older than what this host has seen. how: a look notes at once what it
+ * saw; who is about to change a lock does so when it is done. generation may be NULL. */
+int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *cluster, enum tg_seen_note how, int64_t *out_generation,
+                          struct tg_error *e);
 /* Notes on this host, at once, that the lock was taken: from here on a copy without it is known for an old one. */
 void tg_tree_note(struct tg_guard *guard, int64_t generation, int64_t txid);
 /* Fails with TG_E_UNKNOWN and the cause. */

@@ -5,8 +5,11 @@
  *   bench_zk read HOST:PORT PATH             connects, reads once, ends the session
  *   bench_zk store URL PATH                  the same through tagout's store layer
  *   bench_zk pairs HOST:PORT PATH COUNT      connects; COUNT times a create and a delete below PATH; prints the median in µs
+ *   bench_zk locks URL COUNT [STATE-DIR]     COUNT times a lock and an unlock of it on one session; prints the median in µs
  *   bench_zk runs COUNT STATUS COMMAND…      runs the command COUNT times; prints the median in µs; each must end with the status
  */
+#include "guard/lock.h"
+
 #include <tagout/store.h>
 
 #include <fcntl.h>
@@ -153,6 +156,55 @@ static int pairs(const char *server, const char *path, size_t count)
     return failed;
 }
 
+/* Takes a lock on a service and releases it. */
+static int lock_once(struct tg_guard *guard, const struct tg_scopes *scopes, struct tg_error *e)
+{
+    struct tg_lock_request take = {.scopes = scopes, .owner = "alice@ops1", .reason = "measured", .for_ms = 60000};
+    struct tg_lock lock = {.id = ""}, gone = {.id = ""};
+    int rc = tg_lock_take(guard, &take, 0, NULL, NULL, &lock, e);
+
+    if (rc)
+        return rc;
+    struct tg_release_request release = {.id = lock.id, .owner = "alice@ops1"};
+    rc = tg_lock_release(guard, &release, &gone, e);
+    tg_lock_clear(&lock);
+    if (rc == 0)
+        tg_lock_clear(&gone);
+    return rc;
+}
+
+static int locks(const char *url, size_t count, const char *state_dir)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_loop *loop = NULL;
+    struct tg_store *store = NULL;
+    struct tg_scope scope = {.kind = TG_SCOPE_FLEET};
+    struct tg_scopes scopes = {.v = &scope, .n = 1};
+    int64_t *v = calloc(count, sizeof *v);
+    int rc = tg_loop_new(&loop, &e);
+
+    if (rc == 0)
+        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url}, &store, &e);
+    if (rc == 0)
+        rc = tg_scope_parse("service:autoscaler", &scope, &e);
+    struct tg_guard guard = {.store = store, .state_dir = state_dir};
+    for (size_t i = 0; rc == 0 && v && i < count + 20; i++) {
+        int64_t begun = now_us();
+        rc = lock_once(&guard, &scopes, &e);
+        if (i >= 20)
+            v[i - 20] = now_us() - begun;
+    }
+    if (rc == 0 && v)
+        printf("%lld\n", (long long) median(v, count));
+    else
+        fprintf(stderr, "%s\n", e.message);
+    free(v);
+    tg_scope_release(&scope);
+    tg_store_close(store);
+    tg_loop_free(loop);
+    return rc != 0;
+}
+
 static int runs(size_t count, int wanted, char **command)
 {
     int64_t *v = calloc(count, sizeof *v);
@@ -191,6 +243,8 @@ int main(int argc, char **argv)
         return store_once(argv[2], argv[3]);
     if (argc == 5 && strcmp(argv[1], "pairs") == 0 && atoi(argv[4]) > 0)
         return pairs(argv[2], argv[3], (size_t) atoi(argv[4]));
+    if ((argc == 4 || argc == 5) && strcmp(argv[1], "locks") == 0 && atoi(argv[3]) > 0)
+        return locks(argv[2], (size_t) atoi(argv[3]), argv[4]);
     if (argc >= 5 && strcmp(argv[1], "runs") == 0 && atoi(argv[2]) > 0)
         return runs((size_t) atoi(argv[2]), atoi(argv[3]), argv + 4);
     fputs("usage: see the head of bench_zk.c\n", stderr);
