@@ -318,8 +318,8 @@ static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
         const struct tg_run_host *h = &run->hosts[i];
         if (h->state != TG_HOST_LOST && h->state != TG_HOST_STUCK)
             continue;
-        tg_buf_printf(out, "  %s keeps its lock%s%s. Look again: tagout run --resume %s", run->plan->hosts[i].name, h->lock ? " " : "",
-                      h->lock ? h->lock : "", v->id);
+        tg_buf_printf(out, "  %s %s%s. Look again: tagout run --resume %s", run->plan->hosts[i].name,
+                      h->lock ? "keeps its lock " : "may still be locked by this run", h->lock ? h->lock : "", v->id);
         if (h->lock)
             tg_buf_printf(out, ", or: tagout unlock %s", h->lock);
         tg_buf_putc(out, '\n');

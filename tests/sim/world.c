@@ -264,7 +264,6 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     const char *act = json_string_value(json_object_get(line, "do"));
     const json_t *host = json_object_get(line, "h");
 
-    (void) run;
     if (w->verbose) {
         char *text = json_dumps(line, JSON_COMPACT);
         printf("  %s\n", text);
@@ -273,8 +272,11 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     if (!act || !host)
         return;
     bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
-    if (start)
-        w->hosts[json_integer_value(host)].start_too_late = w->aborted;
+    if (!start)
+        return;
+    w->hosts[json_integer_value(host)].start_too_late = w->aborted;
+    if (w->aborted && !run->aborted)
+        world_violation(w, "P10: the intent to %s %s was committed after the abort", act, json_string_value(json_object_get(line, "host")));
 }
 
 /* ---- scripts ---- */
