@@ -213,7 +213,7 @@ static int unknown_option(const struct tg_cmd *cmd, const char *arg, struct tg_e
     if (near)
         tg_error_hint(e, "did you mean --%s?", near);
     else
-        tg_error_hint(e, "tagout %s --help lists them", cmd ? cmd->name : "");
+        tg_error_hint(e, "tagout %s%s--help lists them", cmd ? cmd->name : "", cmd ? " " : "");
     return TG_E_USAGE;
 }
 
@@ -278,6 +278,16 @@ static bool takes_next(const char *arg)
     return false;
 }
 
+static bool is_global(const char *arg)
+{
+    size_t len = strcspn(arg + 2, "=");
+
+    for (const struct tg_opt *o = tg_global_opts; o->name; o++)
+        if (arg[1] == '-' ? strncmp(arg + 2, o->name, len) == 0 && !o->name[len] : arg[1] == o->letter)
+            return true;
+    return false;
+}
+
 static int name_command(int argc, char **argv, int *out_at, int *out_words, const struct tg_cmd **out, struct tg_error *e)
 {
     int at = 1;
@@ -301,6 +311,9 @@ static int name_command(int argc, char **argv, int *out_at, int *out_words, cons
             return TG_E_USAGE;
         }
     }
+    for (int i = 1; i < at; i++) /* "--outptu json hosts": what was misspelt is not the command */
+        if (argv[i][0] == '-' && argv[i][1] && !is_global(argv[i]))
+            return unknown_option(NULL, argv[i], e);
     tg_fail(e, TG_E_USAGE, "there is no command \"%.40s\"", argv[at]);
     const char *near = tg_nearest(argv[at], next_command, NULL);
     if (near)

@@ -51,4 +51,15 @@ offers "tagout $i shard w" 'web1.example.com web2.example.com web3.example.com'
 offers "tagout $i hosts @" 'db web'
 offers "tagout $i hosts r" 'rack= role='
 offers "tagout $i hosts @web a" 'and'
+
+# What the store knows: a lock of ours on the embedded one.
+export TAGOUT_STATE_DIR=$work/state TAGOUT_STORE=local:$work/state/store.db
+mkdir "$work/state"
+tagout init >/dev/null && tagout lock service:x --reason test --for 1h >/dev/null 2>&1
+lock=$(tagout locks -o json | sed -n 's/.*"lock": "\([^"]*\)".*/\1/p')
+[ -n "$lock" ] || { echo "no lock was taken"; failed=1; }
+offers 'tagout unlock ' "$lock"
+offers "tagout $i lock group:" 'db web'
+offers 'tagout lock serv' 'service:'
+offers 'tagout check --actor auto' 'autoscaler'
 exit $failed
