@@ -2,6 +2,7 @@
 #include "guard/tree.h"
 
 #include "base/buf.h"
+#include "store/cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +82,6 @@ static const char *cause_of(int code)
         return "store-unreachable";
     case TG_E_SESSION:
         return "session-expired";
-    case TG_E_NOENT:
-        return "no-store";
     case TG_E_PERM:
         return "not-allowed";
     case TG_E_CONFIG:
@@ -94,11 +93,31 @@ static const char *cause_of(int code)
     }
 }
 
+/* The store says that it is none. Did this host ever see one there? */
+static void tell_empty(const struct tg_guard *guard, struct tg_guard_verdict *out)
+{
+    const char *url = tg_store_url(guard->store);
+    struct tg_seen seen;
+
+    if (!guard->state_dir || tg_seen_load(guard->state_dir, url, &seen, NULL) != 0)
+        return;
+    if (!seen.known) {
+        snprintf(out->cause, sizeof out->cause, "not-initialised");
+        return;
+    }
+    snprintf(out->cause, sizeof out->cause, "store-empty");
+    tg_error_clear(&out->error);
+    tg_fail(&out->error, TG_E_UNKNOWN, "nothing is there, but this host has seen cluster %.8s there: an empty store has taken its place", seen.id);
+    tg_error_hint(&out->error, "is %s the right one? tagout doctor", url);
+}
+
 static void say_unknown(struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out)
 {
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : cause_of(code));
+    if (!guard->cause[0] && code == TG_E_UNKNOWN)
+        tell_empty(guard, out);
 }
 
 void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out)
