@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Locks, permits and guards by their commands, on the embedded store and on ZooKeeper: P1, P2, P3, P4 as issue 2 wants them seen.
-# shellcheck disable=SC2154 # status, out, err, pid, tmp come from lib.sh
+# shellcheck disable=SC2154,SC2016 # status, out, err, pid, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/zookeeper
 . "$TAGOUT_SOURCE/tests/lib/zookeeper"
