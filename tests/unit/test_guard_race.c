@@ -89,7 +89,7 @@ static void be_actor(int me)
 
     while (atomic_load(&shared->done) < LOCKERS) {
         struct tg_permit *p = NULL;
-        struct tg_verdict v;
+        struct tg_guard_verdict v;
         int rc = tg_permit_take(&g, &r, &p, &v, NULL);
         tg_verdict_release(&v);
         if (rc == TG_E_HELD)
