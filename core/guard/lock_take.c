@@ -308,27 +308,6 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *
 
 /* --- from a request --- */
 
-static int copy_scopes(const struct tg_scopes *from, struct tg_scopes *to, struct tg_error *e)
-{
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < from->n; i++) {
-        struct tg_scope s = {.kind = from->v[i].kind};
-        memcpy(s.name, from->v[i].name, sizeof s.name);
-        if (from->v[i].hosts)
-            rc = tg_scope_set_hosts(&s, from->v[i].hosts, e);
-        if (!rc && from->v[i].groups && !(s.groups = calloc(1, sizeof *s.groups)))
-            rc = tg_fail(e, TG_E_MEMORY, "out of memory");
-        for (size_t j = 0; !rc && j < from->v[i].n_groups; j++)
-            rc = tg_scope_add_group(&s, from->v[i].groups[j], e);
-        if (rc)
-            tg_scope_release(&s);
-        else
-            rc = tg_scopes_add(to, &s, e);
-    }
-    return rc;
-}
-
 static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
 {
     int rc = 0;
@@ -354,7 +333,7 @@ static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct 
         rc = tg_text_copy("request id", r->request_id, l->request, sizeof l->request, e);
     else
         rc = tg_random_id(l->request, 26, e);
-    return rc ? rc : copy_scopes(r->scopes, &l->scopes, e);
+    return rc ? rc : tg_scopes_copy(r->scopes, &l->scopes, e);
 }
 
 /* A lock that this very request has taken before. TG_E_NOENT: none. */

@@ -37,28 +37,6 @@ static void path_of(const struct tg_permit *p, size_t scope, char *out, size_t s
     snprintf(out, size, "%.900s/%s", folder, p->record.id);
 }
 
-static int copy_scopes(const struct tg_scopes *from, struct tg_scopes *to, struct tg_error *e)
-{
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < from->n; i++) {
-        const struct tg_scope *f = &from->v[i];
-        struct tg_scope s = {.kind = f->kind};
-        memcpy(s.name, f->name, sizeof s.name);
-        if (f->hosts)
-            rc = tg_scope_set_hosts(&s, f->hosts, e);
-        if (!rc && f->groups && !(s.groups = calloc(1, sizeof *s.groups)))
-            rc = tg_fail(e, TG_E_MEMORY, "out of memory");
-        for (size_t j = 0; !rc && j < f->n_groups; j++)
-            rc = tg_scope_add_group(&s, f->groups[j], e);
-        if (rc)
-            tg_scope_release(&s);
-        else
-            rc = tg_scopes_add(to, &s, e);
-    }
-    return rc;
-}
-
 /* What a command says of itself is cut and cleaned, not refused: it is only shown. */
 static void copy_loosely(const char *text, char *out, size_t size)
 {
@@ -88,7 +66,7 @@ static int permit_new(struct tg_guard *guard, const struct tg_permit_request *r,
     if (!rc)
         rc = tg_random_id(p->record.id, 26, e);
     if (!rc)
-        rc = copy_scopes(r->scopes, &p->record.scopes, e);
+        rc = tg_scopes_copy(r->scopes, &p->record.scopes, e);
     if (!rc && !p->record.scopes.n)
         rc = tg_fail(e, TG_E_USAGE, "no scope");
     if (rc) {

@@ -324,6 +324,36 @@ int tg_scopes_parse(struct tg_scopes *scopes, const char *const *texts, size_t n
     return rc;
 }
 
+static int copy_one(const struct tg_scope *from, struct tg_scope *to, struct tg_error *e)
+{
+    int rc = 0;
+
+    *to = (struct tg_scope) {.kind = from->kind};
+    memcpy(to->name, from->name, sizeof to->name);
+    if (from->hosts)
+        rc = tg_scope_set_hosts(to, from->hosts, e);
+    if (!rc && from->groups && !(to->groups = calloc(1, sizeof *to->groups)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < from->n_groups; i++)
+        rc = tg_scope_add_group(to, from->groups[i], e);
+    if (rc)
+        tg_scope_release(to);
+    return rc;
+}
+
+int tg_scopes_copy(const struct tg_scopes *from, struct tg_scopes *to, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < from->n; i++) {
+        struct tg_scope s;
+        rc = copy_one(&from->v[i], &s, e);
+        if (!rc)
+            rc = tg_scopes_add(to, &s, e);
+    }
+    return rc;
+}
+
 void tg_scopes_release(struct tg_scopes *scopes)
 {
     for (size_t i = 0; i < scopes->n; i++)

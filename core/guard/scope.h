@@ -65,6 +65,8 @@ enum tg_overlap tg_scopes_overlap(const struct tg_scopes *a, const struct tg_sco
 int tg_scopes_add(struct tg_scopes *scopes, struct tg_scope *scope, struct tg_error *e);
 /* Parses and resolves each text. */
 int tg_scopes_parse(struct tg_scopes *scopes, const char *const *texts, size_t n, const struct tg_inventory *inventory, struct tg_error *e);
+/* Appends copies; what was copied before a failure stays in to. */
+int tg_scopes_copy(const struct tg_scopes *from, struct tg_scopes *to, struct tg_error *e);
 void tg_scopes_release(struct tg_scopes *scopes);
 /* "group:web +2": the first, and how many more. Returns out. */
 const char *tg_scopes_format(const struct tg_scopes *scopes, char *out, size_t size);

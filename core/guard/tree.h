@@ -105,4 +105,7 @@ void tg_audit_slot(struct tg_guard *guard, struct tg_audit_slot *out);
 void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
                      const char *who, const char *why);
 
+/* Removes what is dead on one scope; own_id (may be NULL) also when it was released only now. Returns how many went, 0 when overtaken. */
+int tg_lock_reap_scope(struct tg_guard *guard, const struct tg_scope *scope, const char *own_id);
+
 #endif
