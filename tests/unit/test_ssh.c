@@ -144,6 +144,27 @@ Test(ssh, a_command_that_does_not_read_its_input_ends_all_the_same)
     outcome_release(&o);
 }
 
+/* the input is far more than window and buffers take: what can't be sent must neither block the loop nor put off the deadline */
+Test(ssh, a_peer_that_stops_reading_does_not_stop_the_loop, .timeout = 250)
+{
+    struct outcome o;
+    char *big = calloc(1, 16000000), script[256], path[128];
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/stopped", bed.server.dir);
+    snprintf(script, sizeof script, "echo $PPID > %s; kill -STOP $PPID; exec sleep 100", path);
+    bed.command.input = big;
+    bed.command.input_len = 16000000;
+    bed.command.silence_ms = 4000;
+    run(&bed, script, &o);
+    cr_assert_eq(o.end, TG_JOB_TIMEOUT, "%d: %s", o.end, o.error.message);
+    char *pid = read_file(path, &len);
+    cr_assert(atoi(pid) > 1 && kill(atoi(pid), SIGKILL) == 0, "\"%s\"", pid);
+    free(pid);
+    free(big);
+    outcome_release(&o);
+}
+
 /* ---- host keys ---- */
 
 Test(ssh, an_unknown_host_key_sends_nothing_and_says_how_to_add_it)
