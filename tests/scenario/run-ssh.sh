@@ -93,6 +93,40 @@ expect_file_has "$tmp/stop.log" '1 changed · 2 untouched · nothing left locked
 expect_equal "$(changes web1)$(changes web2)$(changes web3)" 100 "changes of web1, web2, web3"
 unlocked
 
+note "a dry run asks, and changes nothing"
+forget
+run tagout run --dry-run "$tmp/stop.yaml"
+expect_status 0
+expect_out 'would change'
+expect_equal "$(changes web1)$(changes web2)$(changes web3)" 000 "changes of web1, web2, web3"
+
+note "a signal pauses: what is in flight ends, the rest waits for --resume"
+fleet exec web1 rm /srv/p/go
+start pause "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/stop.yaml"
+driver=$pid
+await 120 log_has web1 begun
+id=$(head -1 "$tmp/pause.log")
+kill -TERM "$driver"
+await 60 grep -q '^pausing' "$tmp/pause.log"
+fleet exec web1 touch /srv/p/go
+status=0
+wait "$driver" || status=$?
+expect_equal "$status" 1 "status of the paused run"
+expect_file_has "$tmp/pause.log" "PAUSED"
+expect_equal "$(changes web1)$(changes web2)$(changes web3)" 100 "changes of web1, web2, web3"
+unlocked
+run tagout run --resume "$id"
+expect_status 0
+expect_equal "$(changes web1)$(changes web2)$(changes web3)" 111 "changes of web1, web2, web3"
+
+note "what is not confirmed, or not what was approved, is not done"
+run tagout run "$tmp/stop.yaml"
+expect_status 64
+expect_err '--yes'
+run tagout run --yes --plan 0000 "$tmp/stop.yaml"
+expect_status 65
+expect_err 'is not the one that was approved'
+
 note "P8: a check that fails halts it, and nothing stays locked"
 forget
 fleet exec web1 sh -c 'cd /srv/p && exec setsid python3 -m http.server 8080 >/dev/null 2>&1 </dev/null &'
@@ -110,9 +144,9 @@ fleet exec web2 sh -c 'kill $(cat /run/sshd.pid)'
 fleet exec web3 sh -c 'kill -STOP $(cat /run/sshd.pid)'
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/other"
 address=$(fleet list | awk '$1 ~ /^web4/ {print $2}')
-ssh-keygen -q -R web4.example.com -f "$tmp/known_hosts" 2>/dev/null || true
-ssh-keygen -q -R web4 -f "$tmp/known_hosts" 2>/dev/null || true
-ssh-keygen -q -R "$address" -f "$tmp/known_hosts" 2>/dev/null || true
+ssh-keygen -q -R web4.example.com -f "$tmp/known_hosts" >/dev/null 2>&1 || true
+ssh-keygen -q -R web4 -f "$tmp/known_hosts" >/dev/null 2>&1 || true
+ssh-keygen -q -R "$address" -f "$tmp/known_hosts" >/dev/null 2>&1 || true
 echo "web4.example.com,web4,$address $(cut -d' ' -f1,2 "$tmp/other.pub")" >>"$tmp/known_hosts"
 rollout ways '*'
 run tagout run --yes --connect-timeout 4s "$tmp/ways.yaml"
