@@ -21,9 +21,9 @@ struct tg_ssh_lookup {
 static void set_where(struct tg_ssh_session *s, const char *address)
 {
     if (strcmp(s->name, address) == 0)
-        snprintf(s->where, sizeof s->where, "%s (port %d)", s->name, s->port);
+        snprintf(s->where, sizeof s->where, "%.253s (port %d)", s->name, s->port);
     else
-        snprintf(s->where, sizeof s->where, "%s (%s port %d)", s->name, address, s->port);
+        snprintf(s->where, sizeof s->where, "%.253s (%.100s port %d)", s->name, address, s->port);
 }
 
 static void add_address(struct tg_ssh_session *s, const struct sockaddr *addr, socklen_t len)

@@ -189,7 +189,7 @@ static int parse_pattern(struct parser *p, const char *at, size_t len)
 
 static int parse_nodeset(struct parser *p, const char *at, size_t len)
 {
-    struct tg_selector_step *step;
+    struct tg_selector_step *step = NULL;
     struct tg_error why = TG_ERROR_INIT;
     int rc = push(p, TG_SELECT_NAMES, at, &step);
 
