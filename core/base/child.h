@@ -61,4 +61,7 @@ int tg_child_run(const struct tg_child_spec *spec, const char *input, size_t inp
                  struct tg_child_result *out, struct tg_error *e);
 void tg_child_result_release(struct tg_child_result *result);
 
+/* write() to a pipe whose reader may be gone: EPIPE, and no SIGPIPE, whatever the process does with that signal. */
+ssize_t tg_pipe_write(int fd, const void *bytes, size_t len);
+
 #endif

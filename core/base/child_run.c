@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KILL_AFTER_MS 2000 /* between TERM and KILL: long enough to remove a temporary file */
@@ -23,6 +24,25 @@ struct run {
     size_t input_len, max_bytes;
     bool cut;
 };
+
+ssize_t tg_pipe_write(int fd, const void *bytes, size_t len)
+{
+    static const struct timespec now = {0};
+    sigset_t pipe_only, before, pending;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    sigprocmask(SIG_BLOCK, &pipe_only, &before);
+    ssize_t n = write(fd, bytes, len);
+    int error = errno;
+    if (n < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE)) /* ours: take it back before it is let through */
+        while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
+            ;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return n;
+}
 
 static void close_end(int *fd)
 {
@@ -47,7 +67,7 @@ static void take_bytes(struct run *r, int stream)
 
 static void give_bytes(struct run *r)
 {
-    ssize_t n = r->input_len ? write(r->fd[0], r->input, r->input_len) : 0;
+    ssize_t n = r->input_len ? tg_pipe_write(r->fd[0], r->input, r->input_len) : 0;
 
     if (n > 0) {
         r->input += n;

@@ -218,7 +218,7 @@ static void read_some(struct tg_job *job, int which)
 static void write_some(struct tg_job *job)
 {
     while (job->input_at < job->input_len) {
-        ssize_t n = write(job->watch[IN]->fd, job->input + job->input_at, job->input_len - job->input_at);
+        ssize_t n = tg_pipe_write(job->watch[IN]->fd, job->input + job->input_at, job->input_len - job->input_at);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0) /* it does not want to read it (EPIPE; SIGPIPE is ignored in this process) */
