@@ -88,6 +88,16 @@ static void retry(struct tg_store_impl *s)
     tg_timer_start(s->pump, 1 + (int64_t) ((unsigned) rand_r(&s->seed) % (unsigned) s->backoff_ms));
 }
 
+/* What a node says of its children must be so: whoever reads it may take it for the proof that one of them is not there (P2). */
+static int prove_count(const struct tg_store_impl *s, const char *path, int64_t says, int64_t has, struct tg_error *e)
+{
+    if (says == has)
+        return 0;
+    tg_fail(e, TG_E_UNKNOWN, "%s is damaged: %s counts %lld children and has %lld", s->path, path, (long long) says, (long long) has);
+    tg_error_hint(e, "stop what uses it, and bring back a backup; until then nobody can prove that there is no lock");
+    return TG_E_UNKNOWN;
+}
+
 static int reply_data(struct tg_store_impl *s, const struct lrequest *rq, struct tg_error *e)
 {
     sqlite3_stmt *q = tg_local_bind_path(s, SQL_READ, rq->path);
@@ -100,6 +110,7 @@ static int reply_data(struct tg_store_impl *s, const struct lrequest *rq, struct
         r.len = (size_t) sqlite3_column_bytes(q, 7);
         if (!r.data)
             r.data = "";
+        code = prove_count(s, rq->path, r.stat.children, sqlite3_column_int64(q, 8), e);
     } else {
         code = rc == SQLITE_DONE ? tg_refuse_noent(rq->path, e) : tg_local_fail(s, rc, "read", e);
     }
@@ -135,7 +146,7 @@ static int gather(struct tg_store_impl *s, const char *path, size_t count, const
     if (!code && rc != SQLITE_DONE && rc != SQLITE_ROW)
         code = tg_local_fail(s, rc, "read", e);
     if (!code && (n < count || (rc == SQLITE_ROW && sqlite3_step(q) == SQLITE_ROW)))
-        code = tg_fail(e, TG_E_UNKNOWN, "%s is damaged: %s has not the %zu children that it counts", s->path, path, count);
+        code = prove_count(s, path, (int64_t) count, n < count ? (int64_t) n : (int64_t) count + 1, e);
     sqlite3_reset(q);
     *out = names;
     *out_n = n;

@@ -174,6 +174,22 @@ OWN_TEST(damage_is_an_error_not_an_answer)
     cr_assert(strstr(bad.message, "is damaged"), "%s", bad.message);
 }
 
+/* P2: a parent whose child went without it being counted is no proof that there was none. */
+OWN_TEST(a_child_that_was_lost_is_damage)
+{
+    struct tg_error bad = TG_ERROR_INIT;
+    struct tg_node n = {0};
+    struct tg_store *s = conf_open();
+
+    OK(tg_store_create(s, "/locks", "", 0, 0, conf_until(s), e));
+    OK(tg_store_create(s, "/locks/a", "", 0, 0, conf_until(s), e));
+    sql("DELETE FROM node WHERE path = '/locks/a'");
+    cr_assert_eq(tg_store_read(s, "/locks", conf_until(s), &n, &bad), TG_E_UNKNOWN);
+    cr_assert(strstr(bad.message, "/locks counts 1 children and has 0"), "%s", bad.message);
+    cr_assert(bad.hint[0]);
+    tg_store_close(s);
+}
+
 /* P2: never silently the old file. */
 OWN_TEST(a_database_that_was_replaced_ends_the_session)
 {
