@@ -146,6 +146,20 @@ static int add_child(struct plan *p, int at, const char *name, struct tg_error *
     return fresh && s->parent >= 0 ? add_child(p, s->parent, s->name, e) : 0;
 }
 
+/*
+ * Versions begin at 0 again when a scope's node goes with its last lock and comes back with another's. So a node that is written is
+ * held to be the one that was read by its parent's version as well, which changes with each child that comes or goes.
+ */
+static void emit_checks(struct tg_batch *b, const struct plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct slot *s = &p->slots[i];
+        const struct slot *parent = s->parent < 0 ? NULL : &p->slots[s->parent];
+        if (s->changed && s->exists && parent && !parent->changed)
+            tg_batch_check(b, parent->path, parent->version);
+    }
+}
+
 static void emit_slots(struct tg_batch *b, const struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++) { /* parents stand before their children */
@@ -188,6 +202,7 @@ static int try_once(struct tg_guard *guard, struct plan *p, struct tg_lock *lock
     if (!rc) {
         tg_batch_check(&b, "/cluster", p->cluster_version);
         tg_batch_tick(&b);
+        emit_checks(&b, p);
         emit_slots(&b, p);
         emit_records(&b, lock);
         tg_audit_append(&b, &p->audit, lock->since_ms, "lock", lock, lock->owner, lock->reason);
@@ -288,8 +303,10 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *
     for (int i = 0; i < TRIES && (worth_another(rc) || ambiguous(rc)); i++) {
         if (i && tg_store_deadline(guard->store, 0) > deadline)
             break;
-        if (i)
+        if (i) {
             back_off(guard, i);
+            (void) tg_store_sync(guard->store, "/cluster", deadline, NULL); /* a server that lags behind would show the same again */
+        }
         tg_error_clear(&why);
         rc = attempt(guard, lock, &lost, &why);
     }

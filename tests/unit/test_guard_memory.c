@@ -173,6 +173,33 @@ GTEST(permit_and_lock_never_both_succeed) /* model/handshake.pml, one interleavi
     tg_store_close(second);
 }
 
+/* Between its read and its write the scope's last lock goes and another's comes: the node looks then as it did. P2: no name is lost. */
+GTEST(a_scope_that_came_back_is_not_taken_for_the_one_that_was_read)
+{
+    for (size_t lag = 1; lag < 8; lag++) {
+        struct tg_guard late = {.store = open_another(), .timeout_ms = 20000};
+        struct tg_scopes list = scopes_of("host:a");
+        struct tg_lock_request request = {.scopes = &list, .owner = "bob@ops1", .reason = "the disk", .for_ms = 3600000};
+        struct tg_lock bobs, last;
+        char *first = lock_it("host:a", "alice@ops1");
+        OK(tg_memory_lag(late.store, lag, e));
+        cr_assert_eq(unlock(first, "alice@ops1"), 0);
+        OK(tg_lock_place(&g, &request, &bobs, e));
+        OK(tg_lock_place(&late, &request, &last, e));
+        tree_is_whole();
+        cr_assert_eq(count_locks(), 2);
+        cr_assert_eq(unlock(bobs.id, "bob@ops1"), 0);
+        cr_assert_eq(ask("host:a", "x"), TG_ANSWER_HELD);
+        cr_assert_eq(unlock(last.id, "bob@ops1"), 0);
+        cr_assert_eq(ask("fleet", "x"), TG_ANSWER_GO);
+        tg_lock_clear(&bobs);
+        tg_lock_clear(&last);
+        tg_scopes_release(&list);
+        free(first);
+        tg_store_close(late.store);
+    }
+}
+
 GTEST(stale_reads_do_not_fool_the_handshake) /* P1 */
 {
     struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
