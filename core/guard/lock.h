@@ -21,7 +21,8 @@ struct tg_guard {
     const struct tg_inventory *inventory; /* NULL: none is configured */
     const char *state_dir;                /* where this host's highest transaction id is kept; NULL: it is not compared (tests) */
     int64_t timeout_ms;                   /* of each exchange with the store; 0: 10 s */
-    bool synced;                          /* own: what looked old was looked at behind a sync */
+    int64_t doubted_txid;                 /* own: this host's mark when the store last looked older than it; 0: it did not */
+    bool looked_again;                    /* own: what looked old was read once more, behind a sync */
     char cause[TG_CAUSE_SIZE];            /* out: why TG_E_UNKNOWN: "fewer-locks-than-recorded" …; "" otherwise */
 };
 

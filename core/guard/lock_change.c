@@ -206,8 +206,8 @@ static int change(struct tg_guard *guard, const char *id, struct change *c, stru
     bool lost = false;
     int rc = TG_E_VERSION;
 
-    guard->cause[0] = '\0';
-    for (int i = 0; again(rc) && i < TRIES; i++) {
+    tg_tree_begin(guard);
+    for (int i = 0; (again(rc) || tg_tree_look_again(guard, rc, tg_guard_deadline(guard))) && i < TRIES; i++) {
         tg_error_clear(&why);
         rc = change_once(guard, id, c, lost, out, &why);
         lost = lost || rc == TG_E_LOST || rc == TG_E_TIMEOUT;
@@ -341,7 +341,7 @@ int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, st
 {
     struct work w;
 
-    guard->cause[0] = '\0';
+    tg_tree_begin(guard);
     int rc = work_read(guard, id, &w, e);
     if (!rc && w.lock.state == TG_LOCK_RELEASED)
         rc = no_such_lock(id, e);

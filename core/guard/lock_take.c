@@ -300,7 +300,7 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *
     int rc = TG_E_VERSION;
     int64_t deadline = tg_guard_deadline(guard);
 
-    for (int i = 0; i < TRIES && (worth_another(rc) || ambiguous(rc)); i++) {
+    for (int i = 0; i < TRIES && (worth_another(rc) || ambiguous(rc) || tg_tree_look_again(guard, rc, deadline)); i++) {
         if (i && tg_store_deadline(guard->store, 0) > deadline)
             break;
         if (i) {
@@ -380,7 +380,7 @@ int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request,
     struct tg_lock l;
     int rc = TG_E_NOENT;
 
-    guard->cause[0] = '\0';
+    tg_tree_begin(guard);
     if (request->request_id)
         rc = find_request(guard, request, &l, e);
     if (rc == TG_E_NOENT) {

@@ -387,21 +387,14 @@ static int run_once(struct tg_look *l, int64_t deadline, struct tg_error *e)
     return rc;
 }
 
-/* A server that has not yet heard what this host knows looks like an old copy: once more, behind a sync. */
-static bool lags(struct tg_guard *guard, int rc, int round, int64_t deadline)
-{
-    return rc == TG_E_UNKNOWN && round == 1 && strcmp(guard->cause, "older-than-seen") == 0 &&
-           tg_store_sync(guard->store, "/cluster", deadline, NULL) == 0;
-}
-
 int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, int64_t deadline, struct tg_look **out, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
     struct tg_look *l = NULL;
     int rc = TG_E_VERSION;
 
-    guard->cause[0] = '\0';
-    for (int i = 0; i < RESTARTS && (rc == TG_E_VERSION || lags(guard, rc, i, deadline)); i++) {
+    tg_tree_begin(guard);
+    for (int i = 0; i < RESTARTS && (rc == TG_E_VERSION || tg_tree_look_again(guard, rc, deadline)); i++) {
         tg_look_free(l);
         l = NULL;
         tg_error_clear(&why);

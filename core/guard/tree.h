@@ -54,6 +54,11 @@ int tg_tree_prove_cluster(struct tg_guard *guard, const struct tg_read_item *clu
                           struct tg_error *e);
 /* Notes on this host, at once, that the lock was taken: from here on a copy without it is known for an old one. */
 void tg_tree_note(struct tg_guard *guard, int64_t generation, int64_t txid);
+/* At the beginning of a recipe: nothing is doubted, no cause known. */
+void tg_tree_begin(struct tg_guard *guard);
+/* A store that looked older than this host's mark may be a server that lags behind, or the mark was noted meanwhile: true, once in a
+ * recipe and behind a sync, when it is worth reading again. */
+bool tg_tree_look_again(struct tg_guard *guard, int code, int64_t deadline);
 /* Fails with TG_E_UNKNOWN and the cause. */
 int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...) __attribute__((format(printf, 4, 5)));
 int64_t tg_guard_deadline(struct tg_guard *guard);
