@@ -375,6 +375,21 @@ static int find_request(struct tg_guard *guard, const struct tg_lock_request *r,
     return rc;
 }
 
+/* Interrupted: the write may be on its way. What is asked on this session is answered after it, so one look settles it. */
+static void take_back(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
+{
+    struct tg_error none = TG_ERROR_INIT;
+
+    tg_loop_interrupt_clear(tg_store_loop(guard->store));
+    int rc = look_for_own(guard, lock, &none);
+    if (!rc)
+        rc = tg_lock_undo(guard, lock, "interrupted", &none);
+    if (rc && rc != TG_E_NOENT && rc != TG_E_EXISTS)
+        tg_error_hint(e, "the lock %s may have been taken (%s): tagout locks tells, tagout unlock %s releases it", lock->id, none.message, lock->id);
+    else
+        tg_error_hint(e, "nothing is left locked by this");
+}
+
 int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_error *e)
 {
     struct tg_lock l;
@@ -389,6 +404,8 @@ int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request,
             rc = place(guard, &l, e);
         if (!rc)
             tg_tree_note(guard, l.generation, l.txid);
+        else if (rc == TG_E_CANCELLED)
+            take_back(guard, &l, e);
         if (rc)
             tg_lock_clear(&l);
     }

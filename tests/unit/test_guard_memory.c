@@ -200,6 +200,33 @@ GTEST(a_scope_that_came_back_is_not_taken_for_the_one_that_was_read)
     }
 }
 
+static void interrupt(void *data)
+{
+    tg_loop_interrupt(data);
+}
+
+GTEST(a_lock_that_is_interrupted_at_any_moment_leaves_nothing)
+{
+    struct tg_timer *timer;
+
+    tg_memory_latency(g.store, 10, 10);
+    OK(tg_timer_new(loop, interrupt, loop, &timer, e));
+    for (int64_t at = 1; at < 200; at += 3) {
+        struct tg_lock l;
+        tg_timer_start(timer, at);
+        int rc = try_lock(&g, "host:a service:s", "alice@ops1", -1, &l, NULL);
+        tg_timer_stop(timer);
+        tg_loop_interrupt_clear(loop);
+        cr_assert(rc == 0 || rc == TG_E_CANCELLED, "%d", rc);
+        cr_assert_eq(count_locks(), rc ? 0 : 1, "interrupted after %d ms: %d", (int) at, rc);
+        if (!rc) {
+            cr_assert_eq(unlock(l.id, "alice@ops1"), 0);
+            tg_lock_clear(&l);
+        }
+    }
+    tg_timer_free(timer);
+}
+
 /* P2 is no reason for a false alarm: a lagging server, or others on this host who note what is newer, are no old copy. */
 GTEST(a_server_that_lags_behind_this_hosts_mark_is_asked_again)
 {
