@@ -215,6 +215,11 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
     if (rc)
         return rc;
     rc = result(f, &l, e);
+    if (!f->command && (rc || fflush(stdout) != 0)) {
+        tg_error_clear(e);
+        rc = tg_fail(e, TG_E_SYSTEM, "the lock %s is held, but that could not be written to stdout", l.id);
+        tg_error_hint(e, "tagout locks shows it; tagout unlock %s", l.id);
+    }
     if (!rc && f->command)
         rc = hold_while(f, &l, token, e);
     tg_lock_clear(&l);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/cmd.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -103,11 +104,20 @@ static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     return rc ? rc : f->cmd->exec(f, e);
 }
 
+/* Whoever started us without one of the three: what we open must not become it, or what is printed goes into the store. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd)
+            _exit(70);
+}
+
 int main(int argc, char **argv)
 {
     struct tg_frame f = {0};
     struct tg_error e = TG_ERROR_INIT;
 
+    fill_standard_descriptors();
     setlocale(LC_CTYPE, "C.UTF-8");
     signal(SIGPIPE, SIG_IGN);
     look_at_terminal(&f);
