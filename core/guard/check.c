@@ -72,7 +72,7 @@ int tg_decide(const struct tg_question *q, struct tg_lock *locks, size_t n, int6
 /* --- asking --- */
 
 /* A word for what went wrong without the guard having found one. */
-static const char *cause_of(int code)
+const char *tg_unknown_cause(int code)
 {
     switch (code) {
     case TG_E_TIMEOUT:
@@ -115,7 +115,7 @@ static void say_unknown(struct tg_guard *guard, int code, const struct tg_error 
 {
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
-    snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : cause_of(code));
+    snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : tg_unknown_cause(code));
     if (!guard->cause[0] && code == TG_E_UNKNOWN)
         tell_empty(guard, out);
 }
@@ -141,17 +141,33 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
 
 /* --- saying it --- */
 
-/* In quotes; quotes, backslashes and what is not printable escaped, so that a value ends where it should. */
+/* How many bytes of a character that a terminal or a log would not show as it is: controls, C1 controls, line and paragraph separators,
+ * and what turns the direction of writing. 0: it is harmless. */
+static size_t harmful(const unsigned char *p)
+{
+    if (*p < 0x20 || *p == 0x7f)
+        return 1;
+    if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+        return 2;
+    if (*p == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
+        return 3;
+    return *p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
+}
+
+/* In quotes; quotes, backslashes and what is harmful escaped, so that a value ends where it should. */
 static void add_quoted(struct tg_buf *b, const char *text)
 {
     tg_buf_putc(b, '"');
-    for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+    for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
+        size_t n = harmful(p);
         if (*p == '"' || *p == '\\')
             tg_buf_printf(b, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) || (*p == 0xe2 && p[1] == 0x80 && (p[2] & 0xf8) == 0xa8))
-            tg_buf_printf(b, "\\x%02x", *p); /* controls, C1 controls, line separators */
-        else
+        else if (!n)
             tg_buf_putc(b, (char) *p);
+        for (size_t i = 0; i < n; i++)
+            tg_buf_printf(b, "\\x%02x", p[i]);
+        p += n ? n - 1 : 0;
+    }
     tg_buf_putc(b, '"');
 }
 
@@ -192,6 +208,10 @@ void tg_verdict_line(const struct tg_guard_verdict *v, const char *store_url, in
     add_word(out, store_url);
     tg_buf_printf(out, " cause=%s detail=", v->cause);
     add_quoted(out, v->error.message);
+    if (v->error.hint[0]) {
+        tg_buf_puts(out, " mend=");
+        add_quoted(out, v->error.hint);
+    }
 }
 
 static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf *out)

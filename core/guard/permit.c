@@ -188,7 +188,7 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
         rc = write_it(p, &why);
     if (rc) {
         verdict->error = why;
-        snprintf(verdict->cause, sizeof verdict->cause, "%s", p && p->guard.cause[0] ? p->guard.cause : rc == TG_E_TIMEOUT ? "no-answer" : "store-unreachable");
+        snprintf(verdict->cause, sizeof verdict->cause, "%s", p && p->guard.cause[0] ? p->guard.cause : tg_unknown_cause(rc));
     } else {
         q.scopes = &p->record.scopes;
         tg_check(&p->guard, &q, tg_guard_deadline(guard), verdict); /* after the write, on the same session */

@@ -59,6 +59,8 @@ void tg_tree_begin(struct tg_guard *guard);
 /* A store that looked older than this host's mark may be a server that lags behind, or the mark was noted meanwhile: true, once in a
  * recipe and behind a sync, when it is worth reading again. */
 bool tg_tree_look_again(struct tg_guard *guard, int code, int64_t deadline);
+/* A word for what went wrong without the guard having found one: "no-answer", "store-unreachable" … */
+const char *tg_unknown_cause(int code);
 /* Fails with TG_E_UNKNOWN and the cause. */
 int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...) __attribute__((format(printf, 4, 5)));
 int64_t tg_guard_deadline(struct tg_guard *guard);

@@ -104,3 +104,30 @@ run "$TAGOUT" init --store local:relative.db
 expect_status 78
 run "$TAGOUT" init --store "local:$tmp/no/such/folder/store.db"
 expect_match 'can.t be made'
+
+note "whoever is started without its three descriptors does not write into the store, nor crash"
+rm -rf "$tmp/state" "$db"*
+run "$TAGOUT" init --store "$url"
+expect_status 0
+status=0; "$TAGOUT" check --actor x host:a --store "$url" <&- >&- 2>&- || status=$?
+expect_equal "$status" 0 "check without descriptors"
+status=0; "$TAGOUT" exec --actor x host:a --store "$url" -- true <&- >&- 2>&- || status=$?
+expect_equal "$status" 0 "exec without descriptors"
+doctor
+expect_status 0
+
+note "a lock whose id could not be told is named"
+status=0; "$TAGOUT" lock host:a --for 1h --reason x --store "$url" >/dev/full 2>"$tmp/.err" || status=$?
+out='' err=$(<"$tmp/.err")
+expect_status 1
+expect_err " is held, but that could not be written"
+expect_err "tagout unlock "
+
+note "an UNKNOWN names its mend"
+: >"$tmp/empty.db"
+run "$TAGOUT" check --actor x host:a --store "local:$tmp/empty.db"
+expect_status 69
+expect_err 'mend="'
+run "$TAGOUT" exec --actor x host:a --store "local:$tmp/empty.db" -- true
+expect_status 69
+expect_err 'mend="'

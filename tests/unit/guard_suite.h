@@ -511,6 +511,10 @@ GTEST(a_hostile_reason_forges_neither_field_nor_line)
     cr_assert(strstr(tg_buf_text(&b), " owner=\"a b\\\" until=never@h\" ticket=\"T 1\" until="), "%s", tg_buf_text(&b));
     cr_assert(strstr(tg_buf_text(&b), " reason=\"x\\\" lock=GOGOGO owner=\\\"root \\\\ ü\""), "%s", tg_buf_text(&b));
     cr_assert_not(strchr(tg_buf_text(&b), '\n'));
+    snprintf(v.locks.v[0].reason, sizeof v.locks.v[0].reason, "c1 \xc2\x9b" "31m rtl \xe2\x80\xae ü");
+    tg_buf_reset(&b);
+    tg_verdict_line(&v, "memory:x", l.since_ms, &b);
+    cr_assert(strstr(tg_buf_text(&b), " reason=\"c1 \\xc2\\x9b31m rtl \\xe2\\x80\\xae ü\""), "%s", tg_buf_text(&b));
     r.reason = "two\nlines";
     struct tg_lock none;
     cr_assert_eq(tg_lock_take(&g, &r, -1, NULL, NULL, &none, NULL), TG_E_USAGE);
