@@ -70,13 +70,12 @@ static int prepare(struct tg_frame *f, struct tg_error *e)
         rc = tg_inventory_load(f->config->inventory, &f->problems, &f->inventory, e);
     if (rc)
         return rc;
-    struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
-    return tg_store_open(&o, &f->store, e);
+    return tg_frame_open_store(f, &f->store, e);
 }
 
-static const char *cause_of_preparing(const struct tg_frame *f)
+static const char *cause_of_preparing(const struct tg_frame *f, int code)
 {
-    return !f->config ? "configuration" : f->config->inventory && !f->inventory ? "inventory" : "store-unreachable";
+    return !f->config || code == TG_E_CONFIG ? "configuration" : f->config->inventory && !f->inventory ? "inventory" : "store-unreachable";
 }
 
 static void unknown(struct tg_guard_verdict *v, const char *cause, const struct tg_error *e)
@@ -147,7 +146,7 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
         return rc;
     arm_hard_end(timeout);
     if ((rc = prepare(f, &why)) != 0) {
-        unknown(&v, cause_of_preparing(f), &why);
+        unknown(&v, cause_of_preparing(f, rc), &why);
     } else if ((rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why)) == TG_E_USAGE) {
         *e = why;
         tg_scopes_release(&scopes);

@@ -90,11 +90,10 @@ static void check_modules(struct doctor *d)
 
 static void check_store(struct doctor *d)
 {
-    struct tg_store_options o = {.loop = d->f->loop, .url = d->f->config->store, .session_ms = d->f->config->session_ms};
     struct tg_error e = TG_ERROR_INIT;
     const struct tg_clock *clock = tg_loop_clock(d->f->loop);
     int64_t begun = tg_mono_ms(clock);
-    int rc = tg_store_open(&o, &d->store, &e);
+    int rc = tg_frame_open_store(d->f, &d->store, &e);
 
     d->deadline = begun + WAIT_MS;
     if (!rc)

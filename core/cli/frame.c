@@ -19,7 +19,7 @@ static int load_config(struct tg_frame *f, struct tg_error *e)
     return tg_config_load(&args, &f->problems, &f->config, e);
 }
 
-static int open_store(struct tg_frame *f, struct tg_error *e)
+int tg_frame_open_store(struct tg_frame *f, struct tg_store **out, struct tg_error *e)
 {
     char *auth;
     struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
@@ -30,7 +30,7 @@ static int open_store(struct tg_frame *f, struct tg_error *e)
     if (rc)
         return rc;
     o.auth = auth;
-    rc = tg_store_open(&o, &f->store, e);
+    rc = tg_store_open(&o, out, e);
     tg_config_forget_auth(auth);
     if (rc)
         tg_error_prefix(e, "store (%s)", f->config->store_from);
@@ -57,7 +57,7 @@ int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)
     if (!rc && f->cmd->needs & (TG_NEED_INVENTORY | TG_WANT_INVENTORY))
         rc = load_inventory(f, e);
     if (!rc && f->cmd->needs & TG_NEED_STORE)
-        rc = open_store(f, e);
+        rc = tg_frame_open_store(f, &f->store, e);
     return rc;
 }
 

@@ -142,9 +142,8 @@ static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *
 
 static int give_back(struct tg_frame *f, const struct tg_lock *l, struct tg_error *e)
 {
-    struct tg_store_options o = {.loop = f->loop, .url = f->config->store, .session_ms = f->config->session_ms};
     char owner[TG_OWNER_SIZE];
-    int rc = tg_store_open(&o, &f->store, e);
+    int rc = tg_frame_open_store(f, &f->store, e);
 
     tg_loop_interrupt_clear(f->loop);
     tg_cli_owner(f, owner, sizeof owner);

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Modules are loaded by name and only when something names them; what is no module of this tagout is refused with its file.
+. "$(dirname "$0")/lib.sh"
+
+export TAGOUT_STATE_DIR=$tmp/state TAGOUT_STORE=local:$tmp/store.db
+mkdir "$tmp/ld" "$tmp/modules"
+loaded() { # COMMAND…: which libraries the loader looked for
+    rm -f "$tmp"/ld/*
+    LD_DEBUG=libs LD_DEBUG_OUTPUT=$tmp/ld/out run "$@"
+    cat "$tmp"/ld/out* >"$tmp/loaded"
+}
+
+note "check with the embedded store loads neither SSH nor HTTP nor ZooKeeper"
+run "$TAGOUT" init
+expect_status 0
+loaded "$TAGOUT" check --actor autoscaler service:mill
+expect_status 0
+expect_true "the loader was listened to" grep -q libsqlite3 "$tmp/loaded"
+for lib in libssh libcurl libzookeeper tagout-; do
+    expect_true "$lib is not loaded" sh -c '! grep -q "$1" "$2"' sh "$lib" "$tmp/loaded"
+done
+loaded "$TAGOUT" doctor
+for lib in libssh libcurl libzookeeper tagout-puppet.so; do
+    expect_true "doctor, which looks at all modules, loads $lib" grep -q "$lib" "$tmp/loaded"
+done
+
+note "a module that is not there, or is none of ours"
+run "$TAGOUT" check --store etcd://h1/tagout --actor autoscaler service:mill
+expect_true "never GO" [ "$status" -ne 0 ]
+expect_match 'cause=configuration detail=".*there is no module .{1,2}etcd'
+run "$TAGOUT" check --store ../x://h1/tagout --actor autoscaler service:mill
+expect_true "never GO" [ "$status" -ne 0 ]
+
+module() { # NAME C-TEXT
+    printf '%s\n' "$2" >"$tmp/$1.c"
+    cc -shared -fPIC -I"$TAGOUT_SOURCE/core/include" -o "$tmp/modules/tagout-$1.so" "$tmp/$1.c"
+}
+module strange 'int nothing;'
+module old '#include <tagout/module.h>
+const struct tg_module tagout_module = {.abi = TG_MODULE_ABI + 1, .name = "old"};'
+module other '#include <tagout/module.h>
+const struct tg_module tagout_module = {.abi = TG_MODULE_ABI, .name = "else"};'
+module empty '#include <tagout/module.h>
+const struct tg_module tagout_module = {.abi = TG_MODULE_ABI, .name = "empty"};'
+echo 'no library' >"$tmp/modules/tagout-text.so"
+export TAGOUT_MODULES=$tmp/modules
+refused() { # SCHEME WHAT
+    run "$TAGOUT" check --store "$1://h/t" --actor autoscaler service:mill
+    expect_true "never GO" [ "$status" -ne 0 ]
+    expect_match "cause=configuration .*$2"
+}
+refused strange "tagout-strange.so is no tagout module"
+refused old "tagout-old.so speaks module ABI 2, this tagout speaks 1"
+refused other 'tagout-other.so calls itself .{1,2}else'
+refused empty 'empty.{1,2} has no store'
+refused text 'text.{1,2} does not load: .*/tagout-text.so'
