@@ -13,7 +13,7 @@ static const char head[] =
     "    local kind=$1 cur=$2\n"
     "    case $kind in\n"
     "    lock) timeout 1 tagout \"${_tagout_site[@]}\" locks -o json 2>/dev/null |\n"
-    "        sed -n 's/.*\"lock\": \"\\([^\"]*\\)\".*/\\1/p' | sort -u ;;\n"
+    "        sed -n 's/.*\"id\": \"\\([^\"]*\\)\".*/\\1/p' | sort -u ;;\n"
     "    run) timeout 1 tagout \"${_tagout_site[@]}\" status -o json 2>/dev/null |\n"
     "        sed -n 's/.*\"run\": \"\\([^\"]*\\)\".*/\\1/p' | sort -u ;;\n"
     "    *) timeout 1 tagout \"${_tagout_site[@]}\" _complete complete \"$kind\" \"$cur\" 2>/dev/null ;;\n"

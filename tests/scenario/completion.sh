@@ -56,7 +56,7 @@ offers "tagout $i hosts @web a" 'and'
 export TAGOUT_STATE_DIR=$work/state TAGOUT_STORE=local:$work/state/store.db
 mkdir "$work/state"
 tagout init >/dev/null && tagout lock service:x --reason test --for 1h >/dev/null 2>&1
-lock=$(tagout locks -o json | sed -n 's/.*"lock": "\([^"]*\)".*/\1/p')
+lock=$(tagout locks -o json | sed -n 's/.*"id": "\([^"]*\)".*/\1/p')
 [ -n "$lock" ] || { echo "no lock was taken"; failed=1; }
 offers 'tagout unlock ' "$lock"
 offers "tagout $i lock group:" 'db web'
