@@ -32,6 +32,18 @@ static int check_name(const char *name, struct tg_error *e)
     return 0;
 }
 
+/* tagout/ beside libtagout: where an installation has its modules, wherever it was put. */
+static void beside_library(char *out, size_t size)
+{
+    char self[PATH_MAX];
+    Dl_info info;
+
+    if (dladdr(&loaded, &info) == 0 || !info.dli_fname || !strchr(info.dli_fname, '/'))
+        return;
+    snprintf(self, sizeof self, "%s", info.dli_fname);
+    snprintf(out, size, "%s/tagout", dirname(self));
+}
+
 /* The n-th folder to look in, or 1 when there are no more. "" means: skip. */
 static int folder(int n, char *out, size_t size)
 {
@@ -53,6 +65,9 @@ static int folder(int n, char *out, size_t size)
         }
         return 0;
     case 2:
+        beside_library(out, size);
+        return 0;
+    case 3:
         snprintf(out, size, "%s", TG_MODULE_DIR);
         return 0;
     default:
@@ -96,7 +111,7 @@ static int open_module(const char *name, const struct tg_module **out, struct tg
         return rc;
     }
     tg_fail(e, TG_E_CONFIG, "there is no module \"%s\"", name);
-    tg_error_hint(e, "looked for tagout-%s.so in $TAGOUT_MODULES, beside the program and in %s", name, TG_MODULE_DIR);
+    tg_error_hint(e, "looked for tagout-%s.so in $TAGOUT_MODULES, beside the program, beside libtagout and in %s", name, TG_MODULE_DIR);
     return TG_E_CONFIG;
 }
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# An installed tree, put where nothing of ours has been before: the program, its modules, the library for others' programs, the pages.
+. "$(dirname "$0")/lib.sh"
+need cmake pkg-config cc man
+
+root=$tmp/prefix
+run cmake --install "$TAGOUT_BUILD" --prefix "$root"
+expect_status 0
+export TAGOUT_STATE_DIR=$tmp/state
+unset TAGOUT_MODULES LD_LIBRARY_PATH
+tagout=$root/bin/tagout
+
+note "the program finds its library and its own modules, without ldconfig"
+run "$tagout" --version
+expect_status 0
+expect_out "tagout "
+run "$tagout" doctor
+expect_match 'ok +modules +zk [0-9.]+, ssh [0-9.]+, puppet [0-9.]+, http [0-9.]+'
+run env LD_DEBUG=files LD_DEBUG_OUTPUT="$tmp/ld" "$tagout" doctor
+module=$(cat "$tmp"/ld.* | grep -o '/[^ ;]*/tagout-zk\.so' | sort -u)
+expect_equal "$(realpath "$module")" "$(realpath "$(find "$root" -name tagout-zk.so)")" "the module that was loaded"
+
+note "pkg-config tells of this tree; a small program is built with it"
+cat >"$tmp/small.c" <<'C'
+#include <tagout/error.h>
+#include <tagout/store.h>
+#include <stdio.h>
+
+int main(void)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    int rc = tg_fail(&e, TG_E_HELD, "held by %s", "alice");
+
+    printf("%s: %d\n", e.message, tg_exit_status(rc));
+    return 0;
+}
+C
+pc=$(dirname "$(find "$root" -name tagout.pc)")
+export PKG_CONFIG_PATH=$pc
+libdir=$(pkg-config --variable=libdir tagout)
+sanitize=()
+if ldd "$libdir/libtagout.so" | grep -q libasan; then sanitize=(-fsanitize=address -fsanitize=undefined); fi
+read -ra flags < <(pkg-config --cflags --libs tagout)
+run cc -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/small.c" -o "$tmp/small" "${flags[@]}" "-Wl,-rpath,$libdir"
+expect_status 0
+run "$tmp/small"
+expect_equal "$out" "held by alice: 75"
+
+note "every command has a page that man can show; the guides and the Puppet module are there"
+while read -r name; do
+    page=$root/share/man/man1/tagout-$name.1
+    expect_true "$page is shown" bash -c "man -l '$page' | grep -q 'EXIT STATUS'"
+done < <("$tagout" _tables names)
+for file in share/man/man1/tagout.1 share/man/man5/tagout.yaml.5 share/man/man7/tagout-selector.7 share/bash-completion/completions/tagout \
+    share/tagout/puppet/tagout/metadata.json share/doc/tagout/shards.md share/doc/tagout/promises.md; do
+    expect_true "$file is installed" test -f "$root/$file"
+done
