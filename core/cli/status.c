@@ -4,8 +4,21 @@
 #include "engine/journal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WAIT_MS 10000
+
+/* Whether somebody drives it. Not to know is an error, never "nobody" (P12). */
+static int ask_seat(struct tg_frame *f, const char *id, bool *out_driven, char *out, size_t size, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_run_seat(f->store, id, WAIT_MS, out, size, &why);
+
+    *out_driven = rc == 0;
+    if (rc && rc != TG_E_NOENT && e)
+        *e = why;
+    return rc == TG_E_NOENT ? 0 : rc;
+}
 
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
@@ -14,11 +27,13 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
     struct tg_run *run = NULL;
     struct tg_buf out = TG_BUF_INIT;
     char seat[400] = "";
-    int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
+    bool driven = false;
+    int rc = ask_seat(f, id, &driven, seat, sizeof seat, e);
 
+    if (!rc)
+        rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    bool driven = tg_run_seat(f->store, id, WAIT_MS, seat, sizeof seat, NULL) == 0;
     const struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven};
     if (f->json) {
         rc = tg_print_json(tg_run_view_json(&v), e);
@@ -39,56 +54,105 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
     return rc;
 }
 
-/* One row of the list; a run that can't be read is a row as well. */
-static void list_one(struct tg_frame *f, const char *id, json_t *rows)
+struct row {
+    int64_t made_ms;
+    const char *id; /* borrowed */
+    char *text;
+    json_t *json;
+};
+
+/* The newest last, where a terminal leaves the eye; what can't be read after that. */
+static int by_age(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+
+    return x->made_ms != y->made_ms ? (x->made_ms < y->made_ms ? -1 : 1) : strcmp(x->id, y->id);
+}
+
+static void describe(const struct tg_journal *j, const struct tg_plan *plan, const struct tg_run *run, bool driven, struct row *row)
+{
+    bool ended = run->state == TG_RUN_ENDED;
+    const char *state = ended ? tg_run_end_name(tg_run_end(run)) : driven || run->state == TG_RUN_PAUSED ? tg_run_state_name(run->state) : "left";
+    struct tg_buf text = TG_BUF_INIT;
+    char since[40];
+
+    tg_time_format(j->made_ms / 1000 * 1000, since, sizeof since);
+    tg_buf_printf(&text, "%-32s %-8s %5zu/%-5zu %s  %s\n", row->id, state, tg_run_done(run), plan->n_hosts, since, j->by);
+    row->text = tg_buf_take(&text, NULL);
+    row->json = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b}", "run", row->id, "state", state, "made", since, "by", j->by, "done",
+                          (json_int_t) tg_run_done(run), "hosts", (json_int_t) plan->n_hosts, "driven", driven);
+    row->made_ms = j->made_ms;
+    tg_buf_release(&text);
+}
+
+/* One row of the list; a run that can't be read is a row as well, and makes the whole end badly. */
+static void list_one(struct tg_frame *f, const char *id, struct row *row)
 {
     struct tg_error e = TG_ERROR_INIT;
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
-    char since[40], seat[400];
+    struct tg_buf text = TG_BUF_INIT;
+    char seat[400];
+    bool driven = false;
 
-    if (tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, &e)) {
-        if (f->json)
-            json_array_append_new(rows, json_pack("{s:s,s:s}", "run", id, "error", e.message));
-        else
-            printf("%-32s can't be read: %s\n", id, e.message);
-        return;
+    *row = (struct row) {.id = id, .made_ms = INT64_MAX};
+    if (ask_seat(f, id, &driven, seat, sizeof seat, &e) || tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, &e)) {
+        tg_buf_printf(&text, "%-32s can't be read: %s\n", id, e.message);
+        row->text = tg_buf_take(&text, NULL);
+        row->json = json_pack("{s:s,s:s}", "run", id, "error", e.message);
+        f->status = tg_exit_status(e.code);
+    } else {
+        describe(j, plan, run, driven, row);
     }
-    bool driven = tg_run_seat(f->store, id, WAIT_MS, seat, sizeof seat, NULL) == 0;
-    bool ended = run->state == TG_RUN_ENDED;
-    const char *state = ended ? tg_run_end_name(tg_run_end(run)) : driven || run->state == TG_RUN_PAUSED ? tg_run_state_name(run->state) : "left";
-    tg_time_format(j->made_ms / 1000 * 1000, since, sizeof since);
-    if (f->json)
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b}", "run", id, "state", state, "made", since, "by", j->by, "done",
-                                              (json_int_t) tg_run_done(run), "hosts", (json_int_t) plan->n_hosts, "driven", driven));
-    else
-        printf("%-32s %-8s %5zu/%-5zu %s  %s\n", id, state, tg_run_done(run), plan->n_hosts, since, j->by);
+    tg_buf_release(&text);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
 }
 
+static int show_rows(struct tg_frame *f, struct row *rows, size_t n, struct tg_error *e)
+{
+    json_t *list = json_array();
+
+    qsort(rows, n, sizeof *rows, by_age);
+    if (!f->json && n)
+        printf("%-32s %-8s %11s %-20s  %s\n", "RUN", "STATE", "DONE/HOSTS", "MADE", "BY");
+    for (size_t i = 0; i < n; i++) {
+        if (!f->json && rows[i].text)
+            fputs(rows[i].text, stdout);
+        json_array_append_new(list, rows[i].json);
+        free(rows[i].text);
+    }
+    if (f->json)
+        return tg_print_json(list, e);
+    json_decref(list);
+    return 0;
+}
+
 static int status_all(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_names names = {0};
-    json_t *rows = json_array();
     int rc = tg_run_list(f->store, WAIT_MS, &names, e);
 
     if (rc == TG_E_NOENT) {
         tg_error_clear(e);
         rc = 0;
     }
-    if (!rc && !f->json && names.count)
-        printf("%-32s %-8s %11s %-20s  %s\n", "RUN", "STATE", "DONE/HOSTS", "MADE", "BY");
-    if (!rc && !f->json && !names.count)
+    if (rc)
+        return rc;
+    struct row *rows = calloc(names.count + 1, sizeof *rows);
+    if (!rows) {
+        tg_names_release(&names);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    if (!f->json && !names.count)
         puts("There are no runs.");
-    for (size_t i = 0; !rc && i < names.count; i++)
-        list_one(f, names.names[i], rows);
+    for (size_t i = 0; i < names.count; i++)
+        list_one(f, names.names[i], &rows[i]);
+    rc = show_rows(f, rows, names.count, e);
+    free(rows);
     tg_names_release(&names);
-    if (!rc && f->json)
-        return tg_print_json(rows, e);
-    json_decref(rows);
     return rc;
 }
 

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The list of runs: in the order of time, a run that can't be read is no run that is fine (P12).
+. "$(dirname "$0")/lib.sh"
+need sqlite3
+
+port=$(free_port)
+cat >"$tmp/inventory.yaml" <<TEXT
+defaults: {user: nobody, port: $port}
+groups: {all: {hosts: "n[1-3].example.com"}}
+hosts:
+  n1.example.com: {address: 127.0.0.1}
+  n2.example.com: {address: 127.0.0.1}
+  n3.example.com: {address: 127.0.0.1}
+TEXT
+: >"$tmp/known_hosts"
+cat >"$tmp/site.yaml" <<TEXT
+store: local:$tmp/store.db
+inventory: $tmp/inventory.yaml
+state-dir: $tmp/state
+owner: alice@ops1
+ssh: {known-hosts: $tmp/known_hosts, config: none}
+TEXT
+printf '%s\n' 'rollout: away' 'change: {puppet: {}}' 'targets: "*"' 'stages: [{name: all, until: 100%}]' >"$tmp/away.yaml"
+tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
+tagout init >/dev/null
+
+note "the newest run is the last of the list, the tenth after the ninth"
+for _ in 1 2 3 4 5 6 7 8 9 10; do tagout run --yes "$tmp/away.yaml" >"$tmp/run.log" 2>&1 || true; done
+run tagout status
+expect_status 0
+expect_equal "$(tail -1 <<<"$out" | awk '{print $1}')" "$(head -1 "$tmp/run.log")" "the last row"
+expect_equal "$(grep -c ^away- <<<"$out")" 10 "rows"
+
+note "P12: a run whose journal was cut off is named, and the status is not 0"
+sqlite3 "$tmp/store.db" "update node set data = substr(data, 1, length(data) / 2) where path = (select path from node where path like '/runs/%/journal/%' limit 1)"
+run tagout status
+expect_out "can't be read"
+expect_status 65
+run tagout status -o json
+expect_status 65
+expect_out '"error"'
