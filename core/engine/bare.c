@@ -255,6 +255,7 @@ static const struct {
     {"absent", TG_BARE_ABSENT, "the step was never begun on the host"},
     {"interrupted", TG_BARE_INTERRUPTED, "the step was begun on the host and interrupted there (a reboot, or its supervisor was killed): what came of it is unknown"},
     {"fenced", TG_BARE_FENCED, "the host has seen a newer controller of this run and refuses this one"},
+    {"refused", TG_BARE_DENIED, "nothing was begun on the host"},
 };
 
 static enum tg_bare_state read_report(struct reader *r, const char *nonce, struct tg_answer *a, char *text, size_t size)
@@ -303,9 +304,13 @@ enum tg_bare_state tg_bare_answer(char *out_bytes, size_t len, const char *err_t
     enum tg_bare_state state = read_report(&r, nonce, &a, text, text_size);
     if (state == TG_BARE_EXITED)
         *answer = a;
-    if (state != TG_BARE_BROKEN)
+    if (state != TG_BARE_BROKEN && state != TG_BARE_DENIED)
         return state;
     last_words(err_text ? err_text : "", words, sizeof words);
+    if (state == TG_BARE_DENIED) {
+        snprintf(text, text_size, "nothing was begun on the host%s%s", words[0] ? ": " : "", words);
+        return state;
+    }
     if (strncmp(words, "sudo:", 5) == 0) {
         snprintf(text, text_size, "root is refused on the host: %s", words);
         return TG_BARE_DENIED;

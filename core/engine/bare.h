@@ -49,7 +49,7 @@ enum tg_bare_state {
     TG_BARE_ABSENT,      /* LOOK only: never begun on this host */
     TG_BARE_INTERRUPTED, /* begun, and its end is not known */
     TG_BARE_FENCED,      /* the host has seen a newer controller of this run: stop */
-    TG_BARE_DENIED,      /* sudo refused: text says what it said */
+    TG_BARE_DENIED,      /* sudo refused, or no record could be written (a full disk): the step has not begun; text says why */
     TG_BARE_BROKEN       /* no complete report: unknown (P12) */
 };
 const char *tg_bare_state_name(enum tg_bare_state state);

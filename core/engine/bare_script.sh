@@ -20,21 +20,32 @@ now() {
     echo "$t"
 }
 say() { printf 'tagout-bare 1 %s\nstate %s\nend %s\n' "$nonce" "$1" "$nonce"; exit 0; }
-broken() { printf '%s\n' "$1" >&2; exit 4; }
+# A folder that can be read and has no record of the step: it has not begun, and won't. Else nobody knows.
+broken() {
+    printf '%s\n' "$1" >&2
+    if [ "$mode" = start ] && [ ! -e "$base/$step/lock" ]; then
+        for parent in "$base" "${base%/*}" "${base%/*/*}"; do
+            if ls "$parent/" >/dev/null 2>&1; then say refused; fi
+        done
+    fi
+    exit 4
+}
+writable() { true >>"$1"; } 2>/dev/null # asked first: an exec whose redirection fails ends the shell
 for tool in flock setsid timeout stat; do
     command -v "$tool" >/dev/null 2>&1 || broken "tagout: the host has no $tool (coreutils, util-linux)"
 done
 
 # P6: the highest epoch of a run that this host has seen
-mkdir -p "$base" || broken "tagout: $base can't be made"
+mkdir -p "$base" || broken "tagout: $base can't be made (a full disk?)"
 if [ "$epoch" -gt 0 ]; then
-    exec 7>>"$base/.epoch.$run" || broken "tagout: $base can't be written"
+    writable "$base/.epoch.$run" || broken "tagout: $base can't be written (a full disk?)"
+    exec 7>>"$base/.epoch.$run"
     flock 7
     seen=$(cat "$base/.epoch.$run")
     case $seen in '' | *[!0-9]*) seen=0 ;; esac
     [ "$epoch" -lt "$seen" ] && say fenced
     if [ "$epoch" -gt "$seen" ]; then
-        { printf '%s\n' "$epoch" >"$base/.epoch.$run.new" && mv "$base/.epoch.$run.new" "$base/.epoch.$run"; } || broken "tagout: $base can't be written"
+        { printf '%s\n' "$epoch" >"$base/.epoch.$run.new" && mv "$base/.epoch.$run.new" "$base/.epoch.$run"; } || broken "tagout: $base can't be written (a full disk?)"
     fi
     exec 7>&-
 fi
@@ -44,15 +55,16 @@ if [ "$detached" = 1 ]; then
     [ "$mode" = look ] && [ ! -d "$d" ] && say absent
     [ "$mode" = forget ] && [ ! -d "$d" ] && say absent
     find "$base" -mindepth 1 -maxdepth 1 ! -name '.epoch.*' -mtime +30 -exec rm -rf {} + 2>/dev/null
-    mkdir -p "$d" || broken "tagout: $d can't be made"
+    mkdir -p "$d" || broken "tagout: $d can't be made (a full disk?)"
 else
-    d=$(mktemp -d "$base/.once.XXXXXX") || broken "tagout: $base can't be written"
+    d=$(mktemp -d "$base/.once.XXXXXX") || broken "tagout: $base can't be written (a full disk?)"
     trap 'rm -rf "$d"' EXIT
     trap 'exit 5' HUP INT TERM PIPE
 fi
 
 # Whoever holds the lock is the step's supervisor. It holds it from before the beginning until the status is on the disk.
-exec 9>>"$d/lock" || broken "tagout: $d can't be written"
+writable "$d/lock" || broken "tagout: $d can't be written (a full disk?)"
+exec 9>>"$d/lock"
 if flock -n 9; then
     if [ -f "$d/status" ]; then
         if [ "$mode" = forget ]; then
@@ -75,7 +87,8 @@ if flock -n 9; then
         # shellcheck disable=SC2016
         supervise='d=$1 seconds=$2; shift 2
             now() { t=$(date +%s%3N); case $t in *[!0-9]*) t=$(date +%s)000 ;; esac; echo "$t"; }
-            now >"$d/started.new" && sync "$d/started.new" 2>/dev/null; mv "$d/started.new" "$d/started" || exit 1
+            now >"$d/started.new" && [ -s "$d/started.new" ] || exit 1
+            sync "$d/started.new" 2>/dev/null; mv "$d/started.new" "$d/started" || exit 1
             if [ "$seconds" -gt 0 ]; then timeout -k 30 "$seconds" "$@" >"$d/out" 2>"$d/err" </dev/null 9>&-
             else "$@" >"$d/out" 2>"$d/err" </dev/null 9>&-; fi
             rc=$?
@@ -93,6 +106,10 @@ exec 9>&- 8>>"$d/lock"
 while ! flock -w 5 8; do
     echo tagout-wait || exit 5
 done
+if [ ! -f "$d/started" ] && [ "$mode" = start ]; then # its supervisor gave up before the beginning, and we have the lock
+    printf '%s\n' "tagout: $d can't be written (a full disk?)" >&2
+    say refused
+fi
 [ -f "$d/status" ] || say interrupted
 
 part() { # name file max

@@ -338,6 +338,55 @@ Test(bare, long_output_keeps_its_end)
     tg_request_release(&q);
 }
 
+/* P8, P12: a full disk, a read-only root. Where the step was begun, the same words prove nothing. */
+Test(bare, a_step_that_can_not_be_recorded_is_not_begun)
+{
+    struct tg_request q = {0};
+    struct run r = {0};
+    struct tg_answer a;
+    char text[512], path[300];
+
+    cr_assert_eq(mkdir(base, 0700), 0);
+    snprintf(path, sizeof path, "%s/.epoch.run-1", base);
+    cr_assert_eq(mkdir(path, 0700), 0); /* where a file should be: can't be written, whoever we are */
+    shell(&q, "echo never", true);
+    begin(&r, TG_BARE_START, "full", 1, &q);
+    cr_assert_eq(finish(&r, &a, text, sizeof text), TG_BARE_DENIED, "%s", text);
+    cr_assert(strstr(text, "nothing was begun on the host: tagout: ") && strstr(text, "can't be written"), "%s", text);
+    done(&r);
+    begin(&r, TG_BARE_LOOK, "full", 1, &q);
+    cr_assert_eq(finish(&r, &a, text, sizeof text), TG_BARE_BROKEN, "%s", text);
+    done(&r);
+    snprintf(path, sizeof path, "%s/full", base);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/full/lock", base);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    begin(&r, TG_BARE_START, "full", 1, &q);
+    cr_assert_eq(finish(&r, &a, text, sizeof text), TG_BARE_BROKEN, "%s", text);
+    done(&r);
+    tg_request_release(&q);
+}
+
+/* P7: what can't be noted as begun is not begun */
+Test(bare, a_step_whose_beginning_can_not_be_noted_is_not_begun)
+{
+    struct tg_request q = {0};
+    struct run r = {0};
+    struct tg_answer a;
+    char text[512], command[300];
+
+    snprintf(command, sizeof command, "mkdir -p %s/full/started.new", base);
+    cr_assert_eq(system(command), 0);
+    snprintf(command, sizeof command, "touch %s/ran", work);
+    shell(&q, command, true);
+    begin(&r, TG_BARE_START, "full", 1, &q);
+    cr_assert_eq(finish(&r, &a, text, sizeof text), TG_BARE_DENIED, "%s", text);
+    done(&r);
+    snprintf(command, sizeof command, "%s/ran", work);
+    cr_assert_neq(access(command, F_OK), 0);
+    tg_request_release(&q);
+}
+
 /* P12 */
 Test(bare, a_report_that_is_not_whole_is_unknown)
 {
