@@ -25,7 +25,8 @@ tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
 tagout init >/dev/null
 
 note "the newest run is the last of the list, the tenth after the ninth"
-for _ in 1 2 3 4 5 6 7 8 9 10; do tagout run --yes "$tmp/away.yaml" >"$tmp/run.log" 2>&1 || true; done
+# Leaks of run are looked for in run-ssh: the leak checker itself dies when a thread of the process is just beginning or ending.
+for _ in 1 2 3 4 5 6 7 8 9 10; do ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 tagout run --yes "$tmp/away.yaml" >"$tmp/run.log" 2>&1 || true; done
 run tagout status
 expect_status 0
 expect_equal "$(tail -1 <<<"$out" | awk '{print $1}')" "$(head -1 "$tmp/run.log")" "the last row"
