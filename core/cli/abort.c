@@ -6,7 +6,7 @@
 #define WAIT_MS 10000
 
 static const struct tg_opt opts[] = {
-    {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .value = "", .text = "Why: it stands in the journal and in the run's summary"},
+    {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why: it stands in the journal and in the run's summary"},
     {.name = NULL},
 };
 
@@ -28,7 +28,7 @@ static int abort_exec(struct tg_frame *f, struct tg_error *e)
     tg_journal_free(j);
     if (ended)
         return tg_fail(e, TG_E_FAILED, "run %s has ended already", id);
-    rc = tg_run_abort(f->store, id, who, tg_opt_text(f, "reason"), tg_wall_ms(tg_loop_clock(f->loop)), WAIT_MS, e);
+    rc = tg_run_abort(f->store, id, who, tg_opt_given(f, "reason") ? tg_opt_text(f, "reason") : "", tg_wall_ms(tg_loop_clock(f->loop)), WAIT_MS, e);
     if (rc)
         return rc;
     bool driven = tg_run_seat(f->store, id, WAIT_MS, seat, sizeof seat, NULL) == 0;

@@ -177,7 +177,7 @@ const struct tg_cmd tg_cmd_check = {
     .opts = opts,
     .min_args = 0,
     .max_args = TG_SCOPES_MAX,
-    .needs = TG_NEED_NOTHING,
+    .needs = TG_OWN_CONFIG,
     .complete = "scope",
     .exec = run_check,
 };

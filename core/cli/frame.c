@@ -8,6 +8,8 @@
 /* Only for commands that need it, or when --config was given: "tagout shard" works whatever is in /etc. */
 static bool wants_config(const struct tg_frame *f)
 {
+    if (f->cmd->needs & TG_OWN_CONFIG)
+        return false;
     return f->cmd->needs & (TG_NEED_STORE | TG_NEED_INVENTORY | TG_WANT_INVENTORY | TG_NEED_CONFIG) || tg_opt_given(f, "config");
 }
 

@@ -413,6 +413,8 @@ static void print_opts(FILE *to, const struct tg_opt *opts)
         int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
         snprintf(text, sizeof text, "%s%s%s%s%s%s%s", o->text, o->choices ? " (" : "", o->choices ? o->choices : "", o->choices ? ")" : "",
                  o->value ? " [" : "", o->value ? o->value : "", o->value ? "]" : "");
+        for (const char *p = head; *p; p++)
+            n -= ((unsigned char) *p & 0xc0) == 0x80; /* columns, not bytes: "ACTOR,…" */
         fputs(head, to);
         if (n > 27) {
             fputc('\n', to);

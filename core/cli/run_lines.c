@@ -1,5 +1,6 @@
 /* A run as lines on a pipe, and as JSON: see run_view.h. */
 #include "cli/run_view.h"
+#include "cli/guarding.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +111,7 @@ static json_t *stage_json(const struct tg_run *run, size_t i)
 
     for (size_t h = p->first; hosts && h < p->first + p->count; h++)
         json_array_append_new(hosts, host_json(run, h));
-    return json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry-run", p->dry_run, "hosts", hosts);
+    return json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry_run", p->dry_run, "hosts", hosts);
 }
 
 json_t *tg_run_view_json(const struct tg_run_view *v)
@@ -120,8 +121,8 @@ json_t *tg_run_view_json(const struct tg_run_view *v)
 
     for (size_t i = 0; stages && i < run->plan->n_stages; i++)
         json_array_append_new(stages, stage_json(run, i));
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
-                          tg_run_state_name(run->state), "driven", v->driven, "started", (json_int_t) run->started_ms, "last", (json_int_t) run->last_ms,
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:I,s:I,s:o}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
+                          tg_run_state_name(run->state), "driven", v->driven, "started", tg_cli_time_json(run->started_ms), "last", tg_cli_time_json(run->last_ms),
                           "failures", (json_int_t) tg_run_failures(run), "leftovers", (json_int_t) tg_run_leftovers(run), "stages", stages);
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));

@@ -111,7 +111,7 @@ static void tell_empty(const struct tg_guard *guard, struct tg_guard_verdict *ou
     tg_error_hint(&out->error, "is %s the right one? tagout doctor", url);
 }
 
-static void say_unknown(struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out)
+void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out)
 {
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
@@ -136,7 +136,7 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
     }
     tg_look_free(look);
     if (rc)
-        say_unknown(guard, rc, &e, out);
+        tg_verdict_unknown(guard, rc, &e, out);
 }
 
 /* --- saying it --- */

@@ -31,6 +31,9 @@ void tg_verdict_release(struct tg_guard_verdict *verdict);
 /* Asks. Never fails: what can't be found out is the verdict UNKNOWN. deadline: tg_store_deadline(). */
 void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out);
 
+/* Fills *out for a failure: the cause that the guard found, else one for the code; tells an empty store from one that never was. */
+void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out);
+
 struct tg_buf;
 /* The one line that survives every tool, without a line feed: "TAGOUT-HELD lock=… …" or "TAGOUT-UNKNOWN …"; "" for GO. What others wrote is
  * escaped: it can forge neither a field nor a line. */

@@ -187,8 +187,8 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
     if (!rc)
         rc = write_it(p, &why);
     if (rc) {
-        verdict->error = why;
-        snprintf(verdict->cause, sizeof verdict->cause, "%s", p && p->guard.cause[0] ? p->guard.cause : tg_unknown_cause(rc));
+        tg_verdict_unknown(p ? &p->guard : guard, rc, &why, verdict);
+        why = verdict->error;
     } else {
         q.scopes = &p->record.scopes;
         tg_check(&p->guard, &q, tg_guard_deadline(guard), verdict); /* after the write, on the same session */

@@ -197,7 +197,7 @@ static int read_and_prove(struct tg_store *store, const char *state_dir, int64_t
         if (e && !e->code)
             *e = missing;
         if (cause)
-            snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "unreachable");
+            snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "store-unreachable");
         return rc;
     }
     rc = tg_cluster_prove(store, state_dir, rc ? NULL : &node, TG_NOTE_BOUNDED, out, cause, e);

@@ -54,3 +54,11 @@ refused old "tagout-old.so speaks module ABI 2, this tagout speaks 1"
 refused other 'tagout-other.so calls itself .{1,2}else'
 refused empty 'empty.{1,2} has no store'
 refused text 'text.{1,2} does not load: .*/tagout-text.so'
+
+note "a configuration that can't be read is an answer, too"
+run "$TAGOUT" check --config "$tmp/none.yaml" --actor autoscaler service:mill
+expect_status 69
+expect_match 'TAGOUT-UNKNOWN .*cause=configuration'
+run "$TAGOUT" exec --store "local:$tmp/none/store.db" --actor autoscaler service:mill -- true
+expect_status 69
+expect_match 'TAGOUT-UNKNOWN .*cause=not-initialised'
