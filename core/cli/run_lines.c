@@ -43,7 +43,7 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
     const char *by = json_string_value(json_object_get(line, "by")), *text = json_string_value(json_object_get(line, "text"));
 
     if (strcmp(event, "begin") == 0)
-        tg_buf_printf(out, "begun by %s: %zu hosts in %zu stage%s\n", by ? by : "?", run->plan->n_hosts, run->plan->n_stages,
+        tg_buf_printf(out, "begun by %s: %zu host%s in %zu stage%s\n", by ? by : "?", run->plan->n_hosts, run->plan->n_hosts == 1 ? "" : "s", run->plan->n_stages,
                       run->plan->n_stages == 1 ? "" : "s");
     else if (strcmp(event, "resume") == 0)
         tg_buf_printf(out, "taken up again by %s\n", by ? by : "?");

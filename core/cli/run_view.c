@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TROUBLE_TEXT 700 /* bytes; an error's message has 640 */
 #define TROUBLES_MAX 8  /* groups of hosts that are listed; the rest is counted */
 #define BAR_WIDTH 24
 
@@ -44,6 +45,8 @@ static void add_cut(struct tg_buf *out, const char *text, size_t max)
 static void add_line(struct tg_buf *out, const struct tg_buf *line, int width)
 {
     add_cut(out, tg_buf_text(line), width > 20 ? (size_t) width - 1 : 79);
+    while (out->len && out->data[out->len - 1] == ' ')
+        out->data[--out->len] = '\0';
     tg_buf_putc(out, '\n');
 }
 
@@ -166,7 +169,7 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
 
 struct trouble {
     enum tg_host_state state;
-    const char *text;
+    char text[TROUBLE_TEXT]; /* plain_text() */
     size_t first, n;
 };
 
@@ -180,9 +183,47 @@ static bool is_trouble(const struct tg_run_host *h)
     return tg_host_state_is_end(h->state) && (end_of(h) != TG_HOST_DONE || h->state == TG_HOST_STUCK);
 }
 
-static bool same_trouble(const struct tg_run_host *h, const struct trouble *t)
+/* Copies text with each what replaced by mark; cut to size. */
+static void replace(const char *text, const char *what, const char *mark, char *out, size_t size)
 {
-    return end_of(h) == t->state && strcmp(h->text ? h->text : "", t->text) == 0;
+    size_t len = what ? strlen(what) : 0, n = 0;
+
+    while (*text && n + 1 < size) {
+        bool here = len && strncmp(text, what, len) == 0;
+        int took = snprintf(out + n, size - n, "%.*s", here ? (int) strlen(mark) : 1, here ? mark : text);
+        n += (size_t) took < size - n ? (size_t) took : size - n - 1;
+        text += here ? len : 1;
+    }
+    out[n] = '\0';
+}
+
+/* What happened, without the host's own name and address: so that a hundred hosts with one trouble are one line. */
+static void plain_text(const struct tg_run *run, size_t i, char *out, size_t size)
+{
+    const struct tg_plan_host *host = &run->plan->hosts[i];
+    char named[TROUBLE_TEXT];
+
+    replace(run->hosts[i].text ? run->hosts[i].text : "", host->name, "{host}", named, sizeof named);
+    replace(named, host->address, "{address}", out, size);
+    static const char at[] = "{host} ({address} ";
+    const char *rest = out;
+    if (strncmp(out, at, sizeof at - 1) == 0) { /* "web1 (10.0.0.1 port 22) refused …" → "(port 22) refused …" */
+        out[sizeof at - 2] = '(';
+        rest = out + sizeof at - 2;
+    } else if (strncmp(out, "{host}: ", 8) == 0) {
+        rest = out + 8;
+    }
+    memmove(out, rest, strlen(rest) + 1);
+}
+
+static bool same_trouble(const struct tg_run *run, size_t i, const struct trouble *t)
+{
+    char text[TROUBLE_TEXT];
+
+    if (end_of(&run->hosts[i]) != t->state)
+        return false;
+    plain_text(run, i, text, sizeof text);
+    return strcmp(text, t->text) == 0;
 }
 
 /* Fills at most TROUBLES_MAX; *out_more counts hosts that found no room. */
@@ -192,17 +233,18 @@ static size_t collect(const struct tg_run *run, struct trouble *out, size_t *out
 
     *out_more = 0;
     for (size_t i = 0; i < run->plan->n_hosts; i++) {
-        const struct tg_run_host *h = &run->hosts[i];
         size_t k = 0;
-        if (!is_trouble(h))
+        if (!is_trouble(&run->hosts[i]))
             continue;
-        while (k < n && !same_trouble(h, &out[k]))
+        while (k < n && !same_trouble(run, i, &out[k]))
             k++;
         if (k < n)
             out[k].n++;
-        else if (n < TROUBLES_MAX)
-            out[n++] = (struct trouble) {end_of(h), h->text ? h->text : "", i, 1};
-        else
+        else if (n < TROUBLES_MAX) {
+            out[n] = (struct trouble) {.state = end_of(&run->hosts[i]), .first = i, .n = 1};
+            plain_text(run, i, out[n].text, sizeof out[n].text);
+            n++;
+        } else
             (*out_more)++;
     }
     return n;
@@ -216,7 +258,7 @@ static int fold_trouble(const struct tg_run *run, const struct trouble *t, struc
     if (!names)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = t->first; i < run->plan->n_hosts && n < t->n; i++)
-        if (is_trouble(&run->hosts[i]) && same_trouble(&run->hosts[i], t))
+        if (is_trouble(&run->hosts[i]) && same_trouble(run, i, t))
             names[n++] = run->plan->hosts[i].name;
     int rc = tg_fold(names, n, out, e);
     free(names);
@@ -277,6 +319,8 @@ int tg_run_view_block(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
     add_head(v, now_ms, out);
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         add_stage(v, i, now_ms, name_width, out);
+    if (v->with_summary) /* it tells the troubles */
+        return tg_buf_ok(out, e);
     add_tally(v, out);
     int rc = add_troubles(v, false, out, e);
     return rc ? rc : tg_buf_ok(out, e);
@@ -365,6 +409,8 @@ int tg_run_view_summary(const struct tg_run_view *v, struct tg_buf *out, struct 
     int rc = add_troubles(v, true, out, e);
     add_sum(v, out);
     add_leftovers(v, out);
+    if (tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY)
+        tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
     if (v->run->state != TG_RUN_ENDED)
         tg_buf_printf(out, "Go on with: tagout run --resume %s      Stop for good: tagout abort %s\n", v->id, v->id);
     return rc ? rc : tg_buf_ok(out, e);

@@ -11,6 +11,7 @@ struct tg_run_view {
     int width;
     bool colour;
     bool driven; /* somebody is in its seat */
+    bool with_summary; /* block: the summary follows */
 };
 
 /* The state now: a line for the run, one a stage, failures folded. Lines fit the width. */

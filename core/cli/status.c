@@ -34,7 +34,7 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    const struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven};
+    const struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven};
     if (f->json) {
         rc = tg_print_json(tg_run_view_json(&v), e);
     } else {

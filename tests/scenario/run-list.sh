@@ -32,6 +32,12 @@ expect_status 0
 expect_equal "$(tail -1 <<<"$out" | awk '{print $1}')" "$(head -1 "$tmp/run.log")" "the last row"
 expect_equal "$(grep -c ^away- <<<"$out")" 10 "rows"
 
+note "hosts with one trouble are one line, told once, with what to do next"
+run tagout status "$(head -1 "$tmp/run.log")"
+expect_match "n\\[1-3\\]\\.example\\.com +unreachable: \\(port $port\\) refused the connection.*\\(3 hosts\\)"
+expect_equal "$(grep -c 'refused the connection' <<<"$out")" 1 "times it is told"
+expect_out "Look closer: tagout status"
+
 note "P12: a run whose journal was cut off is named, and the status is not 0"
 sqlite3 "$tmp/store.db" "update node set data = substr(data, 1, length(data) / 2) where path = (select path from node where path like '/runs/%/journal/%' limit 1)"
 run tagout status
