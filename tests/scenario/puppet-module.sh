@@ -31,6 +31,19 @@ expect_equal "$out" 1 "lines of prerun_command"
 puppet_run -e "$hook"
 expect_status 0
 
+note "the program is found by itself; a host without one is told, and gets no hook"
+puppet_run -e 'include tagout'
+expect_status 0
+run on app1 sh -c 'mv /usr/local/bin/tagout /usr/local/bin/away && sed -i /prerun_command/d /etc/puppet/puppet.conf'
+puppet_run -e 'include tagout'
+expect_status 0
+expect_match 'tagout is not on app1'
+run on app1 grep -c prerun_command /etc/puppet/puppet.conf
+expect_equal "$out" 0 "lines of prerun_command"
+run on app1 mv /usr/local/bin/away /usr/local/bin/tagout
+puppet_run -e 'include tagout'
+expect_status 2
+
 note "free: a run goes through, and the fact says so"
 puppet_run -e "$(touches free) notice(\"held is \${facts['tagout']['held']}\")"
 expect_status 2

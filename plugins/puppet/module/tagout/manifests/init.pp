@@ -5,13 +5,16 @@
 # end it. TAGOUT_TOKEN in the environment reaches the check, so that the run of whoever holds the lock goes through.
 #
 # @param ensure   absent takes the hook out again
-# @param program  where tagout is on the host
+# @param program  where tagout is on the host; by itself it is found in /usr/bin and /usr/local/bin
 # @param actor    the kind of automation that Puppet is, as locks name it
 # @param deadline seconds after which the check is ended, and the run with it; tagout check answers within 3 by itself
 # @param config   puppet.conf
 class tagout (
   Enum['present', 'absent'] $ensure   = 'present',
-  Pattern[/\A\/[\w.\/-]+\z/] $program = '/usr/bin/tagout',
+  Pattern[/\A\/[\w.\/-]+\z/] $program = $facts['tagout'] ? {
+    undef   => '/usr/bin/tagout',
+    default => $facts['tagout']['program'],
+  },
   Pattern[/\A[a-z0-9-]+\z/] $actor    = 'config-management',
   Integer[1, 60] $deadline            = 10,
   Pattern[/\A\/[\w.\/-]+\z/] $config  = $facts['aio_agent_version'] ? {
@@ -24,6 +27,9 @@ class tagout (
   $path = ['/opt/puppetlabs/bin', '/usr/local/bin', '/usr/bin', '/bin']
 
   if $ensure == 'present' {
+    if $facts['tagout'] == undef and $program == '/usr/bin/tagout' {
+      warning("tagout is not on ${facts['networking']['fqdn']} (yet), so locks do not hold its runs off; is it elsewhere, set the parameter program")
+    }
     # Not before the program is there: a hook that can't be run holds every run, also the one that would install it.
     exec { 'tagout: set prerun_command':
       command => ['puppet', 'config', 'set', '--config', $config, '--section', 'main', 'prerun_command', $command],
@@ -34,7 +40,7 @@ class tagout (
   } else {
     exec { 'tagout: delete prerun_command':
       command => ['puppet', 'config', 'delete', '--config', $config, '--section', 'main', 'prerun_command'],
-      onlyif  => [['grep', '-qE', "^prerun_command = .* ${program} check ", $config]],
+      onlyif  => [['grep', '-qE', '^prerun_command = /usr/bin/timeout -k 2 [0-9]+ [^ ]+ check --actor ', $config]],
       path    => $path,
     }
   }
