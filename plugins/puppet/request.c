@@ -24,6 +24,19 @@ static int agent(const struct tg_driver_params *p, struct tg_request *r)
     return rc;
 }
 
+/*
+ * "puppet apply" does not look at "puppet agent --disable". A person who has used that has said that Puppet shall leave the host alone,
+ * and does not care which Puppet. The same words as the agent's, with the reason from its file (Debian's, AIO's, and older places).
+ */
+static const char unless_disabled[] =
+    "for f in /var/cache/puppet/state /var/lib/puppet/state /opt/puppetlabs/puppet/cache/state; do\n"
+    "    [ -e \"$f/agent_disabled.lock\" ] || continue\n"
+    "    why=$(sed -n 's/.*\"disabled_message\" *: *\"\\([^\"]*\\)\".*/\\1/p' \"$f/agent_disabled.lock\")\n"
+    "    echo \"administratively disabled (Reason: '$why')\" >&2\n"
+    "    exit 1\n"
+    "done\n"
+    "exec puppet \"$@\"";
+
 static int apply(const struct tg_driver_params *p, struct tg_request *r)
 {
     int rc = tg_request_arg(r, "apply");
@@ -43,7 +56,10 @@ int tg_puppet_request(const struct tg_driver_params *p, enum tg_verb verb, const
     (void) context;
     if (verb != TG_VERB_APPLY && verb != TG_VERB_DRY_RUN)
         return tg_fail(e, TG_E_BUG, "puppet has no verb \"%s\"", tg_verb_name(verb));
-    int rc = tg_request_arg(&r, "puppet") | (p->manifest ? apply(p, &r) : agent(p, &r)) | tg_request_arg(&r, "--detailed-exitcodes") |
+    int rc = 0;
+    if (p->manifest && verb == TG_VERB_APPLY)
+        rc = tg_request_arg(&r, "sh") | tg_request_arg(&r, "-c") | tg_request_arg(&r, "%s", unless_disabled);
+    rc |= tg_request_arg(&r, "puppet") | (p->manifest ? apply(p, &r) : agent(p, &r)) | tg_request_arg(&r, "--detailed-exitcodes") |
              tg_request_arg(&r, "--color=false") | tg_request_arg(&r, "--show_diff");
     if (verb == TG_VERB_DRY_RUN)
         rc |= tg_request_arg(&r, "--noop");

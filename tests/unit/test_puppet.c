@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const struct tg_driver *driver;
 static char complaints[2048];
@@ -71,6 +73,43 @@ Test(puppet, builds_applys_command_and_its_dry_run)
 {
     argv_is("{\"manifest\": \"/etc/site.pp\", \"modulepath\": [\"/a b\", \"/c\"]}", TG_VERB_DRY_RUN,
             "puppet apply --modulepath /a b:/c --detailed-exitcodes --color=false --show_diff --noop /etc/site.pp");
+}
+
+/* Good manners: a person's "puppet agent --disable" is respected by an apply as well; run by a real shell. */
+Test(puppet, an_apply_leaves_a_host_alone_whose_agent_was_disabled)
+{
+    struct tg_driver_params *p = params("{\"manifest\": \"/etc/site.pp\"}");
+    struct tg_request_context c = {.host = "web1", .run_id = "r"};
+    struct tg_request r = {0};
+    struct tg_outcome o;
+    char folder[] = "/tmp/tagout-puppet-XXXXXX", command[4096], path[128], out[256] = "";
+
+    cr_assert_eq(driver->request(p, TG_VERB_APPLY, &c, &r, NULL), 0);
+    cr_assert_str_eq(r.argv[0], "sh");
+    cr_assert_str_eq(r.argv[3], "puppet");
+    cr_assert_str_eq(r.argv[4], "apply");
+    cr_assert(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/agent_disabled.lock", folder);
+    FILE *f = fopen(path, "w");
+    fputs("{\"disabled_message\":\"bob: leave it\"}", f);
+    fclose(f);
+    /* the same script, with our folder first */
+    const char *list = strstr(r.argv[2], "for f in ");
+    cr_assert(list);
+    snprintf(command, sizeof command, "for f in %s %s", folder, list + strlen("for f in "));
+    cr_assert_eq(setenv("SCRIPT", command, 1), 0);
+    FILE *sh = popen("sh -c \"$SCRIPT\" puppet apply /etc/site.pp 2>&1", "r");
+    cr_assert(fgets(out, sizeof out, sh));
+    int status = pclose(sh);
+    struct tg_answer a = {.status = WEXITSTATUS(status), .out = "", .err = out, .err_len = strlen(out), .started_ms = 1000000, .ended_ms = 1000100};
+    cr_assert_eq(driver->answer(p, TG_VERB_APPLY, &a, &o, NULL), 0);
+    cr_assert_eq(o.kind, TG_OUTCOME_DISABLED, "%s", o.text);
+    cr_assert(strstr(o.text, "bob: leave it"), "%s", o.text);
+    unlink(path);
+    rmdir(folder);
+    tg_outcome_release(&o);
+    tg_request_release(&r);
+    driver->params_free(p);
 }
 
 Test(puppet, every_mistake_is_told_with_its_place)
