@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GIVE_BACK_MS 10000 /* signals that come while a lock is given back are ignored for so long */
+
 static const struct tg_opt opts[] = {
     {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why, for those whom it holds. Required"},
     {.name = "for", .letter = 'f', .type = TG_OPT_DURATION, .arg = "TIME", .text = "How long it is needed, such as 3h. Required. Past it the lock is overdue, and holds all the same"},
@@ -140,26 +142,48 @@ static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *
 
 /* --- holding it while a command runs --- */
 
+/* A signal of the moment when the command ends must not stop its lock from being released: again, until it is, for a while. */
+static int release_now(struct tg_frame *f, const struct tg_release_request *r, struct tg_error *e)
+{
+    struct tg_guard g = tg_cli_guard(f, 0);
+    struct tg_error why = TG_ERROR_INIT;
+    int64_t until = tg_store_deadline(f->store, GIVE_BACK_MS);
+    bool interrupted = false;
+    int rc;
+
+    do {
+        tg_loop_interrupt_clear(f->loop);
+        tg_error_clear(&why);
+        rc = tg_lock_release(&g, r, NULL, &why);
+        if (rc == TG_E_NOENT && interrupted) /* what was interrupted had been done */
+            rc = 0;
+        interrupted = rc == TG_E_CANCELLED;
+    } while (interrupted && tg_store_deadline(f->store, 0) < until);
+    if (rc)
+        *e = why;
+    return rc;
+}
+
 static int give_back(struct tg_frame *f, const struct tg_lock *l, struct tg_error *e)
 {
     char owner[TG_OWNER_SIZE];
     int rc = tg_frame_open_store(f, &f->store, e);
 
-    tg_loop_interrupt_clear(f->loop);
     tg_cli_owner(f, owner, sizeof owner);
     struct tg_release_request r = {.id = l->id, .owner = owner, .reason = "its command has ended"};
-    struct tg_guard g = tg_cli_guard(f, 0);
     if (!rc)
-        rc = tg_lock_release(&g, &r, NULL, e);
+        rc = release_now(f, &r, e);
     if (rc == TG_E_NOENT) { /* somebody broke it meanwhile: that is in the log, and nothing is left to do */
         tg_error_clear(e);
         fprintf(stderr, "tagout: the lock %s had been broken meanwhile: tagout log\n", l->id);
         rc = 0;
     }
-    if (rc)
+    if (rc) {
+        e->hint[0] = '\0';
         tg_error_hint(e, "the command has ended with status %d; the lock %s stays: tagout unlock %s", f->status, l->id, l->id);
-    else
+    } else {
         tg_token_forget(f->config->state_dir, l->id);
+    }
     return rc;
 }
 

@@ -74,8 +74,11 @@ int tg_run_under(char *const *command, const char *const *add, int *out_status, 
     sigset_t blocked = set;
     sigaddset(&blocked, SIGTTOU); /* so that a group in the background may take the terminal back */
     sigprocmask(SIG_BLOCK, &blocked, &before);
+    int early = tg_cli_signalled(); /* came before it could be passed on: it still is */
     int rc = tg_child_start(&spec, &pid, e);
     if (!rc) {
+        if (early)
+            kill(-pid, early);
         *out_status = wait_for(pid, tty, &set);
         if (tty >= 0)
             (void) tcsetpgrp(tty, getpgrp());

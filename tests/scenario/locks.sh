@@ -179,6 +179,35 @@ holds_while_a_command_runs() {
     expect_true "nothing was taken for what can't be run" no_locks
 }
 
+does_not_block_term() { [ $((0x$(sed -n 's/^SigBlk:\t//p' "/proc/$pid/status") & 0x4000)) = 0 ]; }
+signals_sent() { kill -TERM "$pid" && kill -INT "$pid" && [ $((sent += 1)) -ge 20 ]; }
+
+signals_while_it_ends() {
+    note "lock -- COMMAND: signals while the lock is given back do not leave it"
+    mkfifo "$tmp/end" "$tmp/let"
+    start ending "$TAGOUT" lock host:e --for 1h --reason r -- sh -c "echo \$\$ >'$tmp/inner'; read -r x <'$tmp/end'; exit 3"
+    await 30 test -s "$tmp/inner"
+    ending=$pid
+    start writer python3 -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+print("busy", flush=True)
+open(sys.argv[2]).read()' "$tmp/store.db" "$tmp/let"
+    await 30 has "$tmp/writer.log" busy
+    pid=$ending
+    echo >"$tmp/end"
+    await 30 gone "$(<"$tmp/inner")"
+    await 30 does_not_block_term
+    sent=0
+    await 30 signals_sent
+    echo >"$tmp/let"
+    s=0
+    wait "$ending" || s=$?
+    expect_equal "$s" 3 "status of a command whose lock was given back amid signals ($(cat "$tmp/ending.log"))"
+    expect_true "it is released" no_locks
+    rm -f "$tmp/end" "$tmp/let" "$tmp/inner"
+}
+
 mistakes() {
     note "mistakes: named, with the mend, and nothing half done"
     run t lock host:a --for 1h
@@ -224,6 +253,7 @@ run t check --actor x host:a
 expect_status 69
 expect_err "TAGOUT-UNKNOWN store=local:"
 everything
+signals_while_it_ends
 run t lock host:z --for 1h --reason r
 mv "$tmp/store.db" "$tmp/away" && rm -f "$tmp/store.db-wal" "$tmp/store.db-shm"
 note "P2: the store gone, and an empty one in its place"
