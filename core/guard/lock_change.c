@@ -23,24 +23,59 @@ static int no_such_lock(const char *id, struct tg_error *e)
     return TG_E_NOENT;
 }
 
-/* Its scopes, from the index; the state in there is that of its birth. */
-static int find_scopes(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e)
+/* Not in the index. Whether there is none is proven by looking at all locks, as for a check. */
+static int prove_none(struct tg_guard *guard, const char *id, const char *index, struct tg_error *e)
 {
-    char path[64];
-    struct tg_node node;
+    struct tg_look *look = NULL;
+    size_t n = 0;
+    int rc = tg_look_run(guard, NULL, true, tg_guard_deadline(guard), &look, e);
+
+    if (rc)
+        return rc;
+    struct tg_lock *locks = tg_look_locks(look, &n);
+    rc = no_such_lock(id, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(locks[i].id, id) == 0 && tg_lock_is_live(&locks[i], tg_guard_wall(guard)))
+            rc = tg_unknown(guard, e, "missing-node", "%s is not there, but the lock is: this copy is not whole", index + 1);
+    tg_look_free(look);
+    return rc == TG_E_NOENT ? no_such_lock(id, e) : rc;
+}
+
+/* Ids are shown in capitals, and taken as they are typed. */
+static bool take_id(const char *id, char out[TG_LOCK_ID_SIZE])
+{
     size_t len = strlen(id);
 
-    if (len < TG_LOCK_ID_LEN || len >= TG_LOCK_ID_SIZE || strspn(id, TG_ID_ALPHABET) != len)
-        return no_such_lock(id, e);
+    if (len < TG_LOCK_ID_LEN || len >= TG_LOCK_ID_SIZE)
+        return false;
+    for (size_t i = 0; i <= len; i++)
+        out[i] = (char) (id[i] >= 'a' && id[i] <= 'z' ? id[i] - 'a' + 'A' : id[i]);
+    return strspn(out, TG_ID_ALPHABET) == len;
+}
+
+/* Its scopes, from the index; the state in there is that of its birth. */
+static int find_scopes(struct tg_guard *guard, const char *typed, struct tg_lock *out, struct tg_error *e)
+{
+    char path[64], id[TG_LOCK_ID_SIZE];
+    struct tg_node node;
+
+    if (!take_id(typed, id))
+        return no_such_lock(typed, e);
     snprintf(path, sizeof path, "/lock-index/%c/%s", id[0], id);
     struct tg_error why = TG_ERROR_INIT;
     int rc = tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, &why);
     if (rc == TG_E_NOENT)
-        return no_such_lock(id, e);
-    if (rc)
-        return tg_fail(e, rc, "%s", why.message);
+        return prove_none(guard, id, path, e);
+    if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        return tg_error_hint(e, "%s", why.hint), rc;
+    }
     if (tg_lock_decode(node.data, node.len, out, &why) != 0)
         rc = tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+    else if (strcmp(out->id, id) != 0) {
+        tg_lock_clear(out);
+        rc = tg_unknown(guard, e, "bad-record", "%s is another lock's record", path + 1);
+    }
     tg_node_release(&node);
     return rc;
 }
@@ -66,6 +101,30 @@ static void work_free(struct work *w)
     tg_lock_clear(&w->lock);
 }
 
+/*
+ * A part of it is not there. Reaping takes its first record and its entry in the index at once, then the others; so when the entry is
+ * still there, read behind that record, a live lock has all its parts.
+ */
+static int prove_gone(struct work *w, const char *what, struct tg_error *e)
+{
+    char first[TG_NODE_PATH_SIZE + 32], index[64];
+    struct tg_lock l;
+
+    record_path(&w->lock, 0, first, sizeof first);
+    snprintf(index, sizeof index, "/lock-index/%c/%s", w->lock.id[0], w->lock.id);
+    struct tg_read_item items[2] = {{.path = first}, {.path = index}};
+    int rc = tg_store_read_many(w->guard->store, items, 2, tg_guard_deadline(w->guard), e);
+    if (rc)
+        return rc;
+    bool gone = items[1].code == TG_E_NOENT;
+    if (!gone && !items[0].code && tg_lock_decode(items[0].node.data, items[0].node.len, &l, NULL) == 0) {
+        gone = !tg_lock_is_live(&l, tg_guard_wall(w->guard));
+        tg_lock_clear(&l);
+    }
+    tg_read_items_release(items, 2);
+    return gone ? no_such_lock(w->lock.id, e) : tg_unknown(w->guard, e, "missing-node", "%s is not there: this copy is not whole", what + 1);
+}
+
 static int take_records(struct work *w, const struct tg_read_item *items, struct tg_error *e)
 {
     struct tg_lock found;
@@ -75,7 +134,7 @@ static int take_records(struct work *w, const struct tg_read_item *items, struct
 
     for (size_t i = 0; !rc && i < n; i++) {
         if (items[2 * i].code || items[2 * i + 1].code)
-            return no_such_lock(w->lock.id, e);
+            return prove_gone(w, items[2 * i + (items[2 * i].code ? 0 : 1)].path, e);
         rc = tg_tree_prove(w->guard, items[2 * i].path, &items[2 * i].node, &w->counters[i], e);
         w->versions[i] = items[2 * i].node.stat.version;
         w->record_versions[i] = items[2 * i + 1].node.stat.version;

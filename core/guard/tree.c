@@ -112,6 +112,19 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
 
 /* --- proofs --- */
 
+#define RESTORE "restore the whole store from its last good copy, never parts of it, then see tagout locks"
+
+/* What somebody who is woken up by it does next. */
+static const char *mend_of(const char *cause)
+{
+    if (strcmp(cause, "not-own-session") == 0)
+        return "nothing was started; try again";
+    if (strcmp(cause, "bad-record") == 0)
+        return "a newer tagout has written it, or it was changed by hand: let nothing act; tagout doctor looks at the rest; install the newest tagout that "
+               "is in use here, or " RESTORE;
+    return "a part of the store is lost, or half copied: let nothing act; tagout doctor looks at the rest; " RESTORE;
+}
+
 int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...)
 {
     va_list args;
@@ -121,6 +134,7 @@ int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, co
     va_start(args, format);
     tg_failv(e, TG_E_UNKNOWN, format, args);
     va_end(args);
+    tg_error_hint(e, "%s", mend_of(cause));
     return TG_E_UNKNOWN;
 }
 

@@ -568,6 +568,85 @@ GTEST(a_missing_lock_is_unknown_and_named) /* P2 */
     free(id);
 }
 
+static void remove_node(const char *path)
+{
+    OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+}
+
+/* Nobody is told that there is no lock while checks say that it is not known. */
+static void expect_unlock_is_unknown(const char *id)
+{
+    struct tg_release_request r = {.id = id, .owner = "alice@ops1"};
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_lock_release(&g, &r, NULL, &e), TG_E_UNKNOWN, "%s", e.message);
+    cr_assert(strstr(e.message, "is not there"), "%s", e.message);
+    cr_assert(strstr(e.hint, "tagout doctor") && strstr(e.hint, "restore the whole store"), "%s", e.hint);
+}
+
+GTEST(a_lock_that_lost_a_part_is_unknown_to_unlock_too) /* P2 */
+{
+    char *id = lock_it("fleet service:autoscaler", "alice@ops1");
+    char *other = lock_it("fleet", "alice@ops1"), path[128], bucket[3];
+    struct tg_scopes list = scopes_of("service:autoscaler");
+
+    tg_tree_bucket(&list.v[0], bucket);
+    snprintf(path, sizeof path, "/locks/service/%s/autoscaler/%s", bucket, id);
+    remove_node(path);
+    expect_unlock_is_unknown(id);
+    *strrchr(path, '/') = '\0';
+    remove_node(path);
+    expect_unlock_is_unknown(id);
+    snprintf(path, sizeof path, "/locks/fleet/%s", id);
+    remove_node(path);
+    expect_unlock_is_unknown(id);
+    struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert(strstr(v.error.hint, "restore the whole store"), "%s", v.error.hint);
+    tg_verdict_release(&v);
+    tg_scopes_release(&list);
+    free(other);
+    free(id);
+}
+
+GTEST(a_lock_that_is_not_in_the_index_is_unknown_to_unlock) /* P2 */
+{
+    char *id = lock_it("host:a", "alice@ops1"), path[64];
+
+    snprintf(path, sizeof path, "/lock-index/%c/%s", id[0], id);
+    remove_node(path);
+    expect_unlock_is_unknown(id);
+    free(id);
+}
+
+GTEST(an_index_entry_of_another_lock_releases_neither) /* P2 */
+{
+    char *id = lock_it("host:a", "alice@ops1"), *other = lock_it("host:b", "alice@ops1"), path[64];
+    struct tg_node node;
+
+    snprintf(path, sizeof path, "/lock-index/%c/%s", other[0], other);
+    OK(tg_store_read(g.store, path, tg_store_deadline(g.store, 20000), &node, e));
+    snprintf(path, sizeof path, "/lock-index/%c/%s", id[0], id);
+    OK(tg_store_write(g.store, path, node.data, node.len, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    tg_node_release(&node);
+    cr_assert_eq(unlock(id, "alice@ops1"), TG_E_UNKNOWN);
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(ask("host:b", "x"), TG_ANSWER_HELD);
+    free(other);
+    free(id);
+}
+
+GTEST(an_id_is_taken_in_lower_case)
+{
+    char *id = lock_it("host:a", "alice@ops1");
+
+    for (char *p = id; *p; p++)
+        *p = (char) (*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    cr_assert_eq(unlock(id, "alice@ops1"), TG_E_NOENT);
+    free(id);
+}
+
 GTEST(a_record_that_is_not_understood_is_unknown) /* P2 */
 {
     static const char *const bad[] = {"", "{}", "x", "{\"format\":2}", "{\"format\":1,\"id\":\"x\"}", "[1,2", "\x01"};
