@@ -1,7 +1,7 @@
 /* tagout lock: take a lock, wait for those in flight, and hold it while a command runs if there is one. */
 #include "cli/commands.h"
 
-#include "base/buf.h"
+#include "base/shown.h"
 #include "cli/guarding.h"
 #include "cli/under.h"
 #include "config/site.h"
@@ -43,10 +43,10 @@ static void tell_new(struct telling *t, const struct tg_waits *waits)
     fprintf(stderr, "  waiting for %zu in flight:\n", waits->n);
     for (size_t i = 0; i < waits->n && i < 20; i++) {
         const struct tg_waited *w = &waits->v[i];
-        char scope[TG_SCOPE_TEXT_SIZE], age[32];
+        char scope[TG_SCOPE_TEXT_SIZE], age[32], what[TG_REASON_SIZE], host[TG_SCOPE_NAME_MAX + 1];
         tg_duration_format(now > w->permit.since_ms ? now - w->permit.since_ms : 0, age, sizeof age);
-        fprintf(stderr, "    %-18s %s  %s on %s, %s so far\n", w->permit.actor, tg_scope_format(&w->scope, scope, sizeof scope), w->permit.what,
-                w->permit.host, age);
+        fprintf(stderr, "    %-18s %s  %s on %s, %s so far\n", w->permit.actor, tg_scope_format(&w->scope, scope, sizeof scope),
+                tg_shown_text(w->permit.what, what, sizeof what), tg_shown_text(w->permit.host, host, sizeof host), age);
     }
     if (waits->n > 20)
         fprintf(stderr, "    and %zu more\n", waits->n - 20);
@@ -133,9 +133,12 @@ static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *
 
     r.n_hold = tg_opt_list(f, "hold", &r.hold);
     tg_cli_owner(f, owner, sizeof owner);
+    int rc = tg_lock_request_check(&r, e);
+    if (rc)
+        return rc;
     announce(f, scopes, r.for_ms, r.hold, r.n_hold);
     tg_cli_catch_signals(f->loop);
-    int rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, &t, out, e);
+    rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, &t, out, e);
     free(t.seen);
     return rc;
 }
@@ -220,7 +223,7 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
     const char *reason = tg_opt_text(f, "reason");
     int rc = 0;
 
-    if (!reason || !reason[0])
+    if (!reason || tg_text_is_blank(reason))
         rc = tg_fail(e, TG_E_USAGE, "why? --reason \"move the ensemble to the new network\"");
     else if (tg_opt_ms(f, "for") <= 0)
         rc = tg_fail(e, TG_E_USAGE, "for how long? --for 3h");

@@ -1,7 +1,7 @@
 /* tagout locks: which locks there are. */
 #include "cli/commands.h"
 
-#include "base/buf.h"
+#include "base/shown.h"
 #include "cli/guarding.h"
 
 #include <stdlib.h>
@@ -36,6 +36,18 @@ static char *text_cell(const char *format, ...)
     return tg_buf_take(&b, NULL);
 }
 
+/* "text (more)": what others wrote. */
+static char *shown_cell(const char *text, const char *more)
+{
+    struct tg_buf b = TG_BUF_INIT;
+
+    tg_shown(&b, text);
+    tg_buf_puts(&b, more[0] ? " (" : "");
+    tg_shown(&b, more);
+    tg_buf_puts(&b, more[0] ? ")" : "");
+    return tg_buf_take(&b, NULL);
+}
+
 static char *until_cell(const struct tg_lock *l, int64_t now_ms)
 {
     char text[40];
@@ -58,11 +70,11 @@ static char **make_row(const struct tg_lock *l, int64_t now_ms)
         return NULL;
     row[0] = text_cell("%s", l->id);
     row[1] = text_cell("%s", tg_scopes_format(&l->scopes, scopes, sizeof scopes));
-    row[2] = text_cell("%s", l->owner);
+    row[2] = shown_cell(l->owner, "");
     row[3] = text_cell("%s", tg_cli_when(l->since_ms, now_ms, since, sizeof since));
     row[4] = until_cell(l, now_ms);
     row[5] = l->n_hold ? hold_cell(l) : text_cell("all");
-    row[6] = l->ticket[0] ? text_cell("%s (%s)", l->reason, l->ticket) : text_cell("%s", l->reason);
+    row[6] = shown_cell(l->reason, l->ticket);
     return row;
 }
 

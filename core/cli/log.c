@@ -1,6 +1,7 @@
 /* tagout log: who locked, extended, released and broke what. */
 #include "cli/commands.h"
 
+#include "base/shown.h"
 #include "cli/guarding.h"
 
 #include <string.h>
@@ -28,14 +29,20 @@ static void print_entry(const struct tg_audit_entry *a)
 
     tg_time_format(a->at_ms - a->at_ms % 1000, at, sizeof at);
     tg_time_format(a->until_ms - a->until_ms % 1000, until, sizeof until);
-    printf("%s  %s %s %s %s", at, a->owner, verb_for_people(a->verb), a->lock, tg_scopes_format(&a->scopes, scopes, sizeof scopes));
+    struct tg_buf b = TG_BUF_INIT;
+    tg_buf_printf(&b, "%s  %s %s %s %s", at, a->owner, verb_for_people(a->verb), a->lock, tg_scopes_format(&a->scopes, scopes, sizeof scopes));
     if (others)
-        printf(" of %s", a->of);
+        tg_buf_printf(&b, " of %s", a->of);
     if (ends)
-        printf(" until %s", until);
+        tg_buf_printf(&b, " until %s", until);
     if (a->reason[0])
-        printf(": %s", a->reason);
-    printf("%s%s%s\n", a->ticket[0] ? " (" : "", a->ticket, a->ticket[0] ? ")" : "");
+        tg_buf_printf(&b, ": %s", a->reason);
+    tg_buf_printf(&b, "%s%s%s", a->ticket[0] ? " (" : "", a->ticket, a->ticket[0] ? ")" : "");
+    struct tg_buf shown = TG_BUF_INIT;
+    tg_shown(&shown, tg_buf_text(&b));
+    puts(tg_buf_text(&shown));
+    tg_buf_release(&shown);
+    tg_buf_release(&b);
 }
 
 static json_t *entry_json(const struct tg_audit_entry *a)

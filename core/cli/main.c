@@ -1,6 +1,8 @@
 /* The program: parses, prepares what the command needs, runs it, and turns its error into a message and an exit status. */
 #include "base/log.h"
+#include "base/shown.h"
 #include "cli/cmd.h"
+#include "guard/check.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -44,6 +46,9 @@ static void print_problems_json(struct tg_frame *f)
 
 void tg_print_error(struct tg_frame *f, const struct tg_error *e)
 {
+    bool unknown = e->code && tg_exit_status(e->code) == tg_exit_status(TG_E_UNKNOWN);
+    const char *hint = e->hint[0] || !unknown ? e->hint : TG_UNKNOWN_HINT;
+    struct tg_buf shown = TG_BUF_INIT;
     char text[1200];
 
     if (e->code == TG_E_DATA && tg_problems_count(&f->problems)) {
@@ -56,28 +61,39 @@ void tg_print_error(struct tg_frame *f, const struct tg_error *e)
     if (f->json) {
         json_t *o = json_pack("{s:{s:s,s:s,s:i}}", "error", "code", tg_code_name(e->code), "message", e->message, "exit",
                               tg_exit_status(e->code));
-        if (o && e->hint[0])
-            json_object_set_new(json_object_get(o, "error"), "hint", json_string(e->hint));
+        if (o && hint[0])
+            json_object_set_new(json_object_get(o, "error"), "hint", json_string(hint));
         if (o && e->file[0])
             json_object_set_new(json_object_get(o, "error"), "place", json_pack("{s:s,s:i,s:i}", "file", e->file, "line", e->line, "column", e->column));
-        if (o && json_dumpf(o, stderr, JSON_COMPACT) == 0)
-            fputc('\n', stderr);
+        char *dump = json_dumps(o, JSON_COMPACT);
+        tg_shown_json(&shown, dump ? dump : "");
+        fprintf(stderr, "%s\n", tg_buf_text(&shown));
+        tg_buf_release(&shown);
+        free(dump);
         json_decref(o);
         return;
     }
     tg_error_format(e, text, sizeof text);
-    fprintf(stderr, "tagout: %s\n", text);
-    if (e->hint[0])
-        fprintf(stderr, "  %s\n", e->hint);
+    tg_buf_puts(&shown, "tagout: ");
+    tg_shown(&shown, text);
+    tg_buf_puts(&shown, hint[0] ? "\n  " : "");
+    tg_shown(&shown, hint);
+    fprintf(stderr, "%s\n", tg_buf_text(&shown));
+    tg_buf_release(&shown);
 }
 
 int tg_print_json(json_t *value, struct tg_error *e)
 {
     if (!value)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    int rc = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    struct tg_buf shown = TG_BUF_INIT;
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
     json_decref(value);
-    if (rc || putchar('\n') == EOF)
+    tg_shown_json(&shown, text ? text : "");
+    free(text);
+    bool ok = shown.len && tg_buf_ok(&shown, NULL) == 0 && fputs(tg_buf_text(&shown), stdout) != EOF && putchar('\n') != EOF;
+    tg_buf_release(&shown);
+    if (!ok)
         return tg_fail(e, TG_E_SYSTEM, "the output could not be written");
     return 0;
 }

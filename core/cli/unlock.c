@@ -1,6 +1,7 @@
 /* tagout unlock: release locks. */
 #include "cli/commands.h"
 
+#include "base/shown.h"
 #include "cli/guarding.h"
 #include "guard/tokens.h"
 #include "config/site.h"
@@ -36,7 +37,8 @@ static int run_unlock(struct tg_frame *f, struct tg_error *e)
     json_t *list = f->json ? json_array() : NULL;
     int rc = 0;
 
-    if (tg_opt_flag(f, "force") && !tg_opt_text(f, "reason"))
+    const char *reason = tg_opt_text(f, "reason");
+    if (tg_opt_flag(f, "force") && (!reason || tg_text_is_blank(reason)))
         rc = tg_fail(e, TG_E_USAGE, "--force needs --reason: breaking a lock is recorded");
     tg_cli_owner(f, owner, sizeof owner);
     for (int i = 0; !rc && i < f->argc; i++)

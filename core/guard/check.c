@@ -1,7 +1,7 @@
 /* Asking the guard, and saying what it answered: see check.h. */
 #include "guard/tree.h"
 
-#include "base/buf.h"
+#include "base/shown.h"
 #include "store/cluster.h"
 
 #include <stdio.h>
@@ -118,6 +118,7 @@ void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : tg_unknown_cause(code));
     if (!guard->cause[0] && code == TG_E_UNKNOWN)
         tell_empty(guard, out);
+    tg_error_hint(&out->error, TG_UNKNOWN_HINT);
 }
 
 void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out)
@@ -141,32 +142,22 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
 
 /* --- saying it --- */
 
-/* How many bytes of a character that a terminal or a log would not show as it is: controls, C1 controls, line and paragraph separators,
- * and what turns the direction of writing. 0: it is harmless. */
-static size_t harmful(const unsigned char *p)
-{
-    if (*p < 0x20 || *p == 0x7f)
-        return 1;
-    if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-        return 2;
-    if (*p == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
-        return 3;
-    return *p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
-}
-
 /* In quotes; quotes, backslashes and what is harmful escaped, so that a value ends where it should. */
 static void add_quoted(struct tg_buf *b, const char *text)
 {
+    char part[2] = "";
+
     tg_buf_putc(b, '"');
-    for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
-        size_t n = harmful(p);
-        if (*p == '"' || *p == '\\')
-            tg_buf_printf(b, "\\%c", *p);
-        else if (!n)
-            tg_buf_putc(b, (char) *p);
-        for (size_t i = 0; i < n; i++)
-            tg_buf_printf(b, "\\x%02x", p[i]);
-        p += n ? n - 1 : 0;
+    while (*text) {
+        size_t n = strcspn(text, "\"\\");
+        char *plain = strndup(text, n);
+        tg_shown(b, plain ? plain : "");
+        free(plain);
+        text += n;
+        part[0] = *text;
+        if (*text)
+            tg_buf_printf(b, "\\%s", part);
+        text += *text ? 1 : 0;
     }
     tg_buf_putc(b, '"');
 }
@@ -221,12 +212,18 @@ static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf
     tg_time_format(l->since_ms - l->since_ms % 1000, since, sizeof since);
     tg_time_format(l->until_ms - l->until_ms % 1000, until, sizeof until);
     tg_duration_format(l->until_ms > wall_ms ? l->until_ms - wall_ms : wall_ms - l->until_ms, left, sizeof left);
-    tg_buf_printf(out, "Locked by %s (%s, %s) since %s ", l->owner, l->id, tg_scopes_format(&l->scopes, scopes, sizeof scopes), since);
+    tg_buf_puts(out, "Locked by ");
+    tg_shown(out, l->owner);
+    tg_buf_printf(out, " (%s, %s) since %s ", l->id, tg_scopes_format(&l->scopes, scopes, sizeof scopes), since);
     if (wall_ms >= l->until_ms)
         tg_buf_printf(out, "until %s, which was %s ago: overdue, and it still holds", until, left);
     else
         tg_buf_printf(out, "until %s (another %s)", until, left);
-    tg_buf_printf(out, ": %s%s%s%s\n", l->reason, l->ticket[0] ? " (" : "", l->ticket, l->ticket[0] ? ")" : "");
+    tg_buf_puts(out, ": ");
+    tg_shown(out, l->reason);
+    tg_buf_puts(out, l->ticket[0] ? " (" : "");
+    tg_shown(out, l->ticket);
+    tg_buf_puts(out, l->ticket[0] ? ")\n" : "\n");
 }
 
 void tg_verdict_explain(const struct tg_guard_verdict *v, int64_t wall_ms, struct tg_buf *out)
@@ -239,7 +236,9 @@ void tg_verdict_explain(const struct tg_guard_verdict *v, int64_t wall_ms, struc
         explain_lock(&v->locks.v[i], wall_ms, out);
     if (v->answer != TG_ANSWER_UNKNOWN)
         return;
-    tg_buf_printf(out, "It can't be proven that there is no lock, so don't act: %s.\n", v->error.message);
-    if (v->error.hint[0])
-        tg_buf_printf(out, "%s\n", v->error.hint);
+    tg_buf_puts(out, "It can't be proven that there is no lock, so don't act: ");
+    tg_shown(out, v->error.message);
+    tg_buf_puts(out, v->error.hint[0] ? ".\n" : ".");
+    tg_shown(out, v->error.hint);
+    tg_buf_putc(out, '\n');
 }

@@ -49,6 +49,8 @@ struct tg_waits {
 };
 void tg_waits_release(struct tg_waits *waits);
 
+/* What can be said of it without a store: all texts, actors and numbers. TG_E_USAGE names the wrong one. */
+int tg_lock_request_check(const struct tg_lock_request *request, struct tg_error *e);
 /*
  * Writes the lock (state TAKING) in one transaction with its scopes' counters and its audit line. From its return no new permit is
  * given in its scopes. An answer that was lost is looked for, so that there is exactly one lock or none; on TG_E_LOST and its kin even

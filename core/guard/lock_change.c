@@ -1,6 +1,8 @@
 /* Changing a lock that lies in the store: confirming, extending, releasing; and listing. See lock.h. */
 #include "guard/tree.h"
 
+#include "base/shown.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,7 +368,7 @@ int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *r, 
 {
     struct change c = {.apply = apply_release, .verb = r->force ? "break" : "unlock", .who = r->owner, .why = r->reason ? r->reason : "", .force = r->force};
 
-    if (r->force && !(r->reason && r->reason[0]))
+    if (r->force && (!r->reason || tg_text_is_blank(r->reason)))
         return tg_fail(e, TG_E_USAGE, "breaking a lock needs a reason");
     return release(guard, r->id, &c, out, e);
 }

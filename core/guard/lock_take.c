@@ -6,6 +6,8 @@
  */
 #include "guard/tree.h"
 
+#include "base/shown.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,14 +327,15 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *
 
 /* --- from a request --- */
 
-static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
+/* All but the scopes, the ids and the times. */
+static int fill_texts(const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
 {
     int rc = 0;
 
-    *l = (struct tg_lock) {.state = TG_LOCK_TAKING, .since_ms = tg_guard_wall(guard), .release_at_expiry = r->release_at_expiry};
     if (!r->scopes->n || r->for_ms <= 0 || r->n_hold > TG_HOLD_MAX)
         return tg_fail(e, TG_E_USAGE, !r->scopes->n ? "no scope" : r->for_ms <= 0 ? "for how long?" : "at most %d actors", TG_HOLD_MAX);
-    l->until_ms = l->since_ms + r->for_ms;
+    if (tg_text_is_blank(r->reason))
+        return tg_fail(e, TG_E_USAGE, "the reason is blank");
     if ((rc = tg_text_copy("owner", r->owner, l->owner, sizeof l->owner, e)) != 0 ||
         (rc = tg_text_copy("reason", r->reason, l->reason, sizeof l->reason, e)) != 0 ||
         (rc = tg_text_copy("ticket", r->ticket ? r->ticket : "", l->ticket, sizeof l->ticket, e)) != 0)
@@ -342,6 +345,23 @@ static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct 
             return rc;
         snprintf(l->hold[l->n_hold++], TG_ACTOR_SIZE, "%s", r->hold[i]);
     }
+    return 0;
+}
+
+int tg_lock_request_check(const struct tg_lock_request *r, struct tg_error *e)
+{
+    struct tg_lock l = {.txid = 0};
+
+    return fill_texts(r, &l, e);
+}
+
+static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
+{
+    *l = (struct tg_lock) {.state = TG_LOCK_TAKING, .since_ms = tg_guard_wall(guard), .release_at_expiry = r->release_at_expiry};
+    int rc = fill_texts(r, l, e);
+    if (rc)
+        return rc;
+    l->until_ms = l->since_ms + r->for_ms;
     if (r->token)
         tg_sha256_hex(r->token, strlen(r->token), l->token_hash);
     if ((rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) != 0)
