@@ -1,7 +1,7 @@
 /* tagout check: may this actor act here? */
 #include "cli/commands.h"
 
-#include "base/buf.h"
+#include "base/shown.h"
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
@@ -27,35 +27,51 @@ static const struct tg_opt opts[] = {
 
 /* --- the last line of defence: a store, a name server or a disk that hangs must not hang whoever asked --- */
 
+/* Who of the two answers; the other keeps quiet. */
+enum turn { TURN_NOBODY, TURN_ASKER, TURN_HARD };
+
 static struct {
-    char line[400];
+    char *line, *json;  /* json: NULL for people */
     int64_t ms;
-    atomic_bool answered; /* what is left is closing the store */
-} hard;
+    atomic_int turn;    /* enum turn */
+    atomic_int status;  /* of the asker's answer once that is out; -1 before: what is left is closing the store */
+} hard = {.status = -1};
+
+static void write_all(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    ssize_t n;
+
+    while (len && (n = write(fd, text, len)) > 0) {
+        text += n;
+        len -= (size_t) n;
+    }
+}
 
 static void *end_hard(void *unused)
 {
     struct timespec t = {.tv_sec = hard.ms / 1000, .tv_nsec = hard.ms % 1000 * 1000000};
+    int nobody = TURN_NOBODY, unknown = tg_exit_status(TG_E_UNKNOWN);
 
     (void) unused;
-    nanosleep(&t, NULL);
-    if (atomic_load(&hard.answered))
-        return NULL;
-    (void) !write(STDERR_FILENO, hard.line, strlen(hard.line));
-    _exit(tg_exit_status(TG_E_UNKNOWN));
+    while (nanosleep(&t, &t) != 0)
+        ;
+    if (!atomic_compare_exchange_strong(&hard.turn, &nobody, TURN_HARD)) {
+        int status = atomic_load(&hard.status);
+        _exit(status < 0 ? unknown : status); /* it hangs in saying it, or in closing */
+    }
+    write_all(STDERR_FILENO, hard.line);
+    if (hard.json)
+        write_all(STDOUT_FILENO, hard.json);
+    _exit(unknown);
 }
 
-static void arm_hard_end(int64_t ms)
+static void take_turn(void)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
+    int nobody = TURN_NOBODY;
 
-    hard.ms = ms + HARD_EXTRA_MS;
-    snprintf(hard.line, sizeof hard.line, "TAGOUT-UNKNOWN store=- cause=no-answer detail=\"something hangs: no answer after %lld ms\"\n", (long long) ms);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    (void) pthread_create(&thread, &attr, end_hard, NULL);
-    pthread_attr_destroy(&attr);
+    while (!atomic_compare_exchange_strong(&hard.turn, &nobody, TURN_ASKER))
+        pause(); /* the process is about to end */
 }
 
 /* --- asking --- */
@@ -107,12 +123,56 @@ static json_t *verdict_json(const struct tg_guard_verdict *v, const struct tg_sc
     return o;
 }
 
+static void text_line(const char *text, char **out)
+{
+    struct tg_buf b = TG_BUF_INIT;
+
+    tg_buf_printf(&b, "%s\n", text);
+    *out = tg_buf_take(&b, NULL);
+}
+
+/* Its answer is written down beforehand: at the end nothing can be counted on. */
+static int arm_hard_end(const struct tg_frame *f, const char *actor, int64_t ms, struct tg_error *e)
+{
+    struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .cause = "no-answer"};
+    const struct tg_scopes none = TG_SCOPES_INIT;
+    struct tg_buf b = TG_BUF_INIT;
+    pthread_t thread;
+    pthread_attr_t attr;
+
+    tg_fail(&v.error, TG_E_UNKNOWN, "something hangs: no answer after %lld ms", (long long) ms);
+    tg_error_hint(&v.error, "let nothing act; is it the store, the name server, or a disk? tagout doctor; or wait longer: --timeout 10s");
+    tg_verdict_line(&v, "-", 0, &b);
+    text_line(tg_buf_text(&b), &hard.line);
+    tg_buf_reset(&b);
+    if (f->json) {
+        json_t *o = verdict_json(&v, &none, actor, 0);
+        for (int i = 0; i < f->argc; i++)
+            json_array_append_new(json_object_get(o, "scopes"), json_string(f->argv[i]));
+        char *dump = json_dumps(o, JSON_INDENT(2));
+        tg_shown_json(&b, dump ? dump : "");
+        text_line(tg_buf_text(&b), &hard.json);
+        free(dump);
+        json_decref(o);
+    }
+    tg_buf_release(&b);
+    if (!hard.line || (f->json && !hard.json))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    hard.ms = ms + HARD_EXTRA_MS;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    (void) pthread_create(&thread, &attr, end_hard, NULL);
+    pthread_attr_destroy(&attr);
+    return 0;
+}
+
 static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, struct tg_error *e)
 {
     static const int statuses[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
     int64_t now = tg_wall_ms(tg_clock_real());
     struct tg_buf b = TG_BUF_INIT;
 
+    take_turn();
     f->status = tg_exit_status(statuses[v->answer]);
     tg_verdict_line(v, f->config ? f->config->store : "-", now, &b);
     if (b.len)
@@ -144,7 +204,8 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     int rc = tg_actor_check(actor, e);
     if (rc)
         return rc;
-    arm_hard_end(timeout);
+    if ((rc = arm_hard_end(f, actor, timeout, e)) != 0)
+        return rc;
     if ((rc = prepare(f, &why)) != 0) {
         unknown(&v, cause_of_preparing(f, rc), &why);
     } else if ((rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why)) == TG_E_USAGE) {
@@ -159,8 +220,8 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
         tg_check(&g, &q, tg_store_deadline(f->store, timeout), &v);
     }
     rc = say(f, &v, &scopes, actor, e);
-    fflush(stdout);
-    atomic_store(&hard.answered, true);
+    if (fflush(stdout) == 0 && !rc)
+        atomic_store(&hard.status, f->status);
     tg_verdict_release(&v);
     tg_scopes_release(&scopes);
     return rc;
