@@ -7,6 +7,7 @@
 #include "config/site.h"
 #include "guard/keeper.h"
 #include "guard/permit.h"
+#include "guard/tree.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -55,6 +56,23 @@ static void pass_on(struct tg_keeper *k)
         }
 }
 
+/* The signal that came and would end a command; 0 none. */
+static int interrupted(void)
+{
+    for (size_t i = 0; i < N_PASSED; i++)
+        if (came[i] && passed_on[i] != SIGCONT)
+            return passed_on[i];
+    return 0;
+}
+
+/* Interrupted before there was a command: as if the signal had ended that. */
+static int not_started(struct tg_frame *f)
+{
+    fprintf(stderr, "tagout: interrupted; the command was not started, and nothing is left\n");
+    f->status = 128 + interrupted();
+    return 0;
+}
+
 /* --- the permit --- */
 
 static void join_words(char *const *words, struct tg_buf *out)
@@ -72,8 +90,27 @@ static void say_verdict(const struct tg_frame *f, const struct tg_guard_verdict 
     tg_buf_release(&b);
 }
 
+/* Waits for its strictest lock to change. When that can't be done: not 0, and f->status is set. */
+static int await_release(struct tg_frame *f, struct tg_guard *g, const struct tg_guard_verdict *v, int64_t until)
+{
+    struct tg_guard_verdict unknown = {.answer = TG_ANSWER_UNKNOWN};
+    int rc = tg_lock_await_change(g, &v->locks.v[0], until, &unknown.error);
+
+    if (rc == TG_E_CANCELLED && !interrupted()) {
+        tg_loop_interrupt_clear(f->loop);
+        return 0;
+    }
+    f->status = tg_exit_status(TG_E_UNKNOWN);
+    if (!rc || rc == TG_E_CANCELLED)
+        return rc;
+    snprintf(unknown.cause, sizeof unknown.cause, "%s", g->cause[0] ? g->cause : tg_unknown_cause(rc));
+    tg_error_hint(&unknown.error, TG_UNKNOWN_HINT);
+    say_verdict(f, &unknown);
+    return rc;
+}
+
 /* Until it is given, or the time is over. f->status is set when it was not. */
-static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, struct tg_permit **out, struct tg_error *e)
+static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, struct tg_permit **out)
 {
     int64_t wait = tg_opt_ms(f, "wait"), until = tg_store_deadline(f->store, wait > 0 ? wait : 0);
     bool told = false;
@@ -81,17 +118,22 @@ static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_r
     for (;;) {
         struct tg_guard_verdict v;
         int rc = tg_permit_take(g, r, out, &v, NULL);
+        if (rc == TG_E_CANCELLED && !interrupted()) { /* SIGCONT: "fg" */
+            tg_loop_interrupt_clear(f->loop);
+            tg_verdict_release(&v);
+            continue;
+        }
         if (rc == TG_E_HELD && tg_store_deadline(f->store, 0) < until) {
             if (!told)
                 say_verdict(f, &v);
             told = true;
-            rc = tg_lock_await_change(g, &v.locks.v[0], until, e);
+            rc = await_release(f, g, &v, until);
             tg_verdict_release(&v);
             if (rc)
                 return rc;
             continue;
         }
-        if (rc)
+        if (rc && rc != TG_E_CANCELLED && !interrupted())
             say_verdict(f, &v);
         tg_verdict_release(&v);
         f->status = tg_exit_status(rc == TG_E_HELD ? TG_E_HELD : TG_E_UNKNOWN);
@@ -178,10 +220,15 @@ static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct t
     struct tg_permit_request r = {.scopes = scopes, .actor = tg_opt_text(f, "actor"), .owner = owner, .host = host, .what = tg_buf_text(&what),
                                   .tokens = getenv("TAGOUT_TOKEN")};
     catch_signals(f->loop);
-    int rc = take(f, &g, &r, &p, e);
+    int rc = take(f, &g, &r, &p);
     tg_buf_release(&what);
+    if (interrupted()) { /* also when the permit was given meanwhile */
+        tg_loop_interrupt_clear(f->loop);
+        tg_permit_release(p);
+        return not_started(f);
+    }
     if (rc)
-        return rc == TG_E_CANCELLED ? tg_fail(e, rc, "interrupted; the command was not started") : 0;
+        return 0;
     rc = start(f, p, &k, e);
     if (!rc) {
         const char *why = watch(f, p, k);
