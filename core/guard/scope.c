@@ -36,7 +36,8 @@ static int parse_name(const char *text, enum tg_scope_kind kind, const char *nam
             return 0;
         tg_fail(e, TG_E_USAGE, "\"%.80s\": %s", text, why.message);
     } else if (plain_name(name)) {
-        memcpy(out->name, name, strlen(name) + 1); /* plain_name() has measured it */
+        for (size_t i = 0; name[i]; i++) /* plain_name() has measured it; services are one in whatever case, as hosts are */
+            out->name[i] = (char) (kind == TG_SCOPE_SERVICE && name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
         return 0;
     } else {
         tg_fail(e, TG_E_USAGE, "\"%.80s\": its name is letters, digits and ._-+@:/~, 1 to %d of them", text, TG_SCOPE_NAME_MAX);
@@ -233,7 +234,7 @@ static enum tg_overlap groups_overlap(const struct tg_scope *a, const struct tg_
 {
     const struct tg_scope *small = a->host_set.n <= b->host_set.n ? a : b, *large = small == a ? b : a;
 
-    if (strcmp(a->name, b->name) == 0)
+    if (strcasecmp(a->name, b->name) == 0) /* the inventory tells Web from web; another one may not write it the same way */
         return TG_OVERLAP_YES;
     if (!a->hosts || !b->hosts)
         return TG_OVERLAP_DOUBT;
@@ -248,7 +249,7 @@ static enum tg_overlap group_and_host(const struct tg_scope *group, const struct
     if (group->hosts && set_has(&group->host_set, host->name))
         return TG_OVERLAP_YES;
     for (size_t i = 0; i < host->n_groups; i++)
-        if (strcmp(host->groups[i], group->name) == 0)
+        if (strcasecmp(host->groups[i], group->name) == 0)
             return TG_OVERLAP_YES;
     return group->hosts || host->groups ? TG_OVERLAP_NO : TG_OVERLAP_DOUBT;
 }
