@@ -358,7 +358,7 @@ int tg_cli_parse(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
         if (f->argc < cmd->min_args)
             tg_fail(e, TG_E_USAGE, "something is missing: tagout %s %s", cmd->name, cmd->args);
         else
-            tg_fail(e, TG_E_USAGE, "\"%.60s\" is one argument too many: tagout %s %s", f->argv[cmd->max_args], cmd->name, cmd->args);
+            tg_fail(e, TG_E_USAGE, "\"%.60s\" is one argument too many, %d are taken at most: tagout %s %s", f->argv[cmd->max_args], cmd->max_args, cmd->name, cmd->args);
         tg_error_hint(e, "tagout %s --help", cmd->name);
         return TG_E_USAGE;
     }

@@ -228,7 +228,80 @@ mistakes() {
     expect_status 64
     run t check --actor a --on-unknown go host:a
     expect_status 64
+    for blank in '' '   ' $'\u00a0\u200b'; do
+        run t lock host:a --for 1h --reason "$blank"
+        expect_status 64
+        expect_no_err Locking
+    done
+    run t lock host:a --for 1h --reason r --hold 'a b'
+    expect_status 64
+    expect_no_err Locking
+    run t lock host:a --for 1h --reason "$(printf '%0600d' 1)"
+    expect_status 64
+    expect_no_err Locking
+    # shellcheck disable=SC2046
+    run t lock $(seq -f host:h%g 1000) --for 1h --reason r
+    expect_status 64
+    expect_match 'one argument too many, [0-9]+ are taken at most'
+    run t unlock m53abd --force --reason '  '
+    expect_status 64
     expect_true "nothing was locked" no_locks
+}
+
+what_can_not_be_seen_is_shown() {
+    note "texts of others are shown with what is hidden in them escaped; JSON keeps their value"
+    local rtl=$'a\u202eb\u009bc\u200bd' shown='a\xe2\x80\xaeb\xc2\x9bc\xe2\x80\x8bd'
+    run t lock service:MILL --for 1h --reason "$rtl" --ticket "$rtl"
+    expect_status 0
+    id=$(out_id)
+    for how in "locks" "log -n 1" "check --actor x service:mill --explain"; do
+        # shellcheck disable=SC2086
+        run t $how
+        expect_out "$shown"
+        expect_no_out "$rtl"
+    done
+    run t locks -o json
+    expect_out '"reason": "a\u202eb\u009bc\u200bd"'
+    expect_equal "$(python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["reason"])' <<<"$out")" "$rtl" "the value in JSON"
+    run "$TAGOUT" --config "$tmp/other.yaml" unlock "$id"
+    expect_status 77
+    expect_err "$shown"
+    run t unlock "${id,,}"
+    expect_status 0
+}
+
+hangs() {
+    note "check: what hangs ends it, with a mend, and with one JSON document"
+    mkfifo "$tmp/fifo"
+    run t check --actor x host:a --inventory "$tmp/fifo" --timeout 100ms
+    expect_status 69
+    expect_err 'cause=no-answer detail="something hangs'
+    expect_err 'mend="'
+    run t check --actor x host:a --inventory "$tmp/fifo" --timeout 100ms -o json
+    expect_status 69
+    expect_equal "$(python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["answer"], o["cause"], bool(o["hint"]))' <<<"$out")" "unknown no-answer True" "the document"
+    rm -f "$tmp/fifo"
+}
+
+interrupted_before_its_start() {
+    note "exec, interrupted while it waits: 128+signal, nothing was started, nothing is left"
+    run t lock host:w --for 1h --reason r
+    id=$(out_id)
+    for signal in TERM HUP; do
+        start waiting "$TAGOUT" exec --actor x host:w --wait 1h -- touch "$tmp/acted"
+        await 30 has "$tmp/waiting.log" TAGOUT-HELD
+        kill -CONT "$pid"
+        kill "-$signal" "$pid"
+        s=0
+        wait "$pid" || s=$?
+        expect_equal "$s" $((128 + $(kill -l "$signal"))) "status after $signal"
+        expect_file_has "$tmp/waiting.log" "the command was not started"
+    done
+    t unlock "$id" >/dev/null
+    expect_true "it was not started" test ! -e "$tmp/acted"
+    run t lock host:w --for 1h --reason r --wait 0s
+    expect_status 0
+    t unlock "$(out_id)" >/dev/null
 }
 
 cat >"$tmp/inv.yaml" <<YAML
@@ -245,6 +318,9 @@ everything() {
     locks_outlive
     holds_while_a_command_runs
     mistakes
+    what_can_not_be_seen_is_shown
+    interrupted_before_its_start
+    hangs
 }
 
 note "=== the embedded store"
@@ -287,8 +363,19 @@ if command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; then
     run t check --actor x host:a --timeout 500ms
     expect_status 69
     expect_err "TAGOUT-UNKNOWN store=zk:"
+    expect_err "mend="
     zk_resume "$tmp/zk"
     zk_await "$tmp/zk"
+    note "P2: exec that waits for a lock when the store dies has not acted, and says so"
+    run t lock host:v --for 1h --reason r
+    start lonely "$TAGOUT" --config "$tmp/site.yaml" exec --actor x host:v --wait 1h -- touch "$tmp/acted"
+    await 30 has "$tmp/lonely.log" TAGOUT-HELD
+    zk_kill "$tmp/zk"
+    s=0
+    wait "$pid" || s=$?
+    expect_equal "$s" 69 "status of exec whose store died while it waited"
+    expect_file_has "$tmp/lonely.log" TAGOUT-UNKNOWN
+    zk_start "$tmp/zk"
     run t lock host:q --for 1h --reason r
     note "P2: an empty store in its place"
     zk_stop "$tmp/zk"
