@@ -46,7 +46,6 @@ enum tg_need {
     TG_TAKES_COMMAND = 8,   /* "-- COMMAND…": frame.command */
     TG_NEED_CONFIG = 64,    /* frame.config is loaded; it is as well for the store and the inventory */
     TG_OWN_CONFIG = 128,    /* nothing is loaded by the frame, even with --config: for the command a failure is an answer (check) */
-    TG_LOADS_CONFIG = 128,  /* it loads --config itself, because even that is to be answered in its own way (check) */
     TG_CREATES_STORE = 32,  /* with TG_NEED_STORE: opening may make the database or the chroot (init only) */
     TG_HIDDEN = 16          /* neither in help nor in completion */
 };

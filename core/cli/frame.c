@@ -10,8 +10,7 @@ static bool wants_config(const struct tg_frame *f)
 {
     if (f->cmd->needs & TG_OWN_CONFIG)
         return false;
-    return f->cmd->needs & (TG_NEED_STORE | TG_NEED_INVENTORY | TG_WANT_INVENTORY | TG_NEED_CONFIG) ||
-           (tg_opt_given(f, "config") && !(f->cmd->needs & TG_LOADS_CONFIG));
+    return f->cmd->needs & (TG_NEED_STORE | TG_NEED_INVENTORY | TG_WANT_INVENTORY | TG_NEED_CONFIG) || tg_opt_given(f, "config");
 }
 
 static int load_config(struct tg_frame *f, struct tg_error *e)
