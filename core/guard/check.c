@@ -116,8 +116,10 @@ void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : tg_unknown_cause(code));
-    if (!guard->cause[0] && code == TG_E_UNKNOWN)
+    if (!guard->cause[0] && code == TG_E_UNKNOWN && tg_store_state(guard->store) == TG_SESSION_REFUSED)
         tell_empty(guard, out);
+    else if (!guard->cause[0] && code == TG_E_UNKNOWN) /* it is there, and says of itself that it is not whole */
+        snprintf(out->cause, sizeof out->cause, "damaged");
     tg_error_hint(&out->error, TG_UNKNOWN_HINT);
 }
 

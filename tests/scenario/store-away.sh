@@ -146,7 +146,7 @@ sqlite3 "$db" "DELETE FROM node WHERE path = '$node'"
 run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
 expect_status 69
 expect_err "TAGOUT-UNKNOWN"
-expect_match 'cause=(fewer-locks-than-recorded|bad-record)'
+expect_match 'cause=(fewer-locks-than-recorded|bad-record|damaged)'
 printf '     %s\n' "$err"
 
 restore local-old
