@@ -54,7 +54,10 @@ static void on_wake(uv_async_t *wake)
 
 static void on_wait(uv_timer_t *wait)
 {
-    ((struct tg_loop *) wait->data)->waited = true;
+    struct tg_loop *loop = wait->data;
+
+    loop->waited = true;
+    uv_async_send(&loop->wake); /* uv_run() runs timers before it polls: one that is due by then would leave the poll without an end */
 }
 
 int tg_loop_virtual(int64_t wall_start_ms, struct tg_loop **out, struct tg_error *e)
