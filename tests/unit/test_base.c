@@ -195,3 +195,14 @@ Test(loop, interrupt_ends_the_turn_until_cleared)
     cr_assert_geq(tg_loop_turn(loop, 1), 0);
     tg_loop_free(loop);
 }
+
+/* Waits that are over before libuv polls: none may last longer than asked for. */
+Test(loop, a_wait_that_is_over_at_once_ends, .timeout = 60)
+{
+    struct tg_loop *loop;
+
+    cr_assert_eq(tg_loop_new(&loop, NULL), 0);
+    for (int i = 0; i < 2000; i++)
+        cr_assert_geq(tg_loop_turn(loop, 1), 0);
+    tg_loop_free(loop);
+}
