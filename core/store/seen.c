@@ -1,5 +1,6 @@
 /* The mark of what this host has seen of a store, on disk: see cluster.h. */
 #include "base/sha256.h"
+#include "base/whole.h"
 #include "store/cluster.h"
 
 #include <errno.h>
@@ -134,63 +135,13 @@ static int cannot(const char *file, int error, struct tg_error *e)
     return tg_fail_errno(e, error == EACCES || error == EPERM || error == EROFS ? TG_E_PERM : TG_E_SYSTEM, error, "%s can't be written", file);
 }
 
-/* Makes the folder of the file, and the one above; returns a descriptor of it, or -1. */
-static int open_folder(const char *file)
-{
-    char path[512];
-
-    snprintf(path, sizeof path, "%s", file);
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    char *above = strrchr(path, '/');
-    *above = '\0';
-    mkdir(path, 0755);
-    *above = '/';
-    mkdir(path, 0755);
-    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        text += n;
-        len -= (size_t) n;
-    }
-    return 0;
-}
-
-/* Under a lock on the folder: of two who write, the one with less must not come last. */
-static int write_whole(const char *file, int folder, const char *text, struct tg_error *e)
-{
-    char temporary[560];
-
-    snprintf(temporary, sizeof temporary, "%s.new", file);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return cannot(temporary, errno, e);
-    bool good = write_all(fd, text, strlen(text)) == 0 && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-    int error = errno;
-    close(fd);
-    if (!good || rename(temporary, file) != 0) {
-        error = good ? errno : error;
-        unlink(temporary);
-        return cannot(file, error, e);
-    }
-    return fsync(folder) == 0 ? 0 : cannot(file, errno, e);
-}
-
 /* Is what was seen more than the mark says? */
 static bool is_more(const struct tg_seen *seen, const struct tg_cluster *c, int64_t txid)
 {
     return !seen->known || c->generation > seen->generation || (c->generation == seen->generation && txid > seen->txid);
 }
 
-static int write_mark(struct tg_seen *seen, const char *url, const struct tg_cluster *c, int64_t txid, int folder, struct tg_error *e)
+static int write_mark(struct tg_seen *seen, const char *url, const struct tg_cluster *c, int64_t txid, struct tg_error *e)
 {
     char when[40];
 
@@ -201,7 +152,7 @@ static int write_mark(struct tg_seen *seen, const char *url, const struct tg_clu
     json_decref(o);
     if (!text)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    int rc = write_whole(seen->file, folder, text, e);
+    int rc = tg_whole_write(seen->file, text, strlen(text), 0644, TG_WHOLE_DURABLE, e);
     free(text);
     if (rc)
         return rc;
@@ -212,7 +163,8 @@ static int write_mark(struct tg_seen *seen, const char *url, const struct tg_clu
     return 0;
 }
 
-/* 0, EWOULDBLOCK when somebody else is writing, or another errno. Whoever has the lock needs it for two fsyncs, unless it was stopped. */
+/* Of two who write, the one with less must not come last: under a lock on the folder.
+ * 0, EWOULDBLOCK when somebody else is writing, or another errno. Whoever has the lock needs it for two fsyncs, unless it was stopped. */
 static int lock_folder(int folder, enum tg_seen_note how)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -252,7 +204,7 @@ int tg_seen_note(struct tg_seen *seen, const char *url, const struct tg_cluster 
         return 0;
     if (how == TG_NOTE_BOUNDED && seen->known && c->generation == seen->generation && age_ms >= 0 && age_ms < BOUND_MS)
         return 0;
-    int folder = open_folder(seen->file);
+    int folder = tg_whole_open_folder(seen->file, TG_WHOLE_FOLDERS);
     if (folder < 0)
         return cannot(seen->file, errno, e);
     int error = lock_folder(folder, how), rc = 0;
@@ -263,7 +215,7 @@ int tg_seen_note(struct tg_seen *seen, const char *url, const struct tg_cluster 
     else if (!(rc = load_again(seen, url, &now, e)) && now.known && strcmp(now.id, c->id) != 0)
         rc = other_cluster(&now, c, e);
     else if (!rc && is_more(&now, c, txid))
-        rc = write_mark(seen, url, c, txid, folder, e);
+        rc = write_mark(seen, url, c, txid, e);
     close(folder);
     return rc;
 }
