@@ -1,7 +1,7 @@
 /* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
 #include "cli/commands.h"
 #include "config/site.h"
-#include "guard/lock.h"
+#include "guard/tree.h"
 #include "store/cluster.h"
 #include "store/tree.h"
 
@@ -189,33 +189,59 @@ static void check_writing(struct doctor *d)
     }
 }
 
+static bool is_in(const struct tg_names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Folders of the root that are somebody else's; returns them as "/a, /b". */
+static void find_strange(const struct tg_names *names, const struct tg_op *rows, size_t n_rows, char *out, size_t size)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        bool ours = strcmp(names->names[i], "cluster") == 0 || strcmp(names->names[i], "zookeeper") == 0;
+        for (size_t k = 0; k < n_rows; k++)
+            ours |= strcmp(names->names[i], rows[k].path + 1) == 0;
+        size_t len = strlen(out);
+        if (!ours)
+            snprintf(out + len, size - len, "%s/%s", len ? ", " : "", names->names[i]);
+    }
+}
+
 static void check_tree(struct doctor *d)
 {
-    static const char *const known[] = {"cluster", "locks", "lock-index", "permits", "audit", "zookeeper"};
     struct tg_op rows[TG_TREE_ROWS_MAX];
     size_t n_rows = tg_store_tree_ops(rows, TG_TREE_ROWS_MAX);
     struct tg_names names = {0};
     struct tg_error e = TG_ERROR_INIT;
-    char strange[300] = "";
+    char strange[300] = "", lacks[300] = "";
+    bool whole = true;
 
+    n_rows += tg_tree_init_ops(rows + n_rows, TG_TREE_ROWS_MAX - n_rows);
     if (tg_store_list(d->store, "/", d->deadline, &names, &e) != 0) {
         find_error(d, UNKNOWN, &e);
         return;
     }
-    for (size_t i = 0; i < names.count; i++) {
-        bool ours = false;
-        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
-            ours |= strcmp(names.names[i], known[k]) == 0;
-        for (size_t k = 0; k < n_rows; k++)
-            ours |= strcmp(names.names[i], rows[k].path + 1) == 0;
-        size_t len = strlen(strange);
-        if (!ours)
-            snprintf(strange + len, sizeof strange - len, "%s/%s", len ? ", " : "", names.names[i]);
+    find_strange(&names, rows, n_rows, strange, sizeof strange);
+    for (size_t i = 0; i < n_rows; i++) {
+        size_t len = strlen(lacks);
+        if (strchr(rows[i].path + 1, '/') || is_in(&names, rows[i].path + 1))
+            continue;
+        snprintf(lacks + len, sizeof lacks - len, "%s%s", len ? ", " : "", rows[i].path);
+        whole = whole && i >= n_rows - TG_TREE_LATER;
     }
-    find(d, strange[0] ? WARN : OK, "%zu folders%s%s", names.count, strange[0] ? "; not tagout's, or left over: " : ", nothing strange", strange);
+    size_t n = names.count;
+    tg_names_release(&names);
+    if (lacks[0]) {
+        find(d, whole ? WARN : UNKNOWN, "%zu folders; it lacks %s", n, lacks);
+        mend(d, whole ? "an older tagout has made this store: tagout init adds what it lacks" : "this copy is not whole: restore the whole store from its last good copy");
+        return;
+    }
+    find(d, strange[0] ? WARN : OK, "%zu folders%s%s", n, strange[0] ? "; not tagout's, or left over: " : ", nothing strange", strange);
     if (strange[0])
         mend(d, "look at them; tagout ignores what it does not know");
-    tg_names_release(&names);
 }
 
 /* Reads every lock that there is, and compares the counts on the way. */

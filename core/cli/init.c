@@ -1,4 +1,4 @@
-/* tagout init: a new store. */
+/* tagout init: a new store, or what an older one lacks. */
 #include "cli/commands.h"
 #include "config/site.h"
 #include "guard/tree.h"
@@ -56,8 +56,51 @@ static int there_is_one(const struct tg_node *node, const char *url, struct tg_e
     return TG_E_EXISTS;
 }
 
+static int say_added(struct tg_frame *f, const struct tg_cluster *c, const char *const *added, size_t n, struct tg_error *e)
+{
+    if (f->json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < n; i++)
+            json_array_append_new(list, json_string(added[i] + 1));
+        return tg_print_json(json_pack("{s:s,s:s,s:I,s:o}", "store", tg_store_url(f->store), "cluster", c->id, "generation", (json_int_t) c->generation, "added", list), e);
+    }
+    printf("The store at %s (cluster %.8s) was made by an older tagout. Added:", tg_store_url(f->store), c->id);
+    for (size_t i = 0; i < n; i++)
+        printf("%s %s", i ? "," : "", added[i] + 1);
+    printf(".\n");
+    return 0;
+}
+
+/* There is a store: what newer code needs of its tree is added, nothing else. *out_added: whether anything was. */
+static int extend(struct tg_frame *f, int64_t deadline, bool *out_added, struct tg_error *e)
+{
+    struct tg_op rows[TG_TREE_ROWS_MAX];
+    const char *added[TG_TREE_ROWS_MAX];
+    struct tg_read_item items[TG_TREE_LATER] = {{.code = 0}};
+    struct tg_cluster c;
+    size_t n = collect(rows, TG_TREE_ROWS_MAX), missing = 0;
+
+    *out_added = false;
+    for (size_t i = 0; i < TG_TREE_LATER; i++)
+        items[i].path = rows[n - TG_TREE_LATER + i].path;
+    int rc = tg_store_read_many(f->store, items, TG_TREE_LATER, deadline, e);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < TG_TREE_LATER; i++)
+        missing += items[i].code == TG_E_NOENT;
+    tg_read_items_release(items, TG_TREE_LATER);
+    if (!missing)
+        return 0;
+    if ((rc = tg_cluster_check(f->store, f->config->state_dir, deadline, &c, NULL, e)) != 0)
+        return rc;
+    if ((rc = tg_store_tree_extend(f->store, rows, n, n - TG_TREE_LATER, deadline, added, &n, e)) != 0)
+        return rc;
+    *out_added = n > 0;
+    return n ? say_added(f, &c, added, n, e) : 0;
+}
+
 /* Is anything there, and has this host seen another cluster at this address? */
-static int look(struct tg_frame *f, int64_t deadline, struct tg_error *e)
+static int look(struct tg_frame *f, int64_t deadline, bool *out_done, struct tg_error *e)
 {
     const char *url = tg_store_url(f->store);
     struct tg_error none = TG_ERROR_INIT;
@@ -67,7 +110,9 @@ static int look(struct tg_frame *f, int64_t deadline, struct tg_error *e)
     int rc = tg_store_read(f->store, TG_CLUSTER_PATH, deadline, &node, &none);
 
     if (!rc) {
-        rc = there_is_one(&node, url, e);
+        rc = extend(f, deadline, out_done, e);
+        if (!rc && !*out_done)
+            rc = there_is_one(&node, url, e);
         tg_node_release(&node);
         return rc;
     }
@@ -126,9 +171,10 @@ static int exec(struct tg_frame *f, struct tg_error *e)
     struct tg_error mark = TG_ERROR_INIT;
     char by[128];
     int64_t deadline = tg_store_deadline(f->store, WAIT_MS);
-    int rc = look(f, deadline, e);
+    bool done = false;
+    int rc = look(f, deadline, &done, e);
 
-    if (rc)
+    if (rc || done)
         return rc;
     size_t n = collect(rows, TG_TREE_ROWS_MAX);
     who(f, by, sizeof by);
@@ -145,9 +191,9 @@ static int exec(struct tg_frame *f, struct tg_error *e)
 const struct tg_cmd tg_cmd_init = {
     .name = "init",
     .args = "",
-    .brief = "make a new store",
-    .details = "Makes the database or the chroot when it is missing, and puts an empty tree with a new cluster id into it. Refuses when there is a store "
-               "already, and says what is there.",
+    .brief = "make a new store, or add what an older one lacks",
+    .details = "Makes the database or the chroot when it is missing, and puts an empty tree with a new cluster id into it. When there is a store already, "
+               "adds the folders that this version needs and an older one did not make; else refuses, and says what is there.",
     .examples = "$ tagout init\n$ tagout init --store zk://zk1:2181,zk2:2181,zk3:2181/tagout\n",
     .opts = opts,
     .needs = TG_NEED_STORE | TG_CREATES_STORE,

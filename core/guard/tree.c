@@ -98,16 +98,19 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
         {"/lock-index", ""}, {"/permits", ""}, {"/permits/fleet", ""}, {"/permits/group", ""}, {"/permits/host", ""},
         {"/permits/service", ""}, {"/audit", ""},
     };
+    static const char *const later[] = {"/agents", "/acks", "/approvals"};
     static char index[INDEX_NODES][16];
-    size_t n = sizeof nodes / sizeof nodes[0];
+    size_t n = sizeof nodes / sizeof nodes[0], n_later = sizeof later / sizeof later[0];
 
-    for (size_t i = 0; ops && i < n + INDEX_NODES && i < max; i++) {
-        if (i >= n)
+    _Static_assert(sizeof later / sizeof later[0] == TG_TREE_LATER, "said in tree.h");
+    for (size_t i = 0; ops && i < n + INDEX_NODES + n_later && i < max; i++) {
+        bool fixed = i < n, of_index = !fixed && i < n + INDEX_NODES;
+        if (of_index)
             snprintf(index[i - n], sizeof index[0], "/lock-index/%c", TG_ID_ALPHABET[i - n]);
-        const char *data = i < n ? nodes[i][1] : "";
-        ops[i] = (struct tg_op) {.kind = TG_OP_CREATE, .path = i < n ? nodes[i][0] : index[i - n], .data = data, .len = strlen(data)};
+        const char *data = fixed ? nodes[i][1] : "", *path = fixed ? nodes[i][0] : of_index ? index[i - n] : later[i - n - INDEX_NODES];
+        ops[i] = (struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = data, .len = strlen(data)};
     }
-    return n + INDEX_NODES;
+    return n + INDEX_NODES + n_later;
 }
 
 /* --- proofs --- */
@@ -135,6 +138,15 @@ int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, co
     tg_failv(e, TG_E_UNKNOWN, format, args);
     va_end(args);
     tg_error_hint(e, "%s", mend_of(cause));
+    return TG_E_UNKNOWN;
+}
+
+int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e)
+{
+    if (!guard->cause[0])
+        snprintf(guard->cause, sizeof guard->cause, "store-older");
+    tg_fail(e, TG_E_UNKNOWN, "the store has no %s: it was made by an older tagout, or this copy is not whole", path + 1);
+    tg_error_hint(e, "if tagout doctor finds nothing wrong: tagout init adds what an older store lacks, and changes nothing else");
     return TG_E_UNKNOWN;
 }
 

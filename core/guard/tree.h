@@ -13,6 +13,12 @@
  *   /permits/{fleet,group}/ID    a permit's record; the same one lies below each of its scopes
  *   /permits/{host,service}/3f/ID
  *   /audit/20261122/1420/…       one node a deed, one folder a minute: no counter to fight for, no folder too large
+ *   /agents                      the hosts' agents that are connected (core/agent)
+ *   /acks                        which agents have acknowledged which lock (core/agent)
+ *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
+ *   /budgets                     how much was disrupted, and when (budget.h); made by core/store/tree.c
+ *
+ * The last ones are no counters by themselves: an absent agent, acknowledgement or approval is one that is waited for, never a GO.
  *
  * A counter says how many children its node has, and is changed in the same transaction as they are. One read gives it together with
  * what the server counts; when the two differ, this copy of the tree is not whole (P2). A child that is not there is proven absent
@@ -40,8 +46,14 @@ void tg_tree_index_path(const char *root, enum tg_scope_kind kind, char *out, si
 void tg_tree_bucket_path(const char *root, const struct tg_scope *scope, char *out, size_t size);
 bool tg_tree_has_buckets(enum tg_scope_kind kind);
 
-/* What init creates, in order. Static strings. Returns how many; ops may be NULL. */
+/*
+ * What init creates, in order. Static strings. Returns how many; ops may be NULL. The last TG_TREE_LATER of them came after the first
+ * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
+ */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
+#define TG_TREE_LATER 3
+/* Fails with TG_E_UNKNOWN, cause "store-older", for one of the later folders that is not there. path: "/approvals". */
+int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e);
 
 /*
  * Decodes a counter and compares it with what the server counts. TG_E_UNKNOWN with guard->cause: bad-record, fewer-locks-than-recorded,

@@ -37,8 +37,44 @@ assert {c["check"] for c in o["checks"]} >= {"configuration", "modules", "store"
 assert all(c["status"] in ("ok", "warn", "fail", "unknown") and c["text"] for c in o["checks"]), o
 ' "$tmp/doctor.json"
 
-note "an old copy comes back"
 sqlite() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()' "$@"; }
+
+note "a store that an older tagout has made"
+cp "$db" "$tmp/whole.db"
+drop() { # PATH… as if init had not made them
+    local path
+    for path; do
+        sqlite "$db" "DELETE FROM node WHERE path = '$path'"
+        sqlite "$db" "UPDATE node SET children = children - 1 WHERE path = '/'"
+    done
+}
+drop /agents /acks /approvals
+doctor
+expect_status 0
+expect_match 'warn +tree +[0-9]+ folders; it lacks /agents, /acks, /approvals'
+expect_out "tagout init adds what it lacks"
+run "$TAGOUT" init --store "$url" -o json
+expect_status 0
+expect_match '"added": \[[[:space:]]*"agents",[[:space:]]*"acks",[[:space:]]*"approvals"'
+doctor
+expect_status 0
+expect_no_out lacks
+run "$TAGOUT" init --store "$url"
+expect_status 1
+
+note "init adds nothing to a copy that is not whole (P2)"
+drop /acks /audit
+run "$TAGOUT" init --store "$url"
+expect_status 69
+expect_err "the store has no audit: this copy is not whole"
+doctor
+expect_match 'UNKNOWN +tree +'
+rm "$db"; cp "$tmp/whole.db" "$db"
+rm -r "$TAGOUT_STATE_DIR" # what init added was noted
+doctor
+expect_status 0
+
+note "an old copy comes back"
 cp "$db" "$tmp/old.db"
 run "$TAGOUT" lock --store "$url" service:mill --reason "one more change" --for 1h # what is newest is told by the locks
 expect_status 0
