@@ -5,6 +5,7 @@
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "guard/policy.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,8 +20,9 @@ static const struct tg_opt opts[] = {
     {.name = "actor", .letter = 'a', .type = TG_OPT_STRING, .arg = "ACTOR", .complete = "actor",
      .text = "Who asks: config-management, package-manager, autoscaler, reboot, or a word of your own. Required"},
     {.name = "timeout", .letter = 't', .type = TG_OPT_DURATION, .arg = "TIME", .value = "3s", .text = "Answer UNKNOWN when there is no answer by then"},
-    {.name = "on-unknown", .type = TG_OPT_CHOICE, .arg = "POLICY", .choices = "hold|last-known|go", .value = "hold",
-     .text = "What an unknown means. Only hold is there yet: the answer is UNKNOWN, and the exit status 69"},
+    {.name = "on-unknown", .type = TG_OPT_STRING, .arg = "POLICY", .value = "hold", .complete = "on-unknown",
+     .text = "What an UNKNOWN means: hold, don't act; last-known[=AGE], what this host's agent knew last, at most 15m or AGE ago; go, act. Where it made "
+             "the answer, the line on stderr says so"},
     {.name = "explain", .letter = 'e', .type = TG_OPT_FLAG, .text = "Also print a sentence for people: who, why, since when, until when. Done by itself on a terminal"},
     {.name = NULL},
 };
@@ -34,6 +36,7 @@ static struct {
     char *line, *json;  /* json: NULL for people */
     int64_t ms;
     atomic_int turn;    /* enum turn */
+    int unknown;        /* the exit status of that answer */
     atomic_int status;  /* of the asker's answer once that is out; -1 before: what is left is closing the store */
 } hard = {.status = -1};
 
@@ -51,19 +54,19 @@ static void write_all(int fd, const char *text)
 static void *end_hard(void *unused)
 {
     struct timespec t = {.tv_sec = hard.ms / 1000, .tv_nsec = hard.ms % 1000 * 1000000};
-    int nobody = TURN_NOBODY, unknown = tg_exit_status(TG_E_UNKNOWN);
+    int nobody = TURN_NOBODY;
 
     (void) unused;
     while (nanosleep(&t, &t) != 0)
         ;
     if (!atomic_compare_exchange_strong(&hard.turn, &nobody, TURN_HARD)) {
         int status = atomic_load(&hard.status);
-        _exit(status < 0 ? unknown : status); /* it hangs in saying it, or in closing */
+        _exit(status < 0 ? hard.unknown : status); /* it hangs in saying it, or in closing */
     }
     write_all(STDERR_FILENO, hard.line);
     if (hard.json)
         write_all(STDOUT_FILENO, hard.json);
-    _exit(unknown);
+    _exit(hard.unknown);
 }
 
 static void take_turn(void)
@@ -94,6 +97,13 @@ static const char *cause_of_preparing(const struct tg_frame *f, int code)
     return !f->config || code == TG_E_CONFIG ? "configuration" : f->config->inventory && !f->inventory ? "inventory" : "store-unreachable";
 }
 
+static int exit_status_of(const struct tg_guard_verdict *v)
+{
+    static const int codes[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
+
+    return tg_exit_status(codes[v->answer]);
+}
+
 static void unknown(struct tg_guard_verdict *v, const char *cause, const struct tg_error *e)
 {
     *v = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
@@ -114,7 +124,11 @@ static json_t *verdict_json(const struct tg_guard_verdict *v, const struct tg_sc
     json_object_set_new(o, "locks", locks);
     if (v->passed)
         json_object_set_new(o, "passed_by_token", json_integer((json_int_t) v->passed));
-    if (v->answer == TG_ANSWER_UNKNOWN) {
+    if (v->assumed)
+        json_object_set_new(o, "assumed", json_string(tg_on_unknown_name(v->assumed)));
+    if (v->assumed == TG_UNKNOWN_LAST_KNOWN)
+        json_object_set_new(o, "as_of", tg_cli_time_json(v->as_of_ms));
+    if (v->answer == TG_ANSWER_UNKNOWN || v->assumed) {
         json_object_set_new(o, "cause", json_string(v->cause));
         json_object_set_new(o, "detail", json_string(v->error.message));
         if (v->error.hint[0])
@@ -132,7 +146,7 @@ static void text_line(const char *text, char **out)
 }
 
 /* Its answer is written down beforehand: at the end nothing can be counted on. */
-static int arm_hard_end(const struct tg_frame *f, const char *actor, int64_t ms, struct tg_error *e)
+static int arm_hard_end(const struct tg_frame *f, const char *actor, const struct tg_policy *policy, int64_t ms, struct tg_error *e)
 {
     struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .cause = "no-answer"};
     const struct tg_scopes none = TG_SCOPES_INIT;
@@ -142,6 +156,7 @@ static int arm_hard_end(const struct tg_frame *f, const char *actor, int64_t ms,
 
     tg_fail(&v.error, TG_E_UNKNOWN, "something hangs: no answer after %lld ms", (long long) ms);
     tg_error_hint(&v.error, "let nothing act; is it the store, the name server, or a disk? tagout doctor; or wait longer: --timeout 10s");
+    tg_policy_apply(policy, NULL, NULL, 0, &v); /* without a look at what was known last: a disk may be what hangs */
     tg_verdict_line(&v, "-", 0, &b);
     text_line(tg_buf_text(&b), &hard.line);
     tg_buf_reset(&b);
@@ -159,6 +174,7 @@ static int arm_hard_end(const struct tg_frame *f, const char *actor, int64_t ms,
     if (!hard.line || (f->json && !hard.json))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     hard.ms = ms + HARD_EXTRA_MS;
+    hard.unknown = exit_status_of(&v);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     (void) pthread_create(&thread, &attr, end_hard, NULL);
@@ -168,12 +184,11 @@ static int arm_hard_end(const struct tg_frame *f, const char *actor, int64_t ms,
 
 static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, struct tg_error *e)
 {
-    static const int statuses[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
     int64_t now = tg_wall_ms(tg_clock_real());
     struct tg_buf b = TG_BUF_INIT;
 
     take_turn();
-    f->status = tg_exit_status(statuses[v->answer]);
+    f->status = exit_status_of(v);
     tg_verdict_line(v, f->config ? f->config->store : "-", now, &b);
     if (b.len)
         fprintf(stderr, "%s\n", tg_buf_text(&b));
@@ -183,46 +198,57 @@ static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struc
         return tg_print_json(verdict_json(v, scopes, actor, now), e);
     }
     tg_verdict_explain(v, now, &b);
-    if (tg_opt_flag(f, "explain") || (f->out_tty && v->answer != TG_ANSWER_GO))
+    if (tg_opt_flag(f, "explain") || (f->out_tty && (v->answer != TG_ANSWER_GO || v->assumed)))
         fputs(tg_buf_text(&b), stdout);
     tg_buf_release(&b);
     return 0;
 }
 
-static int run_check(struct tg_frame *f, struct tg_error *e)
+/* Fills in the scopes and the verdict. Not 0 only when the question itself is wrong. */
+static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_question *q, struct tg_scopes *scopes, struct tg_guard_verdict *v,
+               struct tg_error *e)
 {
-    const char *actor = tg_opt_text(f, "actor");
-    int64_t timeout = tg_opt_ms(f, "timeout");
-    struct tg_scopes scopes = TG_SCOPES_INIT;
-    struct tg_guard_verdict v;
     struct tg_error why = TG_ERROR_INIT;
+    int64_t timeout = tg_opt_ms(f, "timeout");
+    int rc = prepare(f, &why);
 
-    if (!actor)
-        return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
-    if (strcmp(tg_opt_text(f, "on-unknown"), "hold") != 0)
-        return tg_fail(e, TG_E_USAGE, "--on-unknown %s is not there yet; only hold is", tg_opt_text(f, "on-unknown"));
-    int rc = tg_actor_check(actor, e);
-    if (rc)
-        return rc;
-    if ((rc = arm_hard_end(f, actor, timeout, e)) != 0)
-        return rc;
-    if ((rc = prepare(f, &why)) != 0) {
-        unknown(&v, cause_of_preparing(f, rc), &why);
-    } else if ((rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why)) == TG_E_USAGE) {
+    if (rc) {
+        unknown(v, cause_of_preparing(f, rc), &why);
+    } else if ((rc = tg_cli_asked(f, scopes, &why)) == TG_E_USAGE) {
         *e = why;
-        tg_scopes_release(&scopes);
         return rc;
     } else if (rc) {
-        unknown(&v, "own-groups", &why);
+        unknown(v, "own-groups", &why);
     } else {
         struct tg_guard g = tg_cli_guard(f, timeout);
-        struct tg_question q = {.scopes = &scopes, .actor = actor, .tokens = getenv("TAGOUT_TOKEN")};
-        tg_check(&g, &q, tg_store_deadline(f->store, timeout), &v);
+        tg_check(&g, q, tg_store_deadline(f->store, timeout), v);
     }
-    rc = say(f, &v, &scopes, actor, e);
-    if (fflush(stdout) == 0 && !rc)
-        atomic_store(&hard.status, f->status);
-    tg_verdict_release(&v);
+    tg_policy_apply(policy, f->config ? f->config->state_dir : NULL, q, tg_wall_ms(tg_clock_real()), v);
+    return 0;
+}
+
+static int run_check(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_question q = {.scopes = &scopes, .actor = tg_opt_text(f, "actor"), .tokens = getenv("TAGOUT_TOKEN")};
+    struct tg_guard_verdict v;
+    struct tg_policy policy;
+
+    if (!q.actor)
+        return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
+    int rc = tg_actor_check(q.actor, e);
+    if (!rc)
+        rc = tg_policy_parse(tg_opt_text(f, "on-unknown"), &policy, e);
+    if (!rc)
+        rc = arm_hard_end(f, q.actor, &policy, tg_opt_ms(f, "timeout"), e);
+    if (!rc)
+        rc = ask(f, &policy, &q, &scopes, &v, e);
+    if (!rc) {
+        rc = say(f, &v, &scopes, q.actor, e);
+        if (fflush(stdout) == 0 && !rc)
+            atomic_store(&hard.status, f->status);
+        tg_verdict_release(&v);
+    }
     tg_scopes_release(&scopes);
     return rc;
 }
@@ -233,7 +259,7 @@ const struct tg_cmd tg_cmd_check = {
     .brief = "ask whether an actor may act: GO, HELD or UNKNOWN",
     .details = "Asks whether a lock holds ACTOR on the scopes, or on this host when none is named. Exit status 0: go; 75: held, and one line on stderr "
                "says by whom and why; 69: it can't be proven that there is no lock, so don't act. It only reads. An answer is true when it "
-               "is given, not for what you do next: use exec for that.",
+               "is given, not for what you do next: use exec for that. TAGOUT_ALSO may name further scopes, separated by blanks.",
     .examples = "  $ tagout check --actor autoscaler service:autoscaler && scale-in\n  $ tagout check --actor reboot || exit 0\n",
     .opts = opts,
     .min_args = 0,

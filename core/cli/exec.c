@@ -256,7 +256,7 @@ static int run_exec(struct tg_frame *f, struct tg_error *e)
         rc = tg_run_findable(f->command, e);
     if (rc)
         return rc;
-    rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, &why);
+    rc = tg_cli_asked(f, &scopes, &why);
     if (rc == TG_E_UNKNOWN) {
         struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = why, .cause = "own-groups"};
         say_verdict(f, &v);

@@ -81,6 +81,23 @@ int tg_cli_scopes(const struct tg_inventory *inventory, char **argv, int argc, s
     return rc ? rc : tg_scopes_add(out, &own, e);
 }
 
+int tg_cli_asked(const struct tg_frame *f, struct tg_scopes *out, struct tg_error *e)
+{
+    const char *also = getenv("TAGOUT_ALSO");
+    int rc = tg_cli_scopes(f->inventory, f->argv, f->argc, out, e);
+    char *words = also && !rc ? strdup(also) : NULL, *rest = words;
+
+    if (also && !rc && !words)
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (char *word; !rc && (word = strsep(&rest, " "));) {
+        const char *const text = word;
+        if (word[0] && (rc = tg_scopes_parse(out, &text, 1, f->inventory, e)) != 0)
+            tg_error_prefix(e, "TAGOUT_ALSO");
+    }
+    free(words);
+    return rc;
+}
+
 int tg_cli_groups_known(const struct tg_scopes *scopes, const struct tg_inventory *inventory, struct tg_error *e)
 {
     for (size_t i = 0; i < scopes->n; i++)

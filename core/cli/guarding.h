@@ -13,6 +13,8 @@ struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms);
 int tg_cli_own_host(const struct tg_inventory *inventory, struct tg_scope *out, struct tg_error *e);
 /* The arguments as scopes; without any: this host. TG_E_USAGE, TG_E_UNKNOWN. */
 int tg_cli_scopes(const struct tg_inventory *inventory, char **argv, int argc, struct tg_scopes *out, struct tg_error *e);
+/* What a guard is asked about: the arguments, or this host, and what TAGOUT_ALSO adds; that can only make an answer stricter. */
+int tg_cli_asked(const struct tg_frame *f, struct tg_scopes *out, struct tg_error *e);
 /* Group locks need to know the hosts. TG_E_CONFIG. */
 int tg_cli_groups_known(const struct tg_scopes *scopes, const struct tg_inventory *inventory, struct tg_error *e);
 

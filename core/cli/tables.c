@@ -195,12 +195,15 @@ static void offer_attrs(struct offer *o, const struct tg_inventory *inv)
 static void complete(const struct tg_inventory *inv, const char *kind, const char *prefix)
 {
     static const char *const actors[] = {"config-management", "package-manager", "autoscaler", "reboot", NULL};
+    static const char *const policies[] = {"hold", "last-known", "last-known=", "go", NULL};
     static const char *const scopes[] = {"fleet", "service:", NULL};
     static const char *const operators[] = {"and", "or", "not", "shard:", NULL};
     struct offer o = {.prefix = prefix};
 
     if (strcmp(kind, "actor") == 0)
         offer_words(&o, actors);
+    if (strcmp(kind, "on-unknown") == 0)
+        offer_words(&o, policies);
     if (strcmp(kind, "scope") == 0)
         offer_words(&o, scopes);
     if (strcmp(kind, "selector") == 0)

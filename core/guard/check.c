@@ -15,6 +15,13 @@ const char *tg_answer_name(enum tg_guard_answer answer)
     return names[answer];
 }
 
+const char *tg_on_unknown_name(enum tg_on_unknown policy)
+{
+    static const char *const names[] = {[TG_UNKNOWN_HOLDS] = "hold", [TG_UNKNOWN_LAST_KNOWN] = "last-known", [TG_UNKNOWN_GOES] = "go"};
+
+    return names[policy];
+}
+
 void tg_verdict_release(struct tg_guard_verdict *verdict)
 {
     tg_locks_release(&verdict->locks);
@@ -173,6 +180,14 @@ static void add_word(struct tg_buf *b, const char *text)
         add_quoted(b, text);
 }
 
+static void add_as_of(const struct tg_guard_verdict *v, struct tg_buf *out)
+{
+    char as_of[32];
+
+    if (v->assumed == TG_UNKNOWN_LAST_KNOWN)
+        tg_buf_printf(out, " as-of=%s", (tg_time_format(v->as_of_ms - v->as_of_ms % 1000, as_of, sizeof as_of), as_of));
+}
+
 static void held_line(const struct tg_guard_verdict *v, int64_t wall_ms, struct tg_buf *out)
 {
     const struct tg_lock *l = &v->locks.v[0];
@@ -187,6 +202,9 @@ static void held_line(const struct tg_guard_verdict *v, int64_t wall_ms, struct 
     }
     tg_buf_printf(out, " until=%s%s reason=", until, tg_lock_is_overdue(l, wall_ms) ? " overdue=yes" : "");
     add_quoted(out, l->reason);
+    if (v->assumed)
+        tg_buf_puts(out, " policy=last-known");
+    add_as_of(v, out);
     if (v->locks.n > 1)
         tg_buf_printf(out, " and %zu more", v->locks.n - 1);
 }
@@ -195,9 +213,14 @@ void tg_verdict_line(const struct tg_guard_verdict *v, const char *store_url, in
 {
     if (v->answer == TG_ANSWER_HELD)
         held_line(v, wall_ms, out);
-    if (v->answer != TG_ANSWER_UNKNOWN)
+    if (v->answer == TG_ANSWER_HELD || (v->answer == TG_ANSWER_GO && !v->assumed))
         return;
-    tg_buf_puts(out, "TAGOUT-UNKNOWN store=");
+    if (v->answer == TG_ANSWER_GO)
+        tg_buf_printf(out, "TAGOUT-ASSUMED answer=go policy=%s", tg_on_unknown_name(v->assumed));
+    else
+        tg_buf_puts(out, "TAGOUT-UNKNOWN");
+    add_as_of(v, out);
+    tg_buf_puts(out, " store=");
     add_word(out, store_url);
     tg_buf_printf(out, " cause=%s detail=", v->cause);
     add_quoted(out, v->error.message);
@@ -228,9 +251,25 @@ static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf
     tg_buf_puts(out, l->ticket[0] ? ")\n" : "\n");
 }
 
+/* On whose word an answer rests that is not proven. */
+static void explain_assumed(const struct tg_guard_verdict *v, struct tg_buf *out)
+{
+    char as_of[32];
+
+    tg_time_format(v->as_of_ms - v->as_of_ms % 1000, as_of, sizeof as_of);
+    if (v->assumed == TG_UNKNOWN_LAST_KNOWN)
+        tg_buf_printf(out, "Nothing is known now, so what was known at %s counts (--on-unknown last-known): ", as_of);
+    else
+        tg_buf_puts(out, "Go, though nothing is known of the locks, because --on-unknown go says so: ");
+    tg_shown(out, v->error.message);
+    tg_buf_puts(out, ".\n");
+}
+
 void tg_verdict_explain(const struct tg_guard_verdict *v, int64_t wall_ms, struct tg_buf *out)
 {
-    if (v->answer == TG_ANSWER_GO && v->passed)
+    if (v->assumed)
+        explain_assumed(v, out);
+    else if (v->answer == TG_ANSWER_GO && v->passed)
         tg_buf_printf(out, "Go: %zu lock%s here %s, and you bear the token.\n", v->passed, v->passed == 1 ? "" : "s", v->passed == 1 ? "holds" : "hold");
     else if (v->answer == TG_ANSWER_GO)
         tg_buf_puts(out, "Go: no lock is in the way.\n");

@@ -11,6 +11,10 @@
 enum tg_guard_answer { TG_ANSWER_GO, TG_ANSWER_HELD, TG_ANSWER_UNKNOWN };
 const char *tg_answer_name(enum tg_guard_answer answer); /* "go", "held", "unknown" */
 
+/* What whoever asks makes of an UNKNOWN: guard/policy.h. */
+enum tg_on_unknown { TG_UNKNOWN_HOLDS, TG_UNKNOWN_LAST_KNOWN, TG_UNKNOWN_GOES };
+const char *tg_on_unknown_name(enum tg_on_unknown policy); /* "hold", "last-known", "go" */
+
 struct tg_question {
     const struct tg_scopes *scopes; /* resolved; for a host: with its groups where they are known */
     const char *actor;              /* NULL: any kind, so every lock counts */
@@ -25,6 +29,8 @@ struct tg_guard_verdict {
     int64_t generation, txid;       /* of the store at the moment of the answer */
     struct tg_error error;          /* UNKNOWN: why */
     char cause[TG_CAUSE_SIZE];      /* UNKNOWN: in a word */
+    enum tg_on_unknown assumed;     /* not TG_UNKNOWN_HOLDS: it was UNKNOWN, and the answer is what this policy made of it */
+    int64_t as_of_ms;               /* of TG_UNKNOWN_LAST_KNOWN: when it was proven; wall clock */
 };
 void tg_verdict_release(struct tg_guard_verdict *verdict);
 
@@ -38,8 +44,8 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
 void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_error *e, struct tg_guard_verdict *out);
 
 struct tg_buf;
-/* The one line that survives every tool, without a line feed: "TAGOUT-HELD lock=… …" or "TAGOUT-UNKNOWN …"; "" for GO. What others wrote is
- * escaped: it can forge neither a field nor a line. */
+/* The one line that survives every tool, without a line feed: "TAGOUT-HELD lock=… …", "TAGOUT-UNKNOWN …", or "TAGOUT-ASSUMED …" for a GO that
+ * is only a policy's; "" for GO. What others wrote is escaped: it can forge neither a field nor a line. */
 void tg_verdict_line(const struct tg_guard_verdict *verdict, const char *store_url, int64_t wall_ms, struct tg_buf *out);
 /* A sentence or two for people: who, why, since when, until when. */
 void tg_verdict_explain(const struct tg_guard_verdict *verdict, int64_t wall_ms, struct tg_buf *out);

@@ -55,6 +55,37 @@ one_lock_after_another() {
     expect_out " released $id "
 }
 
+what_an_unknown_means() { # P2, P12
+    note "P2: an unknown holds; what lets it pass says so; a lock holds whatever the policy; TAGOUT_ALSO only adds"
+    run t lock service:also --for 1h --reason held
+    id=$(out_id)
+    run t check --actor reboot service:other --on-unknown go
+    expect_status 0
+    expect_equal "$err" "" "a GO that is proven"
+    run t check --actor reboot service:also --on-unknown go
+    expect_status 75
+    run env TAGOUT_ALSO="service:more service:also" "$TAGOUT" check --actor reboot service:other
+    expect_status 75
+    expect_err "TAGOUT-HELD lock=$id scope=service:also"
+    run env TAGOUT_ALSO=service:also "$TAGOUT" exec --actor reboot service:other -- touch "$tmp/acted"
+    expect_status 75
+    expect_true "what is held is not started" test ! -e "$tmp/acted"
+    run t unlock "$id"
+    local away=(--store "local:$tmp/away/store.db")
+    run t "${away[@]}" check --actor reboot service:other
+    expect_status 69
+    run t "${away[@]}" check --actor reboot service:other --on-unknown last-known
+    expect_status 69
+    expect_err "TAGOUT-UNKNOWN store=local:"
+    run t "${away[@]}" check --actor reboot service:other --on-unknown go
+    expect_status 0
+    expect_err "TAGOUT-ASSUMED answer=go policy=go store=local:"
+    expect_no_err TAGOUT-UNKNOWN
+    run t "${away[@]}" check --actor reboot service:other --on-unknown go -o json
+    expect_status 0
+    expect_out '"assumed": "go"'
+}
+
 waits_for_what_is_in_flight() { # P1
     note "P1: lock returns after what was in flight has ended, and nothing starts meanwhile"
     mkfifo "$tmp/go"
@@ -226,8 +257,12 @@ mistakes() {
     expect_status 64
     run t check --actor 'a b' host:a
     expect_status 64
-    run t check --actor a --on-unknown go host:a
+    run t check --actor a --on-unknown maybe host:a
     expect_status 64
+    expect_err "last-known=AGE"
+    run env TAGOUT_ALSO='service:x servce:y' "$TAGOUT" check --actor a host:a
+    expect_status 64
+    expect_err "TAGOUT_ALSO"
     for blank in '' '   ' $'\u00a0\u200b'; do
         run t lock host:a --for 1h --reason "$blank"
         expect_status 64
@@ -312,6 +347,7 @@ echo "owner: mallory@elsewhere" >"$tmp/other.yaml"
 everything() {
     t init >/dev/null
     one_lock_after_another
+    what_an_unknown_means
     waits_for_what_is_in_flight
     passes_statuses_and_nothing_else
     a_killed_holder
