@@ -3,6 +3,7 @@
 #include "base/whole.h"
 #include "store/cluster.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -102,32 +103,82 @@ static int read_file(const char *file, char *text, size_t size, size_t *out_len,
     return 0;
 }
 
+static int cannot_read(const char *what, int error, struct tg_error *e)
+{
+    tg_fail_errno(e, TG_E_UNKNOWN, error, "%s can't be read, so it is not known what this host has seen", what);
+    tg_error_hint(e, "whoever asks the guard must be able to read it: chmod a+r, and a+x on its folders");
+    return TG_E_UNKNOWN;
+}
+
+/* Reads seen->file. */
+static int load_file(struct tg_seen *seen, struct tg_error *e)
+{
+    char text[SEEN_MAX_BYTES];
+    size_t len = 0;
+
+    errno = 0;
+    int error = read_file(seen->file, text, sizeof text, &len, &seen->written_ms);
+    if (error == ENOENT || error == ENOTDIR)
+        return 0;
+    if (error)
+        return cannot_read(seen->file, error, e);
+    json_t *o = len < sizeof text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    int rc = take(o, seen->file, seen, e);
+    json_decref(o);
+    return rc;
+}
+
 int tg_seen_load(const char *state_dir, const char *url, struct tg_seen *out, struct tg_error *e)
 {
     struct tg_seen seen = {0};
-    char text[SEEN_MAX_BYTES];
-    size_t len = 0;
     int rc = tg_seen_file(state_dir, url, seen.file, sizeof seen.file, e);
 
-    if (rc)
-        return rc;
-    errno = 0;
-    int error = read_file(seen.file, text, sizeof text, &len, &seen.written_ms);
-    if (error == ENOENT || error == ENOTDIR) {
-        *out = seen;
-        return 0;
-    }
-    if (error) {
-        tg_fail_errno(e, TG_E_UNKNOWN, error, "%s can't be read, so it is not known what this host has seen", seen.file);
-        tg_error_hint(e, "whoever asks the guard must be able to read it: chmod a+r, and a+x on its folders");
-        return TG_E_UNKNOWN;
-    }
-    json_t *o = len < sizeof text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    rc = take(o, seen.file, &seen, e);
-    json_decref(o);
+    if (!rc)
+        rc = load_file(&seen, e);
     if (!rc)
         *out = seen;
     return rc;
+}
+
+static bool is_mark(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 5 && strcmp(name + len - 5, ".json") == 0;
+}
+
+int tg_seen_all(const char *state_dir, struct tg_seen **out, size_t *out_n, struct tg_error *e)
+{
+    char path[sizeof(((struct tg_seen *) NULL)->file)];
+    struct tg_seen *marks = calloc(TG_SEEN_MAX, sizeof *marks);
+    const struct dirent *d;
+    size_t n = 0;
+    int rc = 0;
+
+    snprintf(path, sizeof path, "%.400s/seen", state_dir);
+    DIR *folder = marks ? opendir(path) : NULL;
+    if (!marks)
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    else if (!folder && errno != ENOENT && errno != ENOTDIR)
+        rc = cannot_read(path, errno, e);
+    while (!rc && folder && (d = readdir(folder)) != NULL) {
+        if (!is_mark(d->d_name))
+            continue;
+        if (n == TG_SEEN_MAX)
+            rc = tg_fail(e, TG_E_UNKNOWN, "%s has more than %d marks: remove those that are of no use", path, TG_SEEN_MAX);
+        if (!rc && (size_t) snprintf(marks[n].file, sizeof marks[n].file, "%.400s/%.100s", path, d->d_name) < sizeof marks[n].file)
+            rc = load_file(&marks[n], e);
+        n += !rc && marks[n].known;
+    }
+    if (folder)
+        closedir(folder);
+    if (rc) {
+        free(marks);
+        return rc;
+    }
+    *out = marks;
+    *out_n = n;
+    return 0;
 }
 
 static int cannot(const char *file, int error, struct tg_error *e)
@@ -141,12 +192,13 @@ static bool is_more(const struct tg_seen *seen, const struct tg_cluster *c, int6
     return !seen->known || c->generation > seen->generation || (c->generation == seen->generation && txid > seen->txid);
 }
 
+/* url NULL: whatever it is, its file's name tells. */
 static int write_mark(struct tg_seen *seen, const char *url, const struct tg_cluster *c, int64_t txid, struct tg_error *e)
 {
     char when[40];
 
     tg_time_format(tg_wall_ms(tg_clock_real()), when, sizeof when);
-    json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:I,s:s}", "format", SEEN_FORMAT, "url", url, "cluster", c->id, "generation", (json_int_t) c->generation,
+    json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:I,s:s}", "format", SEEN_FORMAT, "url", url ? url : "", "cluster", c->id, "generation", (json_int_t) c->generation,
                           "txid", (json_int_t) txid, "at", when);
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
@@ -179,13 +231,32 @@ static int lock_folder(int folder, enum tg_seen_note how)
 }
 
 /* What is there by now, under the lock. */
-static int load_again(const struct tg_seen *seen, const char *url, struct tg_seen *out, struct tg_error *e)
+static int load_again(const struct tg_seen *seen, struct tg_seen *out, struct tg_error *e)
+{
+    struct tg_seen now = {0};
+
+    snprintf(now.file, sizeof now.file, "%s", seen->file);
+    int rc = load_file(&now, e);
+    if (!rc)
+        *out = now;
+    return rc;
+}
+
+/* Under the lock. Whoever goes back to another URL of this cluster must not believe there what is older than this generation. */
+static int raise_others(const struct tg_seen *seen, const struct tg_cluster *c, struct tg_error *e)
 {
     char state_dir[sizeof seen->file];
     const char *slash = strrchr(seen->file, '/');
+    struct tg_seen *marks = NULL;
+    size_t n = 0;
 
     snprintf(state_dir, sizeof state_dir, "%.*s", (int) ((size_t) (slash - seen->file) - strlen("/seen")), seen->file);
-    return tg_seen_load(state_dir, url, out, e);
+    int rc = tg_seen_all(state_dir, &marks, &n, e);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (strcmp(marks[i].id, c->id) == 0 && marks[i].generation < c->generation && strcmp(marks[i].file, seen->file) != 0)
+            rc = write_mark(&marks[i], NULL, c, 0, e);
+    free(marks);
+    return rc;
 }
 
 static int other_cluster(const struct tg_seen *seen, const struct tg_cluster *c, struct tg_error *e)
@@ -212,9 +283,10 @@ int tg_seen_note(struct tg_seen *seen, const char *url, const struct tg_cluster 
         rc = 0; /* somebody notes something just as new */
     else if (error)
         rc = cannot(seen->file, error, e);
-    else if (!(rc = load_again(seen, url, &now, e)) && now.known && strcmp(now.id, c->id) != 0)
+    else if (!(rc = load_again(seen, &now, e)) && now.known && strcmp(now.id, c->id) != 0)
         rc = other_cluster(&now, c, e);
-    else if (!rc && is_more(&now, c, txid))
+    else if (!rc && is_more(&now, c, txid) &&
+             ((now.known && now.generation == c->generation) || (rc = raise_others(seen, c, e)) == 0))
         rc = write_mark(seen, url, c, txid, e);
     close(folder);
     return rc;
