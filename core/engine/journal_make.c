@@ -1,5 +1,6 @@
 /* Runs in the store: making one. See journal.h. */
 #include "engine/journal_internal.h"
+#include "store/cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +81,12 @@ static int write_journal(struct tg_store *store, const char *id, const struct tg
     snprintf(journal, sizeof journal, "/runs/%s/journal", id);
     snprintf(token, sizeof token, "/runs/%s/token", id);
     snprintf(text, sizeof text, "{\"format\":%d,\"own\":\"%s\",\"all\":\"%s\"}", TG_JOURNAL_FORMAT, tokens->own, tokens->all);
-    const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(token, text), create(journal, head)};
-    int rc = tg_store_multi(store, ops, 3, tg_store_deadline(store, wait_ms), NULL, e);
+    int64_t cluster_version;
+    int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster_version, e);
+    const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(token, text), create(journal, head),
+                                {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version}};
+    if (!rc)
+        rc = tg_store_multi(store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_store_deadline(store, wait_ms), NULL, e);
     free(head);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* Runs in the store: the driver's seat, and appending to the journal. See journal.h. */
 #include "engine/holds.h"
 #include "engine/journal_internal.h"
+#include "store/cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,11 @@ static bool lease_is_ours(struct tg_journal *j)
 static int try_seat(struct tg_journal *j, const char *record, const char *lease, struct tg_error *e)
 {
     char run[TG_RUN_ID_SIZE + 32], head[TG_RUN_ID_SIZE + 32], lease_path[TG_RUN_ID_SIZE + 32];
-    int failed = -1;
+    int64_t cluster_version;
+    int failed = -1, rc = tg_cluster_live(j->store, tg_journal_deadline(j), &cluster_version, e);
+
+    if (rc)
+        return rc;
 
     path_of(j, "", run, sizeof run);
     path_of(j, "/journal", head, sizeof head);
@@ -86,8 +91,9 @@ static int try_seat(struct tg_journal *j, const char *record, const char *lease,
         {.kind = TG_OP_CREATE, .path = lease_path, .data = lease, .len = strlen(lease), .flags = TG_CREATE_EPHEMERAL},
         {.kind = TG_OP_WRITE, .path = run, .data = record, .len = strlen(record), .version = j->record_version},
         {.kind = TG_OP_CHECK, .path = head, .version = j->head_version},
+        {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version},
     };
-    return tg_store_multi(j->store, ops, 3, tg_journal_deadline(j), &failed, e);
+    return tg_store_multi(j->store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_journal_deadline(j), &failed, e);
 }
 
 int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
@@ -367,6 +373,19 @@ int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, st
 
 /* ---- control ---- */
 
+/* Not into a tree that is being moved: it would be lost (P10). */
+static int write_control(struct tg_journal *j, const char *path, const char *text, struct tg_error *e)
+{
+    int64_t cluster_version;
+    int rc = tg_cluster_live(j->store, tg_journal_deadline(j), &cluster_version, e);
+    const struct tg_op ops[] = {
+        {.kind = TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = j->control_version},
+        {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version},
+    };
+
+    return rc ? rc : tg_store_multi(j->store, ops, cluster_version == TG_ANY_VERSION ? 1 : 2, tg_journal_deadline(j), NULL, e);
+}
+
 int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
 {
     struct tg_journal j = {.store = store, .wait_ms = wait_ms};
@@ -382,8 +401,7 @@ int tg_run_abort(struct tg_store *store, const char *id, const char *by, const c
         json_t *o = json_pack("{s:i,s:{s:s,s:s,s:I}}", "format", TG_JOURNAL_FORMAT, "abort", "by", by, "reason", reason, "at", (json_int_t) wall_ms);
         char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
         json_decref(o);
-        rc = text ? tg_store_write(store, path, text, strlen(text), j.control_version, tg_journal_deadline(&j), e)
-                  : tg_fail(e, TG_E_MEMORY, "out of memory");
+        rc = text ? write_control(&j, path, text, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
         free(text);
     } while (rc == TG_E_VERSION || rc == TG_E_LOST);
     if (rc == TG_E_NOENT) {

@@ -152,6 +152,7 @@ static int take_records(struct work *w, const struct tg_read_item *items, struct
     found.generation = w->lock.generation;
     found.txid = items[1].node.stat.created_txid;
     found.version = items[1].node.stat.version;
+    found.cluster_version = w->cluster_version;
     tg_lock_clear(&w->lock);
     w->lock = found;
     return 0;
@@ -305,6 +306,7 @@ int tg_lock_confirm(struct tg_guard *guard, struct tg_lock *lock, struct tg_erro
 
     fresh.state = TG_LOCK_HELD;
     char *text = tg_lock_encode(&fresh);
+    tg_batch_check(&b, "/cluster", lock->cluster_version); /* a tree that is being moved does not change any more */
     for (size_t i = 0; i < lock->scopes.n; i++) { /* nobody has touched it since: one write, no reads */
         record_path(lock, i, path, sizeof path);
         tg_batch_write(&b, path, text, lock->version);

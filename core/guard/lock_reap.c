@@ -13,12 +13,12 @@ struct reap {
     const struct tg_scope *scope;
     char path[TG_NODE_PATH_SIZE], parent[TG_NODE_PATH_SIZE];
     struct tg_counter counter, parent_counter;
-    int64_t version, parent_version;
+    int64_t version, parent_version, cluster_version;
     struct tg_batch batch;
     int removed;
 };
 
-static int reap_read(struct reap *r, struct tg_read_item items[4], struct tg_audit_slot *slot)
+static int reap_read(struct reap *r, struct tg_read_item items[5], struct tg_audit_slot *slot)
 {
     tg_tree_scope_path(ROOT, r->scope, r->path, sizeof r->path);
     snprintf(r->parent, sizeof r->parent, "%s", r->path);
@@ -28,20 +28,24 @@ static int reap_read(struct reap *r, struct tg_read_item items[4], struct tg_aud
     items[1].path = r->parent;
     items[2].path = slot->day;
     items[3].path = slot->minute;
-    int rc = tg_store_read_many(r->guard->store, items, 4, tg_guard_deadline(r->guard), NULL);
+    items[4].path = "/cluster";
+    int rc = tg_store_read_many(r->guard->store, items, 5, tg_guard_deadline(r->guard), NULL);
     if (rc)
         return rc;
     slot->have_day = !items[2].code;
     slot->have_minute = !items[3].code;
     r->version = items[0].node.stat.version;
     r->parent_version = items[1].node.stat.version;
+    r->cluster_version = items[4].node.stat.version;
     if (items[0].code || items[1].code)
         rc = TG_E_NOENT;
+    if (!rc) /* one that is being moved does not change any more */
+        rc = tg_tree_prove_cluster(r->guard, &items[4], TG_NOTE_BOUNDED, NULL, NULL);
     if (!rc)
         rc = tg_tree_prove(r->guard, r->path, &items[0].node, &r->counter, NULL);
     if (!rc)
         rc = tg_tree_prove(r->guard, r->parent, &items[1].node, &r->parent_counter, NULL);
-    tg_read_items_release(items, 4);
+    tg_read_items_release(items, 5);
     return rc;
 }
 
@@ -99,6 +103,7 @@ static int reap_write(struct reap *r, struct tg_counter *left)
         tg_batch_write(&r->batch, r->path, text, r->version);
     }
     free(text);
+    tg_batch_check(&r->batch, "/cluster", r->cluster_version);
     return tg_batch_run(&r->batch, r->guard, NULL);
 }
 
@@ -106,7 +111,7 @@ static int reap_write(struct reap *r, struct tg_counter *left)
 int tg_lock_reap_scope(struct tg_guard *guard, const struct tg_scope *scope, const char *own_id)
 {
     struct reap r = {.guard = guard, .scope = scope};
-    struct tg_read_item items[4] = {{.code = 0}};
+    struct tg_read_item items[5] = {{.code = 0}};
     struct tg_audit_slot slot;
     struct tg_counter left = {.epoch = 0};
     int rc = reap_read(&r, items, &slot);

@@ -258,6 +258,7 @@ static int attempt(struct tg_guard *guard, struct tg_lock *lock, bool *lost, str
 
     if (!rc)
         rc = plan_read(guard, &p, e);
+    lock->cluster_version = p.cluster_version;
     if (!rc && *lost) { /* read after the counters: what arrives late changes one of them, and then our write is refused */
         struct tg_error none = TG_ERROR_INIT;
         rc = look_for_own(guard, lock, &none);

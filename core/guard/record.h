@@ -53,6 +53,7 @@ struct tg_lock {
     /* not in the record, but of it */
     int64_t generation, txid;            /* the fencing token; txid 0 before it is written */
     int64_t version;
+    int64_t cluster_version;             /* of /cluster when it was placed or changed: it changes when the tree is moved */
 };
 
 /* A permit: what an actor does now. */
