@@ -6,6 +6,7 @@
 #include "config/site.h"
 #include "fleet/inventory.h"
 #include "guard/policy.h"
+#include "guard/show.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -110,33 +111,6 @@ static void unknown(struct tg_guard_verdict *v, const char *cause, const struct 
     snprintf(v->cause, sizeof v->cause, "%s", cause);
 }
 
-static json_t *verdict_json(const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, int64_t now_ms)
-{
-    json_t *o = json_pack("{s:s,s:s,s:o}", "answer", tg_answer_name(v->answer), "actor", actor, "scopes", tg_cli_scopes_json(scopes));
-    json_t *locks = json_array();
-    char scope[TG_SCOPE_TEXT_SIZE];
-
-    for (size_t i = 0; i < v->locks.n; i++) {
-        json_t *l = tg_cli_lock_json(&v->locks.v[i], now_ms);
-        json_object_set_new(l, "scope", json_string(tg_scope_format(&v->locks.v[i].scopes.v[v->scope_of[i]], scope, sizeof scope)));
-        json_array_append_new(locks, l);
-    }
-    json_object_set_new(o, "locks", locks);
-    if (v->passed)
-        json_object_set_new(o, "passed_by_token", json_integer((json_int_t) v->passed));
-    if (v->assumed)
-        json_object_set_new(o, "assumed", json_string(tg_on_unknown_name(v->assumed)));
-    if (v->assumed == TG_UNKNOWN_LAST_KNOWN)
-        json_object_set_new(o, "as_of", tg_cli_time_json(v->as_of_ms));
-    if (v->answer == TG_ANSWER_UNKNOWN || v->assumed) {
-        json_object_set_new(o, "cause", json_string(v->cause));
-        json_object_set_new(o, "detail", json_string(v->error.message));
-        if (v->error.hint[0])
-            json_object_set_new(o, "hint", json_string(v->error.hint));
-    }
-    return o;
-}
-
 static void text_line(const char *text, char **out)
 {
     struct tg_buf b = TG_BUF_INIT;
@@ -161,7 +135,7 @@ static int arm_hard_end(const struct tg_frame *f, const char *actor, const struc
     text_line(tg_buf_text(&b), &hard.line);
     tg_buf_reset(&b);
     if (f->json) {
-        json_t *o = verdict_json(&v, &none, actor, 0);
+        json_t *o = tg_verdict_json(&v, &none, actor, 0);
         for (int i = 0; i < f->argc; i++)
             json_array_append_new(json_object_get(o, "scopes"), json_string(f->argv[i]));
         char *dump = json_dumps(o, JSON_INDENT(2));
@@ -195,7 +169,7 @@ static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struc
     tg_buf_reset(&b);
     if (f->json) {
         tg_buf_release(&b);
-        return tg_print_json(verdict_json(v, scopes, actor, now), e);
+        return tg_print_json(tg_verdict_json(v, scopes, actor, now), e);
     }
     tg_verdict_explain(v, now, &b);
     if (tg_opt_flag(f, "explain") || (f->out_tty && (v->answer != TG_ANSWER_GO || v->assumed)))

@@ -13,6 +13,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_log,
     &tg_cmd_check,
     &tg_cmd_exec,
+    &tg_cmd_agent,
     &tg_cmd_hosts,
     &tg_cmd_shard,
     &tg_cmd_inventory_check,

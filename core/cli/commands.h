@@ -4,6 +4,7 @@
 
 #include "cli/cmd.h"
 
+extern const struct tg_cmd tg_cmd_agent;
 extern const struct tg_cmd tg_cmd_check;
 extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;

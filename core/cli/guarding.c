@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "guard/show.h"
 
 #include <pwd.h>
 #include <signal.h>
@@ -34,41 +35,9 @@ struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms)
     return (struct tg_guard) {.store = f->store, .inventory = f->inventory, .state_dir = f->config ? f->config->state_dir : NULL, .timeout_ms = timeout_ms};
 }
 
-/* The one host of the inventory whose name begins with this label; NULL when there is none, or more than one. */
-static const struct tg_host *by_label(const struct tg_inventory *inventory, const char *label)
-{
-    size_t n = 0, len = strlen(label);
-    const struct tg_host *hosts = tg_inventory_hosts(inventory, &n), *found = NULL;
-
-    for (size_t i = 0; i < n; i++)
-        if (strncasecmp(hosts[i].name, label, len) == 0 && hosts[i].name[len] == '.') {
-            if (found)
-                return NULL;
-            found = &hosts[i];
-        }
-    return found;
-}
-
 int tg_cli_own_host(const struct tg_inventory *inventory, struct tg_scope *out, struct tg_error *e)
 {
-    char text[160], name[129] = "";
-    const struct tg_host *host = NULL;
-
-    if (gethostname(name, sizeof name - 1) != 0 || !name[0])
-        return tg_fail(e, TG_E_UNKNOWN, "this host has no name");
-    if (inventory) {
-        host = tg_inventory_host(inventory, name);
-        if (!host && !strchr(name, '.'))
-            host = by_label(inventory, name);
-        if (!host) {
-            tg_fail(e, TG_E_UNKNOWN, "this host, %s, is not in %s, so its groups are not known", name, tg_inventory_path(inventory));
-            tg_error_hint(e, "name it there, or say what is meant: tagout check --actor A host:NAME");
-            return TG_E_UNKNOWN;
-        }
-    }
-    snprintf(text, sizeof text, "host:%s", host ? host->name : name);
-    int rc = tg_scope_parse(text, out, e);
-    return rc ? rc : tg_scope_resolve(out, inventory, e);
+    return tg_scope_own_host(inventory, NULL, out, e);
 }
 
 int tg_cli_scopes(const struct tg_inventory *inventory, char **argv, int argc, struct tg_scopes *out, struct tg_error *e)
@@ -141,32 +110,17 @@ void tg_cli_scope_list(const struct tg_scopes *scopes, struct tg_buf *out)
 
 json_t *tg_cli_scopes_json(const struct tg_scopes *scopes)
 {
-    char text[TG_SCOPE_TEXT_SIZE];
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < scopes->n; i++)
-        json_array_append_new(list, json_string(tg_scope_format(&scopes->v[i], text, sizeof text)));
-    return list;
+    return tg_scopes_json(scopes);
 }
 
 json_t *tg_cli_time_json(int64_t wall_ms)
 {
-    char text[40];
-
-    tg_time_format(wall_ms - wall_ms % 1000, text, sizeof text);
-    return json_string(text);
+    return tg_time_json(wall_ms);
 }
 
 json_t *tg_cli_lock_json(const struct tg_lock *l, int64_t now_ms)
 {
-    json_t *hold = json_array();
-
-    for (size_t i = 0; i < l->n_hold; i++)
-        json_array_append_new(hold, json_string(l->hold[i]));
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:b,s:o,s:o,s:{s:I,s:I}}", "id", l->id, "state", tg_lock_state_name(l->state), "owner",
-                     l->owner, "reason", l->reason, "ticket", l->ticket, "since", tg_cli_time_json(l->since_ms), "until",
-                     tg_cli_time_json(l->until_ms), "overdue", tg_lock_is_overdue(l, now_ms), "release_at_expiry", l->release_at_expiry, "hold", hold,
-                     "scopes", tg_cli_scopes_json(&l->scopes), "fence", "generation", (json_int_t) l->generation, "txid", (json_int_t) l->txid);
+    return tg_lock_json(l, now_ms);
 }
 
 /* Columns that a text takes: bytes that begin a character. */

@@ -10,16 +10,19 @@
 #include <string.h>
 
 #define STATE_DIR "/var/lib/tagout"
+#define AGENT_SOCKET "/run/tagout/agent.sock"
 /* ZooKeeper's own default bounds are 4 s to 40 s; longer only delays that others see a dead holder. */
 #define SESSION_MIN_MS 2000
 #define SESSION_MAX_MS (5 * 60000)
 #define SESSION_MS 10000
 #define OWNER_MAX 128
+#define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
-    [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"}, {.name = NULL},
+    [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
+    [SOCKET] = {.name = "agent-socket"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -31,7 +34,7 @@ static const struct tg_yaml_key ssh_keys[] = {
 
 const char *tg_config_key(size_t i)
 {
-    static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "owner", "ssh.identity", "ssh.known-hosts",
+    static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
@@ -124,6 +127,18 @@ static int take_state_dir(struct tg_config *c, const struct tg_yaml_node *node, 
     return 0;
 }
 
+static int take_agent_socket(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "agent-socket", p, &text))
+        return 0;
+    if (text[0] == '/' && strlen(text) < SOCKET_PATH_MAX)
+        return set(&c->agent_socket, text, e);
+    tg_yaml_problem(p, node, "agent-socket must be an absolute path of less than %d bytes, and is \"%.120s\"", SOCKET_PATH_MAX, text);
+    return 0;
+}
+
 /* An owner stands in one-line messages and in columns: no blanks, nothing that can't be seen. */
 static int take_owner(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
 {
@@ -168,7 +183,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     tg_yaml_fields(root, "the configuration", keys, p, values);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
-        (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
+        (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_agent_socket(c, values[SOCKET], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
         return rc;
     return take_ssh(c, values[SSH], p, e);
 }
@@ -196,7 +211,7 @@ static int read_file(struct tg_config *c, const char *path, bool optional, struc
 
 static int take_environment(struct tg_config *c, struct tg_error *e)
 {
-    const char *store = secure_getenv("TAGOUT_STORE"), *state = secure_getenv("TAGOUT_STATE_DIR");
+    const char *store = secure_getenv("TAGOUT_STORE"), *state = secure_getenv("TAGOUT_STATE_DIR"), *socket = secure_getenv("TAGOUT_AGENT_SOCKET");
     int rc = 0;
 
     if (store && *store) {
@@ -208,6 +223,11 @@ static int take_environment(struct tg_config *c, struct tg_error *e)
         if (state[0] != '/')
             return tg_fail(e, TG_E_CONFIG, "TAGOUT_STATE_DIR must be an absolute path, and is \"%.80s\"", state);
         rc = set(&c->state_dir, state, e);
+    }
+    if (!rc && socket && *socket) {
+        if (socket[0] != '/' || strlen(socket) >= SOCKET_PATH_MAX)
+            return tg_fail(e, TG_E_CONFIG, "TAGOUT_AGENT_SOCKET must be an absolute path of less than %d bytes, and is \"%.120s\"", SOCKET_PATH_MAX, socket);
+        rc = set(&c->agent_socket, socket, e);
     }
     return rc;
 }
@@ -231,6 +251,8 @@ static int take_defaults(struct tg_config *c, struct tg_error *e)
 {
     int rc = c->state_dir ? 0 : set(&c->state_dir, STATE_DIR, e);
 
+    if (!rc && !c->agent_socket)
+        rc = set(&c->agent_socket, AGENT_SOCKET, e);
     if (rc || c->store)
         return rc;
     if (asprintf(&c->store, "local:%s/store.db", c->state_dir) < 0) {
@@ -281,6 +303,7 @@ void tg_config_free(struct tg_config *c)
     free(c->inventory);
     free(c->inventory_from);
     free(c->state_dir);
+    free(c->agent_socket);
     free(c->owner);
     free(c->ssh_identity);
     free(c->ssh_known_hosts);

@@ -6,6 +6,7 @@
  *   inventory: inventory.yaml             # relative to this file
  *   state-dir: /var/lib/tagout
  *   session: 10s
+ *   agent-socket: /run/tagout/agent.sock
  *   owner: ops                            # instead of USER@HOST
  *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
  */
@@ -27,6 +28,7 @@ struct tg_config {
     char *inventory;       /* file or program; NULL: none is configured */
     char *inventory_from;  /* likewise; NULL with it */
     char *state_dir;       /* absolute; never NULL */
+    char *agent_socket;    /* absolute; never NULL */
     char *owner;           /* who takes locks, when not USER@HOST; NULL */
     char *ssh_identity;    /* NULL: as ~/.ssh/config says, the agent, ~/.ssh/id_* */
     char *ssh_known_hosts; /* NULL: as ~/.ssh/config says */
@@ -43,7 +45,7 @@ struct tg_config_args {
 };
 
 /*
- * Reads it all. TAGOUT_STORE and TAGOUT_STATE_DIR are looked at (not in a set-uid process). Mistakes of both files go to problems, then
+ * Reads it all. TAGOUT_STORE, TAGOUT_STATE_DIR and TAGOUT_AGENT_SOCKET are looked at (not in a set-uid process). Mistakes of both files go to problems, then
  * TG_E_DATA; TG_E_CONFIG when a value from the environment or the command line can't be. *out is the caller's: tg_config_free().
  */
 int tg_config_load(const struct tg_config_args *args, struct tg_problems *problems, struct tg_config **out, struct tg_error *e);

@@ -71,6 +71,12 @@ void tg_scopes_release(struct tg_scopes *scopes);
 /* "group:web +2": the first, and how many more. Returns out. */
 const char *tg_scopes_format(const struct tg_scopes *scopes, char *out, size_t size);
 
+/*
+ * This host as a scope with its groups: its name in the inventory when there is one, else what the machine calls itself (or called, when
+ * that is not NULL). TG_E_UNKNOWN when the inventory does not name it, or it has no name.
+ */
+int tg_scope_own_host(const struct tg_inventory *inventory, const char *called, struct tg_scope *out, struct tg_error *e);
+
 /* An actor's name: [a-z0-9][a-z0-9_-]{0,31}. TG_E_USAGE. */
 int tg_actor_check(const char *actor, struct tg_error *e);
 

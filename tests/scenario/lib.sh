@@ -12,6 +12,7 @@ export TAGOUT TAGOUT_BUILD TAGOUT_SOURCE LC_ALL=C.UTF-8 TZ=UTC
 unset TAGOUT_STORE TAGOUT_TOKEN TAGOUT_CONFIG TAGOUT_INVENTORY
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/tagout-test.XXXXXX")
+export TAGOUT_AGENT_SOCKET=$tmp/agent.sock # no agent answers there unless the scenario starts one
 lib_cleanups=()
 lib_checks=0
 lib_failed=0

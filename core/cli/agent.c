@@ -1,0 +1,95 @@
+/* tagout agent: the host's daemon. What it does stands in core/agent. */
+#include "cli/commands.h"
+
+#include "agent/agent.h"
+#include "agent/client.h"
+#include "agent/server.h"
+#include "cli/guarding.h"
+#include "config/site.h"
+
+#include <tagout/log.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ASK_MS 3000
+
+static const struct tg_opt opts[] = {
+    {.name = "host", .type = TG_OPT_STRING, .arg = "NAME", .complete = "host", .text = "Answer for this host, rather than the one it runs on"},
+    {.name = "status", .type = TG_OPT_FLAG, .text = "Ask the agent that runs here how it does, and exit"},
+    {.name = NULL},
+};
+
+static int show_status(struct tg_frame *f, struct tg_error *e)
+{
+    static const char line[] = "{\"v\":1,\"op\":\"status\"}\n";
+    static char answer[TG_AGENT_ANSWER_MAX + 1];
+    struct tg_agent_client c = TG_AGENT_CLIENT_INIT;
+    int64_t deadline = tg_mono_ms(tg_clock_real()) + ASK_MS;
+    int rc = tg_agent_connect(f->config->agent_socket, deadline, &c, e);
+
+    if (!rc)
+        rc = tg_agent_ask(&c, line, sizeof line - 1, answer, sizeof answer, deadline, e);
+    tg_agent_disconnect(&c);
+    if (rc == TG_E_NOENT) {
+        tg_error_clear(e);
+        rc = tg_fail(e, TG_E_NOENT, "no agent answers on %s", f->config->agent_socket);
+        tg_error_hint(e, "start it: tagout agent, or systemctl start tagout-agent");
+    }
+    if (rc)
+        return rc;
+    json_t *o = json_loads(answer, 0, NULL);
+    if (!json_is_true(json_object_get(o, "ok"))) {
+        json_decref(o);
+        return tg_fail(e, TG_E_DATA, "the agent's answer makes no sense: %.200s", answer);
+    }
+    json_object_del(o, "ok");
+    json_object_del(o, "v");
+    return tg_print_json(o, e);
+}
+
+static int serve(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_agent_options o = {.loop = f->loop, .config = f->config, .host = tg_opt_text(f, "host"), .listen_fd = -1};
+    struct tg_agent *agent = NULL;
+    int lock_fd = -1;
+    int rc = tg_server_listen(f->config->agent_socket, &o.listen_fd, &lock_fd, e);
+
+    if (!rc)
+        rc = tg_agent_new(&o, &agent, e);
+    if (!rc) {
+        tg_cli_catch_signals(f->loop);
+        while (tg_agent_turn(agent, 1000) != TG_E_CANCELLED)
+            ;
+        tg_loop_interrupt_clear(f->loop);
+        tg_log(TG_LOG_INFO, "agent", "ends (signal %d)", tg_cli_signalled());
+    }
+    tg_agent_free(agent);
+    if (lock_fd >= 0) {
+        (void) unlink(f->config->agent_socket);
+        close(lock_fd);
+    }
+    return rc;
+}
+
+static int run_agent(struct tg_frame *f, struct tg_error *e)
+{
+    return tg_opt_flag(f, "status") ? show_status(f, e) : serve(f, e);
+}
+
+const struct tg_cmd tg_cmd_agent = {
+    .name = "agent",
+    .args = "",
+    .brief = "the host's daemon: answers on a socket, acknowledges locks",
+    .details = "Stays in touch with the store for all of this host: answers whether an actor may act on a socket, without the way to the store; takes "
+               "permits for who asks; and acknowledges each lock once what was in flight here is known, so that lock can wait for it. Runs in the "
+               "foreground until SIGTERM, and logs to stderr.",
+    .examples = "  $ systemctl enable --now tagout-agent.socket tagout-agent\n  $ tagout agent --status\n",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = 0,
+    .needs = TG_NEED_CONFIG,
+    .complete = NULL,
+    .exec = run_agent,
+};
