@@ -151,7 +151,7 @@ int tg_agent_new(const struct tg_agent_options *o, struct tg_agent **out, struct
     *a = (struct tg_agent) {.loop = o->loop, .config = o->config, .duties = o->duties ? o->duties : tg_agent_duties};
     a->last = &a->first;
     a->started_ms = tg_agent_now(a);
-    a->picture = (struct tg_agent_picture) {.cause = "starting", .as_of_ms = INT64_MIN};
+    a->picture = (struct tg_agent_picture) {.cause = "agent-starting", .as_of_ms = INT64_MIN};
     if (o->host)
         snprintf(a->called, sizeof a->called, "%s", o->host);
     else if (gethostname(a->called, sizeof a->called - 1) != 0)
