@@ -65,17 +65,6 @@ static bool fresh_summary(const struct tg_answer *a, struct tg_puppet_summary *o
     return false;
 }
 
-static void outcome(struct tg_outcome *o, enum tg_outcome_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void outcome(struct tg_outcome *o, enum tg_outcome_kind kind, const char *format, ...)
-{
-    va_list args;
-
-    o->kind = kind;
-    va_start(args, format);
-    vsnprintf(o->text, sizeof o->text, format, args);
-    va_end(args);
-}
-
 /* What stopped the run before it looked at anything: status 1, and a sentence that tells which. */
 static bool stopped_before(const struct tg_answer *a, struct tg_outcome *o)
 {
@@ -84,12 +73,12 @@ static bool stopped_before(const struct tg_answer *a, struct tg_outcome *o)
 
     if ((at = find_either(a, "TAGOUT-HELD")) != NULL || (at = find_either(a, "TAGOUT-UNKNOWN")) != NULL) {
         copy_line(at, line, sizeof line);
-        outcome(o, TG_OUTCOME_HELD, "puppet: held back on the host: %s", line);
+        tg_outcome_say(o, TG_OUTCOME_HELD, "puppet: held back on the host: %s", line);
     } else if ((at = find_either(a, "administratively disabled")) != NULL) {
         copy_line(at, line, sizeof line);
-        outcome(o, TG_OUTCOME_DISABLED, "puppet: %s", line);
+        tg_outcome_say(o, TG_OUTCOME_DISABLED, "puppet: %s", line);
     } else if (find_either(a, "already in progress; skipping") || find_either(a, "Exiting now because the maxwaitforlock")) {
-        outcome(o, TG_OUTCOME_BUSY, "puppet: another run is in progress on the host");
+        tg_outcome_say(o, TG_OUTCOME_BUSY, "puppet: another run is in progress on the host");
     } else {
         return false;
     }
@@ -102,12 +91,12 @@ static bool did_not_run(const struct tg_answer *a, const struct tg_driver_params
 
     if (a->status == 127 || a->status == 126) {
         copy_line(a->err, line, sizeof line);
-        outcome(o, TG_OUTCOME_FAILED, "puppet is not installed on the host (exit %d: %s)", a->status, line);
+        tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet is not installed on the host (exit %d: %s)", a->status, line);
     } else if (a->status == 124 || a->status > 128) {
         if (a->status == 124 || a->ended_ms - a->started_ms >= p->timeout_ms)
-            outcome(o, TG_OUTCOME_FAILED, "puppet: ended after %lld s, its time-out", (long long) (p->timeout_ms / 1000));
+            tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet: ended after %lld s, its time-out", (long long) (p->timeout_ms / 1000));
         else
-            outcome(o, TG_OUTCOME_FAILED, "puppet: killed by signal %d", a->status - 128);
+            tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet: killed by signal %d", a->status - 128);
     } else {
         return false;
     }
@@ -139,35 +128,50 @@ static char *pick_diff(const char *out)
     return len ? strndup(begin, len > 65536 ? 65536 : len) : NULL;
 }
 
-static void judge_summary(const struct tg_answer *a, enum tg_verb verb, const struct tg_puppet_summary *s, struct tg_outcome *o)
+/* Can this run of Puppet tell manual changes from others? Only the agent can, where it knows what it did last. */
+static bool knows_corrective(const struct tg_answer *a, const struct tg_driver_params *p, const struct tg_puppet_summary *s)
+{
+    return !p->manifest && s->corrective >= 0 && !strstr(a->err, TG_PUPPET_NO_RECORD);
+}
+
+static void judge_dry_run(const struct tg_answer *a, const struct tg_puppet_summary *s, struct tg_outcome *o)
+{
+    o->changed = count(s->out_of_sync);
+    if (s->out_of_sync <= 0) {
+        o->corrective = 0;
+        tg_outcome_say(o, TG_OUTCOME_UNCHANGED, "puppet: nothing to change (%lld resources)", (long long) s->total);
+        return;
+    }
+    o->diff = pick_diff(a->out);
+    tg_puppet_items(a->out, o->corrective >= 0, o);
+    tg_outcome_say(o, TG_OUTCOME_WOULD_CHANGE, "puppet: would change %lld of %lld resources", (long long) s->out_of_sync, (long long) s->total);
+}
+
+static void judge_summary(const struct tg_answer *a, const struct tg_driver_params *p, enum tg_verb verb,
+                          const struct tg_puppet_summary *s, struct tg_outcome *o)
 {
     char line[400] = "";
     bool failed = s->failed > 0 || s->failures > 0 || s->failed_to_restart > 0 || (a->status != 0 && a->status != 2);
 
     o->failed = count(s->failed);
-    o->corrective = count(s->corrective);
+    o->corrective = knows_corrective(a, p, s) ? count(s->corrective) : -1;
     snprintf(o->version, sizeof o->version, "%s", s->version);
     if (failed) {
         first_error(a, line, sizeof line);
         o->changed = count(s->changed);
-        outcome(o, TG_OUTCOME_FAILED, "puppet: %s (exit %d)", line[0] ? line : "failed, and said no more", a->status);
+        tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet: %s (exit %d)", line[0] ? line : "failed, and said no more", a->status);
     } else if (s->total <= 0 || s->skipped >= s->total) {
-        outcome(o, TG_OUTCOME_UNKNOWN, "puppet: exit %d, but no resource was looked at (%lld of %lld skipped): do the tags exist?",
+        tg_outcome_say(o, TG_OUTCOME_UNKNOWN, "puppet: exit %d, but no resource was looked at (%lld of %lld skipped): do the tags exist?",
                 a->status, (long long) s->skipped, (long long) s->total);
     } else if (verb == TG_VERB_DRY_RUN) {
-        o->changed = count(s->out_of_sync);
-        o->diff = s->out_of_sync > 0 ? pick_diff(a->out) : NULL;
-        if (s->out_of_sync > 0)
-            outcome(o, TG_OUTCOME_WOULD_CHANGE, "puppet: would change %lld of %lld resources", (long long) s->out_of_sync, (long long) s->total);
-        else
-            outcome(o, TG_OUTCOME_UNCHANGED, "puppet: nothing to change (%lld resources)", (long long) s->total);
+        judge_dry_run(a, s, o);
     } else if (a->status == 2 || s->changed > 0) {
         o->changed = count(s->changed);
         o->diff = pick_diff(a->out);
-        outcome(o, TG_OUTCOME_CHANGED, "puppet: changed %lld resource%s", (long long) s->changed, plural(s->changed));
+        tg_outcome_say(o, TG_OUTCOME_CHANGED, "puppet: changed %lld resource%s", (long long) s->changed, plural(s->changed));
     } else {
         o->changed = 0;
-        outcome(o, TG_OUTCOME_UNCHANGED, "puppet: nothing to change (%lld resources)", (long long) s->total);
+        tg_outcome_say(o, TG_OUTCOME_UNCHANGED, "puppet: nothing to change (%lld resources)", (long long) s->total);
     }
 }
 
@@ -179,17 +183,21 @@ int tg_puppet_answer(const struct tg_driver_params *p, enum tg_verb verb, const 
     char line[400];
 
     (void) e;
+    if (verb == TG_VERB_REBOOT_NEEDED) {
+        tg_reboot_answer(a, out);
+        return 0;
+    }
     if ((a->status == 1 && stopped_before(a, &o)) || did_not_run(a, p, &o)) {
         *out = o;
         return 0;
     }
     /* status 1 and a summary: a prerun_command refused, which writes one of zeros, or a run that broke off */
     if (fresh_summary(a, &s))
-        judge_summary(a, verb, &s, &o);
+        judge_summary(a, p, verb, &s, &o);
     else if (a->status != 0 && a->status != 2)
-        outcome(&o, TG_OUTCOME_FAILED, "puppet: %s (exit %d)", first_error(a, line, sizeof line) ? line : "failed, and said no more", a->status);
+        tg_outcome_say(&o, TG_OUTCOME_FAILED, "puppet: %s (exit %d)", first_error(a, line, sizeof line) ? line : "failed, and said no more", a->status);
     else
-        outcome(&o, TG_OUTCOME_UNKNOWN, "puppet: exit %d, but it left no report of this run", a->status);
+        tg_outcome_say(&o, TG_OUTCOME_UNKNOWN, "puppet: exit %d, but it left no report of this run", a->status);
     *out = o;
     return 0;
 }

@@ -1,132 +1,52 @@
 /* Reading "change: {puppet: …}". Every string ends up as one argument on a host, so each is held to a shape. */
 #include "puppet.h"
 
-#include <tagout/clock.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct reader {
-    void (*complain)(void *data, const char *path, const char *message);
-    void *data;
-    int mistakes;
-};
-
-static void mistake(struct reader *r, const char *path, const char *message)
-{
-    r->mistakes++;
-    r->complain(r->data, path, message);
-}
-
-static bool fits(const char *text, const char *allowed)
-{
-    return text[0] && text[0] != '-' && strlen(text) < 1024 && !text[strspn(text, allowed)];
-}
-
-#define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-
-static void read_word(struct reader *r, const char *path, const json_t *v, const char *allowed, const char *shape, char **out)
-{
-    char message[160];
-    const char *text = json_string_value(v);
-
-    if (text && fits(text, allowed)) {
-        *out = strdup(text);
-        return;
-    }
-    snprintf(message, sizeof message, "should be %s", shape);
-    mistake(r, path, message);
-}
-
-static void read_path(struct reader *r, const char *path, const json_t *v, char **out)
-{
-    const char *text = json_string_value(v);
-
-    if (text && text[0] == '/' && strlen(text) < 1024 && !strchr(text, '\n'))
-        *out = strdup(text);
-    else
-        mistake(r, path, "should be an absolute path on the host");
-}
-
-/* A string or a list of strings, joined. */
-static void read_list(struct reader *r, const char *path, const json_t *v, char glue, char **out)
-{
-    char joined[4096], where[160];
-    size_t n = json_is_array(v) ? json_array_size(v) : 1, len = 0;
-
-    if (n == 0)
-        mistake(r, path, "is empty: leave it out, or name something");
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = json_is_array(v) ? json_array_get(v, i) : v;
-        const char *text = json_string_value(item);
-        snprintf(where, sizeof where, json_is_array(v) ? "%s/%zu" : "%s", path, i);
-        if (!text || !(glue == ':' ? text[0] == '/' && !strpbrk(text, ":\n") : fits(text, WORD ":.-"))) {
-            mistake(r, where, glue == ':' ? "should be an absolute path on the host" : "should be a tag: letters, digits, _ : . -");
-            return;
-        }
-        if (len + strlen(text) + 2 > sizeof joined) {
-            mistake(r, where, "is too long a list");
-            return;
-        }
-        len += (size_t) snprintf(joined + len, sizeof joined - len, "%.*s%s", len ? 1 : 0, &glue, text);
-    }
-    if (len)
-        *out = strdup(joined);
-}
-
-static void read_duration(struct reader *r, const char *path, const json_t *v, int64_t *out)
-{
-    const char *text = json_string_value(v);
-
-    if (!text || tg_duration_parse(text, out, NULL) || *out < 1000)
-        mistake(r, path, "should be a duration of a second or more, such as 30m");
-}
-
-static void read_key(struct reader *r, const char *key, const json_t *v, struct tg_driver_params *p)
+static void read_key(struct tg_params *r, const char *key, const json_t *v, struct tg_driver_params *p)
 {
     static const char *const known = "environment, manifest, modulepath, hiera-config, server, tags, skip-tags, wait-for-run, timeout";
-    char path[80], message[200];
+    char path[80];
 
     snprintf(path, sizeof path, "/%.70s", key);
     if (strcmp(key, "environment") == 0)
-        read_word(r, path, v, WORD, "the name of an environment: letters, digits, _", &p->environment);
+        tg_params_word(r, path, v, TG_PARAMS_WORD, "the name of an environment: letters, digits, _", &p->environment);
     else if (strcmp(key, "manifest") == 0)
-        read_path(r, path, v, &p->manifest);
+        tg_params_path(r, path, v, &p->manifest);
     else if (strcmp(key, "modulepath") == 0)
-        read_list(r, path, v, ':', &p->modulepath);
+        tg_params_list(r, path, v, NULL, "an absolute path on the host", ':', &p->modulepath);
     else if (strcmp(key, "hiera-config") == 0)
-        read_path(r, path, v, &p->hiera_config);
+        tg_params_path(r, path, v, &p->hiera_config);
     else if (strcmp(key, "server") == 0)
-        read_word(r, path, v, WORD ".-", "a host name", &p->server);
+        tg_params_word(r, path, v, TG_PARAMS_WORD ".-", "a host name", &p->server);
     else if (strcmp(key, "tags") == 0)
-        read_list(r, path, v, ',', &p->tags);
+        tg_params_list(r, path, v, TG_PARAMS_WORD ":.-", "a tag: letters, digits, _ : . -", ',', &p->tags);
     else if (strcmp(key, "skip-tags") == 0)
-        read_list(r, path, v, ',', &p->skip_tags);
+        tg_params_list(r, path, v, TG_PARAMS_WORD ":.-", "a tag: letters, digits, _ : . -", ',', &p->skip_tags);
     else if (strcmp(key, "wait-for-run") == 0)
-        read_duration(r, path, v, &p->wait_for_run_ms);
+        tg_params_duration(r, path, v, &p->wait_for_run_ms);
     else if (strcmp(key, "timeout") == 0)
-        read_duration(r, path, v, &p->timeout_ms);
-    else {
-        snprintf(message, sizeof message, "is not known; puppet takes %s", known);
-        mistake(r, path, message);
-    }
+        tg_params_duration(r, path, v, &p->timeout_ms);
+    else
+        tg_params_mistake(r, path, "is not known; puppet takes %s", known);
 }
 
-static void check_together(struct reader *r, const struct tg_driver_params *p)
+static void check_together(struct tg_params *r, const struct tg_driver_params *p)
 {
     if (p->manifest && p->server)
-        mistake(r, "/server", "goes with the agent, not with a manifest");
+        tg_params_mistake(r, "/server", "goes with the agent, not with a manifest");
     if (!p->manifest && p->modulepath)
-        mistake(r, "/modulepath", "goes with a manifest; the agent gets its modules from the server");
+        tg_params_mistake(r, "/modulepath", "goes with a manifest; the agent gets its modules from the server");
     if (!p->manifest && p->hiera_config)
-        mistake(r, "/hiera-config", "goes with a manifest; the agent gets its data from the server");
+        tg_params_mistake(r, "/hiera-config", "goes with a manifest; the agent gets its data from the server");
 }
 
 int tg_puppet_params(const json_t *value, void (*complain)(void *data, const char *path, const char *message), void *data,
                      struct tg_driver_params **out, struct tg_error *e)
 {
-    struct reader r = {.complain = complain, .data = data};
+    struct tg_params r = {.driver = "puppet", .complain = complain, .data = data};
     struct tg_driver_params *p = calloc(1, sizeof *p);
     const char *key;
     json_t *v;
@@ -139,11 +59,12 @@ int tg_puppet_params(const json_t *value, void (*complain)(void *data, const cha
         json_object_foreach((json_t *) value, key, v)
             read_key(&r, key, v, p);
     else
-        mistake(&r, "", "should be a mapping, such as {environment: production}");
+        tg_params_mistake(&r, "", "should be a mapping, such as {environment: production}");
     check_together(&r, p);
-    if (r.mistakes) {
+    int rc = tg_params_end(&r, e);
+    if (rc) {
         tg_puppet_params_free(p);
-        return tg_fail(e, TG_E_DATA, "puppet: %d mistake%s in the parameters", r.mistakes, r.mistakes == 1 ? "" : "s");
+        return rc;
     }
     *out = p;
     return 0;

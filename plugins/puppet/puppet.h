@@ -35,6 +35,12 @@ int tg_puppet_request(const struct tg_driver_params *params, enum tg_verb verb, 
 int tg_puppet_answer(const struct tg_driver_params *params, enum tg_verb verb, const struct tg_answer *answer,
                      struct tg_outcome *out, struct tg_error *e);
 
+/* Said on stderr by an agent's dry-run on a host where Puppet can't tell manual changes from others. */
+#define TG_PUPPET_NO_RECORD "tagout: Puppet has no record of its last run here"
+
+/* What a dry-run printed as changing: the outcome's items. Pure; out is what a host said. */
+void tg_puppet_items(const char *out, bool corrective_known, struct tg_outcome *o);
+
 /* What we look for in last_run_summary.yaml; -1 where it says nothing. */
 struct tg_puppet_summary {
     int64_t last_run_s;   /* Unix time at the run's end */

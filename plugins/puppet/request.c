@@ -25,17 +25,35 @@ static int agent(const struct tg_driver_params *p, struct tg_request *r)
 }
 
 /*
- * "puppet apply" does not look at "puppet agent --disable". A person who has used that has said that Puppet shall leave the host alone,
- * and does not care which Puppet. The same words as the agent's, with the reason from its file (Debian's, AIO's, and older places).
+ * What stands around Puppet on the host:
+ *   - "puppet apply" does not look at "puppet agent --disable". A person who has used that has said that Puppet shall leave the host alone,
+ *     and does not care which Puppet. The same words as the agent's, with the reason from its file.
+ *   - A disable file that carries our key is a lock shown where people look, no person's word: the bearer of a token passes it as it passes
+ *     the lock, which the hook asks the guard about.
+ *   - Whether a change is corrective Puppet knows from transactionstore.yaml. Where that is not there it calls none so, and even its dry-run
+ *     writes one, from which the next would take the manual change for the wished state: said, and taken away again.
  */
-static const char unless_disabled[] =
+static const char around[] =
+    "at= store=\n"
     "for f in /var/cache/puppet/state /var/lib/puppet/state /opt/puppetlabs/puppet/cache/state; do\n"
+    "    [ ! -d \"$f\" ] || at=$f\n"
+    "    [ ! -s \"$f/transactionstore.yaml\" ] || store=1\n"
     "    [ -e \"$f/agent_disabled.lock\" ] || continue\n"
-    "    why=$(sed -n 's/.*\"disabled_message\" *: *\"\\([^\"]*\\)\".*/\\1/p' \"$f/agent_disabled.lock\")\n"
-    "    echo \"administratively disabled (Reason: '$why')\" >&2\n"
-    "    exit 1\n"
+    "    if [ -n \"${TAGOUT_TOKEN:-}\" ] && grep -q '\"tagout\"' \"$f/agent_disabled.lock\"; then\n"
+    "        [ \"$1\" = apply ] || set -- \"$@\" --agent_disabled_lockfile=/run/tagout/none\n"
+    "    elif [ \"$1\" = apply ]; then\n"
+    "        why=$(sed -n 's/.*\"disabled_message\" *: *\"\\([^\"]*\\)\".*/\\1/p' \"$f/agent_disabled.lock\")\n"
+    "        echo \"administratively disabled (Reason: '$why')\" >&2\n"
+    "        exit 1\n"
+    "    fi\n"
     "done\n"
-    "exec puppet \"$@\"";
+    "case \" $* \" in *' --noop '*) ;; *) store=1 ;; esac\n"
+    "[ -z \"$store\" ] || exec puppet \"$@\"\n"
+    "echo '" TG_PUPPET_NO_RECORD "' >&2\n"
+    "puppet \"$@\"\n"
+    "rc=$?\n"
+    "rm -f ${at:+\"$at/transactionstore.yaml\"}\n"
+    "exit $rc";
 
 static int apply(const struct tg_driver_params *p, struct tg_request *r)
 {
@@ -54,11 +72,13 @@ int tg_puppet_request(const struct tg_driver_params *p, enum tg_verb verb, const
     struct tg_request r = {.changes = verb == TG_VERB_APPLY, .timeout_ms = p->timeout_ms + (p->manifest ? 0 : p->wait_for_run_ms)};
 
     (void) context;
+    if (verb == TG_VERB_REBOOT_NEEDED)
+        return tg_reboot_request(out, e);
     if (verb != TG_VERB_APPLY && verb != TG_VERB_DRY_RUN)
         return tg_fail(e, TG_E_BUG, "puppet has no verb \"%s\"", tg_verb_name(verb));
     int rc = 0;
-    if (p->manifest && verb == TG_VERB_APPLY)
-        rc = tg_request_arg(&r, "sh") | tg_request_arg(&r, "-c") | tg_request_arg(&r, "%s", unless_disabled);
+    if (!p->manifest || verb == TG_VERB_APPLY)
+        rc = tg_request_arg(&r, "sh") | tg_request_arg(&r, "-c") | tg_request_arg(&r, "%s", around);
     rc |= tg_request_arg(&r, "puppet") | (p->manifest ? apply(p, &r) : agent(p, &r)) | tg_request_arg(&r, "--detailed-exitcodes") |
              tg_request_arg(&r, "--color=false") | tg_request_arg(&r, "--show_diff");
     if (verb == TG_VERB_DRY_RUN)

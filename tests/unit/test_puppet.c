@@ -48,10 +48,13 @@ static void argv_is(const char *json, enum tg_verb verb, const char *expected)
     struct tg_request_context c = {.host = "web1", .run_id = "r"};
     struct tg_request r = {0};
     char text[2048] = "";
+    size_t first = 0;
 
     cr_assert_eq(driver->request(p, verb, &c, &r, NULL), 0);
-    for (size_t i = 0; r.argv[i]; i++) {
-        strcat(text, i ? " " : "");
+    if (strcmp(r.argv[0], "sh") == 0) /* "sh -c SCRIPT puppet agent …" */
+        first = 3;
+    for (size_t i = first; r.argv[i]; i++) {
+        strcat(text, i > first ? " " : "");
         strcat(text, r.argv[i]);
     }
     cr_assert_str_eq(text, expected);
@@ -209,4 +212,84 @@ Test(puppet, a_dry_run_brings_the_diff_alone)
     cr_assert_str_eq(o.diff, "--- /etc/x\n+++ /tmp/y\n+hello\n");
     tg_outcome_release(&o);
     driver->params_free(p);
+}
+
+/* What Puppet 7.23.0 printed on a host where /srv/motd was changed by hand and the catalog has a new version of /srv/other. */
+static const char noop_out[] =
+    "Info: Using cached catalog from environment 'production'\n"
+    "Info: Using environment 'production'\n"
+    "Info: Applying configuration version '1795323264'\n"
+    "Notice: /Stage[main]/Main/File[/srv/motd]/content: \n"
+    "--- /srv/motd\t2026-11-22 04:54:54.073898056 +0000\n"
+    "+++ /tmp/puppet-file20261122-473-9nozuu\t2026-11-22 04:55:12.397898056 +0000\n"
+    "@@ -1 +1 @@\n"
+    "-manual\n"
+    "+hello\n"
+    "Notice: /Stage[main]/Main/File[/srv/motd]/content: \n"
+    "--- /srv/motd\t2026-11-22 04:54:54.073898056 +0000\n"
+    "+++ /tmp/puppet-file20261122-473-xay4os\t2026-11-22 04:55:12.434032613 +0000\n"
+    "@@ -1 +1 @@\n"
+    "-manual\n"
+    "+hello\n"
+    "Notice: /Stage[main]/Main/File[/srv/motd]/content: current_value '{sha256}cd60', should be '{sha256}5891' (noop) (corrective)\n"
+    "Notice: /Stage[main]/Main/File[/srv/other]/content: \n"
+    "--- /srv/other\t2026-11-22 04:54:53.049334896 +0000\n"
+    "+++ /tmp/puppet-file20261122-473-8dyx47\t2026-11-22 04:55:12.449005227 +0000\n"
+    "@@ -1,2 +1 @@\n"
+    "-x\n"
+    "-Notice: /Stage[main]/Main/File[/srv/no]/content: current_value 'a', should be 'b' (noop) (corrective)\n"
+    "+y\n"
+    "Notice: /Stage[main]/Main/File[/srv/other]/content: current_value '{sha256}73cb', should be '{sha256}3bb2' (noop)\n"
+    "Notice: /Stage[main]/Main/File[/srv/other]/mode: current_value '0600', should be '0644' (noop) (corrective)\n"
+    "Notice: /Stage[main]/Web::Tls/Exec[a/b[c]]/returns: current_value 'notrun', should be ['0'] (noop)\n"
+    "Notice: Class[Main]: Would have triggered 'refresh' from 2 events\n"
+    "Notice: Applied catalog in 0.09 seconds\n";
+
+static struct tg_outcome noop(const char *json, const char *err)
+{
+    struct tg_driver_params *p = params(json);
+    static const char summary[] = SUMMARY(1001, 9, 0, 0, 3, 0, 0);
+    struct tg_answer a = {.out = noop_out, .out_len = sizeof noop_out - 1, .err = err, .err_len = strlen(err), .started_ms = 1000000,
+                          .ended_ms = 1001000, .n_files = 1};
+    struct tg_outcome o;
+    char text[1024];
+
+    snprintf(text, sizeof text, "%.*scorrective_change: 2\n  %s", (int) (strstr(summary, "out_of_sync") - summary), summary, strstr(summary, "out_of_sync"));
+    a.files[0].path = "/x";
+    a.files[0].data = text;
+    a.files[0].len = strlen(text);
+    cr_assert_eq(driver->answer(p, TG_VERB_DRY_RUN, &a, &o, NULL), 0);
+    cr_assert_eq(o.kind, TG_OUTCOME_WOULD_CHANGE, "%s", o.text);
+    cr_assert_eq(o.changed, 3);
+    driver->params_free(p);
+    return o;
+}
+
+Test(puppet, tells_what_would_be_undone_from_what_is_only_new)
+{
+    struct tg_outcome o = noop("{\"environment\": \"production\"}", "");
+    static const struct tg_outcome_item expected[] = {{(char *) "/srv/motd", 1, 1, 1}, {(char *) "/srv/other", 1, 2, 1}, {(char *) "Exec[a/b[c]]", -1, -1, 0}};
+
+    cr_assert_eq(o.corrective, 2);
+    cr_assert_eq(o.n_items, 3);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_str_eq(o.items[i].what, expected[i].what);
+        cr_assert_eq(o.items[i].added, expected[i].added, "%s: %d", o.items[i].what, o.items[i].added);
+        cr_assert_eq(o.items[i].removed, expected[i].removed, "%s: %d", o.items[i].what, o.items[i].removed);
+        cr_assert_eq(o.items[i].corrective, expected[i].corrective, "%s: %d", o.items[i].what, o.items[i].corrective);
+    }
+    tg_outcome_release(&o);
+}
+
+/* P12: where Puppet calls nothing corrective because it can't, that is not "nothing". */
+Test(puppet, without_a_record_of_its_last_run_it_cant_tell)
+{
+    struct tg_outcome o = noop("{\"environment\": \"production\"}", "tagout: Puppet has no record of its last run here\n");
+
+    cr_assert_eq(o.corrective, -1);
+    cr_assert_eq(o.items[0].corrective, -1);
+    tg_outcome_release(&o);
+    o = noop("{\"manifest\": \"/etc/site.pp\"}", "");
+    cr_assert_eq(o.corrective, -1, "puppet apply keeps no such record");
+    tg_outcome_release(&o);
 }

@@ -16,10 +16,14 @@
 extern "C" {
 #endif
 
-#define TG_DRIVER_ABI 1
+#define TG_DRIVER_ABI 2
 #define TG_REQUEST_ARGS_MAX 64
 #define TG_REQUEST_FILES_MAX 8
 
+/*
+ * STATUS: busy, disabled, or unchanged ("idle"). DISABLE and ENABLE: changed, unchanged when it is so already, and disabled when another
+ * has switched the tool off, which is respected. FACTS: unchanged, with the tool's version. REBOOT_NEEDED: would-change when one is due.
+ */
 enum tg_verb { TG_VERB_STATUS, TG_VERB_DRY_RUN, TG_VERB_APPLY, TG_VERB_DISABLE, TG_VERB_ENABLE, TG_VERB_FACTS, TG_VERB_REBOOT_NEEDED, TG_VERB_COUNT };
 const char *tg_verb_name(enum tg_verb verb);
 
@@ -82,6 +86,14 @@ enum tg_outcome_kind {
 const char *tg_outcome_name(enum tg_outcome_kind kind); /* "unchanged", "changed", "would-change", … */
 int tg_outcome_parse(const char *name, enum tg_outcome_kind *out); /* 0 or TG_E_DATA */
 
+/* One thing that (would) change. */
+#define TG_OUTCOME_ITEMS_MAX 200
+struct tg_outcome_item {
+    char *what;         /* a path, else what the tool calls it: "Package[openssl]", "service.running nginx" */
+    int added, removed; /* lines of text; -1 not told */
+    int corrective;     /* 1 it would undo a manual change, 0 it would not, -1 the tool can't tell */
+};
+
 struct tg_outcome {
     enum tg_outcome_kind kind;
     int changed;        /* resources changed, or that would change; -1 unknown */
@@ -90,8 +102,47 @@ struct tg_outcome {
     char text[512];     /* one line for people: "puppet: Could not find package openssl 3.0.19 (exit 4)" */
     char *diff;         /* malloc'ed, or NULL: what (would) change, several lines; tg_outcome_release() */
     char version[128];  /* configuration version that was applied, "" unknown */
+    struct tg_outcome_item *items; /* at most TG_OUTCOME_ITEMS_MAX of what changed says; may be fewer, or none */
+    size_t n_items;
 };
 void tg_outcome_release(struct tg_outcome *outcome);
+/*
+ * For drivers: adds what (would) change; the same thing twice is one, its lines added up, corrective when one of them is. Bytes that
+ * could harm a terminal are replaced. Short memory and too many only leave things out.
+ */
+void tg_outcome_item(struct tg_outcome *outcome, const char *what, int added, int removed, int corrective);
+/* Sets kind and text; the text's control characters are replaced. */
+void tg_outcome_say(struct tg_outcome *outcome, enum tg_outcome_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Lines of a unified diff that begin with + and -, its head apart. */
+void tg_diff_count(const char *diff, int *out_added, int *out_removed);
+
+/* REBOOT_NEEDED is the distribution's matter, not the tool's: what is run (Debian's and Red Hat's ways), and what it said. */
+int tg_reboot_request(struct tg_request *out, struct tg_error *e);
+void tg_reboot_answer(const struct tg_answer *answer, struct tg_outcome *out);
+
+/*
+ * Reading parameters: each value that ends up on a host's command line is held to a shape. What does not fit is complained of, and
+ * counted in mistakes; *out is then untouched. path is a JSON pointer below the driver's key.
+ */
+struct tg_params {
+    const char *driver;
+    void (*complain)(void *data, const char *path, const char *message);
+    void *data;
+    int mistakes;
+};
+#define TG_PARAMS_WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+void tg_params_mistake(struct tg_params *p, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A word of the bytes allowed, not beginning with "-"; shape says which: "the name of an environment". */
+void tg_params_word(struct tg_params *p, const char *path, const json_t *v, const char *allowed, const char *shape, char **out);
+void tg_params_path(struct tg_params *p, const char *path, const json_t *v, char **out);
+/* A word or a list of them, joined; allowed NULL: absolute paths. */
+void tg_params_list(struct tg_params *p, const char *path, const json_t *v, const char *allowed, const char *shape, char glue, char **out);
+void tg_params_duration(struct tg_params *p, const char *path, const json_t *v, int64_t *out_ms); /* a second or more */
+void tg_params_bool(struct tg_params *p, const char *path, const json_t *v, bool *out);
+/* A mapping as JSON in one line, at most 3 KB, for tools that take such an argument. */
+void tg_params_object(struct tg_params *p, const char *path, const json_t *v, char **out);
+/* 0, or TG_E_DATA with how many mistakes there were. */
+int tg_params_end(const struct tg_params *p, struct tg_error *e);
 
 struct tg_driver_params; /* the driver's own, parsed from the rollout */
 
