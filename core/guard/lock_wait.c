@@ -132,7 +132,7 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const
         return tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
     p.session = node->stat.owner;
     p.txid = node->stat.created_txid;
-    bool conflict = tg_lock_holds_actor(lock, p.actor) && tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
+    bool conflict = tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) && tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
     for (size_t i = 0; conflict && i < out->n; i++) /* the same below another of its scopes */
         conflict = strcmp(out->v[i].permit.id, p.id) != 0;
     struct tg_waited *v = conflict ? realloc(out->v, (out->n + 1) * sizeof *v) : NULL;

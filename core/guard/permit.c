@@ -62,6 +62,7 @@ static int permit_new(struct tg_guard *guard, const struct tg_permit_request *r,
     copy_loosely(r->what, p->record.what, 200);
     p->record.pid = getpid();
     p->record.since_ms = tg_guard_wall(guard);
+    p->record.n_passes = tg_tokens_hash(r->tokens, p->record.passes);
     rc = tg_text_copy("owner", r->owner, p->record.owner, sizeof p->record.owner, e);
     if (!rc)
         rc = tg_random_id(p->record.id, 26, e);
@@ -211,6 +212,57 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
         tg_permit_clear(&p->record);
     free(p);
     return rc;
+}
+
+/* --- reporting what acts already --- */
+
+/* Who wants to know why a lock waited finds it there. Without it the report is as good. */
+static void tell_audit(struct tg_guard *guard, const struct tg_permit_record *r, const struct tg_lock *because)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+    struct tg_audit_slot slot;
+    struct tg_lock about = {.until_ms = because->until_ms, .scopes = r->scopes};
+    char why[TG_REASON_SIZE];
+
+    memcpy(about.id, because->id, sizeof about.id);
+    memcpy(about.owner, because->owner, sizeof about.owner);
+    memcpy(about.ticket, because->ticket, sizeof about.ticket);
+    snprintf(why, sizeof why, "%s: %.300s (pid %ld)", r->actor, r->what, (long) r->pid);
+    for (int i = 0, rc = TG_E_NOENT; i < 3 && (rc == TG_E_NOENT || rc == TG_E_EXISTS); i++) { /* the folders of its minute may be there, or not */
+        tg_audit_slot(guard, &slot);
+        slot.have_day = i > 0;
+        slot.have_minute = i > 1;
+        tg_audit_append(&b, &slot, tg_guard_wall(guard), "in-flight", &about, r->owner, why);
+        rc = tg_batch_run(&b, guard, NULL);
+        tg_batch_release(&b);
+    }
+}
+
+int tg_permit_report_in_flight(struct tg_guard *guard, const struct tg_permit_sighting *s, struct tg_permit **out, struct tg_error *e)
+{
+    struct tg_permit_request r = {.scopes = s->scopes, .actor = s->actor, .owner = s->owner, .host = s->host, .what = s->what};
+    struct tg_permit *p = NULL;
+
+    guard->cause[0] = '\0';
+    int rc = permit_new(guard, &r, &p, e);
+    if (rc)
+        return rc;
+    p->record.in_flight = true;
+    p->record.pid = s->pid;
+    p->record.since_ms = s->since_ms > 0 ? s->since_ms : p->record.since_ms;
+    p->record.n_passes = s->n_passes < TG_PASSES_MAX ? s->n_passes : TG_PASSES_MAX;
+    for (size_t i = 0; i < p->record.n_passes; i++)
+        memcpy(p->record.passes[i], s->passes[i], sizeof p->record.passes[i]);
+    rc = write_it(p, e);
+    if (rc) {
+        snprintf(guard->cause, sizeof guard->cause, "%s", p->guard.cause);
+        tg_permit_abandon(p);
+        return rc;
+    }
+    if (s->because)
+        tell_audit(guard, &p->record, s->because);
+    *out = p;
+    return 0;
 }
 
 void tg_permit_fence(const struct tg_permit *p, int64_t *out_generation, int64_t *out_txid)

@@ -23,6 +23,22 @@ struct tg_permit;
  */
 int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *request, struct tg_permit **out, struct tg_guard_verdict *verdict,
                    struct tg_error *e);
+/*
+ * Reports that something acts already, found on its host without having asked: a permit that is written although locks may lie there, so
+ * that a lock which is being taken waits for it, as for any other. It is a statement of fact and no leave to act: the record says
+ * in_flight, the locks are not asked, and the audit has a line "in-flight" for because, the lock that made somebody look (NULL none).
+ * what, since_ms and pid are the run's; passes the hashes of tokens that it bears. TG_E_UNKNOWN and others: not written.
+ */
+struct tg_permit_sighting {
+    const struct tg_scopes *scopes; /* resolved */
+    const char *actor, *owner, *host, *what;
+    pid_t pid;
+    int64_t since_ms;
+    const char (*passes)[TG_SHA256_HEX];
+    size_t n_passes;
+    const struct tg_lock *because;
+};
+int tg_permit_report_in_flight(struct tg_guard *guard, const struct tg_permit_sighting *sighting, struct tg_permit **out, struct tg_error *e);
 /* The fencing token: generation and transaction id of the grant. */
 void tg_permit_fence(const struct tg_permit *permit, int64_t *out_generation, int64_t *out_txid);
 const char *tg_permit_id(const struct tg_permit *permit);

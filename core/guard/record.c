@@ -278,20 +278,47 @@ void tg_lock_clear(struct tg_lock *lock)
 
 char *tg_permit_encode(const struct tg_permit_record *p)
 {
-    return dump(json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o}", "format", TG_RECORD_FORMAT, "id", p->id, "actor", p->actor, "owner",
+    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o}", "format", TG_RECORD_FORMAT, "id", p->id, "actor", p->actor, "owner",
                           p->owner, "host", p->host, "what", p->what, "pid", (json_int_t) p->pid, "since", (json_int_t) p->since_ms,
-                          "scopes", encode_scopes(&p->scopes)));
+                          "scopes", encode_scopes(&p->scopes));
+    json_t *passes = p->n_passes ? json_array() : NULL;
+
+    for (size_t i = 0; i < p->n_passes; i++)
+        json_array_append_new(passes, json_string(p->passes[i]));
+    if (passes)
+        json_object_set_new(o, "passes", passes);
+    if (p->in_flight)
+        json_object_set_new(o, "in_flight", json_true());
+    return dump(o);
+}
+
+static int decode_passes(const json_t *passes, struct tg_permit_record *p, struct tg_error *e)
+{
+    size_t i;
+    json_t *item;
+
+    if (!json_is_array(passes) || json_array_size(passes) > TG_PASSES_MAX)
+        return bad(e, "the tokens that it passes by are not understood");
+    json_array_foreach(passes, i, item) {
+        const char *hash = json_string_value(item);
+        if (!hash || !hash[0] || !hash_is_proper(hash))
+            return bad(e, "a token that it passes by is not understood");
+        memcpy(p->passes[i], hash, strlen(hash) + 1);
+    }
+    p->n_passes = json_array_size(passes);
+    return 0;
 }
 
 static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error *e)
 {
     const char *id, *actor, *owner, *host, *what;
     json_int_t pid, since;
-    json_t *scopes;
-    int format, rc;
+    json_t *scopes, *passes = NULL;
+    int format, rc, in_flight = 0;
 
-    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o}", "format", &format, "id", &id, "actor", &actor,
-                       "owner", &owner, "host", &host, "what", &what, "pid", &pid, "since", &since, "scopes", &scopes) != 0)
+    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s?o,s?b}", "format", &format, "id", &id, "actor", &actor,
+                       "owner", &owner, "host", &host, "what", &what, "pid", &pid, "since", &since, "scopes", &scopes, "passes", &passes,
+                       "in_flight", &in_flight) != 0)
         return bad(e, "it is no permit's record");
     if (!request_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS)
         return bad(e, "a value in it is out of its range");
@@ -299,6 +326,9 @@ static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error 
     memcpy(p->actor, actor, strlen(actor) + 1);
     p->pid = (pid_t) pid;
     p->since_ms = since;
+    p->in_flight = in_flight;
+    if (passes && (rc = decode_passes(passes, p, e)) != 0)
+        return rc;
     if ((rc = take_text("owner", owner, p->owner, sizeof p->owner, e)) != 0 || (rc = take_text("host", host, p->host, sizeof p->host, e)) != 0 ||
         (rc = take_text("command", what, p->what, sizeof p->what, e)) != 0)
         return rc;

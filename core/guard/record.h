@@ -22,6 +22,7 @@
 #define TG_REASON_SIZE 513
 #define TG_ACTOR_SIZE 33
 #define TG_HOLD_MAX 16
+#define TG_PASSES_MAX 8       /* tokens that one actor bears */
 #define TG_TOKEN_SIZE 65     /* a token is 52 characters of base 32; what is stored is its hash */
 
 /* Letters and digits that are not taken for one another: no 0, O, 1, I. 32 of them: five bits each. */
@@ -66,6 +67,9 @@ struct tg_permit_record {
     pid_t pid;
     int64_t since_ms;
     struct tg_scopes scopes;
+    bool in_flight;                      /* a report that this acts, by who saw it; nobody was given leave by it */
+    char passes[TG_PASSES_MAX][TG_SHA256_HEX]; /* hashes of the tokens it bears: the locks of these do not wait for it */
+    size_t n_passes;
     uint64_t session;                    /* of the ephemeral's owner; not in the record */
     int64_t txid;
 };
@@ -99,6 +103,10 @@ bool tg_lock_is_live(const struct tg_lock *lock, int64_t wall_ms);
 bool tg_lock_is_overdue(const struct tg_lock *lock, int64_t wall_ms);
 /* Whether one of the tokens (separated by commas; NULL none) is the lock's. Takes the same time whatever they are. */
 bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens);
+/* The hashes of the tokens (separated by commas; NULL none); returns how many: those beyond TG_PASSES_MAX count for nothing. */
+size_t tg_tokens_hash(const char *tokens, char out[TG_PASSES_MAX][TG_SHA256_HEX]);
+/* Whether the permit's bearer passes the lock by a token. */
+bool tg_permit_passes(const struct tg_permit_record *permit, const struct tg_lock *lock);
 const char *tg_lock_state_name(enum tg_lock_state state);
 
 /* n random characters of TG_ID_ALPHABET and a NUL. TG_E_SYSTEM. */

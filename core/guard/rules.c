@@ -46,6 +46,27 @@ bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens)
     }
 }
 
+size_t tg_tokens_hash(const char *tokens, char out[TG_PASSES_MAX][TG_SHA256_HEX])
+{
+    size_t n = 0;
+
+    for (const char *p = tokens; p && n < TG_PASSES_MAX; p = *p ? p + 1 : NULL) {
+        size_t len = strcspn(p, ",");
+        if (len)
+            tg_sha256_hex(p, len, out[n++]);
+        p += len;
+    }
+    return n;
+}
+
+bool tg_permit_passes(const struct tg_permit_record *permit, const struct tg_lock *lock)
+{
+    for (size_t i = 0; lock->token_hash[0] && i < permit->n_passes; i++)
+        if (strcmp(permit->passes[i], lock->token_hash) == 0)
+            return true;
+    return false;
+}
+
 int tg_random_id(char *out, size_t n, struct tg_error *e)
 {
     unsigned char bytes[64];

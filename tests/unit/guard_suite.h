@@ -663,4 +663,65 @@ GTEST(a_record_that_is_not_understood_is_unknown) /* P2 */
     free(id);
 }
 
+/* --- what acts already, reported by who saw it --- */
+
+static int report(const char *scopes, const char *tokens, const struct tg_lock *because, struct tg_permit **out)
+{
+    struct tg_scopes list = scopes_of(scopes);
+    char passes[TG_PASSES_MAX][TG_SHA256_HEX];
+    struct tg_permit_sighting s = {.scopes = &list, .actor = "config-management", .owner = "agent@h", .host = "h", .what = "puppet agent",
+                                   .pid = 4711, .since_ms = 1000, .passes = (const char(*)[TG_SHA256_HEX]) passes,
+                                   .n_passes = tg_tokens_hash(tokens, passes), .because = because};
+    int rc = tg_permit_report_in_flight(&g, &s, out, NULL);
+
+    tg_scopes_release(&list);
+    return rc;
+}
+
+GTEST(a_report_of_what_acts_is_waited_for_although_a_lock_lies_there) /* P1 */
+{
+    char *id = lock_it("host:web1.example.com", "alice@ops1");
+    struct tg_lock first, second;
+    struct tg_permit *p = NULL;
+    struct tg_waits waits;
+
+    OK(tg_lock_find(&g, id, &first, e));
+    OK(report("host:web1.example.com", NULL, &first, &p));
+    cr_assert_eq(try_lock(&g, "host:web1.example.com", "bob@ops1", 0, &second, NULL), TG_E_HELD, "a second lock waits for it");
+    OK(tg_lock_conflicts(&g, &first, &waits, e));
+    cr_assert_eq(waits.n, 1);
+    cr_assert(waits.v[0].permit.in_flight);
+    cr_assert_eq(waits.v[0].permit.pid, 4711);
+    cr_assert_eq(waits.v[0].permit.since_ms, 1000);
+    cr_assert_str_eq(waits.v[0].permit.what, "puppet agent");
+    tg_waits_release(&waits);
+    cr_assert_eq(count_audit("in-flight"), 1);
+    tg_permit_release(p);
+    OK(tg_lock_conflicts(&g, &first, &waits, e));
+    cr_assert_eq(waits.n, 0);
+    tg_waits_release(&waits);
+    cr_assert_eq(ask("host:web1.example.com", "config-management"), TG_ANSWER_HELD, "a report gives no leave");
+    tg_lock_clear(&first);
+    free(id);
+}
+
+GTEST(who_bears_a_locks_token_is_not_waited_for_by_it) /* P1: a lock's own work passes, and no other's */
+{
+    struct tg_scopes list = scopes_of("host:web1.example.com");
+    struct tg_lock_request r = {.scopes = &list, .owner = "alice@ops1", .reason = "r", .for_ms = 3600000, .token = "SECRET"};
+    struct tg_lock l, other;
+    struct tg_permit *p = NULL;
+    struct tg_waits waits;
+
+    OK(report("host:web1.example.com", "OTHER,SECRET", NULL, &p));
+    OK(tg_lock_take(&g, &r, 0, NULL, NULL, &l, e));
+    OK(tg_lock_conflicts(&g, &l, &waits, e));
+    cr_assert_eq(waits.n, 0);
+    tg_waits_release(&waits);
+    cr_assert_eq(try_lock(&g, "host:web1.example.com", "bob@ops1", 0, &other, NULL), TG_E_HELD);
+    tg_permit_release(p);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+}
+
 #endif
