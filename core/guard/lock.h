@@ -1,6 +1,6 @@
 /*
  * Locks: taking, keeping, releasing and listing them. Recipes over the store; every one is blocking (it pumps the loop) and for top
- * level only. See DESIGN §4 and model/handshake.pml: a lock is written first, then the permits are read *on the same session*.
+ * level only. See DESIGN §4 and tests/model/handshake.pml: a lock is written first, then the permits are read *on the same session*.
  *
  * Every recipe proves the store first (P2): TG_E_UNKNOWN when something does not add up, with tg_guard.cause saying in a word what.
  */

@@ -1,4 +1,4 @@
-/* Quiesce: who is in flight when a lock is placed, and waiting for them. See lock.h and model/handshake.pml. */
+/* Quiesce: who is in flight when a lock is placed, and waiting for them. See lock.h and tests/model/handshake.pml. */
 #include "guard/tree.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Permits: see permit.h and model/handshake.pml. */
+/* Permits: see permit.h and tests/model/handshake.pml. */
 #include "guard/permit.h"
 #include "guard/tree.h"
 

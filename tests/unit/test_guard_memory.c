@@ -150,7 +150,7 @@ GTEST(no_part_of_the_tree_can_be_missing_unnoticed) /* P2: what a half-made copy
 static struct tg_store *second;
 static int second_rc;
 
-GTEST(permit_and_lock_never_both_succeed) /* model/handshake.pml, one interleaving after another */
+GTEST(permit_and_lock_never_both_succeed) /* tests/model/handshake.pml, one interleaving after another */
 {
     struct tg_guard other = {.store = second = open_another(), .timeout_ms = 20000};
 

@@ -1,6 +1,6 @@
 /*
  * P1 where it can break: actors and lockers as processes, at full speed on one scope of one embedded store, each looking over the
- * others' shoulders. What model/handshake.pml proves of the protocol, this holds the code to: with the permit written after the look, or without
+ * others' shoulders. What tests/model/handshake.pml proves of the protocol, this holds the code to: with the permit written after the look, or without
  * the wait of the lock, it fails within a few rounds.
  */
 #define _GNU_SOURCE
