@@ -1,6 +1,8 @@
 /* The audit: one node a deed, written in the deed's own transaction. See tree.h for its place, lock.h for reading it. */
 #include "guard/tree.h"
 
+#include "base/seal.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,7 @@ void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64
     json_t *o = json_pack("{s:i,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o}", "format", TG_RECORD_FORMAT, "at", (json_int_t) at_ms, "verb", verb,
                           "lock", lock->id, "owner", who, "of", lock->owner, "reason", why, "ticket", lock->ticket, "until",
                           (json_int_t) lock->until_ms, "scopes", scopes);
-    char *data = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    char *data = tg_seal(o);
 
     b->failed = b->failed || tg_random_id(dice, 8, NULL) != 0;
     snprintf(path, sizeof path, "%s/%05d-%s-%s-%s", slot->minute, (int) (at_ms % 60000), lock->id, verb, dice);
@@ -39,7 +41,6 @@ void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64
         tg_batch_create(b, slot->minute, "", TG_CREATE_PERSISTENT);
     tg_batch_create(b, path, data, TG_CREATE_PERSISTENT);
     free(data);
-    json_decref(o);
 }
 
 /* --- reading --- */
@@ -59,7 +60,7 @@ static int decode(const char *text, size_t len, struct tg_audit_entry *out)
     json_t *o = len ? json_loadb(text, len, 0, NULL) : NULL, *item;
     struct tg_audit_entry a = {.txid = 0};
     size_t i;
-    int rc = !o || json_integer_value(json_object_get(o, "format")) != TG_RECORD_FORMAT ? TG_E_DATA : 0;
+    int rc = !o || tg_seal_check(text, len) == TG_SEAL_BROKEN || json_integer_value(json_object_get(o, "format")) != TG_RECORD_FORMAT ? TG_E_DATA : 0;
 
     a.at_ms = json_integer_value(json_object_get(o, "at"));
     a.until_ms = json_integer_value(json_object_get(o, "until"));

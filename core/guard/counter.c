@@ -1,6 +1,8 @@
 /* The record that a parent keeps of its children: see record.h. */
 #include "guard/record.h"
 
+#include "base/seal.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +19,7 @@ char *tg_counter_encode(const struct tg_counter *c)
             json_array_append_new(names, json_string(c->names[i]));
         json_object_set_new(o, "names", names);
     }
-    char *text = json_dumps(o, JSON_COMPACT);
-    json_decref(o);
-    return text;
+    return tg_seal(o);
 }
 
 static int decode_names(const json_t *names, struct tg_counter *c, struct tg_error *e)
@@ -46,15 +46,16 @@ static int decode_names(const json_t *names, struct tg_counter *c, struct tg_err
 
 int tg_counter_decode(const char *text, size_t len, struct tg_counter *out, struct tg_error *e)
 {
-    json_t *o = len ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL, *names = NULL;
+    json_t *o = NULL, *names = NULL;
     json_int_t epoch = -1, count = -1;
-    int format = 0, rc = 0;
+    int format = 0, rc = tg_record_load(text, len, &o, e);
+    const char *sum;
     struct tg_counter c = {.epoch = 0};
 
-    if (!o || json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:I,s:I,s?o}", "format", &format, "epoch", &epoch, "count", &count, "names", &names) != 0)
+    if (rc)
+        return rc;
+    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:I,s:I,s?o,s:s}", "format", &format, "epoch", &epoch, "count", &count, "names", &names, "sum", &sum) != 0)
         rc = tg_fail(e, TG_E_DATA, "it is no counter");
-    else if (format != TG_RECORD_FORMAT)
-        rc = tg_fail(e, TG_E_DATA, "its format is %d, this tagout knows %d", format, TG_RECORD_FORMAT);
     else if (epoch < 0 || count < 0 || count > NAMES_MAX)
         rc = tg_fail(e, TG_E_DATA, "it counts %lld children", (long long) count);
     c.epoch = epoch;

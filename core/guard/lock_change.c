@@ -73,7 +73,7 @@ static int find_scopes(struct tg_guard *guard, const char *typed, struct tg_lock
         return tg_error_hint(e, "%s", why.hint), rc;
     }
     if (tg_lock_decode(node.data, node.len, out, &why) != 0)
-        rc = tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+        rc = tg_tree_bad(guard, path, &why, e);
     else if (strcmp(out->id, id) != 0) {
         tg_lock_clear(out);
         rc = tg_unknown(guard, e, "bad-record", "%s is another lock's record", path + 1);
@@ -90,6 +90,7 @@ struct work {
     int64_t *versions;               /* of the counters */
     int64_t *record_versions;
     int64_t cluster_version;
+    bool rows_differ;                /* read while somebody changed them, or for good */
     struct tg_audit_slot audit;
 };
 
@@ -127,31 +128,65 @@ static int prove_gone(struct work *w, const char *what, struct tg_error *e)
     return gone ? no_such_lock(w->lock.id, e) : tg_unknown(w->guard, e, "missing-node", "%s is not there: this copy is not whole", what + 1);
 }
 
+/* What never changes of a lock from its birth on, as the entry in the index has it. */
+static bool same_birth(const struct tg_lock *entry, const struct tg_lock *row)
+{
+    struct tg_lock a = *entry, b = *row;
+
+    a.state = b.state = TG_LOCK_TAKING;
+    a.until_ms = b.until_ms = 0;
+    char *one = tg_lock_encode(&a), *two = tg_lock_encode(&b);
+    bool same = one && two && strcmp(one, two) == 0;
+    free(one);
+    free(two);
+    return same;
+}
+
+/* The row below one of its scopes. The first is the lock as it is; every other one must be the same text. */
+static int take_row(struct work *w, const struct tg_read_item *item, size_t i, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock row;
+
+    if (tg_lock_decode(item->node.data, item->node.len, &row, &why) != 0)
+        return tg_tree_bad(w->guard, item->path, &why, e);
+    row.txid = item->node.stat.created_txid;
+    row.version = w->record_versions[i] = item->node.stat.version;
+    row.generation = w->lock.generation;
+    bool same = i ? row.sum == out->sum : same_birth(&w->lock, &row);
+    if (i == 0 && same)
+        *out = row;
+    else
+        tg_lock_clear(&row);
+    if (same)
+        return 0;
+    if (i == 0)
+        return tg_unknown(w->guard, e, "rows-differ", "%s is not what the same lock is in the index", item->path + 1);
+    w->rows_differ = true;
+    return tg_fail(e, TG_E_VERSION, "%s and the same lock below another of its scopes differ", item->path + 1);
+}
+
 static int take_records(struct work *w, const struct tg_read_item *items, struct tg_error *e)
 {
-    struct tg_lock found;
-    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock found = {.id = ""};
     size_t n = w->lock.scopes.n;
     int rc = 0;
 
     for (size_t i = 0; !rc && i < n; i++) {
         if (items[2 * i].code || items[2 * i + 1].code)
-            return prove_gone(w, items[2 * i + (items[2 * i].code ? 0 : 1)].path, e);
-        rc = tg_tree_prove(w->guard, items[2 * i].path, &items[2 * i].node, &w->counters[i], e);
+            rc = prove_gone(w, items[2 * i + (items[2 * i].code ? 0 : 1)].path, e);
+        else
+            rc = tg_tree_prove(w->guard, items[2 * i].path, &items[2 * i].node, &w->counters[i], e);
         w->versions[i] = items[2 * i].node.stat.version;
-        w->record_versions[i] = items[2 * i + 1].node.stat.version;
+        if (!rc && !tg_counter_has(&w->counters[i], w->lock.id))
+            rc = tg_unknown(w->guard, e, "bad-record", "%s does not name %s, which lies there", items[2 * i].path + 1, w->lock.id);
+        if (!rc)
+            rc = take_row(w, &items[2 * i + 1], i, &found, e);
     }
-    if (rc)
-        return rc;
-    if (tg_lock_decode(items[1].node.data, items[1].node.len, &found, &why) != 0)
-        return tg_unknown(w->guard, e, "bad-record", "%s can't be read: %s", items[1].path + 1, why.message);
-    if (found.scopes.n != n || strcmp(found.id, w->lock.id) != 0) {
+    if (rc) {
         tg_lock_clear(&found);
-        return tg_unknown(w->guard, e, "bad-record", "%s and its entry in the index differ", items[1].path + 1);
+        return rc;
     }
-    found.generation = w->lock.generation;
-    found.txid = items[1].node.stat.created_txid;
-    found.version = items[1].node.stat.version;
     found.cluster_version = w->cluster_version;
     tg_lock_clear(&w->lock);
     w->lock = found;
@@ -232,6 +267,7 @@ struct change {
     const char *verb;  /* of the audit; NULL: none, and no counter moves */
     const char *who, *why;
     bool force;
+    bool rows_differ;  /* out */
     int64_t now_ms, for_ms;
 };
 
@@ -245,6 +281,7 @@ static int change_once(struct tg_guard *guard, const char *id, struct change *c,
     struct work w;
     int rc = work_read(guard, id, &w, e);
 
+    c->rows_differ = w.rows_differ;
     c->now_ms = tg_guard_wall(guard);
     if (!rc)
         rc = c->apply(&w.lock, c, lost, e);
@@ -276,6 +313,8 @@ static int change(struct tg_guard *guard, const char *id, struct change *c, stru
         if (rc == TG_E_TIMEOUT)
             break;
     }
+    if (rc == TG_E_VERSION && c->rows_differ) /* again and again: it is not on its way */
+        return tg_unknown(guard, e, "rows-differ", "%s", why.message);
     if (rc) {
         tg_fail(e, rc == TG_E_EXISTS ? TG_E_VERSION : rc, "%s", why.message);
         tg_error_hint(e, "%s", why.hint);
@@ -402,10 +441,19 @@ int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, in
 
 int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e)
 {
+    struct tg_error why = TG_ERROR_INIT;
     struct work w;
+    int rc;
 
     tg_tree_begin(guard);
-    int rc = work_read(guard, id, &w, e);
+    for (int i = 0; (rc = work_read(guard, id, &w, &why)) == TG_E_VERSION && i < TRIES; i++) { /* read while it was changed */
+        work_free(&w);
+        tg_error_clear(&why);
+    }
+    if (rc == TG_E_VERSION && w.rows_differ)
+        rc = tg_unknown(guard, e, "rows-differ", "%s", why.message);
+    else if (rc && e && !e->code)
+        *e = why;
     if (!rc && w.lock.state == TG_LOCK_RELEASED)
         rc = no_such_lock(id, e);
     if (!rc) {

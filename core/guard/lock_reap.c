@@ -45,6 +45,8 @@ static int reap_read(struct reap *r, struct tg_read_item items[5], struct tg_aud
         rc = tg_tree_prove(r->guard, r->path, &items[0].node, &r->counter, NULL);
     if (!rc)
         rc = tg_tree_prove(r->guard, r->parent, &items[1].node, &r->parent_counter, NULL);
+    if (!rc && !r->counter.names)
+        rc = TG_E_DATA; /* whoever asks the guard is told */
     tg_read_items_release(items, 5);
     return rc;
 }

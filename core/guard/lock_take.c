@@ -82,8 +82,12 @@ static int take_slot(struct tg_guard *guard, struct slot *s, const struct tg_rea
 {
     s->exists = item->code == 0;
     s->version = item->node.stat.version;
-    if (s->exists)
-        return tg_tree_prove(guard, s->path, &item->node, &s->counter, e);
+    if (s->exists) {
+        int rc = tg_tree_prove(guard, s->path, &item->node, &s->counter, e);
+        if (!rc && s->named && !s->counter.names)
+            rc = tg_unknown(guard, e, "bad-record", "%s does not name what it counts", s->path + 1);
+        return rc;
+    }
     if (s->parent < 0)
         return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", s->path + 1);
     s->counter = (struct tg_counter) {.names = s->named ? calloc(2, sizeof(char *)) : NULL};
@@ -226,8 +230,11 @@ static int look_for_own(struct tg_guard *guard, struct tg_lock *lock, struct tg_
     int rc = tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, e);
     if (rc)
         return rc;
-    rc = tg_lock_decode(node.data, node.len, &found, e);
-    if (!rc) {
+    struct tg_error why = TG_ERROR_INIT;
+    rc = tg_lock_decode(node.data, node.len, &found, &why);
+    if (rc)
+        rc = tg_tree_bad(guard, path, &why, e);
+    else {
         rc = strcmp(found.request, lock->request) == 0 ? 0 : tg_fail(e, TG_E_EXISTS, "the id %s is another lock's", lock->id);
         lock->txid = node.stat.created_txid;
         lock->version = node.stat.version;

@@ -129,7 +129,7 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const
     size_t scope = 0;
 
     if (tg_permit_decode(node->data, node->len, &p, &why) != 0)
-        return tg_unknown(guard, e, "bad-record", "%s can't be read: %s", path + 1, why.message);
+        return tg_tree_bad(guard, path, &why, e);
     p.session = node->stat.owner;
     p.txid = node->stat.created_txid;
     bool conflict = tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) && tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;

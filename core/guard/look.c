@@ -29,7 +29,10 @@ struct tg_look {
     size_t n_wants, cap_wants, next;
     struct tg_read_item *items;
     struct tg_lock *locks;
+    size_t *rows;               /* per lock: below how many of its scopes it was met */
+    size_t *by_id, n_by_id;     /* open hash of their ids: index + 1, 0 free; a power of two, at most half full */
     size_t n_locks, cap_locks;
+    const char *doubt;          /* what it is called when it stays overtaken, however often it is looked at; NULL: a record is gone */
     struct tg_counter hosts, services; /* names of buckets */
     int64_t generation;
 };
@@ -142,6 +145,8 @@ void tg_look_free(struct tg_look *l)
     free(l->wants);
     free(l->items);
     free(l->locks);
+    free(l->rows);
+    free(l->by_id);
     free(l);
 }
 
@@ -212,11 +217,13 @@ static int take_index(struct tg_look *l, const struct want *w, struct tg_counter
 {
     int rc = 0;
 
-    for (int64_t i = 0; !rc && walk && i < c->count; i++) {
+    for (int64_t i = 0; !rc && i < c->count; i++) {
         char path[TG_NODE_PATH_SIZE];
+        if (strlen(c->names[i]) != 2 || strspn(c->names[i], "0123456789abcdef") != 2)
+            return tg_unknown(l->guard, e, "bad-record", "%s names \"%.60s\", which is no bucket", w->path + 1, c->names[i]);
         snprintf(path, sizeof path, "%s/%s", w->path, c->names[i]);
-        rc = want(l, K_BUCKET, path, true, w->scope_kind, e);
-        if (!rc)
+        rc = walk ? want(l, K_BUCKET, path, true, w->scope_kind, e) : 0;
+        if (!rc && walk)
             rc = want(l, K_BUCKET_NAMES, path, true, w->scope_kind, e);
     }
     return rc;
@@ -245,6 +252,8 @@ static int take_scope(struct tg_look *l, const struct want *w, const struct tg_c
         return tg_unknown(l->guard, e, "bad-record", "%s names no locks", w->path + 1);
     for (int64_t i = 0; !rc && i < c->count; i++) {
         char path[TG_NODE_PATH_SIZE];
+        if (!tg_lock_id_is_proper(c->names[i]))
+            return tg_unknown(l->guard, e, "bad-record", "%s names \"%.60s\", which is no lock's id", w->path + 1, c->names[i]);
         snprintf(path, sizeof path, "%s/%s", w->path, c->names[i]);
         rc = want(l, K_RECORD, path, true, w->scope_kind, e);
     }
@@ -264,13 +273,85 @@ static bool lies_there(const struct tg_lock *lock, const char *path)
     return false;
 }
 
+/*
+ * The same lock below another of its scopes: one transaction writes all of its rows, so they are one text, unless they were read while
+ * somebody changed them. Versions and transaction ids tell nothing here: a move to another ensemble writes each row by itself.
+ */
+static int compare_rows(struct tg_look *l, const struct want *w, size_t at, const struct tg_lock *row, struct tg_error *e)
+{
+    const struct tg_lock *met = &l->locks[at];
+
+    l->rows[at]++;
+    if (met->sum == row->sum)
+        return 0;
+    l->doubt = "rows-differ";
+    return tg_fail(e, TG_E_VERSION, "%s and the same lock below another of its scopes differ", w->path + 1);
+}
+
+/* Where the id is in by_id, or where it would go. */
+static size_t slot_of(const struct tg_look *l, const char *id)
+{
+    uint32_t hash = 2166136261u;
+
+    for (const char *p = id; *p; p++)
+        hash = (hash ^ (unsigned char) *p) * 16777619u;
+    size_t at = hash & (l->n_by_id - 1);
+    while (l->by_id[at] && strcmp(l->locks[l->by_id[at] - 1].id, id) != 0)
+        at = (at + 1) & (l->n_by_id - 1);
+    return at;
+}
+
+static int make_room(struct tg_look *l, struct tg_error *e)
+{
+    if (2 * (l->n_locks + 1) <= l->n_by_id)
+        return 0;
+    free(l->by_id);
+    l->n_by_id = l->n_by_id ? 2 * l->n_by_id : 64;
+    if (!(l->by_id = calloc(l->n_by_id, sizeof *l->by_id)))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < l->n_locks; i++)
+        l->by_id[slot_of(l, l->locks[i].id)] = i + 1;
+    return 0;
+}
+
+static int keep_lock(struct tg_look *l, const struct tg_lock *lock, struct tg_error *e)
+{
+    if (l->n_locks == l->cap_locks) {
+        size_t cap = l->cap_locks ? 2 * l->cap_locks : 8;
+        struct tg_lock *locks = realloc(l->locks, cap * sizeof *locks);
+        if (locks)
+            l->locks = locks;
+        size_t *rows = locks ? realloc(l->rows, cap * sizeof *rows) : NULL;
+        if (rows)
+            l->rows = rows;
+        if (!rows)
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        l->cap_locks = cap;
+    }
+    l->rows[l->n_locks] = 1;
+    l->locks[l->n_locks++] = *lock;
+    l->by_id[slot_of(l, lock->id)] = l->n_locks;
+    return 0;
+}
+
+/* All was read: so a lock that is not released must have been met below each of its scopes. */
+static int prove_rows(struct tg_look *l, struct tg_error *e)
+{
+    for (size_t i = 0; l->all && i < l->n_locks; i++)
+        if (l->locks[i].state != TG_LOCK_RELEASED && !l->locks[i].release_at_expiry && l->rows[i] != l->locks[i].scopes.n) {
+            l->doubt = "missing-node";
+            return tg_fail(e, TG_E_VERSION, "%s covers %zu scopes and lies below %zu", l->locks[i].id, l->locks[i].scopes.n, l->rows[i]);
+        }
+    return 0;
+}
+
 static int take_record(struct tg_look *l, const struct want *w, const struct tg_node *node, struct tg_error *e)
 {
     struct tg_lock lock;
     struct tg_error why = TG_ERROR_INIT;
 
     if (tg_lock_decode(node->data, node->len, &lock, &why) != 0)
-        return tg_unknown(l->guard, e, "bad-record", "%s can't be read: %s", w->path + 1, why.message);
+        return tg_tree_bad(l->guard, w->path, &why, e);
     lock.txid = node->stat.created_txid;
     lock.version = node->stat.version;
     lock.generation = l->generation;
@@ -278,23 +359,15 @@ static int take_record(struct tg_look *l, const struct want *w, const struct tg_
         tg_lock_clear(&lock);
         return tg_unknown(l->guard, e, "bad-record", "%s is another lock's record", w->path + 1);
     }
-    for (size_t i = 0; i < l->n_locks; i++)
-        if (strcmp(l->locks[i].id, lock.id) == 0) { /* the same below another of its scopes */
-            tg_lock_clear(&lock);
-            return 0;
-        }
-    if (l->n_locks == l->cap_locks) {
-        size_t cap = l->cap_locks ? 2 * l->cap_locks : 8;
-        struct tg_lock *locks = realloc(l->locks, cap * sizeof *locks);
-        if (!locks) {
-            tg_lock_clear(&lock);
-            return tg_fail(e, TG_E_MEMORY, "out of memory");
-        }
-        l->locks = locks;
-        l->cap_locks = cap;
-    }
-    l->locks[l->n_locks++] = lock;
-    return 0;
+    int rc = make_room(l, e);
+    size_t met = rc ? 0 : l->by_id[slot_of(l, lock.id)];
+    if (met)
+        rc = compare_rows(l, w, met - 1, &lock, e);
+    else if (!rc)
+        rc = keep_lock(l, &lock, e);
+    if (rc || met)
+        tg_lock_clear(&lock);
+    return rc;
 }
 
 static int take_counter(struct tg_look *l, const struct want *w, const struct tg_node *node, struct tg_error *e)
@@ -384,7 +457,7 @@ static int run_once(struct tg_look *l, int64_t deadline, struct tg_error *e)
             tg_read_items_release(items, n);
         }
     }
-    return rc;
+    return rc ? rc : prove_rows(l, e);
 }
 
 int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all, int64_t deadline, struct tg_look **out, struct tg_error *e)
@@ -407,9 +480,10 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
         *out = l;
         return 0;
     }
+    const char *doubt = l ? l->doubt : NULL;
     tg_look_free(l);
     if (rc == TG_E_VERSION) /* again and again: it is not on its way, it is missing */
-        rc = tg_unknown(guard, e, "fewer-locks-than-recorded", "%s: this copy is not whole", why.message);
+        rc = tg_unknown(guard, e, doubt ? doubt : "fewer-locks-than-recorded", "%s: this copy is not whole", why.message);
     else
         rc = tg_fail(e, rc, "%s", why.message);
     tg_error_hint(e, "%s", why.hint);

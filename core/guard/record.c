@@ -1,6 +1,8 @@
 /* Reading and writing the guard's records: see record.h. */
 #include "guard/record.h"
 
+#include "base/seal.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,31 +15,31 @@ static int bad(struct tg_error *e, const char *what)
     return tg_fail(e, TG_E_DATA, "%s", what);
 }
 
-static char *dump(json_t *o)
-{
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-
-    json_decref(o);
-    return text;
-}
-
-/* The object in text if it has the right format number; NULL and an error otherwise. */
-static json_t *load(const char *text, size_t len, struct tg_error *e)
+int tg_record_load(const char *text, size_t len, json_t **out, struct tg_error *e)
 {
     json_error_t why;
-    json_t *o = len ? json_loadb(text, len, DECODE_FLAGS, &why) : NULL;
+    enum tg_sealed seal = tg_seal_check(text, len);
+    json_t *o = len && seal != TG_SEAL_BROKEN ? json_loadb(text, len, DECODE_FLAGS, &why) : NULL;
     json_t *format = json_object_get(o, "format");
+    int rc = 0;
 
-    if (!o)
-        tg_fail(e, TG_E_DATA, "it is no JSON: %.100s", len ? why.text : "it is empty");
+    if (seal == TG_SEAL_BROKEN)
+        rc = bad(e, "its checksum is wrong: it was damaged, or changed by hand");
+    else if (!o)
+        rc = tg_fail(e, TG_E_DATA, "it is no JSON: %.100s", len ? why.text : "it is empty");
     else if (!json_is_integer(format))
-        bad(e, "it has no format number");
-    else if (json_integer_value(format) != TG_RECORD_FORMAT)
-        tg_fail(e, TG_E_DATA, "its format is %lld, this tagout knows %d", (long long) json_integer_value(format), TG_RECORD_FORMAT);
+        rc = bad(e, "it has no format number");
+    else if (json_integer_value(format) > TG_RECORD_FORMAT)
+        rc = tg_fail(e, TG_E_UNKNOWN, "its format is %lld, this tagout knows %d", (long long) json_integer_value(format), TG_RECORD_FORMAT);
+    else if (json_integer_value(format) < TG_RECORD_FORMAT)
+        rc = tg_fail(e, TG_E_DATA, "its format is %lld, which there never was", (long long) json_integer_value(format));
+    else if (seal == TG_SEAL_NONE)
+        rc = bad(e, "it has no checksum");
+    if (rc)
+        json_decref(o);
     else
-        return o;
-    json_decref(o);
-    return NULL;
+        *out = o;
+    return rc;
 }
 
 static bool printable(const char *s)
@@ -167,7 +169,7 @@ char *tg_lock_encode(const struct tg_lock *l)
                           hold, "scopes", encode_scopes(&l->scopes), "token", l->token_hash);
     if (l->state == TG_LOCK_RELEASED)
         json_object_set_new(o, "released", json_pack("{s:s,s:s,s:I}", "by", l->released_by, "why", l->released_why, "at", (json_int_t) l->released_ms));
-    return dump(o);
+    return tg_seal(o);
 }
 
 static int decode_hold(const json_t *hold, struct tg_lock *l, struct tg_error *e)
@@ -209,7 +211,7 @@ static int decode_state(const char *state, json_t *released, struct tg_lock *l, 
     return rc ? rc : take_text("reason", why, l->released_why, sizeof l->released_why, e);
 }
 
-static bool id_is_proper(const char *id)
+bool tg_lock_id_is_proper(const char *id)
 {
     size_t len = strlen(id);
 
@@ -230,18 +232,18 @@ static bool hash_is_proper(const char *hash)
 
 static int decode_lock(json_t *o, struct tg_lock *l, struct tg_error *e)
 {
-    const char *id, *request, *state, *owner, *reason, *ticket, *token;
+    const char *id, *request, *state, *owner, *reason, *ticket, *token, *sum;
     json_int_t since, until;
     json_t *hold, *scopes, *released = NULL;
     int format, at_expiry, rc;
     json_error_t why;
 
-    if (json_unpack_ex(o, &why, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:o,s:o,s:s,s?o}", "format", &format, "id", &id,
+    if (json_unpack_ex(o, &why, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:o,s:o,s:s,s?o,s:s}", "format", &format, "id", &id,
                        "request", &request, "state", &state, "owner", &owner, "reason", &reason, "ticket", &ticket, "since", &since,
                        "until", &until, "release_at_expiry", &at_expiry, "hold", &hold, "scopes", &scopes, "token", &token, "released",
-                       &released) != 0)
+                       &released, "sum", &sum) != 0)
         return tg_fail(e, TG_E_DATA, "it is no lock's record: %.100s", why.text);
-    if (!id_is_proper(id) || !request_is_proper(request) || !hash_is_proper(token) || since < 0 || until < 0 || since > TIME_MAX_MS || until > TIME_MAX_MS)
+    if (!tg_lock_id_is_proper(id) || !request_is_proper(request) || !hash_is_proper(token) || since < 0 || until < 0 || since > TIME_MAX_MS || until > TIME_MAX_MS)
         return bad(e, "a value in it is out of its range");
     memcpy(l->id, id, strlen(id) + 1);
     memcpy(l->request, request, strlen(request) + 1);
@@ -257,12 +259,22 @@ static int decode_lock(json_t *o, struct tg_lock *l, struct tg_error *e)
     return decode_scopes(scopes, &l->scopes, e);
 }
 
+/* What its checksum says, to tell whether two rows of one lock are the same. */
+static uint64_t sum_of(const char *text, size_t len)
+{
+    return len > 18 ? strtoull(text + len - 18, NULL, 16) : 0;
+}
+
 int tg_lock_decode(const char *text, size_t len, struct tg_lock *out, struct tg_error *e)
 {
-    json_t *o = load(text, len, e);
+    json_t *o = NULL;
     struct tg_lock l = {.txid = 0};
-    int rc = o ? decode_lock(o, &l, e) : TG_E_DATA;
+    int rc = tg_record_load(text, len, &o, e);
 
+    if (!rc)
+        rc = decode_lock(o, &l, e);
+    if (!rc)
+        l.sum = sum_of(text, len);
     json_decref(o);
     if (!rc)
         *out = l;
@@ -289,7 +301,7 @@ char *tg_permit_encode(const struct tg_permit_record *p)
         json_object_set_new(o, "passes", passes);
     if (p->in_flight)
         json_object_set_new(o, "in_flight", json_true());
-    return dump(o);
+    return tg_seal(o);
 }
 
 static int decode_passes(const json_t *passes, struct tg_permit_record *p, struct tg_error *e)
@@ -311,14 +323,14 @@ static int decode_passes(const json_t *passes, struct tg_permit_record *p, struc
 
 static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error *e)
 {
-    const char *id, *actor, *owner, *host, *what;
+    const char *id, *actor, *owner, *host, *what, *sum;
     json_int_t pid, since;
     json_t *scopes, *passes = NULL;
     int format, rc, in_flight = 0;
 
-    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s?o,s?b}", "format", &format, "id", &id, "actor", &actor,
+    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s?o,s?b,s:s}", "format", &format, "id", &id, "actor", &actor,
                        "owner", &owner, "host", &host, "what", &what, "pid", &pid, "since", &since, "scopes", &scopes, "passes", &passes,
-                       "in_flight", &in_flight) != 0)
+                       "in_flight", &in_flight, "sum", &sum) != 0)
         return bad(e, "it is no permit's record");
     if (!request_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS)
         return bad(e, "a value in it is out of its range");
@@ -337,10 +349,12 @@ static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error 
 
 int tg_permit_decode(const char *text, size_t len, struct tg_permit_record *out, struct tg_error *e)
 {
-    json_t *o = load(text, len, e);
+    json_t *o = NULL;
     struct tg_permit_record p = {.txid = 0};
-    int rc = o ? decode_permit(o, &p, e) : TG_E_DATA;
+    int rc = tg_record_load(text, len, &o, e);
 
+    if (!rc)
+        rc = decode_permit(o, &p, e);
     json_decref(o);
     if (!rc)
         *out = p;

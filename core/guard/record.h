@@ -1,6 +1,7 @@
 /*
  * Records of the guard as they lie in the store: JSON of a few KB, with a format number. A reader refuses what it does not know
- * (another format, an unknown key, a value out of its range) rather than guess: its caller answers UNKNOWN.
+ * (another format, an unknown key, a value out of its range, a wrong checksum) rather than guess: its caller answers UNKNOWN. Decoders
+ * give TG_E_DATA for what is damaged, and TG_E_UNKNOWN for the format of a newer tagout.
  */
 #ifndef TG_GUARD_RECORD_H
 #define TG_GUARD_RECORD_H
@@ -9,6 +10,7 @@
 #include "guard/scope.h"
 
 #include <tagout/error.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -55,6 +57,7 @@ struct tg_lock {
     int64_t generation, txid;            /* the fencing token; txid 0 before it is written */
     int64_t version;
     int64_t cluster_version;             /* of /cluster when it was placed or changed: it changes when the tree is moved */
+    uint64_t sum;                        /* of the record's text: two rows of one lock have one */
 };
 
 /* A permit: what an actor does now. */
@@ -83,7 +86,10 @@ struct tg_counter {
 
 /* JSON, to be freed with free(). NULL: memory. */
 char *tg_lock_encode(const struct tg_lock *lock);
-/* TG_E_DATA says what is wrong with it; nothing of *out is then to be released. */
+bool tg_lock_id_is_proper(const char *id);
+/* What every decoder begins with: the object in text, when it is whole (base/seal.h) and of our format. *out is the caller's reference. */
+int tg_record_load(const char *text, size_t len, json_t **out, struct tg_error *e);
+/* The error says what is wrong with it; nothing of *out is then to be released. */
 int tg_lock_decode(const char *text, size_t len, struct tg_lock *out, struct tg_error *e);
 void tg_lock_clear(struct tg_lock *lock);
 char *tg_permit_encode(const struct tg_permit_record *permit);

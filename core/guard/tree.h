@@ -52,6 +52,8 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
 #define TG_TREE_LATER 3
+/* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
+int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /* Fails with TG_E_UNKNOWN, cause "store-older", for one of the later folders that is not there. path: "/approvals". */
 int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e);
 

@@ -2,6 +2,7 @@
 #include "store/cluster.h"
 
 #include "base/log.h"
+#include "base/seal.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -27,9 +28,7 @@ char *tg_cluster_encode(const struct tg_cluster *c)
         json_object_set_new(o, "from", json_pack("{s:I,s:I}", "generation", (json_int_t) c->from_generation, "txid", (json_int_t) c->from_txid));
     if (o && c->moved_to[0])
         json_object_set_new(o, "moved", json_pack("{s:s,s:I}", "to", c->moved_to, "generation", (json_int_t) c->moved_generation));
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    json_decref(o);
-    return text;
+    return tg_seal(o);
 }
 
 static int unknown(char *cause, struct tg_error *e, const char *word, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -106,7 +105,9 @@ int tg_cluster_decode(const char *data, size_t len, struct tg_cluster *out, char
     json_t *o = len ? json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     int rc;
 
-    if (json_is_object(o))
+    if (tg_seal_check(data, len) == TG_SEAL_BROKEN) /* those of before had none */
+        rc = unknown(cause, e, "bad-record", "%s can't be read: its checksum is wrong", TG_CLUSTER_PATH);
+    else if (json_is_object(o))
         rc = take_record(o, out, cause, e);
     else
         rc = unknown(cause, e, "bad-record", "%s can't be read: it is no JSON object", TG_CLUSTER_PATH);

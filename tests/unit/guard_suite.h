@@ -647,21 +647,7 @@ GTEST(an_id_is_taken_in_lower_case)
     free(id);
 }
 
-GTEST(a_record_that_is_not_understood_is_unknown) /* P2 */
-{
-    static const char *const bad[] = {"", "{}", "x", "{\"format\":2}", "{\"format\":1,\"id\":\"x\"}", "[1,2", "\x01"};
-    char *id = lock_it("fleet", "alice@ops1"), path[64];
-
-    snprintf(path, sizeof path, "/locks/fleet/%s", id);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        OK(tg_store_write(g.store, path, bad[i], strlen(bad[i]), TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
-        struct tg_guard_verdict v = ask_of(&g, "host:a", "x");
-        cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN, "%zu", i);
-        cr_assert_str_eq(v.cause, "bad-record");
-        tg_verdict_release(&v);
-    }
-    free(id);
-}
+#include "guard_suite_records.h"
 
 /* --- what acts already, reported by who saw it --- */
 

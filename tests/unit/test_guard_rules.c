@@ -4,6 +4,8 @@
 #include "config/problems.h"
 #include "guard/tree.h"
 
+#include "base/seal.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +161,49 @@ Test(lock, a_record_comes_back_as_it_was)
     char *unknown = strdup(text); /* a key that we don't know: refused, not guessed */
     memcpy(strstr(unknown, "\"ticket\""), "\"tocket\"", 8);
     cr_assert_eq(tg_lock_decode(unknown, strlen(unknown), &back, NULL), TG_E_DATA);
+    json_t *o = json_loads(unknown, 0, NULL); /* and sealed as it should be */
+    json_object_del(o, "sum");
+    free(unknown);
+    unknown = tg_seal(o);
+    cr_assert_eq(tg_lock_decode(unknown, strlen(unknown), &back, &e), TG_E_DATA);
+    cr_assert(strstr(e.message, "no lock's record"), "%s", e.message);
     free(unknown);
     free(text);
     tg_lock_clear(&l);
+}
+
+Test(record, what_init_writes_is_what_the_encoder_makes)
+{
+    struct tg_op ops[64];
+    size_t n = tg_tree_init_ops(ops, 64);
+
+    for (size_t i = 0; i < n; i++) {
+        struct tg_counter c;
+        if (!ops[i].len)
+            continue;
+        cr_assert_eq(tg_counter_decode(ops[i].data, ops[i].len, &c, NULL), 0, "%s", ops[i].path);
+        char *text = tg_counter_encode(&c);
+        cr_assert_str_eq(text, ops[i].data);
+        free(text);
+        tg_counter_clear(&c);
+    }
+}
+
+Test(record, every_flipped_bit_is_found)
+{
+    struct tg_permit_record p = {.id = "R1", .actor = "autoscaler", .owner = "bob@ops2", .host = "web1", .what = "scale", .pid = 7, .since_ms = 1}, back;
+    struct tg_scope s = scope_of("host:a");
+
+    tg_scopes_add(&p.scopes, &s, NULL);
+    char *text = tg_permit_encode(&p);
+    size_t len = strlen(text);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+        text[bit / 8] ^= (char) (1 << bit % 8);
+        cr_assert_neq(tg_permit_decode(text, len, &back, NULL), 0, "bit %zu", bit);
+        text[bit / 8] ^= (char) (1 << bit % 8);
+    }
+    for (size_t cut = 0; cut < len; cut++)
+        cr_assert_neq(tg_permit_decode(text, cut, &back, NULL), 0, "cut at %zu", cut);
+    free(text);
+    tg_permit_clear(&p);
 }
