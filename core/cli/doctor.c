@@ -1,5 +1,6 @@
 /* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
 #include "cli/commands.h"
+#include "cli/enforce.h"
 #include "config/site.h"
 #include "guard/tree.h"
 #include "store/cluster.h"
@@ -307,12 +308,21 @@ static void print_text(const struct tg_frame *f, const struct finding *found)
     }
 }
 
+static const struct tg_opt opts[] = {
+    {.name = "enforce", .type = TG_OPT_FLAG, .text = "Try whether a lock really holds the tools of this host, all or those that are named; in place of the other checks"},
+    {.name = NULL},
+};
+
 static int exec(struct tg_frame *f, struct tg_error *e)
 {
     struct finding found[CHECKS] = {{0}};
     struct doctor d = {.f = f};
     enum verdict worst = OK;
 
+    if (tg_opt_flag(f, "enforce"))
+        return tg_enforce_main(f, e);
+    if (f->argc > 0)
+        return tg_fail(e, TG_E_USAGE, "tools are named with --enforce: tagout doctor --enforce %s", f->argv[0]);
     for (size_t i = 0; i < CHECKS; i++) {
         d.now = &found[i];
         found[i].check = checks[i].name;
@@ -333,11 +343,16 @@ static int exec(struct tg_frame *f, struct tg_error *e)
 
 const struct tg_cmd tg_cmd_doctor = {
     .name = "doctor",
-    .args = "",
-    .brief = "look whether all is well",
+    .args = "[--enforce [TOOL…]]",
+    .brief = "look whether all is well, or whether locks hold the tools of this host",
     .details = "Checks the configuration, the modules, the store and what this host has seen of it, and says how to mend what is not well. "
-               "Ends with 0 when all is well or only warnings were found, 1 when something is broken, 69 when the store can't be proven.",
-    .examples = "$ tagout doctor\n$ tagout doctor -o json\n",
+               "Ends with 0 when all is well or only warnings were found, 1 when something is broken, 69 when the store can't be proven. "
+               "With --enforce it tries each tool that is installed here under a lock that holds nobody else, with something that changes nothing: "
+               "BLOCKED, NOT BLOCKED, not configured, not installed, or why it could not be tried. It ends with 0 only when all that are installed are BLOCKED.",
+    .examples = "$ tagout doctor\n$ tagout doctor -o json\n$ tagout doctor --enforce\n",
+    .opts = opts,
+    .max_args = -1,
+    .complete = "tool",
     .needs = TG_NEED_CONFIG,
     .exec = exec,
 };

@@ -7,6 +7,7 @@
 #include "cli/tables.h"
 
 #include "cli/commands.h"
+#include "cli/enforce.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
 #include "fleet/nodeset.h"
@@ -202,6 +203,8 @@ static void complete(const struct tg_inventory *inv, const char *kind, const cha
 
     if (strcmp(kind, "actor") == 0)
         offer_words(&o, actors);
+    for (size_t i = 0; strcmp(kind, "tool") == 0 && tg_enforce_tools[i]; i++)
+        offer(&o, "", tg_enforce_tools[i]->name);
     if (strcmp(kind, "on-unknown") == 0)
         offer_words(&o, policies);
     if (strcmp(kind, "scope") == 0)
