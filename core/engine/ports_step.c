@@ -57,12 +57,13 @@ static enum tg_run_event_kind event_of(const struct tg_task *t, enum tg_outcome_
 }
 
 /* It ended on the host: the driver says what that means. */
-static void read_outcome(struct tg_task *t, const struct tg_answer *answer)
+static void read_outcome(struct tg_task *t, struct tg_answer *answer)
 {
     struct tg_ports *p = t->ports;
     struct tg_outcome outcome = {.changed = -1};
     struct tg_error e = TG_ERROR_INIT;
 
+    answer->host = tg_task_host(t)->name;
     if (p->driver->answer(p->params, t->verb, answer, &outcome, &e)) {
         tg_task_answer(t, TG_EV_UNPROVEN, e.message);
         return;

@@ -58,6 +58,7 @@ void tg_request_release(struct tg_request *r);
 
 /* What came back. Borrowed for the call. */
 struct tg_answer {
+    const char *host;      /* as in the request's context */
     int status;            /* exit status 0..255; 128+n when signal n killed it */
     const char *out, *err; /* NUL-terminated */
     size_t out_len, err_len;
