@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/buf.h"
+#include "cli/exec_budget.h"
 #include "cli/guarding.h"
 #include "cli/under.h"
 #include "config/site.h"
@@ -20,6 +21,12 @@ static const struct tg_opt opts[] = {
     {.name = "actor", .letter = 'a', .type = TG_OPT_STRING, .arg = "ACTOR", .complete = "actor",
      .text = "Who acts: config-management, package-manager, autoscaler, reboot, or a word of your own. Required"},
     {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "When held, wait at most this long for the locks to go; without it, not at all"},
+    {.name = "budget", .letter = 'b', .type = TG_OPT_LIST, .arg = "NAME[=N]",
+     .text = "Charge this budget with N, by default with as many as the scopes have hosts. When it is spent the command is not started"},
+    {.name = "members", .type = TG_OPT_STRING, .arg = "N|@FILE",
+     .text = "How many members the actor believes the budget's group has, or a file of their names; otherwise what the inventory says. A budget's brake looks at it"},
+    {.name = "on-lost", .type = TG_OPT_CHOICE, .arg = "WHAT", .choices = "stop|warn", .value = "stop",
+     .text = "When the permit can't be proven alive any more: stop the command, or only say so. With warn a lock may be taken while the command still acts"},
     {.name = NULL},
 };
 
@@ -109,10 +116,18 @@ static int await_release(struct tg_frame *f, struct tg_guard *g, const struct tg
     return rc;
 }
 
-/* Until it is given, or the time is over. f->status is set when it was not. */
-static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, struct tg_permit **out)
+static void pause_until(struct tg_frame *f, int64_t until)
 {
-    int64_t wait = tg_opt_ms(f, "wait"), until = tg_store_deadline(f->store, wait > 0 ? wait : 0);
+    int64_t left;
+
+    while ((left = until - tg_store_deadline(f->store, 0)) > 0 && !interrupted())
+        if (tg_loop_turn(f->loop, left < TURN_MS ? left : TURN_MS) == TG_E_CANCELLED && !interrupted())
+            tg_loop_interrupt_clear(f->loop);
+}
+
+/* Until it is given, or the time is over. f->status is set when it was not. */
+static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, int64_t until, struct tg_permit **out)
+{
     bool told = false;
 
     for (;;) {
@@ -141,11 +156,66 @@ static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_r
     }
 }
 
+/* Permit and charge. A permit is not kept while a budget is waited for: it would keep lockers waiting. f->status is set when there is none. */
+static int take_and_charge(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, struct tg_exec_budget *b, struct tg_permit **out, struct tg_error *e)
+{
+    int64_t wait = tg_opt_ms(f, "wait"), until = tg_store_deadline(f->store, wait > 0 ? wait : 0), free_ms;
+    bool told = false;
+
+    for (;;) {
+        int rc = take(f, g, r, until, out);
+        if (rc || interrupted())
+            return rc;
+        rc = tg_exec_budget_charge(f, g, *out, r, b, told, &free_ms, e);
+        if (!rc)
+            return 0;
+        tg_permit_release(*out);
+        *out = NULL;
+        int64_t now = tg_store_deadline(f->store, 0);
+        if (rc != TG_E_HELD || free_ms < 0 || now >= until)
+            return rc;
+        told = true;
+        pause_until(f, free_ms < until - now ? now + free_ms + 1 : until);
+        if (interrupted())
+            return TG_E_CANCELLED;
+    }
+}
+
 /* --- the command --- */
+
+static bool goes_on_when_lost(const struct tg_frame *f)
+{
+    return strcmp(tg_opt_text(f, "on-lost"), "warn") == 0;
+}
+
+static void say_lost(const struct tg_frame *f, const char *what, const char *why)
+{
+    fprintf(stderr, "TAGOUT-LOST store=%s detail=\"%s: %s\"\n", f->config->store, what, why);
+}
+
+static const char *why_gone(const struct tg_permit *p)
+{
+    return tg_permit_state(p) == TG_E_SESSION ? "the session with the store has expired" : "the permit was taken away";
+}
+
+static const char no_proof[] = "the store could not be reached, so the permit could not be proven alive";
+
+/* --on-lost warn: said once. */
+static bool warn_lost(const struct tg_frame *f, const struct tg_permit *p)
+{
+    int64_t stop_ms, kill_ms;
+
+    tg_permit_deadline(p, &stop_ms, &kill_ms);
+    if (!tg_permit_state(p) && tg_mono_ms(tg_loop_clock(f->loop)) < stop_ms)
+        return false;
+    say_lost(f, "the command goes on without a permit, as --on-lost warn wants it", tg_permit_state(p) ? why_gone(p) : no_proof);
+    return true;
+}
 
 /* Beats until the command has ended. Returns the reason when it had to be stopped. */
 static const char *watch(struct tg_frame *f, struct tg_permit *p, struct tg_keeper *k)
 {
+    bool goes_on = goes_on_when_lost(f), warned = false;
     int64_t every = tg_permit_beat_ms(p), last = 0, stop_ms, kill_ms, sent = 0;
     const char *why = NULL;
 
@@ -159,9 +229,13 @@ static const char *watch(struct tg_frame *f, struct tg_permit *p, struct tg_keep
             tg_loop_interrupt_clear(f->loop);
             pass_on(k);
         }
+        if (goes_on) {
+            warned = warned || warn_lost(f, p);
+            continue;
+        }
         tg_permit_deadline(p, &stop_ms, &kill_ms);
         if (!why && tg_permit_state(p)) {
-            why = tg_permit_state(p) == TG_E_SESSION ? "the session with the store has expired" : "the permit was taken away";
+            why = why_gone(p);
             tg_keeper_stop(k);
         }
         if (!why && stop_ms > sent) {
@@ -178,14 +252,14 @@ static void report(struct tg_frame *f, struct tg_keeper *k, const char *why)
     enum tg_keeper_end end = tg_keeper_state(k, &status);
 
     if (end == TG_KEEPER_LOST)
-        why = "the store could not be reached, so the permit could not be proven alive";
+        why = no_proof;
     else if (end == TG_KEEPER_VANISHED)
         why = "its keeper was killed";
     if (end == TG_KEEPER_EXITED || !why) {
         f->status = status;
         return;
     }
-    fprintf(stderr, "TAGOUT-LOST store=%s detail=\"the command was stopped: %s\"\n", f->config->store, why);
+    say_lost(f, "the command was stopped", why);
     f->status = status ? status : tg_exit_status(TG_E_FAILED); /* it may have caught TERM and ended well; it is not well */
 }
 
@@ -199,14 +273,14 @@ static int start(struct tg_frame *f, struct tg_permit *p, struct tg_keeper **out
     const char *const add[] = {fence, NULL};
     char **env = tg_cli_environment(add);
     struct tg_keeper_spec spec = {.argv = (const char *const *) f->command, .search = getenv("PATH"), .env = (const char *const *) env,
-                                  .session_fd = tg_store_session_fd(f->store), .grace_ms = TG_KEEPER_GRACE_MS};
+                                  .session_fd = tg_store_session_fd(f->store), .grace_ms = TG_KEEPER_GRACE_MS, .goes_on = goes_on_when_lost(f)};
     tg_permit_deadline(p, &spec.term_at_ms, &spec.kill_at_ms);
     int rc = env ? tg_keeper_start(f->loop, &spec, out, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     tg_cli_environment_free(env);
     return rc;
 }
 
-static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct tg_error *e)
+static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct tg_exec_budget *b, struct tg_error *e)
 {
     struct tg_guard g = tg_cli_guard(f, 0);
     struct tg_buf what = TG_BUF_INIT;
@@ -220,17 +294,20 @@ static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct t
     struct tg_permit_request r = {.scopes = scopes, .actor = tg_opt_text(f, "actor"), .owner = owner, .host = host, .what = tg_buf_text(&what),
                                   .tokens = getenv("TAGOUT_TOKEN")};
     catch_signals(f->loop);
-    int rc = take(f, &g, &r, &p);
+    int rc = take_and_charge(f, &g, &r, b, &p, e);
     tg_buf_release(&what);
     if (interrupted()) { /* also when the permit was given meanwhile */
         tg_loop_interrupt_clear(f->loop);
+        tg_budget_refund(&g, &b->bill);
         tg_permit_release(p);
         return not_started(f);
     }
     if (rc)
-        return 0;
+        return rc == TG_E_USAGE ? rc : 0;
     rc = start(f, p, &k, e);
-    if (!rc) {
+    if (rc) {
+        tg_budget_refund(&g, &b->bill);
+    } else {
         const char *why = watch(f, p, k);
         report(f, k, why);
         tg_keeper_free(k);
@@ -254,8 +331,15 @@ static int run_exec(struct tg_frame *f, struct tg_error *e)
         rc = tg_actor_check(actor, e);
     if (!rc)
         rc = tg_run_findable(f->command, e);
-    if (rc)
+    struct tg_exec_budget *budget = rc ? NULL : calloc(1, sizeof *budget);
+    if (!rc && !budget)
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = tg_exec_budget_take(f, budget, e);
+    if (rc) {
+        free(budget);
         return rc;
+    }
     rc = tg_cli_asked(f, &scopes, &why);
     if (rc == TG_E_UNKNOWN) {
         struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = why, .cause = "own-groups"};
@@ -265,8 +349,10 @@ static int run_exec(struct tg_frame *f, struct tg_error *e)
     } else if (rc) {
         *e = why;
     } else {
-        rc = run_with(f, &scopes, e);
+        rc = run_with(f, &scopes, budget, e);
     }
+    tg_budget_bill_release(&budget->bill);
+    free(budget);
     tg_scopes_release(&scopes);
     return rc;
 }
@@ -278,7 +364,8 @@ const struct tg_cmd tg_cmd_exec = {
     .details = "Takes a permit for ACTOR on the scopes (this host when none is named), runs COMMAND, and gives the permit back. A lock that is taken meanwhile waits "
                "for it. When held the command is not started, and the exit status is 75; 69 when it can't be proven that there is no "
                "lock; else the command's own, 128+n when signal n ended it. When the permit can't be proven alive any more the command is stopped: TERM, "
-               "then KILL, with all that it started.",
+               "then KILL, with all that it started. Budgets (tagout budget set) that are named, or that count for ACTOR in these scopes, are "
+               "charged before it is started: 75 when one is spent, 69 when its brake refuses.",
     .examples = "  $ tagout exec --actor autoscaler service:autoscaler -- scale-in.sh\n  $ tagout exec --actor package-manager --wait 10m -- apt-get -y upgrade\n",
     .opts = opts,
     .min_args = 0,

@@ -113,6 +113,8 @@ static int start_process(struct tg_keeper *k, const struct tg_keeper_spec *spec,
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     snprintf(fd_text, sizeof fd_text, "%d", fd);
     snprintf(grace, sizeof grace, "%lld", (long long) spec->grace_ms);
+    if (spec->goes_on)
+        snprintf(grace, sizeof grace, TG_KEEPER_NEVER);
     const char *search = spec->search ? spec->search : path_of(spec->env);
     const char *head[] = {spec->program ? spec->program : "/proc/self/exe", "_keep", fd_text, grace,
                           search[0] == '/' ? search : TG_CHILD_PATH, k->tty >= 0 ? "1" : "0", "--"};
@@ -156,7 +158,7 @@ int tg_keeper_start(struct tg_loop *loop, const struct tg_keeper_spec *spec, str
         return tg_fail_errno(e, TG_E_SYSTEM, errno, "no socket for the keeper");
     }
     *k = (struct tg_keeper) {.loop = loop, .fd = pair[0], .tty = foreground_tty()};
-    say(k, TG_WIRE_BEAT, 0, spec->term_at_ms, spec->kill_at_ms); /* there before it begins to listen */
+    say(k, TG_WIRE_BEAT, 0, spec->goes_on ? INT64_MAX : spec->term_at_ms, spec->goes_on ? INT64_MAX : spec->kill_at_ms); /* there before it begins to listen */
     int rc = start_process(k, spec, pair[1], e);
     close(pair[1]);
     if (!rc)

@@ -39,6 +39,8 @@ struct tg_keeper_spec {
     int session_fd;          /* tg_store_session_fd(); -1 none. Only the keeper inherits it, not the command */
     int64_t term_at_ms, kill_at_ms; /* the first beat; INT64_MAX: the permit can't be lost */
     int64_t grace_ms;
+    bool goes_on;            /* the command is not ended when the permit is lost, nor when the holder dies: whoever asked for that takes
+                                the risk that something else acts at once. The moments are then ignored */
 };
 
 enum tg_keeper_end {

@@ -23,6 +23,7 @@ struct keep {
     pid_t group;
     int64_t grace_ms;
     int64_t term_at, kill_at;  /* of the last beat; after TERM, kill_at is when KILL follows */
+    bool goes_on;              /* whatever becomes of the permit */
     bool holder_gone, termed, killed;
     bool command_ended;        /* the first process of the group */
     int status;
@@ -143,7 +144,8 @@ static void hear(struct keep *k)
         return;
     if (n != (ssize_t) sizeof w) {
         k->holder_gone = true;
-        begin_end(k, TG_KEEPER_LOST);
+        if (!k->goes_on)
+            begin_end(k, TG_KEEPER_LOST);
         return;
     }
     if (w.kind == TG_WIRE_BEAT && !k->termed) {
@@ -230,6 +232,9 @@ int tg_keeper_main(int argc, char **argv, char **command)
     k.socket = (int) strtol(argv[0], NULL, 10); /* our own numbers */
     fcntl(k.socket, F_SETFD, FD_CLOEXEC);
     k.grace_ms = strtoll(argv[1], NULL, 10);
+    k.goes_on = strcmp(argv[1], TG_KEEPER_NEVER) == 0;
+    if (k.goes_on)
+        k.grace_ms = TG_KEEPER_GRACE_MS; /* of a stop that was asked for */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "tagout-keeper");
     if ((k.signals = take_signals()) < 0)

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define TG_KEEPER_NEVER "never" /* in place of a grace: the loss of the permit ends nothing */
+
 enum tg_wire_kind {
     TG_WIRE_BEAT,    /* holder: a = TERM at, b = KILL at */
     TG_WIRE_SIGNAL,  /* holder: value */

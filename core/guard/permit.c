@@ -15,6 +15,7 @@ struct tg_permit {
     struct tg_permit_record record;
     char own_path[TG_NODE_PATH_SIZE]; /* below its first scope */
     int64_t generation, txid;
+    int64_t granted_ms;
     uint64_t session;
     int state;            /* 0, TG_E_SESSION, TG_E_NOENT */
     bool asking;          /* a beat is on its way */
@@ -124,6 +125,7 @@ static int prove_own(struct tg_permit *p, struct tg_error *e)
     if (rc)
         return rc;
     p->txid = node.stat.created_txid;
+    p->granted_ms = node.stat.modified_ms;
     p->session = tg_store_session_id(p->guard.store);
     if (node.stat.owner != p->session)
         rc = tg_unknown(&p->guard, e, "not-own-session", "the permit was written by another session than this");
@@ -274,6 +276,11 @@ void tg_permit_fence(const struct tg_permit *p, int64_t *out_generation, int64_t
 const char *tg_permit_id(const struct tg_permit *p)
 {
     return p->record.id;
+}
+
+int64_t tg_permit_granted_ms(const struct tg_permit *p)
+{
+    return p->granted_ms;
 }
 
 /* --- keeping it (P4) --- */

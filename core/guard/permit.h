@@ -42,6 +42,8 @@ int tg_permit_report_in_flight(struct tg_guard *guard, const struct tg_permit_si
 /* The fencing token: generation and transaction id of the grant. */
 void tg_permit_fence(const struct tg_permit *permit, int64_t *out_generation, int64_t *out_txid);
 const char *tg_permit_id(const struct tg_permit *permit);
+/* Wall clock of the store at which it was made: what budgets count by, whatever this host's clock says. */
+int64_t tg_permit_granted_ms(const struct tg_permit *permit);
 /*
  * Monotonic times (of the loop's clock) for its holder (P4): past stop_ms it must stop what it started, past kill_ms nothing of it
  * may run; both lie before the store can give the permit away. INT64_MAX when the session can't be outlived.

@@ -98,7 +98,7 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
         {"/locks", ROOT_NAMED},
         {"/locks/fleet", EMPTY_NAMED}, {"/locks/group", EMPTY_NAMED}, {"/locks/host", EMPTY_NAMED}, {"/locks/service", EMPTY_NAMED},
         {"/lock-index", ""}, {"/permits", ""}, {"/permits/fleet", ""}, {"/permits/group", ""}, {"/permits/host", ""},
-        {"/permits/service", ""}, {"/audit", ""},
+        {"/permits/service", ""}, {"/audit", ""}, {"/budgets", ""},
     };
     static const char *const later[] = {"/agents", "/acks", "/approvals"};
     static char index[INDEX_NODES][16];

@@ -16,7 +16,8 @@
  *   /agents                      the hosts' agents that are connected (core/agent)
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
- *   /budgets                     how much was disrupted, and when (budget.h); made by core/store/tree.c
+ *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
+ *                                there is one
  *
  * The last ones are no counters by themselves: an absent agent, acknowledgement or approval is one that is waited for, never a GO.
  *

@@ -10,7 +10,7 @@
 
 size_t tg_store_tree_ops(struct tg_op *ops, size_t max)
 {
-    static const char *const folders[] = {"/budgets", "/runs", "/releases", "/flags", "/requests", "/calendar"};
+    static const char *const folders[] = {"/runs", "/releases", "/flags", "/requests", "/calendar"};
     size_t n = sizeof folders / sizeof folders[0];
 
     for (size_t i = 0; ops && i < n && i < max; i++)

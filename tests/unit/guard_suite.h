@@ -710,4 +710,6 @@ GTEST(who_bears_a_locks_token_is_not_waited_for_by_it) /* P1: a lock's own work 
     tg_scopes_release(&list);
 }
 
+#include "guard_budget.h"
+
 #endif

@@ -65,6 +65,29 @@ static void with_faults(enum tg_memory_action action, bool must_succeed)
     }
 }
 
+/* One bill is charged once, or not at all, whatever request or answer is lost. */
+static void charge_with_faults(enum tg_memory_action action)
+{
+    for (int nth = 1; nth <= 5; nth++) {
+        struct tg_memory_fault fault = {.nth = nth, .action = action, .code = TG_E_LOST, .session = g.store};
+        struct tg_budget_bill bill;
+        int64_t before = used("web");
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        int rc = charge("autoscaler", "service:s", "web=1", -1, &bill, NULL);
+        tg_memory_faults_clear(NAME);
+        cr_assert(rc == 0 || rc == TG_E_LOST, "fault %d: %d", nth, rc);
+        cr_assert_eq(used("web"), before + (rc == 0), "fault %d: %d", nth, rc);
+        tg_budget_bill_release(&bill);
+    }
+}
+
+GTEST(a_lost_answer_charges_a_budget_once)
+{
+    set_budget("web", "100", "group:web", NULL);
+    charge_with_faults(TG_MEMORY_LOSE_ANSWER);
+    charge_with_faults(TG_MEMORY_LOSE_REQUEST);
+}
+
 GTEST(lost_requests_leave_one_lock_or_none)
 {
     with_faults(TG_MEMORY_LOSE_REQUEST, true);
