@@ -136,17 +136,43 @@ static bool is_exec(const struct tg_proc *p)
     return strcmp(tg_proc_program(p, NULL), "tagout") == 0 && has_word(p, 1, "exec");
 }
 
-/* Commands under a permit of their own; one that only waits for its permit has no keeper yet. */
+static bool has_keeper(const struct tg_look_around *l, const struct tg_proc *exec)
+{
+    for (size_t i = 0; i < l->procs.n; i++) {
+        const char *first = l->procs.v[i].parent == exec->pid ? tg_proc_arg(&l->procs.v[i], 1) : NULL;
+        if (first && strcmp(first, "_keep") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Its scopes are services alone: it acts on something else than this host. */
+static bool acts_elsewhere(const struct tg_proc *p)
+{
+    bool service = false;
+
+    for (size_t i = 1; tg_proc_arg(p, i) && strcmp(tg_proc_arg(p, i), "--") != 0; i++) {
+        const char *a = tg_proc_arg(p, i);
+        if (strcmp(a, "fleet") == 0 || strncmp(a, "host:", 5) == 0 || strncmp(a, "group:", 6) == 0)
+            return false;
+        service = service || strncmp(a, "service:", 8) == 0;
+    }
+    return service;
+}
+
+/* Commands under a permit of their own. One without a keeper waits for its permit, or has just got it. */
 static void look_at_execs(struct tg_look_around *l)
 {
     for (size_t i = 0; i < l->procs.n; i++) {
-        const struct tg_proc *keeper = &l->procs.v[i], *exec = tg_procs_find(&l->procs, keeper->parent);
-        const char *first = tg_proc_arg(keeper, 1);
+        const struct tg_proc *p = &l->procs.v[i];
         char actor[TG_ACTOR_SIZE] = "";
-        if (!first || strcmp(first, "_keep") != 0 || !exec || !is_exec(exec))
+        size_t before = l->out->n;
+        if (!is_exec(p) || acts_elsewhere(p))
             continue;
-        actor_of_exec(exec, actor, sizeof actor);
-        tg_inflight_add(l, "tagout exec", actor, exec, exec->since_ms, NULL);
+        actor_of_exec(p, actor, sizeof actor);
+        tg_inflight_add(l, "tagout exec", actor, p, p->since_ms, NULL);
+        if (l->out->n > before)
+            l->out->v[before].unsure = !has_keeper(l, p);
     }
 }
 

@@ -24,6 +24,7 @@ struct tg_run_in_flight {
     char passes[TG_PASSES_MAX][TG_SHA256_HEX]; /* hashes of the lock tokens in its environment, as far as we may look */
     size_t n_passes;
     bool guarded; /* tagout itself started it: lock -- COMMAND, exec, or a run */
+    bool unsure;  /* an exec whose command does not run yet: it waits for its permit, or has just got it */
 };
 struct tg_runs_in_flight {
     struct tg_run_in_flight *v;
