@@ -197,7 +197,7 @@ static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_que
         struct tg_guard g = tg_cli_guard(f, timeout);
         tg_check(&g, q, tg_store_deadline(f->store, timeout), v);
     }
-    tg_policy_apply(policy, f->config ? f->config->state_dir : NULL, q, tg_wall_ms(tg_clock_real()), v);
+    tg_policy_apply(policy, f->config ? f->config->state_dir : tg_config_usual_state_dir(), q, tg_wall_ms(tg_clock_real()), v);
     return 0;
 }
 

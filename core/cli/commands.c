@@ -9,6 +9,8 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_lock,
     &tg_cmd_unlock,
     &tg_cmd_extend,
+    &tg_cmd_hold,
+    &tg_cmd_unhold,
     &tg_cmd_locks,
     &tg_cmd_log,
     &tg_cmd_check,

@@ -262,6 +262,13 @@ static int take_defaults(struct tg_config *c, struct tg_error *e)
     return set(&c->store_from, "default", e);
 }
 
+const char *tg_config_usual_state_dir(void)
+{
+    const char *dir = secure_getenv("TAGOUT_STATE_DIR");
+
+    return dir && dir[0] == '/' ? dir : STATE_DIR;
+}
+
 static int load(struct tg_config *c, const struct tg_config_args *args, struct tg_problems *p, struct tg_error *e)
 {
     int rc = read_file(c, args->site_file ? args->site_file : TG_CONFIG_FILE, true, p, e);

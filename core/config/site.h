@@ -50,6 +50,8 @@ struct tg_config_args {
  */
 int tg_config_load(const struct tg_config_args *args, struct tg_problems *problems, struct tg_config **out, struct tg_error *e);
 void tg_config_free(struct tg_config *config);
+/* Where this machine's state is when no configuration could be read: TAGOUT_STATE_DIR, or the default. Static, or the environment's. */
+const char *tg_config_usual_state_dir(void);
 /*
  * Reads store_auth into *out as struct tg_store_options wants it, "digest:USER:PASSWORD"; NULL when there is none. The caller clears
  * and frees it: tg_config_forget_auth(). TG_E_CONFIG when the file is not there, others may read or write it, or it is not such a line.

@@ -1,4 +1,5 @@
 /* Asking the guard, and saying what it answered: see check.h. */
+#include "guard/hold.h"
 #include "guard/tree.h"
 
 #include "base/shown.h"
@@ -137,6 +138,8 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
     size_t n = 0;
 
     *out = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
+    if (tg_local_hold_decides(guard->state_dir, guard->inventory, question, tg_guard_wall(guard), out))
+        return;
     int rc = tg_look_run(guard, question->scopes, false, deadline, &look, &e);
     if (!rc) {
         struct tg_lock *locks = tg_look_locks(look, &n);
@@ -145,8 +148,13 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
         out->txid = tg_store_seen_txid(guard->store);
     }
     tg_look_free(look);
+    struct tg_guard_verdict late;
     if (rc)
         tg_verdict_unknown(guard, rc, &e, out);
+    else if (out->answer == TG_ANSWER_GO && tg_local_hold_decides(guard->state_dir, guard->inventory, question, tg_guard_wall(guard), &late)) {
+        tg_verdict_release(out); /* somebody threw the switch while the store was asked */
+        *out = late;
+    }
 }
 
 /* --- saying it --- */

@@ -1,6 +1,8 @@
 /* What an UNKNOWN means to whoever asks: see policy.h. */
 #include "guard/policy.h"
 
+#include "guard/hold.h"
+
 #include <tagout/clock.h>
 
 #include <string.h>
@@ -71,7 +73,16 @@ static void assume_last_known(const struct tg_policy *policy, const char *state_
 void tg_policy_apply(const struct tg_policy *policy, const char *state_dir, const struct tg_question *question, int64_t wall_ms,
                      struct tg_guard_verdict *verdict)
 {
+    struct tg_guard_verdict held;
+
     if (verdict->answer != TG_ANSWER_UNKNOWN)
+        return;
+    if (question && tg_local_hold_decides(state_dir, NULL, question, wall_ms, &held)) { /* a local hold is known, whatever else is not */
+        tg_verdict_release(verdict);
+        *verdict = held;
+        return;
+    }
+    if (strcmp(verdict->cause, TG_LOCAL_HOLD_BAD) == 0) /* somebody meant to stop something: that is no store which is away */
         return;
     if (policy->on_unknown == TG_UNKNOWN_GOES) {
         verdict->answer = TG_ANSWER_GO;

@@ -10,6 +10,7 @@
 #define TESTS_GUARD_SUITE_H
 
 #include "base/buf.h"
+#include "guard/hold.h"
 #include "guard/permit.h"
 #include "guard/tree.h"
 #include "store/cluster.h"
@@ -648,6 +649,32 @@ GTEST(an_id_is_taken_in_lower_case)
 }
 
 #include "guard_suite_records.h"
+
+/* --- the local hold --- */
+
+GTEST(a_local_hold_holds_whatever_the_store_says) /* P2 */
+{
+    char dir[] = "/tmp/tagout-hold.XXXXXX", command[64];
+    struct tg_local_hold_request r = {.host = "web1.example.com", .owner = "alice@web1", .reason = "stop", .since_ms = 1000, .for_ms = 1000};
+    struct tg_permit *p = NULL;
+
+    cr_assert(mkdtemp(dir));
+    OK(tg_local_hold_place(dir, &r, e));
+    cr_assert_eq(ask("host:web1.example.com", "reboot"), TG_ANSWER_GO, "the store knows nothing of it");
+    g.state_dir = dir;
+    struct tg_guard_verdict v = ask_of(&g, "host:web1.example.com", "reboot");
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    cr_assert_str_eq(v.locks.v[0].id, "LOCAL");
+    cr_assert_str_eq(v.locks.v[0].owner, "alice@web1");
+    tg_verdict_release(&v);
+    cr_assert_eq(take_permit(&g, "host:web1.example.com", "reboot", &p), TG_E_HELD);
+    cr_assert_eq(ask("host:web2.example.com", "reboot"), TG_ANSWER_GO);
+    OK(tg_local_hold_lift(dir, NULL, NULL, e));
+    cr_assert_eq(ask("host:web1.example.com", "reboot"), TG_ANSWER_GO);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+    g.state_dir = NULL;
+}
 
 /* --- what acts already, reported by who saw it --- */
 
