@@ -15,11 +15,13 @@
 #define TRY_MS 30000
 #define SCOPES 100 /* hosts share them: a folder for each host would litter the store, and two that meet only prove the same */
 
-extern const struct tg_enforce_tool tg_enforce_apt, tg_enforce_dpkg;
+extern const struct tg_enforce_tool tg_enforce_apt, tg_enforce_dpkg, tg_enforce_needrestart, tg_enforce_systemd;
 
 const struct tg_enforce_tool *const tg_enforce_tools[] = {
     &tg_enforce_apt,
     &tg_enforce_dpkg,
+    &tg_enforce_needrestart,
+    &tg_enforce_systemd,
     NULL,
 };
 #define TOOLS (sizeof tg_enforce_tools / sizeof tg_enforce_tools[0])
@@ -73,8 +75,10 @@ enum tg_enforced tg_enforce_judge(const struct tg_enforce *x, const struct tg_ch
 
     snprintf(status, sizeof status, "exit status %d", r->status);
     if (acted) {
+        const char *who = find_line(r, TG_ENFORCE_PASSED);
         line_at(assumed ? assumed : unknown ? unknown : held ? held : "", line, sizeof line);
-        snprintf(text, size, "a lock did not hold it (%s)%s%s", status, line[0] ? ", though its hook said: " : ": its hook was not asked", line);
+        snprintf(text, size, "a lock did not hold %.*s (%s)%s%s", who ? (int) strcspn(who + (sizeof TG_ENFORCE_PASSED - 1), "\n") : 2, who ? who + (sizeof TG_ENFORCE_PASSED - 1) : "it", status,
+                 line[0] ? ", though its hook said: " : ": its hook was not asked", line);
         return TG_ENFORCE_NOT_BLOCKED;
     }
     if (held) {
@@ -130,7 +134,7 @@ static void look_at(const struct tg_enforce_tool *t, const char *scope, struct t
     }
     if (t->configured && !t->configured(&x)) {
         f->verdict = TG_ENFORCE_NOT_CONFIGURED;
-        snprintf(f->text, sizeof f->text, "nothing holds it: %s", t->mend);
+        snprintf(f->text, sizeof f->text, "%s: %s", t->optional ? "where it is wanted" : "nothing holds it", t->mend);
         return;
     }
     if (!scope) { /* the caller says why */
@@ -201,7 +205,8 @@ static int status_of(const struct tg_enforce_finding *found, size_t n, bool name
 
     for (size_t i = 0; i < n; i++) {
         enum tg_enforced v = found[i].verdict;
-        bad |= v == TG_ENFORCE_NOT_BLOCKED || v == TG_ENFORCE_NOT_CONFIGURED || (named && v == TG_ENFORCE_NOT_INSTALLED);
+        bad |= v == TG_ENFORCE_NOT_BLOCKED || (v == TG_ENFORCE_NOT_CONFIGURED && (named || !found[i].tool->optional)) ||
+               (named && v == TG_ENFORCE_NOT_INSTALLED);
         untried |= v == TG_ENFORCE_NOT_TRIED;
     }
     return tg_exit_status(bad ? TG_E_FAILED : untried ? TG_E_UNKNOWN : TG_OK);

@@ -14,6 +14,7 @@
 #include "cli/cmd.h"
 
 #define TG_ENFORCE_ARGS_MAX 48
+#define TG_ENFORCE_PASSED "tagout-doctor-passed: " /* a line that begins so tells which of several was not held */
 
 enum tg_enforced { TG_ENFORCE_BLOCKED, TG_ENFORCE_NOT_BLOCKED, TG_ENFORCE_NOT_CONFIGURED, TG_ENFORCE_NOT_TRIED, TG_ENFORCE_NOT_INSTALLED };
 
@@ -36,6 +37,7 @@ struct tg_enforce_tool {
     const char *hook;             /* what holds it, in a few words: "DPkg::Pre-Invoke" */
     const char *const *programs;  /* NULL-terminated; installed when one of them is there (tg_child_find). NULL: always */
     const char *mend;             /* when there is no hook: what to do, one line */
+    bool optional;                /* it is no fault when there is no hook: another one holds what it does, or it is for some only */
     int64_t timeout_ms;           /* 0: 30 s */
     /* Is our hook in its configuration? Fills in where. NULL: that is only found out by trying. */
     bool (*configured)(struct tg_enforce *x);

@@ -93,3 +93,34 @@ const struct tg_enforce_tool tg_enforce_dpkg = {
     .prepare = dpkg_prepare,
     .passed = "there-is-no-such.deb': ",
 };
+
+/* --- needrestart --- */
+
+static bool needrestart_configured(struct tg_enforce *x)
+{
+    return tg_enforce_grep(x, "/etc/needrestart/conf.d/*.conf", "restart", "tagout");
+}
+
+/* Its configuration is a program: this one reads the host's, tells what became of it, and ends before anything is looked at. */
+static int needrestart_prepare(struct tg_enforce *x, struct tg_error *e)
+{
+    static const char config[] = "eval do { local (@ARGV, $/) = '/etc/needrestart/needrestart.conf'; <> };\n"
+                                 "print STDERR \"it would restart: mode $nrconf{restart}\\n\" if $nrconf{restart} ne 'l';\n"
+                                 "exit($nrconf{restart} eq 'l' ? 75 : 0);\n";
+    int rc = tg_enforce_file(x, "needrestart.conf", config, e);
+
+    tg_enforce_arg(x, "needrestart");
+    tg_enforce_arg(x, "-c");
+    tg_enforce_arg(x, "%s/needrestart.conf", x->dir);
+    return rc;
+}
+
+static const char *const needrestart_programs[] = {"needrestart", NULL};
+const struct tg_enforce_tool tg_enforce_needrestart = {
+    .name = "needrestart",
+    .hook = "conf.d, lists only",
+    .programs = needrestart_programs,
+    .mend = "tagout-hooks enable needrestart",
+    .configured = needrestart_configured,
+    .prepare = needrestart_prepare,
+};
