@@ -15,7 +15,7 @@ static const struct tg_opt opts[] = {
 static const char *verb_for_people(const char *verb)
 {
     static const struct { const char *verb, *shown; } words[] = {{"lock", "locked"}, {"unlock", "released"}, {"break", "BROKE"}, {"extend", "extended"},
-                                                                 {"withdraw", "withdrew"}, {"expire", "expired"}, {"in-flight", "saw in flight under"}};
+                                                                 {"withdraw", "withdrew"}, {"expire", "expired"}, {"token", "took a token of"}, {"in-flight", "saw in flight under"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].verb, verb) == 0)
             return words[i].shown;

@@ -18,11 +18,11 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
-    [SOCKET] = {.name = "agent-socket"}, {.name = NULL},
+    [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -35,7 +35,7 @@ static const struct tg_yaml_key ssh_keys[] = {
 const char *tg_config_key(size_t i)
 {
     static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
-                                        "ssh.config"};
+                                        "ssh.config", "before-unlock"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -181,6 +181,8 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     if (tg_yaml_is_null(root))
         return 0; /* nothing but comments */
     tg_yaml_fields(root, "the configuration", keys, p, values);
+    if (values[BEFORE_UNLOCK] && tg_yaml_is_list(values[BEFORE_UNLOCK], "before-unlock", p))
+        c->before_unlock = values[BEFORE_UNLOCK];
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
         (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_agent_socket(c, values[SOCKET], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
@@ -205,6 +207,11 @@ static int read_file(struct tg_config *c, const char *path, bool optional, struc
         return why.code;
     }
     rc = take_root(c, tg_yaml_root(doc), p, e);
+    if (c->before_unlock && c->before_unlock->doc == doc) { /* it is read later, with its places */
+        tg_yaml_free(c->before_unlock_doc);
+        c->before_unlock_doc = doc;
+        return rc;
+    }
     tg_yaml_free(doc);
     return rc;
 }
@@ -311,6 +318,7 @@ void tg_config_free(struct tg_config *c)
     free(c->inventory_from);
     free(c->state_dir);
     free(c->agent_socket);
+    tg_yaml_free(c->before_unlock_doc);
     free(c->owner);
     free(c->ssh_identity);
     free(c->ssh_known_hosts);

@@ -8,6 +8,8 @@
  *   session: 10s
  *   agent-socket: /run/tagout/agent.sock
  *   owner: ops                            # instead of USER@HOST
+ *   before-unlock:                        # what automation is asked before a lock goes: engine/gate.h
+ *     - {targets: "@web", puppet: {environment: production}}
  *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
  */
 #ifndef TG_CONFIG_SITE_H
@@ -17,6 +19,9 @@
 
 #include <tagout/error.h>
 #include <stdint.h>
+
+struct tg_yaml_doc;
+struct tg_yaml_node;
 
 #define TG_CONFIG_FILE "/etc/tagout/tagout.yaml"
 
@@ -33,6 +38,8 @@ struct tg_config {
     char *ssh_identity;    /* NULL: as ~/.ssh/config says, the agent, ~/.ssh/id_* */
     char *ssh_known_hosts; /* NULL: as ~/.ssh/config says */
     char *ssh_config;      /* NULL: ~/.ssh/config; "none": no such file is read */
+    const struct tg_yaml_node *before_unlock; /* a list, read by who needs it (its drivers are modules); NULL: none */
+    struct tg_yaml_doc *before_unlock_doc;    /* what it lies in */
     int64_t session_ms;    /* wished for; 10 s by default, 2 s … 5 min */
 };
 

@@ -89,6 +89,11 @@ struct tg_release_request {
 int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *request, struct tg_lock *out, struct tg_error *e);
 /* Takes back a lock of one's own that is of no use: as releasing it, but the audit says "withdraw". */
 int tg_lock_undo(struct tg_guard *guard, const struct tg_lock *lock, const char *why, struct tg_error *e);
+/*
+ * A new token, in place of the one that the lock may have: for who may release it and wants to do something below it first. The audit
+ * says so ("token"). *out is the caller's. TG_E_PERM, TG_E_NOENT as for releasing.
+ */
+int tg_lock_set_token(struct tg_guard *guard, const struct tg_release_request *request, const char *token, struct tg_lock *out, struct tg_error *e);
 /* until = now + for_ms. Only the owner may. */
 int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, int64_t for_ms, struct tg_lock *out, struct tg_error *e);
 

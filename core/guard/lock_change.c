@@ -135,6 +135,7 @@ static bool same_birth(const struct tg_lock *entry, const struct tg_lock *row)
 
     a.state = b.state = TG_LOCK_TAKING;
     a.until_ms = b.until_ms = 0;
+    a.token_hash[0] = b.token_hash[0] = '\0'; /* it may have been given another */
     char *one = tg_lock_encode(&a), *two = tg_lock_encode(&b);
     bool same = one && two && strcmp(one, two) == 0;
     free(one);
@@ -269,6 +270,7 @@ struct change {
     bool force;
     bool rows_differ;  /* out */
     int64_t now_ms, for_ms;
+    const char *token;
 };
 
 static bool again(int code)
@@ -437,6 +439,24 @@ int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, in
     struct change c = {.apply = apply_extend, .verb = "extend", .who = owner, .why = "", .for_ms = for_ms};
 
     return for_ms > 0 ? change(guard, id, &c, out, e) : tg_fail(e, TG_E_USAGE, "for how long?");
+}
+
+static int apply_token(struct tg_lock *l, const struct change *c, bool lost, struct tg_error *e)
+{
+    (void) lost;
+    if (l->state == TG_LOCK_RELEASED)
+        return no_such_lock(l->id, e);
+    if (strcmp(l->owner, c->who) != 0 && !c->force)
+        return not_yours(l, c->who, e);
+    tg_sha256_hex(c->token, strlen(c->token), l->token_hash);
+    return 0;
+}
+
+int tg_lock_set_token(struct tg_guard *guard, const struct tg_release_request *r, const char *token, struct tg_lock *out, struct tg_error *e)
+{
+    struct change c = {.apply = apply_token, .verb = "token", .who = r->owner, .why = r->reason ? r->reason : "", .force = r->force, .token = token};
+
+    return change(guard, r->id, &c, out, e);
 }
 
 int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, struct tg_error *e)

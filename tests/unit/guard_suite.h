@@ -342,6 +342,26 @@ GTEST(anothers_lock_is_broken_only_by_force_and_with_a_reason) /* P3 */
     free(id);
 }
 
+/* What unlock asks automation before it releases must pass the lock; only who may release it gets the means. */
+GTEST(a_new_token_passes_the_lock_in_place_of_the_old)
+{
+    char *id = lock_it("host:web1.example.com", "alice@ops1");
+    struct tg_lock l;
+    struct tg_release_request r = {.id = id, .owner = "bob@ops2"};
+    cr_assert_eq(tg_lock_set_token(&g, &r, "NEWTOKEN", &l, NULL), TG_E_PERM);
+    r.owner = "alice@ops1";
+    OK(tg_lock_set_token(&g, &r, "NEWTOKEN", &l, e));
+    cr_assert(tg_lock_token_fits(&l, "NEWTOKEN"));
+    tg_lock_clear(&l);
+    OK(tg_lock_set_token(&g, &r, "NEWER", &l, e));
+    cr_assert(tg_lock_token_fits(&l, "NEWER") && !tg_lock_token_fits(&l, "NEWTOKEN"));
+    tg_lock_clear(&l);
+    cr_assert_eq(count_audit("token"), 2);
+    OK(tg_lock_release(&g, &r, NULL, e));
+    cr_assert_eq(tg_lock_set_token(&g, &r, "NEWEST", &l, NULL), TG_E_NOENT);
+    free(id);
+}
+
 GTEST(extending_moves_its_end)
 {
     char *id = lock_it("host:a", "alice@ops1");
