@@ -92,7 +92,7 @@ static void zk_close(struct tg_store_impl *s, int64_t max_wait_ms)
     if (!s)
         return;
     zk_enter(s);
-    if (!s->over.code)
+    if (!s->over.code && max_wait_ms >= 0)
         zk_conn_farewell(s, max_wait_ms);
     s->closing = true;
     if (s->zh && !is_unrecoverable(s->zh))

@@ -5,14 +5,17 @@
 #include "config/problems.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "store/internal.h"
 
 #include <tagout/log.h>
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RETRY_MS 2000 /* between two tries to open a store that ended or refused us */
+#define TICK_MS 1000
 
 int64_t tg_agent_now(const struct tg_agent *a)
 {
@@ -47,28 +50,65 @@ int tg_agent_runs_add(struct tg_agent_runs *runs, const struct tg_agent_run *run
 
 /* --- who we are --- */
 
-static int load_inventory(struct tg_agent *a)
+static bool inventory_has_changed(struct tg_agent *a)
+{
+    struct stat st;
+
+    if (!a->config->inventory || stat(a->config->inventory, &st) != 0)
+        return false; /* gone for a moment: what was read counts, until there is another */
+    int64_t ns = (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    bool changed = a->inventory_size != (int64_t) st.st_size || a->inventory_mtime_ns != ns || a->inventory_ino != (int64_t) st.st_ino;
+    a->inventory_size = (int64_t) st.st_size;
+    a->inventory_mtime_ns = ns;
+    a->inventory_ino = (int64_t) st.st_ino;
+    return changed;
+}
+
+/* An inventory that can't be read leaves the agent without knowledge of its groups: it answers UNKNOWN until that is mended. */
+static void load_inventory(struct tg_agent *a)
 {
     struct tg_problems problems = {0};
-    struct tg_scope own;
-    int rc = 0;
+    struct tg_inventory *inventory = NULL;
+    struct tg_scopes own = TG_SCOPES_INIT;
+    struct tg_scope host;
+    struct tg_error e = TG_ERROR_INIT;
+    int rc = a->config->inventory ? tg_inventory_load(a->config->inventory, &problems, &inventory, &e) : 0;
 
-    tg_error_clear(&a->inventory_error);
-    if (a->config->inventory)
-        rc = tg_inventory_load(a->config->inventory, &problems, &a->inventory, &a->inventory_error);
     tg_problems_release(&problems);
+    if (!rc)
+        rc = tg_scope_own_host(inventory, a->called, &host, &e);
+    if (!rc)
+        rc = tg_scopes_add(&own, &host, &e);
     if (rc)
-        return rc;
-    rc = tg_scope_own_host(a->inventory, a->called, &own, &a->inventory_error);
-    return rc ? rc : tg_scopes_add(&a->own, &own, &a->inventory_error);
+        tg_log(TG_LOG_WARN, "agent", "this host's groups are not known: %s", e.message);
+    if (a->present && (rc || strcmp(own.v[0].name, a->own.v[0].name) != 0)) { /* somebody else, or nobody: not under the old name */
+        tg_store_close(a->store);
+        a->store = NULL;
+    }
+    tg_inventory_free(a->inventory);
+    tg_scopes_release(&a->own);
+    a->inventory = inventory;
+    a->own = own;
+    a->inventory_error = e;
+    a->picture.host = own.n ? &a->own.v[0] : NULL;
+    a->dirty = a->changed = true;
 }
 
 /* --- the session --- */
 
+static void on_session(void *data, enum tg_session_state state, const struct tg_error *error)
+{
+    struct tg_agent *a = data;
+
+    (void) error;
+    if (state == TG_SESSION_CONNECTED) /* what was missed in between is told by its watches, but not before this: look again */
+        a->dirty = true;
+}
+
 static int open_store(struct tg_agent *a, struct tg_error *e)
 {
     char *auth = NULL;
-    struct tg_store_options o = {.loop = a->loop, .url = a->config->store, .session_ms = a->config->session_ms};
+    struct tg_store_options o = {.loop = a->loop, .url = a->config->store, .session_ms = a->config->session_ms, .on_session = on_session, .data = a};
     int rc = tg_config_read_auth(a->config, &auth, e);
 
     if (rc)
@@ -79,36 +119,84 @@ static int open_store(struct tg_agent *a, struct tg_error *e)
     return rc;
 }
 
+/* What was of the session is gone with it. */
+static void end_session(struct tg_agent *a)
+{
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (a->store && tg_store_error(a->store)->code)
+        why = *tg_store_error(a->store);
+    tg_store_close(a->store);
+    a->store = NULL;
+    tg_agent_forget_watches(a);
+    tg_agent_forget_presence(a);
+    tg_agent_drop_permits(a, false);
+    tg_fail(&why, TG_E_SESSION, "the agent's session has ended");
+    tg_agent_lost_session(a, why.code == TG_E_SESSION ? "session-expired" : "store-unreachable", &why);
+}
+
+/* Not all agents of a fleet at once: a random part of the wait. */
+static int64_t retry_after(void)
+{
+    char dice[3] = "";
+
+    (void) tg_random_id(dice, 2, NULL);
+    return RETRY_MS + (dice[0] * 32 + dice[1]) % RETRY_MS;
+}
+
 static void keep_session(struct tg_agent *a)
 {
     struct tg_error e = TG_ERROR_INIT;
     enum tg_session_state state = a->store ? tg_store_state(a->store) : TG_SESSION_EXPIRED;
 
-    if (state == TG_SESSION_CONNECTED || state == TG_SESSION_CONNECTING || tg_agent_now(a) < a->retry_ms)
+    if (state == TG_SESSION_CONNECTED || state == TG_SESSION_CONNECTING)
         return;
-    tg_store_close(a->store);
-    a->store = NULL;
-    a->retry_ms = tg_agent_now(a) + RETRY_MS;
+    if (a->store || a->watches || a->present) {
+        end_session(a);
+        a->retry_ms = a->first_session ? tg_agent_now(a) + retry_after() : tg_agent_now(a);
+    }
+    if (tg_agent_now(a) < a->retry_ms)
+        return;
+    a->first_session = true;
+    a->retry_ms = tg_agent_now(a) + retry_after();
     if (open_store(a, &e) != 0)
         tg_log(TG_LOG_WARN, "agent", "the store can't be opened: %s", e.message);
 }
 
-/* --- the whole --- */
-
-int tg_agent_turn(struct tg_agent *a, int64_t max_wait_ms)
+/* The store is away, though the session may live on: past the deadline nothing is known any more. */
+static void doubt(struct tg_agent *a)
 {
-    int rc = tg_loop_turn(a->loop, a->first ? 0 : max_wait_ms);
+    struct tg_error why = TG_ERROR_INIT;
 
-    if (rc < 0)
-        return rc;
-    keep_session(a);
-    tg_agent_serve_waiting(a);
-    return 0;
+    if (!a->picture.proven || !a->store || tg_store_state(a->store) == TG_SESSION_CONNECTED)
+        return;
+    tg_fail(&why, TG_E_UNKNOWN, "the connection to the store is broken%s%s", tg_store_trouble(a->store)[0] ? ": " : "", tg_store_trouble(a->store));
+    tg_agent_lost_session(a, "store-unreachable", &why);
 }
 
-void tg_agent_look_soon(struct tg_agent *a)
+static void keep_picture(struct tg_agent *a)
 {
-    (void) a;
+    if (!a->store || tg_store_state(a->store) != TG_SESSION_CONNECTED)
+        return;
+    if ((!a->present && !a->claimed && !a->lacks_folders) || a->presence_moved || (a->ticking && !a->present))
+        tg_agent_register(a);
+    if (a->dirty && (a->picture.proven || a->ticking || !a->looked_ms || tg_agent_now(a) - a->looked_ms >= TICK_MS / 4))
+        tg_agent_refresh(a);
+}
+
+/* --- duties --- */
+
+static void tell_duties(struct tg_agent *a)
+{
+    (void) tg_agent_as_of(a);
+    for (size_t i = 0; a->changed && i < a->n_begun; i++)
+        if (a->duties[i]->on_locks)
+            a->duties[i]->on_locks(a->selves[i], &a->picture);
+    for (size_t i = 0; a->ticking && i < a->n_begun; i++)
+        if (a->duties[i]->on_tick)
+            a->duties[i]->on_tick(a->selves[i], &a->picture, tg_agent_now(a));
+    a->snapshot_due = a->snapshot_due || a->changed;
+    a->changed = false;
 }
 
 static int begin_duties(struct tg_agent *a, struct tg_error *e)
@@ -131,12 +219,76 @@ static int begin_duties(struct tg_agent *a, struct tg_error *e)
     return rc;
 }
 
+void tg_agent_look_soon(struct tg_agent *a)
+{
+    a->look_soon = true;
+}
+
+/* --- the whole --- */
+
+void tg_agent_step(struct tg_agent *a)
+{
+    int64_t now = tg_agent_now(a);
+
+    a->ticking = now - a->tick_ms >= TICK_MS;
+    if (a->ticking) {
+        a->tick_ms = now;
+        if (inventory_has_changed(a))
+            load_inventory(a);
+    }
+    keep_session(a);
+    doubt(a);
+    keep_picture(a);
+    tg_agent_acknowledge(a);
+    tg_agent_keep_permits(a);
+    tell_duties(a);
+    tg_agent_keep_snapshot(a);
+    tg_agent_serve_waiting(a);
+}
+
+static bool has_work(const struct tg_agent *a)
+{
+    return a->first || a->changed || (a->dirty && a->picture.proven) || a->look_soon || a->presence_moved;
+}
+
+int tg_agent_turn(struct tg_agent *a, int64_t max_wait_ms)
+{
+    int64_t to_tick = a->tick_ms + TICK_MS - tg_agent_now(a), wait = to_tick < 0 ? 0 : to_tick;
+    int rc = tg_loop_turn(a->loop, has_work(a) ? 0 : max_wait_ms >= 0 && max_wait_ms < wait ? max_wait_ms : wait);
+
+    if (rc < 0)
+        return rc;
+    tg_agent_step(a);
+    return 0;
+}
+
 static int serve_socket(struct tg_agent *a, int fd, struct tg_error *e)
 {
     struct tg_server_handlers h = tg_agent_handlers;
 
     h.data = a;
     return fd < 0 ? 0 : tg_server_new(a->loop, fd, &h, &a->server, e);
+}
+
+static int begin(struct tg_agent *a, const struct tg_agent_options *o, struct tg_error *e)
+{
+    int rc = serve_socket(a, o->listen_fd, e);
+
+    if (rc || (rc = tg_random_id(a->instance, sizeof a->instance - 1, e)) != 0)
+        return rc;
+    if (o->host)
+        snprintf(a->called, sizeof a->called, "%s", o->host);
+    else if (gethostname(a->called, sizeof a->called - 1) != 0)
+        a->called[0] = '\0';
+    if (!a->called[0])
+        return tg_fail(e, TG_E_CONFIG, "this host has no name");
+    if (!(o->flags & TG_AGENT_STATELESS) && (rc = tg_agent_take_state(a, e)) != 0)
+        return rc;
+    (void) inventory_has_changed(a);
+    load_inventory(a);
+    rc = open_store(a, e);
+    a->first_session = true;
+    return rc ? rc : begin_duties(a, e);
 }
 
 int tg_agent_new(const struct tg_agent_options *o, struct tg_agent **out, struct tg_error *e)
@@ -148,23 +300,13 @@ int tg_agent_new(const struct tg_agent_options *o, struct tg_agent **out, struct
             close(o->listen_fd);
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     }
-    *a = (struct tg_agent) {.loop = o->loop, .config = o->config, .duties = o->duties ? o->duties : tg_agent_duties};
+    *a = (struct tg_agent) {.loop = o->loop, .config = o->config, .duties = o->duties ? o->duties : tg_agent_duties, .state_lock = -1, .dirty = true};
     a->last = &a->first;
     a->started_ms = tg_agent_now(a);
-    a->picture = (struct tg_agent_picture) {.cause = "agent-starting", .as_of_ms = INT64_MIN};
-    if (o->host)
-        snprintf(a->called, sizeof a->called, "%s", o->host);
-    else if (gethostname(a->called, sizeof a->called - 1) != 0)
-        a->called[0] = '\0';
-    int rc = serve_socket(a, o->listen_fd, e);
-    if (!rc && !a->called[0])
-        rc = tg_fail(e, TG_E_CONFIG, "this host has no name");
-    if (!rc && load_inventory(a) != 0)
-        tg_log(TG_LOG_WARN, "agent", "%s", a->inventory_error.message);
-    if (!rc)
-        rc = open_store(a, e);
-    if (!rc)
-        rc = begin_duties(a, e);
+    a->tick_ms = a->started_ms - TICK_MS;
+    a->picture = (struct tg_agent_picture) {.cause = "agent-starting", .why = &a->why, .as_of_ms = INT64_MIN};
+    tg_fail(&a->why, TG_E_UNKNOWN, "the agent has not seen the store yet");
+    int rc = begin(a, o, e);
     if (rc)
         tg_agent_free(a);
     else
@@ -172,18 +314,44 @@ int tg_agent_new(const struct tg_agent_options *o, struct tg_agent **out, struct
     return rc;
 }
 
+/*
+ * Runs in flight that are covered end when they end, not when we do: then the session is left to the store, which keeps it for its time, so
+ * that the agent that comes next can cover them before their permits go. The process is about to end; its descriptors end the connection.
+ */
+static void leave(struct tg_agent *a)
+{
+    bool orphaned = tg_agent_covers_any(a) && a->store && tg_store_session_ms(a->store) != INT64_MAX;
+
+    if (!orphaned) {
+        tg_agent_drop_permits(a, a->store && tg_store_state(a->store) == TG_SESSION_CONNECTED);
+        tg_store_close(a->store);
+    } else {
+        tg_log(TG_LOG_INFO, "agent", "what is in flight stays known for %lld ms", (long long) tg_store_session_ms(a->store));
+        tg_agent_drop_permits(a, false);
+        tg_store_leave(a->store);
+    }
+    a->store = NULL;
+}
+
 void tg_agent_free(struct tg_agent *a)
 {
     if (!a)
         return;
-    while (a->n_begun-- > 0)
+    while (a->n_begun > 0) {
+        a->n_begun--;
         if (a->duties[a->n_begun]->end)
             a->duties[a->n_begun]->end(a->selves[a->n_begun]);
+    }
     free(a->selves);
     tg_server_free(a->server);
     tg_agent_drop_waiting(a);
-    tg_store_close(a->store);
+    leave(a);
+    tg_agent_forget_watches(a);
+    tg_agent_forget_presence(a);
+    tg_agent_clear_picture(a);
     tg_scopes_release(&a->own);
     tg_inventory_free(a->inventory);
+    if (a->state_lock >= 0)
+        close(a->state_lock);
     free(a);
 }

@@ -39,6 +39,8 @@ struct tg_agent_run {
     char what[TG_REASON_SIZE];    /* for those who wait: "puppet agent, pid 1234" */
     pid_t pid;                    /* 0: no process can be named */
     int64_t since_ms;             /* wall clock; 0: not known */
+    char passes[TG_PASSES_MAX][TG_SHA256_HEX]; /* hashes of the tokens it bears: the locks of these do not wait for it */
+    size_t n_passes;
 };
 struct tg_agent_runs {
     struct tg_agent_run *v;       /* appended to with tg_agent_runs_add() */
@@ -77,11 +79,15 @@ struct tg_agent_options {
     const char *host;                     /* what this host is called; NULL: its own name */
     const struct tg_duty *const *duties;  /* NULL: tg_agent_duties */
     int listen_fd;                        /* consumed; -1: no socket is served (tests, benchmarks) */
+    unsigned flags;                       /* enum tg_agent_flags */
 };
+enum tg_agent_flags { TG_AGENT_STATELESS = 1 /* nothing is kept on disk: many agents in one process (tests, benchmarks) */ };
 /* Begins; does not wait for the store. TG_E_CONFIG, TG_E_DATA … what can't be mended by waiting. */
 int tg_agent_new(const struct tg_agent_options *options, struct tg_agent **out, struct tg_error *e);
 /* One turn of the loop and what follows from it; at most max_wait_ms. 0, or TG_E_CANCELLED when the loop was interrupted. */
 int tg_agent_turn(struct tg_agent *agent, int64_t max_wait_ms);
+/* What follows from a turn alone: for several agents on one loop. */
+void tg_agent_step(struct tg_agent *agent);
 /* Ends: duties in reverse, permits and presence withdrawn as far as the store answers within a second. NULL is fine. */
 void tg_agent_free(struct tg_agent *agent);
 

@@ -5,6 +5,7 @@
 #include "base/shown.h"
 #include "config/site.h"
 #include "guard/show.h"
+#include "guard/tree.h"
 
 #include <tagout/log.h>
 
@@ -68,7 +69,7 @@ static int check_whom(const struct tg_agent *a, const struct tg_agent_request *r
 
 /* --- check --- */
 
-static void set_unknown(struct tg_guard_verdict *v, const char *cause, const struct tg_error *e)
+void tg_agent_set_unknown(struct tg_guard_verdict *v, const char *cause, const struct tg_error *e)
 {
     *v = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
     snprintf(v->cause, sizeof v->cause, "%s", cause);
@@ -76,7 +77,7 @@ static void set_unknown(struct tg_guard_verdict *v, const char *cause, const str
 }
 
 /* The line and the sentence are the agent's, so that `tagout check` prints the same whichever way it went. */
-static json_t *check_body(const struct tg_agent *a, const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor)
+json_t *tg_agent_verdict(struct tg_agent *a, const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor)
 {
     static const int codes[] = {[TG_ANSWER_GO] = TG_OK, [TG_ANSWER_HELD] = TG_E_HELD, [TG_ANSWER_UNKNOWN] = TG_E_UNKNOWN};
     int64_t wall = tg_wall_ms(tg_loop_clock(a->loop));
@@ -96,10 +97,11 @@ static json_t *check_body(const struct tg_agent *a, const struct tg_guard_verdic
     return o;
 }
 
-static int resolve(const struct tg_agent *a, const struct tg_agent_request *r, struct tg_scopes *out, struct tg_error *e)
+int tg_agent_scopes(const struct tg_agent *a, const struct tg_agent_request *r, struct tg_scopes *out, struct tg_error *e)
 {
     if (a->inventory_error.code) {
-        *e = a->inventory_error;
+        if (e)
+            *e = a->inventory_error;
         return TG_E_UNKNOWN;
     }
     if (r->n_scopes)
@@ -107,6 +109,59 @@ static int resolve(const struct tg_agent *a, const struct tg_agent_request *r, s
     if (!a->own.n)
         return tg_fail(e, TG_E_UNKNOWN, "the agent does not know its host's groups");
     return tg_scopes_copy(&a->own, out, e);
+}
+
+/* Whether it asks about this host alone: that is what the picture tells of. */
+static bool is_about_own(const struct tg_agent *a, const struct tg_agent_request *r)
+{
+    return a->own.n && (r->n_scopes == 0 || (r->n_scopes == 1 && strncmp(r->scopes[0], "host:", 5) == 0 && strcmp(r->scopes[0] + 5, a->own.v[0].name) == 0));
+}
+
+/* From the picture: no reading, no waiting. The locks are lent to the verdict, and taken back. */
+static void answer_from_picture(struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r)
+{
+    struct tg_question q = {.scopes = &a->own, .actor = r->actor, .tokens = r->token};
+    struct tg_lock *lent = a->n_locks ? malloc(a->n_locks * sizeof *lent) : NULL;
+    struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .generation = a->picture.generation, .txid = a->picture.txid};
+    struct tg_error e = TG_ERROR_INIT;
+
+    if (a->n_locks && !lent) {
+        tg_fail(&e, TG_E_MEMORY, "out of memory");
+    } else {
+        if (lent)
+            memcpy(lent, a->locks, a->n_locks * sizeof *lent);
+        (void) tg_decide(&q, lent, a->n_locks, tg_wall_ms(tg_loop_clock(a->loop)), &v, &e);
+    }
+    if (e.code)
+        tg_agent_set_unknown(&v, "unproven", &e);
+    json_t *o = tg_agent_verdict(a, &v, &a->own, r->actor);
+    if (o)
+        json_object_set_new(o, "as-of-ms", json_integer((json_int_t) (tg_agent_now(a) - tg_agent_as_of(a))));
+    tg_agent_send(conn, r, o);
+    free(v.locks.v);
+    free(v.scope_of);
+    free(lent);
+}
+
+/* A look at the store, as strong as one that `tagout check` would take itself. */
+static void look_at_store(struct tg_agent *a, const struct tg_agent_request *r, const struct tg_scopes *scopes, int64_t deadline, struct tg_guard_verdict *v)
+{
+    struct tg_guard g = tg_agent_guard(a);
+    struct tg_question q = {.scopes = scopes, .actor = r->actor, .tokens = r->token};
+    struct tg_error e = TG_ERROR_INIT;
+
+    if (a->claimed && is_about_own(a, r)) {
+        tg_fail(&e, TG_E_UNKNOWN, "another agent says that it is %s", a->own.v[0].name);
+        tg_agent_set_unknown(v, "host-claimed", &e);
+    } else if (!a->store || tg_store_state(a->store) != TG_SESSION_CONNECTED) {
+        tg_fail(&e, TG_E_UNKNOWN, "the agent is not in touch with the store");
+        tg_agent_set_unknown(v, a->picture.cause[0] ? a->picture.cause : "store-unreachable", &e);
+    } else if (tg_agent_now(a) >= deadline) {
+        tg_fail(&e, TG_E_UNKNOWN, "the agent had too much to do to answer in time");
+        tg_agent_set_unknown(v, "no-answer", &e);
+    } else {
+        tg_check(&g, &q, deadline, v);
+    }
 }
 
 static void serve_check(struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r, int64_t deadline)
@@ -117,77 +172,129 @@ static void serve_check(struct tg_agent *a, struct tg_conn *conn, const struct t
     int rc = tg_actor_check(r->actor, &e);
 
     if (!rc)
-        rc = resolve(a, r, &scopes, &e);
+        rc = tg_agent_scopes(a, r, &scopes, &e);
     if (rc == TG_E_USAGE) {
         tg_agent_send_error(conn, r, &e);
         tg_scopes_release(&scopes);
         return;
     }
-    if (rc) {
-        set_unknown(&v, "own-groups", &e);
-    } else if (!a->store || tg_store_state(a->store) != TG_SESSION_CONNECTED) {
-        tg_fail(&e, TG_E_UNKNOWN, "the agent is not in touch with the store");
-        set_unknown(&v, "store-unreachable", &e);
-    } else {
-        struct tg_guard g = {.store = a->store, .inventory = a->inventory, .state_dir = a->config->state_dir, .timeout_ms = TG_AGENT_ASK_MS};
-        struct tg_question q = {.scopes = &scopes, .actor = r->actor, .tokens = r->token};
-        tg_check(&g, &q, deadline, &v);
+    a->serving = conn;
+    if (rc)
+        tg_agent_set_unknown(&v, "own-groups", &e);
+    else
+        look_at_store(a, r, &scopes, deadline, &v);
+    if (a->serving) {
+        json_t *o = tg_agent_verdict(a, &v, &scopes, r->actor);
+        if (o && v.answer != TG_ANSWER_UNKNOWN)
+            json_object_set_new(o, "as-of-ms", json_integer(0));
+        tg_agent_send(a->serving, r, o);
     }
-    tg_agent_send(conn, r, check_body(a, &v, &scopes, r->actor));
+    a->serving = NULL;
     tg_verdict_release(&v);
     tg_scopes_release(&scopes);
 }
 
-/* --- status --- */
+/* --- hold, unhold --- */
 
-static void serve_status(const struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r)
+static void serve_hold(struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r)
 {
-    json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I}", "host", a->called, "store", a->config->store, "session",
-                          a->store && tg_store_state(a->store) == TG_SESSION_CONNECTED ? "connected" : "away", "running-ms",
-                          (json_int_t) (tg_agent_now(a) - a->started_ms), "clients", (json_int_t) tg_server_clients(a->server), "refused",
-                          (json_int_t) tg_server_refused(a->server));
+    struct tg_error e = TG_ERROR_INIT;
+    json_t *body = NULL;
+    int rc = TG_E_USAGE;
 
-    tg_agent_send(conn, r, o);
+    if (!tg_conn_is_trusted(conn)) {
+        tg_fail(&e, TG_E_PERM, "%s is for root and for the agent's own user, not for user %u", tg_agent_op_name(r->op), (unsigned) tg_conn_uid(conn));
+        tg_agent_send_error(conn, r, &e);
+        return;
+    }
+    tg_fail(&e, TG_E_USAGE, "this agent keeps no local hold");
+    for (size_t i = 0; i < a->n_begun; i++)
+        if (a->duties[i]->ask) {
+            tg_error_clear(&e);
+            a->serving = conn;
+            rc = a->duties[i]->ask(a->selves[i], r, &body, &e);
+            conn = a->serving;
+            a->serving = NULL;
+            break;
+        }
+    if (conn && rc)
+        tg_agent_send_error(conn, r, &e);
+    else if (conn)
+        tg_agent_send(conn, r, body);
+    else
+        json_decref(body);
 }
 
 /* --- lines --- */
 
 static void serve(struct tg_agent *a, struct tg_agent_waiting *w)
 {
-    int64_t deadline = w->arrived_ms + TG_AGENT_ASK_MS;
-    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_agent_request *r = &w->request;
 
-    if (w->request.op == TG_AGENT_CHECK) {
-        serve_check(a, w->conn, &w->request, deadline);
-        return;
+    switch (r->op) {
+    case TG_AGENT_CHECK:
+        if (tg_agent_is_sure(a) && is_about_own(a, r))
+            answer_from_picture(a, w->conn, r);
+        else
+            serve_check(a, w->conn, r, w->arrived_ms + TG_AGENT_ASK_MS);
+        break;
+    case TG_AGENT_STATUS:
+        tg_agent_send(w->conn, r, tg_agent_status(a));
+        break;
+    case TG_AGENT_HOLD:
+    case TG_AGENT_UNHOLD:
+        serve_hold(a, w->conn, r);
+        break;
+    case TG_AGENT_PERMIT:
+        tg_agent_serve_permit(a, w->conn, r);
+        break;
+    case TG_AGENT_ALIVE:
+        tg_agent_serve_alive(a, w->conn, r);
+        break;
+    case TG_AGENT_RELEASE:
+        tg_agent_serve_release(a, w->conn, r);
+        break;
     }
-    tg_fail(&e, TG_E_USAGE, "this agent does not do \"%s\" yet", tg_agent_op_name(w->request.op));
-    tg_agent_send_error(w->conn, &w->request, &e);
+}
+
+/*
+ * What needs no store is answered at once, from within the loop, so that a store that is slow or away holds up nobody who does not need it:
+ * all of that only looks at what the agent knows. The rest waits for the top level.
+ */
+static bool serve_at_once(struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r)
+{
+    if (r->op == TG_AGENT_ALIVE)
+        tg_agent_serve_alive(a, conn, r);
+    else if (r->op == TG_AGENT_RELEASE)
+        tg_agent_serve_release(a, conn, r);
+    else if (r->op == TG_AGENT_CHECK && tg_agent_is_sure(a) && is_about_own(a, r) && tg_actor_check(r->actor, NULL) == 0)
+        answer_from_picture(a, conn, r);
+    else
+        return false;
+    return true;
 }
 
 static void on_line(void *data, struct tg_conn *conn, const char *line, size_t len)
 {
     struct tg_agent *a = data;
-    struct tg_agent_waiting *w = calloc(1, sizeof *w);
+    struct tg_agent_request r;
     struct tg_error e = TG_ERROR_INIT;
-    int rc = w ? tg_agent_request_parse(line, len, &w->request, &e) : tg_fail(&e, TG_E_MEMORY, "out of memory");
+    int rc = tg_agent_request_parse(line, len, &r, &e);
+    struct tg_agent_waiting *w = NULL;
 
     if (!rc)
-        rc = check_whom(a, &w->request, &e);
+        rc = check_whom(a, &r, &e);
+    if (!rc && !serve_at_once(a, conn, &r) && !(w = malloc(sizeof *w)))
+        rc = tg_fail(&e, TG_E_MEMORY, "out of memory");
     if (rc)
-        tg_agent_send_error(conn, w ? &w->request : &(struct tg_agent_request) {.id = NULL}, &e);
-    else if (w->request.op == TG_AGENT_STATUS)
-        serve_status(a, conn, &w->request);
-    if (!rc && w->request.op != TG_AGENT_STATUS) {
-        w->conn = conn;
-        w->arrived_ms = tg_agent_now(a);
-        *a->last = w;
-        a->last = &w->next;
+        tg_agent_send_error(conn, &r, &e);
+    if (!w) {
+        tg_agent_request_release(&r);
         return;
     }
-    if (w)
-        tg_agent_request_release(&w->request);
-    free(w);
+    *w = (struct tg_agent_waiting) {.conn = conn, .request = r, .arrived_ms = tg_agent_now(a)};
+    *a->last = w;
+    a->last = &w->next;
 }
 
 static void on_gone(void *data, struct tg_conn *conn)
@@ -197,6 +304,9 @@ static void on_gone(void *data, struct tg_conn *conn)
     for (struct tg_agent_waiting *w = a->first; w; w = w->next)
         if (w->conn == conn)
             w->conn = NULL;
+    if (a->serving == conn)
+        a->serving = NULL;
+    tg_agent_permits_of_gone(a, conn);
 }
 
 const struct tg_server_handlers tg_agent_handlers = {.line = on_line, .gone = on_gone};

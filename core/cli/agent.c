@@ -59,6 +59,8 @@ static int serve(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_agent_new(&o, &agent, e);
     if (!rc) {
+        if (tg_log_level_get() < TG_LOG_INFO)
+            tg_log_level_set(TG_LOG_INFO);
         tg_cli_catch_signals(f->loop);
         while (tg_agent_turn(agent, 1000) != TG_E_CANCELLED)
             ;

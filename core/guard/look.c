@@ -19,6 +19,7 @@ struct want {
     char *path;
     bool listed;                /* somebody named it: it must be there */
     enum tg_scope_kind scope_kind;
+    int64_t seen_txid;          /* of its last change when it was read; TG_LOOK_ABSENT */
 };
 
 struct tg_look {
@@ -427,6 +428,7 @@ int tg_look_take(struct tg_look *l, struct tg_read_item *items, size_t n, struct
 
     l->next += n;
     for (size_t i = 0; !rc && i < n; i++) {
+        l->wants[from + i].seen_txid = items[i].code ? TG_LOOK_ABSENT : items[i].node.stat.modified_txid;
         struct want w = l->wants[from + i]; /* a copy: the list may move; its path does not */
         rc = take_one(l, &w, &items[i], e);
     }
@@ -442,6 +444,18 @@ struct tg_lock *tg_look_locks(struct tg_look *l, size_t *out_n)
 int64_t tg_look_generation(const struct tg_look *l)
 {
     return l->generation;
+}
+
+const char *tg_look_watchable(const struct tg_look *l, size_t *at, int64_t *out_seen_txid)
+{
+    while (*at < l->next) {
+        const struct want *w = &l->wants[(*at)++];
+        if (w->kind != K_CLUSTER && w->kind != K_GROUPS && w->kind != K_BUCKET && w->kind != K_SCOPE)
+            continue;
+        *out_seen_txid = w->seen_txid;
+        return w->path;
+    }
+    return NULL;
 }
 
 static int run_once(struct tg_look *l, int64_t deadline, struct tg_error *e)

@@ -91,13 +91,3 @@ void tg_policy_apply(const struct tg_policy *policy, const char *state_dir, cons
         assume_last_known(policy, state_dir, question, wall_ms, verdict);
     }
 }
-
-int tg_last_known(const char *state_dir, const struct tg_question *question, int64_t wall_ms, struct tg_guard_verdict *out, int64_t *out_as_of_ms,
-                  struct tg_error *e)
-{
-    (void) question;
-    (void) wall_ms;
-    (void) out;
-    (void) out_as_of_ms;
-    return tg_fail(e, TG_E_NOENT, "no agent has kept in %s what was known last", state_dir);
-}

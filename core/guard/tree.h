@@ -114,6 +114,13 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
 /* Locks found, tombstones included, each once. The look's own. */
 struct tg_lock *tg_look_locks(struct tg_look *look, size_t *out_n);
 int64_t tg_look_generation(const struct tg_look *look);
+/*
+ * For who keeps what he saw: the nodes whose change may change the answer (counters and the cluster's record, never a lock's record), one
+ * a call; NULL behind the last. *at starts at 0. *out_seen_txid: of its last change, or TG_LOOK_ABSENT. Who arms a watch on it later and reads
+ * the same has missed nothing in between.
+ */
+#define TG_LOOK_ABSENT (-1)
+const char *tg_look_watchable(const struct tg_look *look, size_t *at, int64_t *out_seen_txid);
 
 /* The pure decision: which of the locks hold it. Fills answer, locks (moved out of the array, whose slots are emptied), passed. */
 int tg_decide(const struct tg_question *question, struct tg_lock *locks, size_t n, int64_t wall_ms, struct tg_guard_verdict *out, struct tg_error *e);

@@ -34,7 +34,6 @@ static void close_session(struct tg_store_impl *s, int64_t max_wait_ms)
     struct memory *m = s->memory;
     struct tg_store_impl **at = &m->sessions;
 
-    (void) max_wait_ms;
     s->on_session = NULL;
     while (s->watches)
         tg_memory_drop_watch(s, s->watches->fn, s->watches->data);
@@ -42,7 +41,7 @@ static void close_session(struct tg_store_impl *s, int64_t max_wait_ms)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
-    if (!s->expired && s->cut_off)
+    if (!s->expired && (s->cut_off || max_wait_ms < 0))
         tg_memory_haunt(s);
     else if (!s->expired)
         tg_memory_expire_at_server(m, s->id);

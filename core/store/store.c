@@ -101,18 +101,28 @@ int tg_store_open(const struct tg_store_options *options, struct tg_store **out,
     return 0;
 }
 
-void tg_store_close(struct tg_store *s)
+static void end_store(struct tg_store *s, int64_t max_wait_ms)
 {
     if (!s)
         return;
     s->on_session = NULL;
-    s->backend->close(s->impl, CLOSE_WAIT_MS); /* answers, and so frees, what is outstanding */
+    s->backend->close(s->impl, max_wait_ms); /* answers, and so frees, what is outstanding */
     for (struct tg_store_watch *w = s->watches, *next; w; w = next) {
         next = w->next;
         free(w);
     }
     free(s->url);
     free(s);
+}
+
+void tg_store_close(struct tg_store *s)
+{
+    end_store(s, CLOSE_WAIT_MS);
+}
+
+void tg_store_leave(struct tg_store *s)
+{
+    end_store(s, -1);
 }
 
 const char *tg_store_url(const struct tg_store *s)

@@ -119,7 +119,8 @@ struct tg_store_backend {
      * right to it, a wrong password) comes later, through on_session and TG_SESSION_REFUSED, so that a guard can say it its way. */
     int (*open)(const struct tg_store_options *options, struct tg_store_impl **out, struct tg_error *e);
     /* Ends the session (its ephemerals go at once when the server can be reached), answers what is outstanding with
-     * TG_E_CANCELLED, frees. Waits at most max_wait_ms for the server. Watches do not fire. */
+     * TG_E_CANCELLED, frees. Waits at most max_wait_ms for the server; -1: it is not told, so the session lasts for its time-out as if this process
+     * had died. Watches do not fire. */
     void (*close)(struct tg_store_impl *impl, int64_t max_wait_ms);
     /* Verbs. They return 0 and call fn exactly once, later, from the loop or from close(); or a negative code at once and never
      * call fn. While CONNECTING they are queued, and sent in their order; those that were under way when a connection broke are
@@ -151,6 +152,8 @@ struct tg_store_backend {
  */
 int tg_store_open(const struct tg_store_options *options, struct tg_store **out, struct tg_error *e);
 void tg_store_close(struct tg_store *store);
+/* The same, but the server is not told: what is ephemeral stays until the session's time-out (of the embedded store: ends at once). */
+void tg_store_leave(struct tg_store *store);
 const char *tg_store_url(const struct tg_store *store);
 struct tg_loop *tg_store_loop(struct tg_store *store);
 enum tg_session_state tg_store_state(struct tg_store *store);

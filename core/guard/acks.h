@@ -1,0 +1,45 @@
+/*
+ * Which hosts have an agent, and which of those have acknowledged a lock: what `lock` waits for besides permits.
+ *
+ *   /agents/3f/HOST          an agent that is present: ephemeral; 3f is the host's bucket (tree.h)
+ *   /acks/X/ID/HOST          HOST's agent knows of the lock ID: a check there says HELD, and what was in flight there has a permit. Ephemeral,
+ *                            of the same session; X is the id's first character
+ *   /acks/X/ID/3f/HOST       the same, when the lock means more hosts than one folder should have
+ *
+ * Why a lock waits for them before it reads the permits for the last time (P1): an agent writes the permits of what it found in flight
+ * first, and its acknowledgement after them, in one session. Whoever reads the acknowledgement, and the permits after it on his own session,
+ * sees those permits. An agent that comes up while the lock is being taken writes its presence before it reads the locks: either the
+ * locker sees it present and waits, or it reads the lock and is not needed for the hosts that "had no agent" then.
+ */
+#ifndef TG_GUARD_ACKS_H
+#define TG_GUARD_ACKS_H
+
+#include "guard/tree.h"
+
+#define TG_ACKS_FLAT_MAX 4000 /* hosts of a lock whose acknowledgements lie in one folder */
+
+/* Whether the lock means this host by what its record says alone (the fleet, the host, a group's recorded hosts): both sides decide it alike. */
+bool tg_acks_meant(const struct tg_lock *lock, const struct tg_scope *host);
+/* Paths; size TG_NODE_PATH_SIZE. folder: where the host's acknowledgement lies. */
+void tg_acks_presence_path(const struct tg_scope *host, char *out, size_t size);
+void tg_acks_folder(const struct tg_lock *lock, const struct tg_scope *host, char *out, size_t size);
+void tg_acks_path(const struct tg_lock *lock, const struct tg_scope *host, char *out, size_t size);
+/* "/acks/L/L7K2QX" */
+void tg_acks_root(const char *lock_id, char *out, size_t size);
+
+/* How a lock stands. Names are its own: tg_acks_release(). */
+struct tg_acks {
+    size_t present, acked;        /* hosts of the lock with an agent; of those, how many have acknowledged */
+    char **missing;               /* who has not, sorted */
+    size_t n_missing;
+    char **without;               /* hosts of the lock without an agent, as far as they are known by name; sorted */
+    size_t n_without;
+    bool without_known;           /* false: the lock means hosts that nobody can name (the fleet, and no inventory) */
+};
+/* One look, in one or two round trips, whatever the number of agents. A store without the folders has no agents. */
+int tg_acks_look(struct tg_guard *guard, const struct tg_lock *lock, struct tg_acks *out, struct tg_error *e);
+void tg_acks_release(struct tg_acks *acks);
+/* Removes what a lock that is gone has left there. Best effort: an agent that finds more removes it later. */
+void tg_acks_clear(struct tg_guard *guard, const char *lock_id);
+
+#endif
