@@ -1,0 +1,128 @@
+/* Copying a tree: see mirror.h. */
+#include "store/mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MAX (TG_STORE_DATA_MAX * 3 / 4) /* of one transaction; a node may be larger, and then goes alone */
+
+struct copier {
+    struct tg_store *to;
+    const struct tg_mirror_walk *walk;
+    const struct tg_op *fence;
+    size_t n_fence;
+    struct tg_mirror_sums there;  /* as the target was found */
+    bool *met;                    /* which of those the source has */
+    struct tg_op ops[TG_STORE_OPS_MAX];
+    size_t n;
+    size_t bytes;
+    struct tg_mirror_copied done;
+};
+
+static void drop_ops(struct copier *c)
+{
+    for (size_t i = c->n_fence; i < c->n; i++) {
+        free((void *) (uintptr_t) c->ops[i].path);
+        free((void *) (uintptr_t) c->ops[i].data);
+    }
+    c->n = c->n_fence;
+    c->bytes = 0;
+}
+
+static int flush(struct copier *c, struct tg_error *e)
+{
+    int rc = 0;
+
+    if (c->n > c->n_fence)
+        rc = tg_store_multi(c->to, c->ops, c->n, tg_store_deadline(c->to, c->walk->wait_ms), NULL, e);
+    if (rc == TG_E_EXISTS || rc == TG_E_NOENT || rc == TG_E_NOTEMPTY) /* it is not any more as it was found */
+        rc = TG_E_VERSION;
+    drop_ops(c);
+    return rc;
+}
+
+static int add(struct copier *c, enum tg_op_kind kind, const char *path, const void *data, size_t len, int64_t version, struct tg_error *e)
+{
+    int rc = c->n == TG_STORE_OPS_MAX || c->bytes + len > BYTES_MAX ? flush(c, e) : 0;
+    char *own = strdup(path), *copy = len ? malloc(len) : NULL;
+
+    if (rc || !own || (len && !copy)) {
+        free(own);
+        free(copy);
+        return rc ? rc : tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    if (len)
+        memcpy(copy, data, len);
+    c->ops[c->n++] = (struct tg_op) {.kind = kind, .path = own, .data = copy, .len = len, .version = version};
+    c->bytes += len;
+    return 0;
+}
+
+static int take(void *data, const char *path, const struct tg_node *node, struct tg_error *e)
+{
+    struct copier *c = data;
+    const struct tg_mirror_sum *there = tg_mirror_find(&c->there, path);
+    uint8_t hash[TG_SHA256_BYTES];
+    struct tg_sha256 h;
+
+    c->done.nodes++;
+    if (!there) {
+        c->done.created++;
+        c->done.bytes += (int64_t) node->len;
+        return add(c, TG_OP_CREATE, path, node->data, node->len, 0, e);
+    }
+    c->met[there - c->there.v] = true;
+    tg_sha256_init(&h);
+    tg_sha256_add(&h, node->data, node->len);
+    tg_sha256_end(&h, hash);
+    if (memcmp(hash, there->hash, sizeof hash) == 0)
+        return 0;
+    c->done.written++;
+    c->done.bytes += (int64_t) node->len;
+    return add(c, TG_OP_WRITE, path, node->data, node->len, there->version, e);
+}
+
+/* What the source does not have, children first: by path that is from the end. */
+static int delete_rest(struct copier *c, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = c->there.n; !rc && i > 0; i--)
+        if (!c->met[i - 1]) {
+            rc = add(c, TG_OP_DELETE, c->there.v[i - 1].path, NULL, 0, c->there.v[i - 1].version, e);
+            c->done.deleted++;
+        }
+    return rc ? rc : flush(c, e);
+}
+
+int tg_mirror_copy(struct tg_store *from, struct tg_store *to, const struct tg_mirror_walk *walk, const struct tg_op *fence, size_t n_fence,
+                   struct tg_mirror_copied *out, struct tg_error *e)
+{
+    struct copier *c = calloc(1, sizeof *c);
+    struct tg_mirror_walk look = {.wait_ms = walk->wait_ms}, reading = *walk;
+    int rc = c ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!c)
+        return rc;
+    *c = (struct copier) {.to = to, .walk = walk, .fence = fence, .n_fence = n_fence, .n = n_fence};
+    memcpy(c->ops, fence, n_fence * sizeof *fence);
+    reading.visit = take;
+    reading.data = c;
+    rc = tg_mirror_sum(to, &look, &c->there, e);
+    if (!rc && !(c->met = calloc(c->there.n + 1, sizeof *c->met)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = tg_mirror_sum(from, &reading, NULL, e);
+    if (!rc)
+        rc = flush(c, e);
+    if (!rc)
+        rc = delete_rest(c, e);
+    drop_ops(c);
+    if (!rc)
+        *out = c->done;
+    tg_mirror_sums_release(&c->there);
+    free(c->met);
+    free(c);
+    return rc;
+}
