@@ -6,6 +6,7 @@
 const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_init,
     &tg_cmd_doctor,
+    &tg_cmd_migrate,
     &tg_cmd_lock,
     &tg_cmd_unlock,
     &tg_cmd_extend,

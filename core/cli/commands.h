@@ -23,6 +23,7 @@ extern const struct tg_cmd tg_cmd_keep;
 extern const struct tg_cmd tg_cmd_lock;
 extern const struct tg_cmd tg_cmd_locks;
 extern const struct tg_cmd tg_cmd_log;
+extern const struct tg_cmd tg_cmd_migrate;
 extern const struct tg_cmd tg_cmd_abort;
 extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_run;

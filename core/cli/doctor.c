@@ -202,7 +202,7 @@ static bool is_in(const struct tg_names *names, const char *name)
 static void find_strange(const struct tg_names *names, const struct tg_op *rows, size_t n_rows, char *out, size_t size)
 {
     for (size_t i = 0; i < names->count; i++) {
-        bool ours = strcmp(names->names[i], "cluster") == 0 || strcmp(names->names[i], "zookeeper") == 0;
+        bool ours = strcmp(names->names[i], "cluster") == 0 || strcmp(names->names[i], "migration") == 0 || strcmp(names->names[i], "zookeeper") == 0;
         for (size_t k = 0; k < n_rows; k++)
             ours |= strcmp(names->names[i], rows[k].path + 1) == 0;
         size_t len = strlen(out);
