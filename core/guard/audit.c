@@ -20,10 +20,10 @@ void tg_audit_slot(struct tg_guard *guard, struct tg_audit_slot *out)
     strftime(out->minute, sizeof out->minute, "/audit/%Y%m%d/%H%M", &tm);
 }
 
-void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
+void tg_audit_append(struct tg_batch *b, struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
                      const char *who, const char *why)
 {
-    char path[160], dice[9] = "", text[TG_SCOPE_TEXT_SIZE];
+    char dice[9] = "", text[TG_SCOPE_TEXT_SIZE];
     json_t *scopes = json_array();
 
     for (size_t i = 0; i < lock->scopes.n; i++)
@@ -34,12 +34,12 @@ void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64
     char *data = tg_seal(o);
 
     b->failed = b->failed || tg_random_id(dice, 8, NULL) != 0;
-    snprintf(path, sizeof path, "%s/%05d-%s-%s-%s", slot->minute, (int) (at_ms % 60000), lock->id, verb, dice);
+    snprintf(slot->path, sizeof slot->path, "%s/%05d-%s-%s-%s", slot->minute, (int) (at_ms % 60000), lock->id, verb, dice);
     if (!slot->have_day)
         tg_batch_create(b, slot->day, "", TG_CREATE_PERSISTENT);
     if (!slot->have_minute)
         tg_batch_create(b, slot->minute, "", TG_CREATE_PERSISTENT);
-    tg_batch_create(b, path, data, TG_CREATE_PERSISTENT);
+    tg_batch_create(b, slot->path, data, TG_CREATE_PERSISTENT);
     free(data);
 }
 

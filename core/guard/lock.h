@@ -84,6 +84,7 @@ struct tg_release_request {
     const char *owner;   /* who asks */
     bool force;          /* another's lock: needs a reason, and is recorded as broken */
     const char *reason;  /* NULL none */
+    const struct tg_scopes *known; /* of the lock, where the caller has it; NULL: they are looked for, which is one round trip more */
 };
 /* On all its scopes at once. TG_E_PERM when it is another's and force is not set, TG_E_NOENT when there is none (or no more). */
 int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *request, struct tg_lock *out, struct tg_error *e);

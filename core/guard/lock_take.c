@@ -1,10 +1,11 @@
 /*
  * Placing a lock: one transaction over all its scopes. See lock.h.
  *
- * What a transaction does is computed on a small copy of the counters it touches ("slots"), so that several scopes in one bucket
- * change that bucket once.
+ * Two round trips when nobody is in the way: the counters; then the transaction, with the own row and the folders of permits read right
+ * behind it on the same session. A session's requests are carried out in their order, so these reads come after the write as the
+ * handshake demands, whether or not its answer was waited for; an empty folder then proves that nobody was in flight.
  */
-#include "guard/tree.h"
+#include "guard/plan.h"
 
 #include "base/shown.h"
 
@@ -12,235 +13,109 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT "/locks"
 #define TRIES 24 /* of a transaction that others overtake: more than lockers will ever queue on one scope */
-
-/* A counter that the transaction may touch. */
-struct slot {
-    char path[TG_NODE_PATH_SIZE];
-    char name[256];       /* what its parent calls it */
-    int parent;           /* index of its parent's slot; -1: none is changed */
-    bool named;           /* its counter keeps names */
-    bool exists, changed;
-    int64_t version;
-    struct tg_counter counter;
-};
-struct plan {
-    struct slot *slots;
-    size_t n;
-    int *of_scope;        /* slot of each scope */
-    int64_t generation, cluster_version;
-    struct tg_audit_slot audit;
-};
-
-static int add_slot(struct plan *p, const char *path, int parent, bool named)
-{
-    for (size_t i = 0; i < p->n; i++)
-        if (strcmp(p->slots[i].path, path) == 0)
-            return (int) i;
-    struct slot *s = &p->slots[p->n];
-    *s = (struct slot) {.parent = parent, .named = named};
-    snprintf(s->path, sizeof s->path, "%s", path);
-    snprintf(s->name, sizeof s->name, "%s", strrchr(path, '/') + 1);
-    return (int) p->n++;
-}
-
-/* At most three slots a scope: index, bucket, scope. */
-static int plan_new(struct plan *p, const struct tg_scopes *scopes, struct tg_error *e)
-{
-    *p = (struct plan) {.slots = calloc(3 * scopes->n + 1, sizeof *p->slots), .of_scope = calloc(scopes->n + 1, sizeof *p->of_scope)};
-    if (!p->slots || !p->of_scope)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < scopes->n; i++) {
-        const struct tg_scope *s = &scopes->v[i];
-        char path[TG_NODE_PATH_SIZE];
-        int parent = -1;
-        if (s->kind != TG_SCOPE_FLEET) {
-            tg_tree_index_path(ROOT, s->kind, path, sizeof path);
-            parent = add_slot(p, path, -1, true);
-        }
-        if (tg_tree_has_buckets(s->kind)) {
-            tg_tree_bucket_path(ROOT, s, path, sizeof path);
-            parent = add_slot(p, path, parent, false);
-        }
-        tg_tree_scope_path(ROOT, s, path, sizeof path);
-        p->of_scope[i] = add_slot(p, path, parent, true);
-    }
-    return 0;
-}
-
-static void plan_free(struct plan *p)
-{
-    for (size_t i = 0; i < p->n; i++)
-        tg_counter_clear(&p->slots[i].counter);
-    free(p->slots);
-    free(p->of_scope);
-    *p = (struct plan) {.n = 0};
-}
-
-static int take_slot(struct tg_guard *guard, struct slot *s, const struct tg_read_item *item, struct tg_error *e)
-{
-    s->exists = item->code == 0;
-    s->version = item->node.stat.version;
-    if (s->exists) {
-        int rc = tg_tree_prove(guard, s->path, &item->node, &s->counter, e);
-        if (!rc && s->named && !s->counter.names)
-            rc = tg_unknown(guard, e, "bad-record", "%s does not name what it counts", s->path + 1);
-        return rc;
-    }
-    if (s->parent < 0)
-        return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", s->path + 1);
-    s->counter = (struct tg_counter) {.names = s->named ? calloc(2, sizeof(char *)) : NULL};
-    return s->named && !s->counter.names ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
-}
-
-/* A node that is not there although its parent names it: gone between two reads, or this copy is not whole. */
-static int prove_absences(const struct plan *p, struct tg_error *e)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        const struct slot *s = &p->slots[i];
-        if (!s->exists && p->slots[s->parent].exists && tg_counter_has(&p->slots[s->parent].counter, s->name))
-            return tg_fail(e, TG_E_VERSION, "%s is named and is not there", s->path + 1);
-    }
-    return 0;
-}
-
-/* One round trip: the cluster, every counter, the audit's folders. */
-static int plan_read(struct tg_guard *guard, struct plan *p, struct tg_error *e)
-{
-    size_t n = p->n + 4;
-    struct tg_read_item *items = calloc(n, sizeof *items);
-
-    if (!items)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    tg_audit_slot(guard, &p->audit);
-    items[0].path = "/cluster";
-    items[1].path = ROOT;
-    items[2].path = p->audit.day;
-    items[3].path = p->audit.minute;
-    for (size_t i = 0; i < p->n; i++)
-        items[4 + i].path = p->slots[i].path;
-    int rc = tg_store_read_many(guard->store, items, n, tg_guard_deadline(guard), e);
-    if (!rc) {
-        struct tg_counter root = {.epoch = 0};
-        rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, &p->generation, e);
-        if (!rc && items[1].code)
-            rc = tg_unknown(guard, e, "missing-node", "locks is not there: this copy is not whole");
-        if (!rc && (rc = tg_tree_prove(guard, ROOT, &items[1].node, &root, e)) == 0)
-            tg_counter_clear(&root);
-        p->cluster_version = items[0].node.stat.version;
-        p->audit.have_day = items[2].code == 0;
-        p->audit.have_minute = items[3].code == 0;
-        for (size_t i = 0; !rc && i < p->n; i++)
-            rc = take_slot(guard, &p->slots[i], &items[4 + i], e);
-        tg_read_items_release(items, n);
-    }
-    free(items);
-    return rc ? rc : prove_absences(p, e);
-}
-
-/* Adds the child to the slot, and the slot to its parent when it is new. */
-static int add_child(struct plan *p, int at, const char *name, struct tg_error *e)
-{
-    struct slot *s = &p->slots[at];
-    bool fresh = !s->exists && !s->changed;
-    int rc = tg_counter_add(&s->counter, name, e);
-
-    if (rc)
-        return tg_error_prefix(e, "%s", s->path + 1);
-    s->changed = true;
-    return fresh && s->parent >= 0 ? add_child(p, s->parent, s->name, e) : 0;
-}
-
-/*
- * Versions begin at 0 again when a scope's node goes with its last lock and comes back with another's. So a node that is written is
- * held to be the one that was read by its parent's version as well, which changes with each child that comes or goes.
- */
-static void emit_checks(struct tg_batch *b, const struct plan *p)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        const struct slot *s = &p->slots[i];
-        const struct slot *parent = s->parent < 0 ? NULL : &p->slots[s->parent];
-        if (s->changed && s->exists && parent && !parent->changed)
-            tg_batch_check(b, parent->path, parent->version);
-    }
-}
-
-static void emit_slots(struct tg_batch *b, const struct plan *p)
-{
-    for (size_t i = 0; i < p->n; i++) { /* parents stand before their children */
-        const struct slot *s = &p->slots[i];
-        char *text = s->changed ? tg_counter_encode(&s->counter) : NULL;
-        if (s->changed && s->exists)
-            tg_batch_write(b, s->path, text, s->version);
-        else if (s->changed)
-            tg_batch_create(b, s->path, text, TG_CREATE_PERSISTENT);
-        free(text);
-    }
-}
-
-static void index_path(const char *id, char *out, size_t size)
-{
-    snprintf(out, size, "/lock-index/%c/%s", id[0], id);
-}
 
 static void emit_records(struct tg_batch *b, const struct tg_lock *lock)
 {
-    char *text = tg_lock_encode(lock), path[TG_NODE_PATH_SIZE + 32], parent[TG_NODE_PATH_SIZE];
+    char *text = tg_lock_encode(lock), path[TG_ROW_PATH_SIZE], parent[TG_NODE_PATH_SIZE];
 
     for (size_t i = 0; i < lock->scopes.n; i++) {
-        tg_tree_scope_path(ROOT, &lock->scopes.v[i], parent, sizeof parent);
+        tg_tree_scope_path(TG_LOCKS_ROOT, &lock->scopes.v[i], parent, sizeof parent);
         snprintf(path, sizeof path, "%s/%s", parent, lock->id);
         tg_batch_create(b, path, text, TG_CREATE_PERSISTENT);
     }
-    index_path(lock->id, path, sizeof path);
+    snprintf(path, sizeof path, "/lock-index/%c/%s", lock->id[0], lock->id);
     tg_batch_create(b, path, text, TG_CREATE_PERSISTENT);
     free(text);
 }
 
-static int try_once(struct tg_guard *guard, struct plan *p, struct tg_lock *lock, struct tg_error *e)
+static void own_path(const struct tg_lock *lock, char *out, size_t size)
+{
+    char parent[TG_NODE_PATH_SIZE];
+
+    tg_tree_scope_path(TG_LOCKS_ROOT, &lock->scopes.v[0], parent, sizeof parent);
+    snprintf(out, size, "%s/%s", parent, lock->id);
+}
+
+/* The fencing token, from its row. Another's row of the same id is TG_E_EXISTS. */
+static int take_own(struct tg_guard *guard, struct tg_lock *lock, const char *path, const struct tg_node *node, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock found;
+    int rc = tg_lock_decode(node->data, node->len, &found, &why);
+
+    if (rc)
+        return tg_tree_bad(guard, path, &why, e);
+    rc = strcmp(found.request, lock->request) == 0 ? 0 : tg_fail(e, TG_E_EXISTS, "the id %s is another lock's", lock->id);
+    lock->txid = node->stat.created_txid;
+    lock->version = node->stat.version;
+    lock->sum = found.sum;
+    tg_lock_clear(&found);
+    return rc;
+}
+
+/* Its record below its first scope: found, TG_E_NOENT, or an error. */
+static int look_for_own(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
+{
+    char path[TG_ROW_PATH_SIZE];
+    struct tg_node node;
+
+    own_path(lock, path, sizeof path);
+    int rc = tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, e);
+    if (rc)
+        return rc;
+    rc = take_own(guard, lock, path, &node, e);
+    tg_node_release(&node);
+    return rc;
+}
+
+/* The transaction, and the reads behind it: items[0] is the own row, the others are folders of permits. */
+static int write_and_read(struct tg_guard *guard, struct tg_batch *b, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
+{
+    char own[TG_ROW_PATH_SIZE], folders[TG_SCOPES_MAX + 2][64];
+    size_t n = tg_permit_folders(&lock->scopes, folders);
+    struct tg_read_item items[TG_SCOPES_MAX + 3] = {{.path = own}};
+    struct tg_multi multi = {.ops = b->ops, .n_ops = b->n};
+    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .items = items, .n_items = 1 + n};
+
+    if (b->failed)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    own_path(lock, own, sizeof own);
+    for (size_t i = 0; i < n; i++)
+        items[1 + i] = (struct tg_read_item) {.path = folders[i], .want_names = true};
+    int rc = tg_store_exchange(guard->store, &x, tg_guard_deadline(guard), NULL);
+    if (multi.code || rc || items[0].code) {
+        tg_read_items_release(items, 1 + n);
+        /* It may be written, and what stood behind it was lost. */
+        return multi.code ? tg_fail(e, multi.code, "%s", multi.error.message) : look_for_own(guard, lock, e);
+    }
+    rc = take_own(guard, lock, own, &items[0].node, e);
+    placed->quiet = n > 0;
+    for (size_t i = 0; i < n; i++)
+        placed->quiet = placed->quiet && (items[1 + i].code ? i >= TG_PERMIT_FOLDERS_FIXED : items[1 + i].names.count == 0);
+    tg_read_items_release(items, 1 + n);
+    return rc;
+}
+
+static int try_once(struct tg_guard *guard, struct tg_plan *p, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
 {
     struct tg_batch b = TG_BATCH_INIT;
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < lock->scopes.n; i++)
-        rc = add_child(p, p->of_scope[i], lock->id, e);
+    placed->crowded = false;
+    for (size_t i = 0; !rc && i < lock->scopes.n; i++) {
+        rc = tg_plan_add(p, i, lock->id, e);
+        placed->crowded = placed->crowded || p->slots[p->of_scope[i]].counter.count > 1;
+    }
     if (!rc) {
-        tg_batch_check(&b, "/cluster", p->cluster_version);
+        tg_batch_check(&b, TG_CLUSTER_PATH, p->cluster_version);
         tg_batch_tick(&b);
-        emit_checks(&b, p);
-        emit_slots(&b, p);
+        tg_plan_emit(&b, p, true);
         emit_records(&b, lock);
         tg_audit_append(&b, &p->audit, lock->since_ms, "lock", lock, lock->owner, lock->reason);
-        rc = tg_batch_run(&b, guard, e);
+        rc = write_and_read(guard, &b, lock, placed, e);
     }
     tg_batch_release(&b);
-    return rc;
-}
-
-/* Its record below its first scope: found (with its fencing token), TG_E_NOENT, or an error. Another's of the same id is TG_E_EXISTS. */
-static int look_for_own(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
-{
-    char parent[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 32];
-    struct tg_node node;
-    struct tg_lock found;
-
-    tg_tree_scope_path(ROOT, &lock->scopes.v[0], parent, sizeof parent);
-    snprintf(path, sizeof path, "%s/%s", parent, lock->id);
-    int rc = tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, e);
-    if (rc)
-        return rc;
-    struct tg_error why = TG_ERROR_INIT;
-    rc = tg_lock_decode(node.data, node.len, &found, &why);
-    if (rc)
-        rc = tg_tree_bad(guard, path, &why, e);
-    else {
-        rc = strcmp(found.request, lock->request) == 0 ? 0 : tg_fail(e, TG_E_EXISTS, "the id %s is another lock's", lock->id);
-        lock->txid = node.stat.created_txid;
-        lock->version = node.stat.version;
-        tg_lock_clear(&found);
-    }
-    tg_node_release(&node);
     return rc;
 }
 
@@ -258,34 +133,33 @@ static bool worth_another(int code)
  * One try: reads, writes, and finds out what came of it. lost: an earlier write of this very lock may have happened.
  * TG_E_VERSION and its kin: again.
  */
-static int attempt(struct tg_guard *guard, struct tg_lock *lock, bool *lost, struct tg_error *e)
+static int attempt(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed *placed, bool *lost, struct tg_error *e)
 {
-    struct plan p;
-    int rc = plan_new(&p, &lock->scopes, e);
+    struct tg_plan p;
+    int rc = tg_plan_new(&p, &lock->scopes, NULL, e);
 
     if (!rc)
-        rc = plan_read(guard, &p, e);
+        rc = tg_plan_read(guard, &p, e);
+    if (!rc)
+        rc = tg_plan_prove_absences(&p, e);
     lock->cluster_version = p.cluster_version;
+    lock->generation = p.generation;
     if (!rc && *lost) { /* read after the counters: what arrives late changes one of them, and then our write is refused */
         struct tg_error none = TG_ERROR_INIT;
         rc = look_for_own(guard, lock, &none);
         if (rc != TG_E_NOENT) {
-            lock->generation = p.generation;
-            plan_free(&p);
+            tg_plan_release(&p);
             return rc ? tg_fail(e, rc, "%s", none.message) : 0;
         }
         rc = 0;
     }
     if (!rc)
-        rc = try_once(guard, &p, lock, e);
-    if (!rc)
-        rc = look_for_own(guard, lock, e);
-    else if (ambiguous(rc))
+        rc = try_once(guard, &p, lock, placed, e);
+    if (ambiguous(rc))
         *lost = true;
     else if (rc == TG_E_EXISTS && !*lost)
         rc = tg_random_id(lock->id, TG_LOCK_ID_LEN, NULL) ? TG_E_SYSTEM : TG_E_EXISTS; /* the id, or a folder: both are cured so */
-    lock->generation = p.generation;
-    plan_free(&p);
+    tg_plan_release(&p);
     return rc;
 }
 
@@ -303,7 +177,7 @@ static void back_off(struct tg_guard *guard, int round)
             return;
 }
 
-static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
+static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
     bool lost = false;
@@ -318,7 +192,7 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *
             (void) tg_store_sync(guard->store, "/cluster", deadline, NULL); /* a server that lags behind would show the same again */
         }
         tg_error_clear(&why);
-        rc = attempt(guard, lock, &lost, &why);
+        rc = attempt(guard, lock, placed, &lost, &why);
     }
     if (worth_another(rc)) {
         tg_fail(e, lost ? TG_E_LOST : TG_E_VERSION, "the lock could not be written in %d tries: %s", TRIES, why.message);
@@ -418,26 +292,35 @@ static void take_back(struct tg_guard *guard, struct tg_lock *lock, struct tg_er
         tg_error_hint(e, "nothing is left locked by this");
 }
 
-int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_error *e)
+int tg_lock_place_only(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_placed *placed, struct tg_error *e)
 {
     struct tg_lock l;
     int rc = TG_E_NOENT;
 
+    *placed = (struct tg_placed) {.quiet = false};
     tg_tree_begin(guard);
     if (request->request_id)
         rc = find_request(guard, request, &l, e);
     if (rc == TG_E_NOENT) {
         rc = fill(guard, request, &l, e);
         if (!rc)
-            rc = place(guard, &l, e);
-        if (!rc)
-            tg_tree_note(guard, l.generation, l.txid);
-        else if (rc == TG_E_CANCELLED)
+            rc = place(guard, &l, placed, e);
+        if (rc == TG_E_CANCELLED)
             take_back(guard, &l, e);
         if (rc)
             tg_lock_clear(&l);
     }
     if (!rc)
         *out = l;
+    return rc;
+}
+
+int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_placed placed;
+    int rc = tg_lock_place_only(guard, request, out, &placed, e);
+
+    if (!rc)
+        tg_tree_note(guard, out->generation, out->txid);
     return rc;
 }

@@ -40,6 +40,21 @@ static int add_folder(struct folders *f, const char *path, struct tg_error *e)
     return 0;
 }
 
+size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64])
+{
+    size_t n = TG_PERMIT_FOLDERS_FIXED;
+
+    snprintf(out[0], sizeof out[0], ROOT "/fleet");
+    snprintf(out[1], sizeof out[1], ROOT "/group"); /* of a service alone it need not be looked at; it costs nothing */
+    for (size_t i = 0; i < scopes->n; i++) {
+        if (!tg_tree_has_buckets(scopes->v[i].kind))
+            return 0;
+        tg_tree_bucket_path(ROOT, &scopes->v[i], out[n], sizeof out[n]);
+        n++;
+    }
+    return n;
+}
+
 /* All buckets of a kind: there are at most 256. */
 static int add_buckets(struct tg_guard *guard, struct folders *f, enum tg_scope_kind kind, struct tg_error *e)
 {
@@ -304,18 +319,35 @@ static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms
     }
 }
 
+/* From the transaction to the state HELD. The lock is noted on this host before anybody is told of it. */
+static int settle(struct tg_guard *guard, struct tg_lock *lock, const struct tg_placed *placed, int64_t wait_ms, tg_wait_fn tell, void *data,
+                  struct tg_error *e)
+{
+    const struct tg_waits none = {.n = 0};
+
+    if (placed->quiet) {
+        if (tell)
+            tell(data, lock, &none);
+        return tg_lock_confirm_noting(guard, lock, e);
+    }
+    tg_tree_note(guard, lock->generation, lock->txid);
+    int rc = quiesce(guard, lock, wait_ms, tell, data, e);
+    return rc ? rc : tg_lock_confirm(guard, lock, e);
+}
+
 int tg_lock_take(struct tg_guard *guard, const struct tg_lock_request *request, int64_t wait_ms, tg_wait_fn tell, void *data,
                  struct tg_lock *out, struct tg_error *e)
 {
     struct tg_lock lock;
-    int rc = tg_lock_place(guard, request, &lock, e);
+    struct tg_placed placed;
+    int rc = tg_lock_place_only(guard, request, &lock, &placed, e);
 
     if (rc)
         return rc;
-    rc = quiesce(guard, &lock, wait_ms, tell, data, e);
-    if (!rc)
-        rc = tg_lock_confirm(guard, &lock, e);
+    rc = settle(guard, &lock, &placed, wait_ms, tell, data, e);
     if (!rc) {
+        if (placed.crowded)
+            (void) tg_lock_reap(guard, &lock.scopes);
         *out = lock;
         return 0;
     }

@@ -239,6 +239,19 @@ int tg_batch_run(struct tg_batch *b, struct tg_guard *guard, struct tg_error *e)
     return tg_store_multi(guard->store, b->ops, b->n, tg_guard_deadline(guard), NULL, e);
 }
 
+int tg_batch_run_while(struct tg_batch *b, struct tg_guard *guard, void (*meanwhile)(void *data), void *data, struct tg_error *e)
+{
+    struct tg_multi multi = {.ops = b->ops, .n_ops = b->n};
+    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .meanwhile = meanwhile, .data = data};
+
+    if (b->failed)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    (void) tg_store_exchange(guard->store, &x, tg_guard_deadline(guard), NULL);
+    if (multi.code && e && !e->code)
+        *e = multi.error;
+    return multi.code;
+}
+
 void tg_batch_release(struct tg_batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {

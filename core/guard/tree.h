@@ -95,6 +95,8 @@ void tg_batch_check(struct tg_batch *b, const char *path, int64_t version);
 /* Says, in the same transaction, that a lock has changed: what every host compares with what it has seen (tg_cluster_txid()). */
 void tg_batch_tick(struct tg_batch *b);
 int tg_batch_run(struct tg_batch *b, struct tg_guard *guard, struct tg_error *e);
+/* The same, with something to do while the answer is on its way. */
+int tg_batch_run_while(struct tg_batch *b, struct tg_guard *guard, void (*meanwhile)(void *data), void *data, struct tg_error *e);
 void tg_batch_release(struct tg_batch *b);
 
 /* --- looking at locks: the reads a question needs, and what they proved --- */
@@ -129,12 +131,32 @@ int tg_decide(const struct tg_question *question, struct tg_lock *locks, size_t 
 struct tg_audit_slot {
     char day[32], minute[40];       /* paths */
     bool have_day, have_minute;
+    char path[160];                 /* of the entry that was appended last: unique, so that its being there tells what came of a lost answer */
 };
 void tg_audit_slot(struct tg_guard *guard, struct tg_audit_slot *out);
-void tg_audit_append(struct tg_batch *b, const struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
+void tg_audit_append(struct tg_batch *b, struct tg_audit_slot *slot, int64_t at_ms, const char *verb, const struct tg_lock *lock,
                      const char *who, const char *why);
 
-/* Removes what is dead on one scope; own_id (may be NULL) also when it was released only now. Returns how many went, 0 when overtaken. */
+/* --- parts of taking a lock --- */
+
+/* What was seen on the way. */
+struct tg_placed {
+    bool quiet;    /* behind the write, on the same session, nobody was in flight */
+    bool crowded;  /* other locks lie on its scopes; some may be dead */
+};
+/* tg_lock_place(), without noting it on this host: the caller does, before it tells anyone. */
+int tg_lock_place_only(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_placed *placed, struct tg_error *e);
+/* tg_lock_confirm() and tg_tree_note(), the one while the answer to the other is on its way. */
+int tg_lock_confirm_noting(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e);
+/*
+ * The folders that are empty when nobody is in flight in these scopes; the first TG_PERMIT_FOLDERS_FIXED must be there. out has room for
+ * TG_SCOPES_MAX + 2. 0 when it can't be said without looking at more: in a fleet or a group there may be hosts that do not say so.
+ */
+#define TG_PERMIT_FOLDERS_FIXED 2
+size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64]);
+
+/* Removes locks that are dead on one scope, each from all its scopes; own_id (may be NULL) also when it was released only now. Returns how many
+ * went; who is overtaken leaves it to the next. */
 int tg_lock_reap_scope(struct tg_guard *guard, const struct tg_scope *scope, const char *own_id);
 
 #endif

@@ -405,3 +405,76 @@ int tg_store_read_many(struct tg_store *s, struct tg_read_item *items, size_t co
     }
     return copy_error(e, &own);
 }
+
+static struct answer *send_multi(struct tg_store *s, const struct tg_multi *m, struct tg_error *e)
+{
+    struct answer *a = new_answer(e);
+
+    if (a && tg_store_multi_async(s, m->ops, m->n_ops, on_answer, a, e) != 0) {
+        free_answer(a);
+        a = NULL;
+    }
+    return a;
+}
+
+/* Sends all of it; a slot that is NULL was not sent, because an earlier one could not be. */
+static int send_all(struct tg_store *s, const struct tg_exchange *x, struct answer **answers, struct tg_error *e)
+{
+    for (size_t i = 0; i < x->n_multis; i++)
+        if (!(answers[i] = send_multi(s, &x->multis[i], e)))
+            return TG_E_FAILED;
+    for (size_t i = 0; i < x->n_items; i++)
+        if (!(answers[x->n_multis + i] = send_item(s, &x->items[i], e)))
+            return TG_E_FAILED;
+    return 0;
+}
+
+static bool of_connection(int code)
+{
+    return code == TG_E_LOST || code == TG_E_TIMEOUT || code == TG_E_SESSION || code == TG_E_CANCELLED;
+}
+
+static void take_multi(struct tg_multi *m, struct answer *a, int rc, const struct tg_error *trouble)
+{
+    m->error = a && a->done ? a->error : *trouble;
+    m->code = a && a->done ? a->error.code : a && !of_connection(rc) ? TG_E_LOST : rc; /* sent, and not answered: nobody knows */
+    if (a)
+        give_up(a);
+}
+
+int tg_store_exchange(struct tg_store *s, struct tg_exchange *x, int64_t deadline, struct tg_error *e)
+{
+    size_t n = x->n_multis + x->n_items;
+    struct tg_error why = TG_ERROR_INIT;
+    struct answer **answers = calloc(n + 1, sizeof(struct answer *));
+    int rc = answers ? tg_store_connect(s, deadline, &why) : tg_fail(&why, TG_E_MEMORY, "out of memory");
+
+    for (size_t i = 0; i < x->n_items; i++) {
+        x->items[i].node = (struct tg_node) {0};
+        x->items[i].names = (struct tg_names) {0};
+    }
+    if (!rc && send_all(s, x, answers, &why) != 0)
+        rc = why.code;
+    if (!rc && x->meanwhile) {
+        (void) tg_loop_turn(tg_store_loop(s), 0); /* on the wire; an interruption is met below */
+        x->meanwhile(x->data);
+    }
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = await(s, answers[i], deadline, &why);
+    for (size_t i = 0; i < x->n_multis; i++) {
+        take_multi(&x->multis[i], answers ? answers[i] : NULL, rc, &why);
+        if (!rc && of_connection(x->multis[i].code))
+            rc = copy_error(&why, &x->multis[i].error);
+    }
+    for (size_t i = 0; answers && i < x->n_items; i++) {
+        struct answer *a = answers[x->n_multis + i];
+        if (!rc)
+            rc = take(&x->items[i], a, &why);
+        else if (a)
+            give_up(a);
+    }
+    if (rc)
+        tg_read_items_release(x->items, x->n_items);
+    free(answers);
+    return rc ? copy_error(e, &why) : 0;
+}

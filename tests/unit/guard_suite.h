@@ -601,7 +601,7 @@ static void expect_unlock_is_unknown(const char *id)
     struct tg_error e = TG_ERROR_INIT;
 
     cr_assert_eq(tg_lock_release(&g, &r, NULL, &e), TG_E_UNKNOWN, "%s", e.message);
-    cr_assert(strstr(e.message, "is not there"), "%s", e.message);
+    cr_assert(strstr(e.message, "this copy is not whole"), "%s", e.message);
     cr_assert(strstr(e.hint, "tagout doctor") && strstr(e.hint, "restore the whole store"), "%s", e.hint);
 }
 

@@ -228,6 +228,28 @@ struct tg_read_item {
 int tg_store_read_many(struct tg_store *, struct tg_read_item *items, size_t count, int64_t deadline, struct tg_error *e);
 void tg_read_items_release(struct tg_read_item *items, size_t count);
 
+/*
+ * Transactions and reads in one round trip: all is sent at once on the session, and carried out in the order in which it stands here, so
+ * that the reads see what the transactions did. Nothing is sent again.
+ */
+struct tg_multi {
+    const struct tg_op *ops;
+    size_t n_ops;
+    int code;              /* out: 0, the refusal, or what broke (TG_E_LOST and its kin: ambiguous) */
+    struct tg_error error; /* out: when code is not 0 */
+};
+struct tg_exchange {
+    struct tg_multi *multis;
+    size_t n_multis;
+    struct tg_read_item *items;    /* as for tg_store_read_many(), at most TG_STORE_OPS_MAX */
+    size_t n_items;
+    void (*meanwhile)(void *data); /* called when all is on its way, before the answers are waited for: for what takes its time here; NULL */
+    void *data;
+};
+/* 0: everything was answered; each multi's code tells what became of it. Otherwise the first trouble of the connection; each multi's code
+ * is set nevertheless, and nothing is left in the items. */
+int tg_store_exchange(struct tg_store *, struct tg_exchange *x, int64_t deadline, struct tg_error *e);
+
 /* For implementations: the refusals that all of them word alike. Each returns its code. */
 int tg_refuse_noent(const char *path, struct tg_error *e);
 int tg_refuse_no_parent(const char *path, struct tg_error *e);
