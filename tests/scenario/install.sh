@@ -20,7 +20,7 @@ run env LD_DEBUG=files LD_DEBUG_OUTPUT="$tmp/ld" "$tagout" doctor
 module=$(cat "$tmp"/ld.* | grep -o '/[^ ;]*/tagout-zk\.so' | sort -u)
 expect_equal "$(realpath "$module")" "$(realpath "$(find "$root" -name tagout-zk.so)")" "the module that was loaded"
 
-note "pkg-config tells of this tree; a small program is built with it"
+note "pkg-config tells of this tree; a module of somebody else would be built with it (libtagout, for programs, is in api.sh)"
 cat >"$tmp/small.c" <<'C'
 #include <tagout/error.h>
 #include <tagout/store.h>
@@ -37,10 +37,10 @@ int main(void)
 C
 pc=$(dirname "$(find "$root" -name tagout.pc)")
 export PKG_CONFIG_PATH=$pc
-libdir=$(pkg-config --variable=libdir tagout)
+libdir=$(pkg-config --variable=libdir tagout-core)
 sanitize=()
-if ldd "$libdir/libtagout.so" | grep -q libasan; then sanitize=(-fsanitize=address -fsanitize=undefined); fi
-read -ra flags < <(pkg-config --cflags --libs tagout)
+if ldd "$libdir/libtagout-core.so" | grep -q libasan; then sanitize=(-fsanitize=address -fsanitize=undefined); fi
+read -ra flags < <(pkg-config --cflags --libs tagout-core)
 run cc -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/small.c" -o "$tmp/small" "${flags[@]}" "-Wl,-rpath,$libdir"
 expect_status 0
 run "$tmp/small"
