@@ -23,7 +23,7 @@ run c++ -std=c++17 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ "$root/i
 expect_status 0
 # Python is not built with the sanitizers: their runtime must be there before the library is.
 python=(python3 -W error "$examples/scaler.py")
-if [ ${#sanitize[@]} -gt 0 ]; then python=(env "LD_PRELOAD=$(cc -print-file-name=libasan.so)" "ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-}" "${python[@]}"); fi
+if [ ${#sanitize[@]} -gt 0 ]; then python=(env "LD_PRELOAD=$(cc -print-file-name=libasan.so)" "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "${python[@]}"); fi
 
 mkdir -p "$tmp/state"
 export TAGOUT_STATE_DIR=$tmp/state TAGOUT_STORE=local:$tmp/store.db TAGOUT_AGENT_SOCKET=$tmp/agent.sock PYTHONDONTWRITEBYTECODE=1

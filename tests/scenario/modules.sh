@@ -16,7 +16,7 @@ expect_status 0
 loaded "$TAGOUT" check --actor autoscaler service:mill
 expect_status 0
 expect_true "the loader was listened to" grep -q libsqlite3 "$tmp/loaded"
-for lib in libssh libcurl libzookeeper tagout-; do
+for lib in libssh libcurl libzookeeper tagout-zk tagout-ssh tagout-puppet tagout-http; do
     expect_true "$lib is not loaded" sh -c '! grep -q "$1" "$2"' sh "$lib" "$tmp/loaded"
 done
 loaded "$TAGOUT" doctor
