@@ -52,6 +52,6 @@ while read -r name; do
     expect_true "$page is shown" bash -c "man -l '$page' | grep -q 'EXIT STATUS'"
 done < <("$tagout" _tables names)
 for file in share/man/man1/tagout.1 share/man/man5/tagout.yaml.5 share/man/man7/tagout-selector.7 share/bash-completion/completions/tagout \
-    share/tagout/puppet/tagout/metadata.json share/tagout/salt/module/executors/tagout.py share/tagout/salt/minion.d/tagout.conf share/doc/tagout/shards.md share/doc/tagout/promises.md; do
+    share/tagout/puppet/tagout/metadata.json share/tagout/salt/module/executors/tagout.py share/tagout/salt/minion.d/tagout.conf share/tagout/ansible/callback/tagout.py share/tagout/ansible/roles/tagout/tasks/main.yml share/doc/tagout/shards.md share/doc/tagout/promises.md; do
     expect_true "$file is installed" test -f "$root/$file"
 done
