@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #define TURN_MS 1000 /* the loop is looked at this often, whatever happens */
@@ -21,6 +22,8 @@ static const struct tg_opt opts[] = {
     {.name = "actor", .letter = 'a', .type = TG_OPT_STRING, .arg = "ACTOR", .complete = "actor",
      .text = "Who acts: config-management, package-manager, autoscaler, reboot, or a word of your own. Required"},
     {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "When held, wait at most this long for the locks to go; without it, not at all"},
+    {.name = "on-held", .type = TG_OPT_CHOICE, .arg = "WHAT", .choices = "say|quiet", .value = "say",
+     .text = "When held: say so on stderr, or only to syslog, such as for cron, which mails whatever is printed. The exit status is 75 all the same, and an UNKNOWN is always said"},
     {.name = "budget", .letter = 'b', .type = TG_OPT_LIST, .arg = "NAME[=N]",
      .text = "Charge this budget with N, by default with as many as the scopes have hosts. When it is spent the command is not started"},
     {.name = "members", .type = TG_OPT_STRING, .arg = "N|@FILE",
@@ -93,7 +96,15 @@ static void say_verdict(const struct tg_frame *f, const struct tg_guard_verdict 
     struct tg_buf b = TG_BUF_INIT;
 
     tg_verdict_line(v, f->config->store, tg_wall_ms(tg_loop_clock(f->loop)), &b);
-    fprintf(stderr, "%s\n", tg_buf_text(&b));
+    if (v->answer == TG_ANSWER_HELD && strcmp(tg_opt_text(f, "on-held"), "quiet") == 0) {
+        struct tg_buf what = TG_BUF_INIT;
+        join_words(f->command, &what);
+        openlog("tagout", LOG_PID, LOG_CRON);
+        syslog(LOG_NOTICE, "%s not started: %s", tg_buf_text(&b), tg_buf_text(&what));
+        tg_buf_release(&what);
+    } else {
+        fprintf(stderr, "%s\n", tg_buf_text(&b));
+    }
     tg_buf_release(&b);
 }
 
