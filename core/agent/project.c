@@ -308,11 +308,10 @@ void tg_project_reconcile(struct tg_project *p, const struct tg_project_what *wh
     p->stamped_ms = what->wall_ms;
 }
 
-void tg_project_end(struct tg_project *p, const struct tg_project_what *what)
+void tg_project_end(struct tg_project *p)
 {
     char file[PATH_MAX];
 
-    (void) what; /* held, held.d and the disable file stay: nobody unlocked anything */
     snprintf(file, sizeof file, "%s%s/state.json", p->root, p->run_dir);
     (void) put(file, true, NULL, false, NULL);
 }

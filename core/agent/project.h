@@ -10,6 +10,7 @@
 #ifndef TG_AGENT_PROJECT_H
 #define TG_AGENT_PROJECT_H
 
+#include "config/site.h"
 #include "guard/record.h"
 
 #include <jansson.h>
@@ -29,9 +30,6 @@ struct tg_project_what {
     int64_t wall_ms;
 };
 
-enum tg_project_switch { TG_PROJECT_PUPPET, TG_PROJECT_FACTS, TG_PROJECT_RUN, TG_PROJECT_MOTD, TG_PROJECT_SWITCHES };
-const char *tg_project_switch_name(enum tg_project_switch which); /* "puppet" … as in tagout.yaml */
-
 struct tg_project;
 /*
  * root: "" for this host's /, a folder for tests; run_dir: where held, held.d and state.json go, such as "/run/tagout"
@@ -43,9 +41,9 @@ void tg_project_free(
     struct tg_project *project); /* leaves what is written: tg_project_reconcile() with no locks removes it */
 /* Brings the disk into line. Cheap when nothing has to be done. */
 void tg_project_reconcile(struct tg_project *project, const struct tg_project_what *what);
-/* Of the agent's end: what is valid for a while only is removed or left to run out; what holds tools off stays as long
- * as locks do. */
-void tg_project_end(struct tg_project *project, const struct tg_project_what *what);
+/* Of the agent's end: state.json, which speaks of an agent that is there, goes. All else stays: nobody has unlocked
+ * anything. */
+void tg_project_end(struct tg_project *project);
 /* {"puppet":"ours"|"a person's"|"none"|"off"|"there is no Puppet", …, "trouble":[…]}: new. */
 json_t *tg_project_status(const struct tg_project *project);
 

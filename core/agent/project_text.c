@@ -12,14 +12,6 @@
 #define CM "config-management"
 #define MOTD_LOCKS 8
 
-static const char *const names[] = {
-    [TG_PROJECT_PUPPET] = "puppet", [TG_PROJECT_FACTS] = "facts", [TG_PROJECT_RUN] = "run", [TG_PROJECT_MOTD] = "motd"};
-
-const char *tg_project_switch_name(enum tg_project_switch which)
-{
-    return names[which];
-}
-
 static char *dump(json_t *o)
 {
     char *text = o ? json_dumps(o, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;

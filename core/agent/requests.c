@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/shown.h"
 #include "config/site.h"
+#include "guard/hold.h"
 #include "guard/show.h"
 #include "guard/tree.h"
 
@@ -124,13 +125,20 @@ static void answer_from_picture(struct tg_agent *a, struct tg_conn *conn, const 
     struct tg_lock *lent = a->n_locks ? malloc(a->n_locks * sizeof *lent) : NULL;
     struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .generation = a->picture.generation, .txid = a->picture.txid};
     struct tg_error e = TG_ERROR_INIT;
+    int64_t wall_ms = tg_wall_ms(tg_loop_clock(a->loop));
 
+    if (tg_local_hold_decides(a->config->state_dir, a->inventory, &q, wall_ms, &v)) { /* one small file, of this host: no waiting either */
+        tg_agent_send(conn, r, tg_agent_verdict(a, &v, &a->own, r->actor));
+        tg_verdict_release(&v);
+        free(lent);
+        return;
+    }
     if (a->n_locks && !lent) {
         tg_fail(&e, TG_E_MEMORY, "out of memory");
     } else {
         if (lent)
             memcpy(lent, a->locks, a->n_locks * sizeof *lent);
-        (void) tg_decide(&q, lent, a->n_locks, tg_wall_ms(tg_loop_clock(a->loop)), &v, &e);
+        (void) tg_decide(&q, lent, a->n_locks, wall_ms, &v, &e);
     }
     if (e.code)
         tg_agent_set_unknown(&v, "unproven", &e);
@@ -150,6 +158,8 @@ static void look_at_store(struct tg_agent *a, const struct tg_agent_request *r, 
     struct tg_question q = {.scopes = scopes, .actor = r->actor, .tokens = r->token};
     struct tg_error e = TG_ERROR_INIT;
 
+    if (tg_local_hold_decides(a->config->state_dir, a->inventory, &q, tg_wall_ms(tg_loop_clock(a->loop)), v))
+        return; /* also while the store is away */
     if (a->claimed && is_about_own(a, r)) {
         tg_fail(&e, TG_E_UNKNOWN, "another agent says that it is %s", a->own.v[0].name);
         tg_agent_set_unknown(v, "host-claimed", &e);

@@ -5,6 +5,7 @@
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "guard/hold.h"
 #include "guard/policy.h"
 #include "guard/show.h"
 
@@ -193,7 +194,7 @@ static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_que
         return rc;
     } else if (rc) {
         unknown(v, "own-groups", &why);
-    } else {
+    } else if (!tg_local_hold_decides(f->config->state_dir, f->inventory, q, tg_wall_ms(tg_clock_real()), v)) { /* first, whoever answers the rest */
         struct tg_guard g = tg_cli_guard(f, timeout);
         tg_check(&g, q, tg_store_deadline(f->store, timeout), v);
     }

@@ -18,11 +18,11 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
-    [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, {.name = NULL},
+    [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -32,10 +32,20 @@ static const struct tg_yaml_key ssh_keys[] = {
 };
 #define N_SSH_KEYS (sizeof ssh_keys / sizeof ssh_keys[0] - 1)
 
+static const struct tg_yaml_key project_keys[] = {
+    [TG_PROJECT_PUPPET] = {.name = "puppet"}, [TG_PROJECT_FACTS] = {.name = "facts"}, [TG_PROJECT_RUN] = {.name = "run"},
+    [TG_PROJECT_MOTD] = {.name = "motd"}, {.name = NULL},
+};
+
+const char *tg_project_switch_name(enum tg_project_switch which)
+{
+    return project_keys[which].name;
+}
+
 const char *tg_config_key(size_t i)
 {
     static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
-                                        "ssh.config", "before-unlock"};
+                                        "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -173,6 +183,22 @@ static int take_ssh(struct tg_config *c, const struct tg_yaml_node *node, struct
     return rc;
 }
 
+static void take_project(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p)
+{
+    const struct tg_yaml_node *values[TG_PROJECT_SWITCHES];
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "project", project_keys, p, values);
+    for (size_t i = 0; i < TG_PROJECT_SWITCHES; i++) {
+        char what[32];
+        bool on = true;
+        snprintf(what, sizeof what, "project.%s", project_keys[i].name);
+        if (tg_yaml_bool(values[i], what, p, &on))
+            c->project_off[i] = !on;
+    }
+}
+
 static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struct tg_problems *p, struct tg_error *e)
 {
     const struct tg_yaml_node *values[N_KEYS];
@@ -184,6 +210,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     if (values[BEFORE_UNLOCK] && tg_yaml_is_list(values[BEFORE_UNLOCK], "before-unlock", p))
         c->before_unlock = values[BEFORE_UNLOCK];
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
+    take_project(c, values[PROJECT], p);
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
         (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_agent_socket(c, values[SOCKET], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
         return rc;

@@ -7,6 +7,7 @@
  *   state-dir: /var/lib/tagout
  *   session: 10s
  *   agent-socket: /run/tagout/agent.sock
+ *   project: {puppet: true, facts: true, run: true, motd: true}   # what the agent writes for others to see
  *   owner: ops                            # instead of USER@HOST
  *   before-unlock:                        # what automation is asked before a lock goes: engine/gate.h
  *     - {targets: "@web", puppet: {environment: production}}
@@ -18,12 +19,17 @@
 #include "config/problems.h"
 
 #include <tagout/error.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tg_yaml_doc;
 struct tg_yaml_node;
 
 #define TG_CONFIG_FILE "/etc/tagout/tagout.yaml"
+
+/* What the agent projects locks into; each can be switched off. */
+enum tg_project_switch { TG_PROJECT_PUPPET, TG_PROJECT_FACTS, TG_PROJECT_RUN, TG_PROJECT_MOTD, TG_PROJECT_SWITCHES };
+const char *tg_project_switch_name(enum tg_project_switch which); /* "puppet" … */
 
 /* All strings are its own. */
 struct tg_config {
@@ -35,6 +41,7 @@ struct tg_config {
     char *state_dir;       /* absolute; never NULL */
     char *agent_socket;    /* absolute; never NULL */
     char *owner;           /* who takes locks, when not USER@HOST; NULL */
+    bool project_off[TG_PROJECT_SWITCHES];
     char *ssh_identity;    /* NULL: as ~/.ssh/config says, the agent, ~/.ssh/id_* */
     char *ssh_known_hosts; /* NULL: as ~/.ssh/config says */
     char *ssh_config;      /* NULL: ~/.ssh/config; "none": no such file is read */

@@ -16,6 +16,7 @@
 
 #define TG_LOCAL_HOLD_ID "LOCAL"
 #define TG_LOCAL_HOLDS_MAX 16        /* people at one host's switch */
+#define TG_LOCAL_HOLD_REQUEST "hold-" /* how the request of a lock begins by which an agent reports a hold to the store */
 #define TG_LOCAL_HOLD_BAD "bad-hold" /* the cause */
 
 /* STATE_DIR/hold.json. Returns out. */

@@ -34,6 +34,7 @@ struct tg_lock_request {
     size_t n_hold;
     bool release_at_expiry;
     const char *token;                    /* plain; NULL none. Bearers pass the lock; only its hash is stored */
+    const char *token_hash;               /* in place of token, when only the hash is known; NULL or "" none */
     const char *request_id;               /* NULL: a random one. Asking twice with one id gives the same lock: so a resumed run
                                              finds the lock that it took before it died */
 };

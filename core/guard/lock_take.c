@@ -246,6 +246,8 @@ static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct 
     l->until_ms = l->since_ms + r->for_ms;
     if (r->token)
         tg_sha256_hex(r->token, strlen(r->token), l->token_hash);
+    else if (r->token_hash && strlen(r->token_hash) < sizeof l->token_hash)
+        memcpy(l->token_hash, r->token_hash, strlen(r->token_hash) + 1);
     if ((rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) != 0)
         return rc;
     if (r->request_id)
