@@ -18,6 +18,8 @@ static const struct tg_opt opts[] = {
     {.name = "hold", .type = TG_OPT_LIST, .arg = "ACTOR,…", .complete = "actor", .text = "Which automation it holds; all when not given"},
     {.name = "ticket", .letter = 't', .type = TG_OPT_STRING, .arg = "TICKET", .text = "Where more is written about it"},
     {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "Wait at most this long for what is in flight, then take the lock back and exit with 75; without it, as long as it takes"},
+    {.name = "request", .type = TG_OPT_STRING, .arg = "ID",
+     .text = "A name of your own for this request, of at most 32 letters, digits, \"-\", \"_\" and \".\": asking again with it gives the lock that is there"},
     {.name = "release-at-expiry", .type = TG_OPT_FLAG, .text = "End by itself when its time is over, by the clock of whoever asks"},
     {.name = NULL},
 };
@@ -123,13 +125,29 @@ static int result(struct tg_frame *f, const struct tg_lock *l, struct tg_error *
     return 0;
 }
 
+static int check_request(const struct tg_frame *f, struct tg_error *e)
+{
+    static const char proper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    const char *id = tg_opt_text(f, "request");
+    size_t len = id ? strlen(id) : 1;
+
+    if (!id)
+        return 0;
+    if (len == 0 || len >= TG_REQUEST_ID_SIZE || strspn(id, proper) != len)
+        return tg_fail(e, TG_E_USAGE, "--request \"%s\": 1 to %d letters, digits, \"-\", \"_\" and \".\"", id, TG_REQUEST_ID_SIZE - 1);
+    if (f->command) /* its token would not be the one of the lock that is there */
+        return tg_fail(e, TG_E_USAGE, "--request and a COMMAND do not go together: what is asked for again may be locked already");
+    return 0;
+}
+
 static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *token, struct tg_lock *out, struct tg_error *e)
 {
     char owner[TG_OWNER_SIZE];
     struct telling t = {.f = f};
     struct tg_guard g = tg_cli_guard(f, 0);
     struct tg_lock_request r = {.scopes = scopes, .owner = owner, .reason = tg_opt_text(f, "reason"), .ticket = tg_opt_text(f, "ticket"),
-                                .for_ms = tg_opt_ms(f, "for"), .release_at_expiry = tg_opt_flag(f, "release-at-expiry"), .token = token};
+                                .for_ms = tg_opt_ms(f, "for"), .release_at_expiry = tg_opt_flag(f, "release-at-expiry"), .token = token,
+                                .request_id = tg_opt_text(f, "request")};
 
     r.n_hold = tg_opt_list(f, "hold", &r.hold);
     tg_cli_owner(f, owner, sizeof owner);
@@ -227,6 +245,8 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
         rc = tg_fail(e, TG_E_USAGE, "why? --reason \"move the ensemble to the new network\"");
     else if (tg_opt_ms(f, "for") <= 0)
         rc = tg_fail(e, TG_E_USAGE, "for how long? --for 3h");
+    if (!rc)
+        rc = check_request(f, e);
     if (!rc)
         rc = tg_cli_scopes(f->inventory, f->argv, f->argc, &scopes, e);
     if (!rc)

@@ -55,6 +55,33 @@ one_lock_after_another() {
     expect_out " released $id "
 }
 
+asked_for_twice() { # P7
+    note "P7: a request that is made again is the lock that is there, until that is released"
+    run t lock service:wanted --for 1h --reason r --request of-mine -o json
+    expect_status 0
+    expect_out '"request": "of-mine"'
+    id=$(sed -n 's/^ *"id": "\(.*\)",/\1/p' <<<"$out")
+    run t lock service:wanted --for 1h --reason r --request of-mine
+    expect_status 0
+    expect_out "Locked  $id"
+    run t locks service:wanted -o json
+    expect_equal "$(grep -c '"id"' <<<"$out")" 1 "locks of one request"
+    run t lock service:wanted --for 1h --reason r --request other
+    expect_no_out "Locked  $id"
+    run t unlock "$id"
+    run t lock service:wanted --for 1h --reason r --request of-mine
+    expect_status 0
+    expect_no_out "Locked  $id"
+    run t lock service:wanted --for 1h --reason r --request 'of mine'
+    expect_status 64
+    run t lock service:wanted --for 1h --reason r --request of-mine -- true
+    expect_status 64
+    run t locks service:wanted -o json
+    mapfile -t ids < <(sed -n 's/^ *"id": "\(.*\)",/\1/p' <<<"$out")
+    run t unlock "${ids[@]}"
+    expect_status 0
+}
+
 what_an_unknown_means() { # P2, P12
     note "P2: an unknown holds; what lets it pass says so; a lock holds whatever the policy; TAGOUT_ALSO only adds"
     run t lock service:also --for 1h --reason held
@@ -347,6 +374,7 @@ echo "owner: mallory@elsewhere" >"$tmp/other.yaml"
 everything() {
     t init >/dev/null
     one_lock_after_another
+    asked_for_twice
     what_an_unknown_means
     waits_for_what_is_in_flight
     passes_statuses_and_nothing_else
