@@ -5,6 +5,7 @@
 #include "config/problems.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "store/cluster.h"
 #include "store/internal.h"
 
 #include <tagout/log.h>
@@ -174,10 +175,36 @@ static void doubt(struct tg_agent *a)
     tg_agent_lost_session(a, "store-unreachable", &why);
 }
 
+/* Confirming a lock writes its record alone, which nothing of ours watches: it decides nothing, but people see its state. */
+static bool one_is_being_taken(const struct tg_agent *a)
+{
+    for (size_t i = 0; i < a->n_locks; i++)
+        if (a->locks[i].state == TG_LOCK_TAKING)
+            return true;
+    return false;
+}
+
+static void on_beat(void *data, const struct tg_store_reply *reply)
+{
+    (void) data;
+    (void) reply;
+}
+
+/* A store that keeps its session proven by itself (ZooKeeper's module does) is left alone; another one is asked for something now and then. */
+static void keep_proven(struct tg_agent *a)
+{
+    int64_t session = tg_store_session_ms(a->store);
+
+    if (a->ticking && session != INT64_MAX && tg_agent_now(a) - tg_store_proven_ms(a->store) > session * 2 / 5)
+        (void) tg_store_sync_async(a->store, TG_CLUSTER_PATH, on_beat, NULL, NULL);
+}
+
 static void keep_picture(struct tg_agent *a)
 {
+    a->dirty = a->dirty || (a->ticking && one_is_being_taken(a));
     if (!a->store || tg_store_state(a->store) != TG_SESSION_CONNECTED)
         return;
+    keep_proven(a);
     if ((!a->present && !a->claimed && !a->lacks_folders) || a->presence_moved || (a->ticking && !a->present))
         tg_agent_register(a);
     if (a->dirty && (a->picture.proven || a->ticking || !a->looked_ms || tg_agent_now(a) - a->looked_ms >= TICK_MS / 4))

@@ -10,13 +10,13 @@ static const char *const op_names[] = {
 #define N_OPS (sizeof op_names / sizeof op_names[0])
 
 /* Which fields an op takes, and which it can't do without. */
-enum field { F_ACTOR, F_SCOPES, F_TOKEN, F_WHAT, F_OWNER, F_STORE, F_INVENTORY, F_HOST, F_PERMIT, F_REASON, F_FOR_MS, N_FIELDS };
+enum field { F_ACTOR, F_SCOPES, F_TOKEN, F_WHAT, F_OWNER, F_STORE, F_INVENTORY, F_HOST, F_STATE_DIR, F_PERMIT, F_REASON, F_FOR_MS, N_FIELDS };
 static const char *const field_names[N_FIELDS] = {
     [F_ACTOR] = "actor", [F_SCOPES] = "scopes", [F_TOKEN] = "token", [F_WHAT] = "what", [F_OWNER] = "owner", [F_STORE] = "store",
-    [F_INVENTORY] = "inventory", [F_HOST] = "host", [F_PERMIT] = "permit", [F_REASON] = "reason", [F_FOR_MS] = "for-ms",
+    [F_INVENTORY] = "inventory", [F_HOST] = "host", [F_STATE_DIR] = "state-dir", [F_PERMIT] = "permit", [F_REASON] = "reason", [F_FOR_MS] = "for-ms",
 };
 #define BIT(f) (1u << (f))
-#define WHOM (BIT(F_STORE) | BIT(F_INVENTORY) | BIT(F_HOST))
+#define WHOM (BIT(F_STORE) | BIT(F_INVENTORY) | BIT(F_HOST) | BIT(F_STATE_DIR))
 static const struct { unsigned takes, needs; } op_fields[N_OPS] = {
     [TG_AGENT_CHECK] = {WHOM | BIT(F_ACTOR) | BIT(F_SCOPES) | BIT(F_TOKEN), BIT(F_ACTOR)},
     [TG_AGENT_STATUS] = {WHOM, 0},
@@ -58,7 +58,7 @@ static int take_field(enum field f, const json_t *value, struct tg_agent_request
 {
     const char **const texts[N_FIELDS] = {
         [F_ACTOR] = &r->actor, [F_TOKEN] = &r->token, [F_WHAT] = &r->what, [F_OWNER] = &r->owner, [F_STORE] = &r->store,
-        [F_INVENTORY] = &r->inventory, [F_HOST] = &r->host, [F_PERMIT] = &r->permit, [F_REASON] = &r->reason,
+        [F_INVENTORY] = &r->inventory, [F_HOST] = &r->host, [F_STATE_DIR] = &r->state_dir, [F_PERMIT] = &r->permit, [F_REASON] = &r->reason,
     };
 
     if (f == F_SCOPES)

@@ -26,7 +26,7 @@ struct tg_agent_request {
     const char *actor, *token, *what, *owner;
     const char *scopes[TG_SCOPES_MAX];    /* none: this host */
     size_t n_scopes;
-    const char *store, *inventory, *host; /* whom the asker takes the agent for; inventory "" : none */
+    const char *store, *inventory, *host, *state_dir; /* whom the asker takes the agent for; inventory "": none */
     const char *permit;                   /* alive, release */
     const char *reason;                   /* hold, unhold */
     int64_t for_ms;                       /* hold */

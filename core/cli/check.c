@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/shown.h"
+#include "cli/ask_agent.h"
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
@@ -82,10 +83,16 @@ static void take_turn(void)
 /* --- asking --- */
 
 /* What the frame would prepare, but with failures as an answer: a guard that can't read its configuration does not know. */
-static int prepare(struct tg_frame *f, struct tg_error *e)
+static int load_config(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"), .inventory = tg_opt_text(f, "inventory")};
-    int rc = f->config ? 0 : tg_config_load(&args, &f->problems, &f->config, e);
+
+    return f->config ? 0 : tg_config_load(&args, &f->problems, &f->config, e);
+}
+
+static int prepare(struct tg_frame *f, struct tg_error *e)
+{
+    int rc = load_config(f, e);
 
     if (!rc && f->config->inventory && !f->inventory)
         rc = tg_inventory_load(f->config->inventory, &f->problems, &f->inventory, e);
@@ -170,12 +177,35 @@ static int say(struct tg_frame *f, const struct tg_guard_verdict *v, const struc
     tg_buf_reset(&b);
     if (f->json) {
         tg_buf_release(&b);
-        return tg_print_json(tg_verdict_json(v, scopes, actor, now), e);
+        json_t *o = tg_verdict_json(v, scopes, actor, now);
+        json_object_set_new(o, "via", json_string("store"));
+        return tg_print_json(o, e);
     }
     tg_verdict_explain(v, now, &b);
     if (tg_opt_flag(f, "explain") || (f->out_tty && (v->answer != TG_ANSWER_GO || v->assumed)))
         fputs(tg_buf_text(&b), stdout);
     tg_buf_release(&b);
+    return 0;
+}
+
+/* What the agent has answered: the same line, sentence and status as if the store had been asked. Consumes o. */
+static int say_of_agent(struct tg_frame *f, json_t *o, struct tg_error *e)
+{
+    static const char *const not_shown[] = {"v", "ok", "line", "explain", "exit"};
+    const char *line = json_string_value(json_object_get(o, "line")), *explain = json_string_value(json_object_get(o, "explain"));
+    bool held = strcmp(json_string_value(json_object_get(o, "answer")), "held") == 0;
+
+    take_turn();
+    f->status = tg_exit_status(held ? TG_E_HELD : TG_OK);
+    if (line[0])
+        fprintf(stderr, "%s\n", line);
+    if (!f->json && (tg_opt_flag(f, "explain") || (f->out_tty && held)))
+        fputs(explain, stdout);
+    for (size_t i = 0; i < sizeof not_shown / sizeof not_shown[0]; i++)
+        json_object_del(o, not_shown[i]);
+    if (f->json)
+        return tg_print_json(o, e);
+    json_decref(o);
     return 0;
 }
 
@@ -208,6 +238,7 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     struct tg_question q = {.scopes = &scopes, .actor = tg_opt_text(f, "actor"), .tokens = getenv("TAGOUT_TOKEN")};
     struct tg_guard_verdict v;
     struct tg_policy policy;
+    json_t *answer = NULL;
 
     if (!q.actor)
         return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
@@ -216,6 +247,12 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
         rc = tg_policy_parse(tg_opt_text(f, "on-unknown"), &policy, e);
     if (!rc)
         rc = arm_hard_end(f, q.actor, &policy, tg_opt_ms(f, "timeout"), e);
+    if (!rc && load_config(f, NULL) != 0)
+        tg_problems_release(&f->problems); /* they are told when it is loaded again, and fails again */
+    else if (!rc && tg_cli_ask_agent(f, q.actor, q.tokens, tg_opt_ms(f, "timeout"), &answer)) {
+        rc = say_of_agent(f, answer, e);
+        return rc;
+    }
     if (!rc)
         rc = ask(f, &policy, &q, &scopes, &v, e);
     if (!rc) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAY_MISSING_MS 1000 /* agents that have not acknowledged by then are named */
 #define GIVE_BACK_MS 10000 /* signals that come while a lock is given back are ignored for so long */
 
 static const struct tg_opt opts[] = {
@@ -29,6 +30,10 @@ static const struct tg_opt opts[] = {
 struct telling {
     struct tg_frame *f;
     bool told;
+    size_t missing;     /* agents that had not acknowledged when it was last said */
+    int64_t said_ms;    /* monotonic */
+    struct tg_acks acks; /* of the last look: without its names */
+    char *without;      /* hosts without an agent, folded; NULL none */
     struct { char id[TG_REQUEST_ID_SIZE]; char label[256]; } *seen;
     size_t n;
 };
@@ -73,14 +78,47 @@ static void remember(struct telling *t, const struct tg_waits *waits)
     }
 }
 
+/* Agents take a moment: what is over within that is not worth a line. Then once, and again when some have come. */
+static void tell_missing(struct telling *t, const struct tg_acks *acks)
+{
+    int64_t now = tg_mono_ms(tg_loop_clock(t->f->loop));
+    struct tg_buf hosts = TG_BUF_INIT;
+
+    if (!t->said_ms)
+        t->said_ms = now;
+    if (!acks->n_missing || now - t->said_ms < SAY_MISSING_MS || acks->n_missing == t->missing)
+        return;
+    t->said_ms = now;
+    t->missing = acks->n_missing;
+    (void) tg_fold((const char *const *) acks->missing, acks->n_missing, &hosts, NULL);
+    fprintf(stderr, "  %zu of %zu hosts have acknowledged; waiting for the agent%s of %.200s%s\n", acks->acked, acks->present, acks->n_missing == 1 ? "" : "s",
+            tg_buf_text(&hosts), hosts.len > 200 ? "…" : "");
+    tg_buf_release(&hosts);
+}
+
+static void keep_acks(struct telling *t, const struct tg_acks *acks)
+{
+    struct tg_buf hosts = TG_BUF_INIT;
+
+    t->acks = *acks;
+    free(t->without);
+    t->without = NULL;
+    if (acks->n_without && tg_fold((const char *const *) acks->without, acks->n_without, &hosts, NULL) == 0)
+        t->without = tg_buf_take(&hosts, NULL);
+    tg_buf_release(&hosts);
+}
+
 static void tell(void *data, const struct tg_lock *lock, const struct tg_waits *waits)
 {
     struct telling *t = data;
     size_t done = 0;
 
     (void) lock;
+    if (!waits->n && !waits->acks.n_missing)
+        keep_acks(t, &waits->acks);
     if (t->f->json)
         return;
+    tell_missing(t, &waits->acks);
     for (size_t i = 0; i < t->n; i++)
         if (!still_there(waits, t->seen[i].id))
             fprintf(stderr, "%s%s done", done++ ? " · " : "  ", t->seen[i].label);
@@ -110,16 +148,41 @@ static void announce(const struct tg_frame *f, const struct tg_scopes *scopes, i
     tg_buf_release(&b);
 }
 
-static int result(struct tg_frame *f, const struct tg_lock *l, struct tg_error *e)
+/* "5 of 5 hosts have acknowledged.", and who has no agent to do so. */
+static void say_acks(const struct telling *t, FILE *to)
+{
+    const struct tg_acks *a = &t->acks;
+
+    if (a->present)
+        fprintf(to, "  %zu of %zu host%s acknowledged.", a->acked, a->present, a->present == 1 ? " has" : "s have");
+    fputc('\n', to);
+    if (a->in_use && t->without)
+        fprintf(to, "%zu host%s no agent: %.200s%s\n", a->n_without, a->n_without == 1 ? " has" : "s have", t->without, strlen(t->without) > 200 ? "…" : "");
+}
+
+static json_t *acks_json(const struct telling *t)
+{
+    const struct tg_acks *a = &t->acks;
+    json_t *o = json_pack("{s:I,s:I,s:s}", "present", (json_int_t) a->present, "acknowledged", (json_int_t) a->acked, "without", t->without ? t->without : "");
+
+    json_object_set_new(o, "n_without", a->without_known ? json_integer((json_int_t) a->n_without) : json_null());
+    return o;
+}
+
+static int result(struct tg_frame *f, const struct tg_lock *l, const struct telling *t, struct tg_error *e)
 {
     char until[40], left[32];
     int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
     FILE *to = f->command ? stderr : stdout; /* the command's output is the command's */
 
-    if (f->json && !f->command)
-        return tg_print_json(tg_cli_lock_json(l, now), e);
+    if (f->json && !f->command) {
+        json_t *o = tg_cli_lock_json(l, now);
+        json_object_set_new(o, "agents", acks_json(t));
+        return tg_print_json(o, e);
+    }
     tg_duration_format(l->until_ms - l->since_ms, left, sizeof left);
-    fprintf(to, "Locked  %s  until %s (in %s).\n", l->id, tg_cli_when(l->until_ms, now, until, sizeof until), left);
+    fprintf(to, "Locked  %s  until %s (in %s).", l->id, tg_cli_when(l->until_ms, now, until, sizeof until), left);
+    say_acks(t, to);
     if (!f->command)
         fprintf(to, "Unlock with: tagout unlock %s\n", l->id);
     return 0;
@@ -140,10 +203,9 @@ static int check_request(const struct tg_frame *f, struct tg_error *e)
     return 0;
 }
 
-static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *token, struct tg_lock *out, struct tg_error *e)
+static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *token, struct telling *t, struct tg_lock *out, struct tg_error *e)
 {
     char owner[TG_OWNER_SIZE];
-    struct telling t = {.f = f};
     struct tg_guard g = tg_cli_guard(f, 0);
     struct tg_lock_request r = {.scopes = scopes, .owner = owner, .reason = tg_opt_text(f, "reason"), .ticket = tg_opt_text(f, "ticket"),
                                 .for_ms = tg_opt_ms(f, "for"), .release_at_expiry = tg_opt_flag(f, "release-at-expiry"), .token = token,
@@ -156,8 +218,9 @@ static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *
         return rc;
     announce(f, scopes, r.for_ms, r.hold, r.n_hold);
     tg_cli_catch_signals(f->loop);
-    rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, &t, out, e);
-    free(t.seen);
+    rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, t, out, e);
+    free(t->seen);
+    t->seen = NULL;
     return rc;
 }
 
@@ -236,7 +299,8 @@ static int hold_while(struct tg_frame *f, const struct tg_lock *l, const char *t
 static int run_lock(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
-    struct tg_lock l;
+    struct telling t = {.f = f};
+    struct tg_lock l = {.id = ""};
     char token[TG_TOKEN_SIZE] = "";
     const char *reason = tg_opt_text(f, "reason");
     int rc = 0;
@@ -256,11 +320,15 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
     if (!rc && f->command)
         rc = tg_token_make(token, e);
     if (!rc)
-        rc = take(f, &scopes, f->command ? token : NULL, &l, e);
+        rc = take(f, &scopes, f->command ? token : NULL, &t, &l, e);
     tg_scopes_release(&scopes);
-    if (rc)
+    if (!rc)
+        rc = result(f, &l, &t, e);
+    else
+        l.id[0] = '\0';
+    free(t.without);
+    if (!l.id[0])
         return rc;
-    rc = result(f, &l, e);
     if (!f->command && (rc || fflush(stdout) != 0)) {
         tg_error_clear(e);
         rc = tg_fail(e, TG_E_SYSTEM, "the lock %s is held, but that could not be written to stdout", l.id);

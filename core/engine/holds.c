@@ -162,6 +162,8 @@ int tg_hold_quiet(struct tg_holds *h, size_t host, char *text, size_t size, stru
         return rc;
     if (waits.n) {
         say_waits(&waits, text, size);
+    } else if (waits.acks.n_missing) {
+        snprintf(text, size, "waits for the agent of %s to acknowledge its lock", waits.acks.missing[0]);
     } else {
         rc = tg_lock_confirm(&h->guard, &p->lock, e);
         if (!rc) {

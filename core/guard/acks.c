@@ -126,10 +126,17 @@ static bool has_host(const struct list *l, const char *name)
     snprintf(label, sizeof label, "%.*s", (int) len, name);
     if (name[len])
         return has(l, label);
-    for (size_t i = 0; i < l->n; i++)
-        if (strncmp(l->v[i], name, len) == 0 && l->v[i][len] == '.')
-            return true;
-    return false;
+    size_t low = 0, high = l->n;
+    label[len] = '.'; /* the first of those below this label, if there is any */
+    label[len + 1 < sizeof label ? len + 1 : len] = '\0';
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(l->v[mid], label) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < l->n && strncmp(l->v[low], label, strlen(label)) == 0;
 }
 
 static void free_list(struct list *l)
@@ -141,12 +148,14 @@ static void free_list(struct list *l)
 
 /* --- looking --- */
 
-struct acks_look {
+struct tg_acks_look {
     struct tg_guard *guard;
     const struct tg_lock *lock;
     bool buckets[BUCKETS];
     struct list meant, present, acked;
     bool all_known;              /* meant names every host that the lock means */
+    char (*paths)[64];
+    size_t n_paths;
 };
 
 static int bucket_index(const struct tg_scope *host)
@@ -157,7 +166,7 @@ static int bucket_index(const struct tg_scope *host)
     return (int) strtol(text, NULL, 16);
 }
 
-static int mean_host(struct acks_look *l, const char *name, struct tg_error *e)
+static int mean_host(struct tg_acks_look *l, const char *name, struct tg_error *e)
 {
     struct tg_scope host = {.kind = TG_SCOPE_HOST};
 
@@ -166,7 +175,7 @@ static int mean_host(struct acks_look *l, const char *name, struct tg_error *e)
     return add_name(&l->meant, host.name, e);
 }
 
-static int mean_fleet(struct acks_look *l, struct tg_error *e)
+static int mean_fleet(struct tg_acks_look *l, struct tg_error *e)
 {
     size_t n = 0;
     int rc = 0;
@@ -181,7 +190,7 @@ static int mean_fleet(struct acks_look *l, struct tg_error *e)
     return rc;
 }
 
-static int mean(struct acks_look *l, struct tg_error *e)
+static int mean(struct tg_acks_look *l, struct tg_error *e)
 {
     int rc = 0;
 
@@ -207,12 +216,13 @@ static int mean(struct acks_look *l, struct tg_error *e)
 }
 
 /* The folders of presence, then those of acknowledgements: in this order, on one session. */
-static size_t paths_of(const struct acks_look *l, char (*paths)[64])
+static size_t paths_of(const struct tg_acks_look *l, char (*paths)[64])
 {
     char root[64];
     size_t n = 0;
 
     tg_acks_root(l->lock->id, root, sizeof root);
+    snprintf(paths[n++], sizeof *paths, "/agents"); /* how many buckets there are */
     for (int i = 0; i < BUCKETS; i++)
         if (l->buckets[i])
             snprintf(paths[n++], sizeof *paths, "/agents/%02x", i);
@@ -226,7 +236,7 @@ static size_t paths_of(const struct acks_look *l, char (*paths)[64])
     return n;
 }
 
-static int take_names(struct acks_look *l, const struct tg_read_item *item, struct list *to, struct tg_error *e)
+static int take_names(struct tg_acks_look *l, const struct tg_read_item *item, struct list *to, struct tg_error *e)
 {
     int rc = 0;
 
@@ -241,28 +251,7 @@ static int take_names(struct acks_look *l, const struct tg_read_item *item, stru
     return rc;
 }
 
-static int read_names(struct acks_look *l, struct tg_error *e)
-{
-    char(*paths)[64] = calloc((size_t) BUCKETS * 2 + 1, sizeof *paths);
-    struct tg_read_item *items = calloc((size_t) BUCKETS * 2 + 1, sizeof *items);
-    size_t n = paths && items ? paths_of(l, paths) : 0;
-    int rc = paths && items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
-
-    for (size_t i = 0; i < n; i++)
-        items[i] = (struct tg_read_item) {.path = paths[i], .want_names = true};
-    if (!rc && (rc = tg_store_read_many(l->guard->store, items, n, tg_guard_deadline(l->guard), e)) == 0) {
-        for (size_t i = 0; !rc && i < n; i++)
-            rc = take_names(l, &items[i], strncmp(items[i].path, "/agents/", 8) == 0 ? &l->present : &l->acked, e);
-        tg_read_items_release(items, n);
-    }
-    free(items);
-    free(paths);
-    sort(&l->present);
-    sort(&l->acked);
-    return rc;
-}
-
-static int sum_up(struct acks_look *l, struct tg_acks *out, struct tg_error *e)
+static int sum_up(struct tg_acks_look *l, struct tg_acks *out, struct tg_error *e)
 {
     struct list missing = {.n = 0}, without = {.n = 0};
     int rc = 0;
@@ -279,22 +268,56 @@ static int sum_up(struct acks_look *l, struct tg_acks *out, struct tg_error *e)
     return rc;
 }
 
-int tg_acks_look(struct tg_guard *guard, const struct tg_lock *lock, struct tg_acks *out, struct tg_error *e)
+int tg_acks_look_new(struct tg_guard *guard, const struct tg_lock *lock, struct tg_acks_look **out, struct tg_error *e)
 {
-    struct acks_look l = {.guard = guard, .lock = lock};
-    struct tg_acks found = {.present = 0};
-    int rc = mean(&l, e);
+    struct tg_acks_look *l = calloc(1, sizeof *l);
     bool any = false;
 
+    if (!l)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    *l = (struct tg_acks_look) {.guard = guard, .lock = lock, .paths = calloc((size_t) BUCKETS * 2 + 2, sizeof *l->paths)};
+    int rc = l->paths ? mean(l, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     for (int i = 0; i < BUCKETS; i++)
-        any = any || l.buckets[i];
+        any = any || l->buckets[i];
+    if (rc)
+        tg_acks_look_free(l);
+    else
+        *out = l;
     if (!rc && any)
-        rc = read_names(&l, e);
+        l->n_paths = paths_of(l, l->paths);
+    return rc;
+}
+
+void tg_acks_look_free(struct tg_acks_look *l)
+{
+    if (!l)
+        return;
+    free_list(&l->meant);
+    free_list(&l->present);
+    free_list(&l->acked);
+    free(l->paths);
+    free(l);
+}
+
+size_t tg_acks_look_items(const struct tg_acks_look *l, struct tg_read_item *items)
+{
+    for (size_t i = 0; items && i < l->n_paths; i++)
+        items[i] = (struct tg_read_item) {.path = l->paths[i], .want_names = i > 0};
+    return l->n_paths;
+}
+
+int tg_acks_look_take(struct tg_acks_look *l, const struct tg_read_item *items, struct tg_acks *out, struct tg_error *e)
+{
+    struct tg_acks found = {.present = 0};
+    int rc = 0;
+
+    for (size_t i = 1; !rc && i < l->n_paths; i++)
+        rc = take_names(l, &items[i], strncmp(items[i].path, "/agents/", 8) == 0 ? &l->present : &l->acked, e);
+    sort(&l->present);
+    sort(&l->acked);
     if (!rc)
-        rc = sum_up(&l, &found, e);
-    free_list(&l.meant);
-    free_list(&l.present);
-    free_list(&l.acked);
+        rc = sum_up(l, &found, e);
+    found.in_use = l->n_paths && !items[0].code && items[0].node.stat.children > 0;
     if (rc)
         tg_acks_release(&found);
     else

@@ -27,17 +27,14 @@ void tg_acks_path(const struct tg_lock *lock, const struct tg_scope *host, char 
 /* "/acks/L/L7K2QX" */
 void tg_acks_root(const char *lock_id, char *out, size_t size);
 
-/* How a lock stands. Names are its own: tg_acks_release(). */
-struct tg_acks {
-    size_t present, acked;        /* hosts of the lock with an agent; of those, how many have acknowledged */
-    char **missing;               /* who has not, sorted */
-    size_t n_missing;
-    char **without;               /* hosts of the lock without an agent, as far as they are known by name; sorted */
-    size_t n_without;
-    bool without_known;           /* false: the lock means hosts that nobody can name (the fleet, and no inventory) */
-};
-/* One look, in one or two round trips, whatever the number of agents. A store without the folders has no agents. */
-int tg_acks_look(struct tg_guard *guard, const struct tg_lock *lock, struct tg_acks *out, struct tg_error *e);
+/* A look at how a lock stands (struct tg_acks in lock.h), in two halves, so that its reads go with others in one round trip. */
+struct tg_acks_look;
+int tg_acks_look_new(struct tg_guard *guard, const struct tg_lock *lock, struct tg_acks_look **out, struct tg_error *e);
+/* What to read, in this order: presence first. Returns how many; items may be NULL. The paths are the look's. */
+size_t tg_acks_look_items(const struct tg_acks_look *look, struct tg_read_item *items);
+/* Takes the answers. A store without the folders has no agents. *out is the caller's: tg_acks_release(). */
+int tg_acks_look_take(struct tg_acks_look *look, const struct tg_read_item *items, struct tg_acks *out, struct tg_error *e);
+void tg_acks_look_free(struct tg_acks_look *look);
 void tg_acks_release(struct tg_acks *acks);
 /* Removes what a lock that is gone has left there. Best effort: an agent that finds more removes it later. */
 void tg_acks_clear(struct tg_guard *guard, const char *lock_id);

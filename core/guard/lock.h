@@ -44,9 +44,21 @@ struct tg_waited {
     struct tg_permit_record permit;
     struct tg_scope scope;   /* of the permit: the one that overlaps */
 };
+/* How a lock stands with the agents of its hosts (acks.h). */
+struct tg_acks {
+    size_t present, acked;        /* hosts of the lock with an agent; of those, how many have acknowledged */
+    char **missing;               /* who has not, sorted */
+    size_t n_missing;
+    char **without;               /* hosts of the lock without an agent, as far as they are known by name; sorted */
+    size_t n_without;
+    bool in_use;                  /* there are, or were, agents of this store: that a host has none is worth saying */
+    bool without_known;           /* false: the lock means hosts that nobody can name (the fleet, and no inventory) */
+};
+/* All that a lock waits for: nothing when n and acks.n_missing are 0. */
 struct tg_waits {
     struct tg_waited *v;
     size_t n;
+    struct tg_acks acks;
 };
 void tg_waits_release(struct tg_waits *waits);
 
@@ -58,15 +70,19 @@ int tg_lock_request_check(const struct tg_lock_request *request, struct tg_error
  * that could not be found out, and asking again with the same request_id settles it. TG_E_UNKNOWN, TG_E_VERSION (too much goes on on these scopes).
  */
 int tg_lock_place(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_error *e);
-/* Reads the permits that the lock conflicts with, once; must be the session that placed it. */
+/*
+ * Reads what the lock waits for, once: who of the agents has not acknowledged it, and behind that, in the same round trip, the permits that it
+ * conflicts with. Must be the session that placed it. acks.h tells why in this order.
+ */
 int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct tg_waits *out, struct tg_error *e);
 /* Says that nothing is in flight any more: state HELD. */
 int tg_lock_confirm(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e);
 
+#define TG_ACK_GRACE_MS 2000 /* agents have at least this long to acknowledge, however short the wait: it takes them a moment */
 /* Called with whom it still waits for, each time that changes, and last with none. Only tells; must not call the store. */
 typedef void (*tg_wait_fn)(void *data, const struct tg_lock *lock, const struct tg_waits *waits);
 /*
- * The three in one: when it returns 0, P1 holds. Waits at most wait_ms (-1: no bound) for those in flight, then withdraws the lock and
+ * The three in one: when it returns 0, P1 holds. Waits at most wait_ms (-1: no bound) for those in flight and for agents, then withdraws the lock and
  * fails with TG_E_HELD; withdraws it as well when the loop is interrupted (TG_E_CANCELLED). If the store is lost meanwhile the lock
  * stays, and the error says so.
  */

@@ -1,5 +1,7 @@
 /* Quiesce: who is in flight when a lock is placed, and waiting for them. See lock.h and tests/model/handshake.pml. */
-#include "guard/tree.h"
+#include "guard/acks.h"
+
+#include "base/buf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@ void tg_waits_release(struct tg_waits *waits)
     for (size_t i = 0; i < waits->n; i++)
         tg_permit_clear(&waits->v[i].permit);
     free(waits->v);
+    tg_acks_release(&waits->acks);
     *waits = (struct tg_waits) {.n = 0};
 }
 
@@ -109,28 +112,40 @@ static int read_rounds(struct tg_guard *guard, struct tg_read_item *items, size_
     return rc;
 }
 
-/* The paths of all permits in the folders. */
-static int list_permits(struct tg_guard *guard, const struct folders *f, struct folders *out, struct tg_error *e)
+static int take_listing(struct tg_guard *guard, const char *folder, const struct tg_read_item *item, struct folders *out, struct tg_error *e)
 {
-    struct tg_read_item *items = calloc(f->n + 1, sizeof *items);
     char path[TG_NODE_PATH_SIZE + 260];
+    bool always = strcmp(folder, ROOT "/fleet") == 0 || strcmp(folder, ROOT "/group") == 0;
+    int rc = 0;
+
+    if (item->code && always)
+        return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", folder + 1);
+    for (size_t j = 0; !rc && !item->code && j < item->names.count; j++) {
+        snprintf(path, sizeof path, "%s/%s", folder, item->names.names[j]);
+        rc = add_folder(out, path, e);
+    }
+    return rc;
+}
+
+/* Who has acknowledged, and behind that the paths of all permits in the folders: one round trip, in this order. */
+static int list_permits(struct tg_guard *guard, const struct folders *f, struct tg_acks_look *acks, struct folders *out, struct tg_acks *out_acks,
+                        struct tg_error *e)
+{
+    size_t n_acks = tg_acks_look_items(acks, NULL), n = n_acks + f->n;
+    struct tg_read_item *items = calloc(n + 1, sizeof *items);
     int rc;
 
     if (!items)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    (void) tg_acks_look_items(acks, items);
     for (size_t i = 0; i < f->n; i++)
-        items[i] = (struct tg_read_item) {.path = f->paths[i], .want_names = true};
-    if ((rc = read_rounds(guard, items, f->n, e)) == 0) {
-        for (size_t i = 0; !rc && i < f->n; i++) {
-            bool always = strcmp(f->paths[i], ROOT "/fleet") == 0 || strcmp(f->paths[i], ROOT "/group") == 0;
-            if (items[i].code && always)
-                rc = tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", f->paths[i] + 1);
-            for (size_t j = 0; !rc && !items[i].code && j < items[i].names.count; j++) {
-                snprintf(path, sizeof path, "%s/%s", f->paths[i], items[i].names.names[j]);
-                rc = add_folder(out, path, e);
-            }
-        }
-        tg_read_items_release(items, f->n);
+        items[n_acks + i] = (struct tg_read_item) {.path = f->paths[i], .want_names = true};
+    if ((rc = read_rounds(guard, items, n, e)) == 0) {
+        for (size_t i = 0; !rc && i < f->n; i++)
+            rc = take_listing(guard, f->paths[i], &items[n_acks + i], out, e);
+        if (!rc)
+            rc = tg_acks_look_take(acks, items, out_acks, e);
+        tg_read_items_release(items, n);
     }
     free(items);
     return rc;
@@ -167,10 +182,14 @@ int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct
     struct folders folders = {.n = 0}, permits = {.n = 0};
     struct tg_waits found = {.n = 0};
     struct tg_read_item *items = NULL;
+    struct tg_acks_look *acks = NULL;
     int rc = find_folders(guard, &lock->scopes, &folders, e);
 
     if (!rc)
-        rc = list_permits(guard, &folders, &permits, e);
+        rc = tg_acks_look_new(guard, lock, &acks, e);
+    if (!rc)
+        rc = list_permits(guard, &folders, acks, &permits, &found.acks, e);
+    tg_acks_look_free(acks);
     if (!rc && !(items = calloc(permits.n + 1, sizeof *items)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < permits.n; i++)
@@ -235,12 +254,23 @@ static int64_t at_most(int64_t deadline, int64_t other)
     return deadline < other ? deadline : other;
 }
 
-/* Until one of them changes, or the deadline. */
-static int wait_for_change(struct tg_guard *guard, const struct tg_waits *waits, int64_t deadline, struct tg_error *e)
+/*
+ * How long until the next look while agents have not acknowledged: it grows with each look. A watch would fire for each of a thousand of them,
+ * and each time the whole folder would be read; so the locker's cost is a matter of time, and not of how many they are.
+ */
+static int64_t pace_ms(unsigned round)
+{
+    static const int64_t steps[] = {5, 10, 20, 40, 60, 100, 150, 250};
+
+    return round < sizeof steps / sizeof steps[0] ? steps[round] : 500;
+}
+
+/* Until one of them changes, it is worth asking again, or the deadline. */
+static int wait_for_change(struct tg_guard *guard, const struct tg_waits *waits, unsigned round, int64_t deadline, struct tg_error *e)
 {
     bool gone = false;
     int rc = 0;
-    int64_t again = tg_store_deadline(guard->store, LOOK_AGAIN_MS);
+    int64_t again = tg_store_deadline(guard->store, waits->acks.n_missing ? pace_ms(round) : LOOK_AGAIN_MS);
 
     for (size_t i = 0; !rc && !gone && i < waits->n && i < WATCHES_MAX; i++) {
         char folder[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
@@ -285,36 +315,50 @@ static void withdraw(struct tg_guard *guard, struct tg_lock *lock, const char *w
         tg_error_hint(e, "nothing is left locked by this; try later, or wait longer");
 }
 
+static void say_missing(const struct tg_acks *acks, const char *waited, struct tg_error *e)
+{
+    struct tg_buf hosts = TG_BUF_INIT;
+
+    (void) tg_fold((const char *const *) acks->missing, acks->n_missing, &hosts, NULL);
+    tg_fail(e, TG_E_HELD, "%zu of %zu agents had not acknowledged it after %s: %.300s", acks->n_missing, acks->present, waited, tg_buf_text(&hosts));
+    tg_error_hint(e, "nothing is left locked by this; look there: tagout agent --status");
+    tg_buf_release(&hosts);
+}
+
 static int give_up(struct tg_guard *guard, struct tg_lock *lock, const struct tg_waits *waits, int64_t wait_ms, struct tg_error *e)
 {
     char text[TG_SCOPE_TEXT_SIZE], waited[32];
-    const struct tg_waited *w = &waits->v[0];
+    const struct tg_waited *w = waits->n ? &waits->v[0] : NULL;
 
     tg_duration_format(wait_ms, waited, sizeof waited);
-    tg_fail(e, TG_E_HELD, "%s on %s (%s) was still acting after %s%s", w->permit.actor, tg_scope_format(&w->scope, text, sizeof text), w->permit.host,
-            waited, waits->n > 1 ? ", and others" : "");
+    if (w)
+        tg_fail(e, TG_E_HELD, "%s on %s (%s) was still acting after %s%s", w->permit.actor, tg_scope_format(&w->scope, text, sizeof text), w->permit.host,
+                waited, waits->n > 1 ? ", and others" : "");
+    else
+        say_missing(&waits->acks, waited, e);
     withdraw(guard, lock, "gave up waiting", e);
     return TG_E_HELD;
 }
 
 static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms, tg_wait_fn tell, void *data, struct tg_error *e)
 {
-    int64_t deadline = wait_ms < 0 ? INT64_MAX : tg_store_deadline(guard->store, wait_ms);
+    int64_t now = tg_store_deadline(guard->store, 0), deadline = wait_ms < 0 ? INT64_MAX : now + wait_ms, grace = now + TG_ACK_GRACE_MS;
 
-    for (;;) {
+    for (unsigned round = 0;; round++) {
         struct tg_waits waits;
         int rc = tg_lock_conflicts(guard, lock, &waits, e);
         if (rc)
             return rc;
         if (tell)
             tell(data, lock, &waits);
-        size_t n = waits.n;
-        if (n && tg_store_deadline(guard->store, 0) >= deadline)
-            rc = give_up(guard, lock, &waits, wait_ms, e);
-        else if (n)
-            rc = wait_for_change(guard, &waits, deadline, e);
+        bool clear = !waits.n && !waits.acks.n_missing;
+        int64_t until = waits.n || deadline > grace ? deadline : grace;
+        if (!clear && tg_store_deadline(guard->store, 0) >= until)
+            rc = give_up(guard, lock, &waits, until == grace ? TG_ACK_GRACE_MS : wait_ms, e);
+        else if (!clear)
+            rc = wait_for_change(guard, &waits, round, until, e);
         tg_waits_release(&waits);
-        if (rc || !n)
+        if (rc || clear)
             return rc;
     }
 }

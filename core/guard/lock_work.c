@@ -1,6 +1,8 @@
 /* A lock in the store, read and written: see lock_work.h. */
 #include "guard/lock_work.h"
 
+#include "guard/acks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +253,8 @@ int tg_work_write(struct tg_work *w, const char *verb, const char *who, const ch
     }
     tg_batch_release(&change);
     tg_batch_release(&removal);
+    if (!rc && reap && tg_plan_has_acks(&w->plan))
+        tg_acks_clear(w->guard, w->lock.id);
     return rc == TG_E_NOENT ? TG_E_VERSION : rc; /* a row went since it was read: look again */
 }
 
@@ -265,5 +269,7 @@ int tg_work_remove(struct tg_work *w, const char *verb, const char *why, struct 
     }
     int rc = tg_batch_run(&b, w->guard, e);
     tg_batch_release(&b);
+    if (!rc && tg_plan_has_acks(&w->plan))
+        tg_acks_clear(w->guard, w->lock.id);
     return rc;
 }

@@ -1,6 +1,8 @@
 /* Counters of a transaction: see plan.h. */
 #include "guard/plan.h"
 
+#include "guard/acks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +44,7 @@ static void add_slots(struct tg_plan *p, const struct tg_scopes *scopes)
 
 int tg_plan_new(struct tg_plan *p, const struct tg_scopes *scopes, const char *id, struct tg_error *e)
 {
-    size_t n = scopes->n, n_rows = id ? n + 1 : 0;
+    size_t n = scopes->n, n_rows = id ? n + 2 : 0;
 
     *p = (struct tg_plan) {.slots = calloc(3 * n + 1, sizeof *p->slots), .of_scope = calloc(n + 1, sizeof *p->of_scope), .n_scopes = n,
                            .rows = calloc(n_rows + 1, sizeof *p->rows)};
@@ -51,8 +53,10 @@ int tg_plan_new(struct tg_plan *p, const struct tg_scopes *scopes, const char *i
     add_slots(p, scopes);
     for (size_t i = 0; id && i < n; i++)
         snprintf(p->rows[i], sizeof *p->rows, "%s/%s", p->slots[p->of_scope[i]].path, id);
-    if (id)
+    if (id) {
         snprintf(p->rows[n], sizeof *p->rows, "/lock-index/%c/%s", id[0], id);
+        tg_acks_root(id, p->rows[n + 1], sizeof *p->rows);
+    }
     p->n_items = FIXED + p->n + n_rows;
     p->items = calloc(p->n_items, sizeof *p->items);
     return p->items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -124,6 +128,11 @@ int tg_plan_read(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e)
 const struct tg_read_item *tg_plan_row(const struct tg_plan *p, size_t scope)
 {
     return &p->items[FIXED + p->n + scope];
+}
+
+bool tg_plan_has_acks(const struct tg_plan *p)
+{
+    return !p->items[FIXED + p->n + p->n_scopes + 1].code;
 }
 
 const struct tg_read_item *tg_plan_entry(const struct tg_plan *p)

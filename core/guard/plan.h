@@ -26,7 +26,7 @@ struct tg_plan {
     struct tg_slot *slots;
     size_t n, n_scopes;
     int *of_scope;        /* slot of each scope */
-    char (*rows)[TG_ROW_PATH_SIZE]; /* with an id: the lock's row below each scope, and its entry in the index behind them */
+    char (*rows)[TG_ROW_PATH_SIZE]; /* with an id: the lock's row below each scope, and behind them its entry in the index, and /acks/X/ID */
     struct tg_read_item *items;     /* what was read; use tg_plan_row() and tg_plan_entry() */
     size_t n_items;
     int64_t generation, cluster_version;
@@ -40,6 +40,8 @@ void tg_plan_release(struct tg_plan *p);
 int tg_plan_read(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e);
 const struct tg_read_item *tg_plan_row(const struct tg_plan *p, size_t scope);
 const struct tg_read_item *tg_plan_entry(const struct tg_plan *p);
+/* Whether agents have acknowledged it, so that something is left below /acks when it goes. */
+bool tg_plan_has_acks(const struct tg_plan *p);
 /* A node that is not there although its parent names it: gone between two reads, or this copy is not whole. TG_E_VERSION. */
 int tg_plan_prove_absences(const struct tg_plan *p, struct tg_error *e);
 

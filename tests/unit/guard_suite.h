@@ -4,7 +4,7 @@
  *   #define GUARD_SUITE guard_X
  *   static const char *guard_url(void);     of a fresh, empty store for this test
  *
- * and adds what only that store can do.
+ * and adds what only that store can do. With GUARD_SUITE_HELPERS_ONLY defined as well there are the helpers alone, and no test.
  */
 #ifndef TESTS_GUARD_SUITE_H
 #define TESTS_GUARD_SUITE_H
@@ -149,6 +149,8 @@ static int unlock(const char *id, const char *owner)
 
     return tg_lock_release(&g, &r, NULL, NULL);
 }
+
+#ifndef GUARD_SUITE_HELPERS_ONLY
 
 static size_t count_locks(void)
 {
@@ -759,4 +761,5 @@ GTEST(who_bears_a_locks_token_is_not_waited_for_by_it) /* P1: a lock's own work 
 
 #include "guard_budget.h"
 
+#endif /* GUARD_SUITE_HELPERS_ONLY */
 #endif
