@@ -8,6 +8,7 @@
  *     the host's life, detached from the connection. Sending the same step again finds it: it waits for a step that is
  *     still running, and returns the recorded report of one that has ended (P7). A step whose supervisor died, or whose
  *     host was rebooted under it, is reported as interrupted: unknown, never failed and never begun anew.
+ *   - What does not change the host (a dry-run) ends with its connection, within some seconds: TERM, and KILL 30 s later.
  *   - A controller that has been replaced is refused: the host remembers the highest epoch of each run (P6).
  *   - While it waits it says so every few seconds, so that silence means a dead connection and not a slow tool.
  *   - Secrets come on stdin and are in no argument list. Reports of more than 30 days are removed.

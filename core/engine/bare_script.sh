@@ -58,7 +58,10 @@ if [ "$detached" = 1 ]; then
     mkdir -p "$d" || broken "tagout: $d can't be made (a full disk?)"
 else
     d=$(mktemp -d "$base/.once.XXXXXX") || broken "tagout: $base can't be written (a full disk?)"
-    trap 'rm -rf "$d"' EXIT
+    # what is only asked ends with who asks: nobody would read the answer
+    supervisor=
+    # shellcheck disable=SC2154 # set in the trap
+    trap '[ -z "$supervisor" ] || kill -TERM "$supervisor" 2>/dev/null; rm -rf "$d"' EXIT
     trap 'exit 5' HUP INT TERM PIPE
 fi
 
@@ -85,17 +88,25 @@ if flock -n 9; then
         done
         shift
         # shellcheck disable=SC2016
-        supervise='d=$1 seconds=$2; shift 2
+        supervise='d=$1 seconds=$2 detached=$3 tool=; shift 3
             now() { t=$(date +%s%3N); case $t in *[!0-9]*) t=$(date +%s)000 ;; esac; echo "$t"; }
             now >"$d/started.new" && [ -s "$d/started.new" ] || exit 1
             sync "$d/started.new" 2>/dev/null; mv "$d/started.new" "$d/started" || exit 1
-            if [ "$seconds" -gt 0 ]; then timeout -k 30 "$seconds" "$@" >"$d/out" 2>"$d/err" </dev/null 9>&-
-            else "$@" >"$d/out" 2>"$d/err" </dev/null 9>&-; fi
+            [ "$seconds" -eq 0 ] || set -- timeout -k 30 "$seconds" "$@"
+            if [ "$detached" = 1 ]; then
+                "$@" >"$d/out" 2>"$d/err" </dev/null 9>&-
+            else
+                trap "kill -TERM \$tool 2>/dev/null; exit 143" TERM
+                "$@" >"$d/out" 2>"$d/err" </dev/null 9>&- &
+                tool=$!
+                wait $tool
+            fi
             rc=$?
             now >"$d/ended"
             printf "%s\n" "$rc" >"$d/status.new" && sync "$d/status.new" 2>/dev/null; mv "$d/status.new" "$d/status"'
         if [ "$files" -gt 0 ]; then mv "$d/files.new" "$d/files"; fi
-        setsid sh -c "$supervise" tagout-step "$d" "$seconds" "$@" >/dev/null 2>&1 </dev/null &
+        setsid sh -c "$supervise" tagout-step "$d" "$seconds" "$detached" "$@" >/dev/null 2>&1 </dev/null &
+        supervisor=$!
     fi
 elif [ "$mode" = look ] || [ "$mode" = forget ]; then
     say running
@@ -120,7 +131,7 @@ part() { # name file max
     echo
 }
 printf 'tagout-bare 1 %s\nstate exited\nstatus %s\nstarted %s\nended %s\n' "$nonce" "$(cat "$d/status")" "$(cat "$d/started")" "$(cat "$d/ended")"
-part out "$d/out" 262144
+part out "$d/out" 2097152
 part err "$d/err" 262144
 if [ -f "$d/files" ]; then
     start=$(cat "$d/started")
