@@ -39,7 +39,7 @@ static const char around[] =
     "    [ ! -d \"$f\" ] || at=$f\n"
     "    [ ! -s \"$f/transactionstore.yaml\" ] || store=1\n"
     "    [ -e \"$f/agent_disabled.lock\" ] || continue\n"
-    "    if [ -n \"${TAGOUT_TOKEN:-}\" ] && grep -q '\"tagout\"' \"$f/agent_disabled.lock\"; then\n"
+    "    if [ -n \"${TAGOUT_TOKEN:-}\" ] && grep -q '\"tagout\" *: *{' \"$f/agent_disabled.lock\"; then\n"
     "        [ \"$1\" = apply ] || set -- \"$@\" --agent_disabled_lockfile=/run/tagout/none\n"
     "    elif [ \"$1\" = apply ]; then\n"
     "        why=$(sed -n 's/.*\"disabled_message\" *: *\"\\([^\"]*\\)\".*/\\1/p' \"$f/agent_disabled.lock\")\n"

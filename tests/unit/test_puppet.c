@@ -293,3 +293,69 @@ Test(puppet, without_a_record_of_its_last_run_it_cant_tell)
     cr_assert_eq(o.corrective, -1, "puppet apply keeps no such record");
     tg_outcome_release(&o);
 }
+
+/* Runs the script around Puppet with folder as the only place of Puppet's state, and a Puppet that says its arguments and leaves a record. */
+static void around(const char *folder, const char *environment, const char *puppet_args, char *out, size_t size)
+{
+    struct tg_driver_params *p = params("{\"environment\": \"production\"}");
+    struct tg_request_context c = {.host = "web1", .run_id = "r"};
+    struct tg_request r = {0};
+    char script[8192], command[1024], path[128];
+
+    cr_assert_eq(driver->request(p, TG_VERB_DRY_RUN, &c, &r, NULL), 0);
+    const char *list = strstr(r.argv[2], "for f in "), *end = strstr(list, "; do");
+    snprintf(script, sizeof script, "%.*sfor f in %s%s", (int) (list - r.argv[2]), r.argv[2], folder, end);
+    setenv("SCRIPT", script, 1);
+    snprintf(path, sizeof path, "%s/puppet", folder);
+    FILE *f = fopen(path, "w");
+    fprintf(f, "#!/bin/sh\necho \"ran $*\"\necho x >%s/transactionstore.yaml\n", folder);
+    fclose(f);
+    snprintf(command, sizeof command, "chmod 755 %s; PATH=%s:$PATH %s sh -c \"$SCRIPT\" puppet %s 2>&1", path, folder, environment, puppet_args);
+    f = popen(command, "r");
+    out[fread(out, 1, size - 1, f)] = '\0';
+    pclose(f);
+    tg_request_release(&r);
+    driver->params_free(p);
+}
+
+Test(puppet, a_dry_run_leaves_no_record_that_it_did_not_find)
+{
+    char folder[] = "/tmp/tagout-puppet-XXXXXX", out[512], store[96];
+
+    cr_assert(mkdtemp(folder));
+    snprintf(store, sizeof store, "%s/transactionstore.yaml", folder);
+    around(folder, "", "agent --noop", out, sizeof out);
+    cr_assert_str_eq(out, "tagout: Puppet has no record of its last run here\nran agent --noop\n");
+    cr_assert_neq(access(store, F_OK), 0, "the next dry-run would take a manual change for the wished state");
+    around(folder, "", "agent", out, sizeof out);
+    cr_assert_str_eq(out, "ran agent\n");
+    cr_assert_eq(access(store, F_OK), 0);
+    around(folder, "", "agent --noop", out, sizeof out);
+    cr_assert_str_eq(out, "ran agent --noop\n");
+    cr_assert_eq(access(store, F_OK), 0);
+    snprintf(out, sizeof out, "rm -rf %s", folder);
+    cr_assert_eq(system(out), 0);
+}
+
+/* The agent shows a lock as Puppet's disable file; whom the guard lets pass is not kept by that, a person's own disable keeps him. */
+Test(puppet, a_token_passes_a_projected_lock_and_no_persons_disable)
+{
+    char folder[] = "/tmp/tagout-puppet-XXXXXX", out[512], path[96];
+    static const struct { const char *text, *environment, *expected; } cases[] = {
+        {"{\"disabled_message\": \"tagout: lock\", \"tagout\": {\"locks\": [\"L7K2QX\"]}}", "TAGOUT_TOKEN=x", "ran agent --agent_disabled_lockfile=/run/tagout/none\n"},
+        {"{\"disabled_message\": \"tagout: lock\", \"tagout\": {\"locks\": [\"L7K2QX\"]}}", "", "ran agent\n"},
+        {"{\"disabled_message\": \"bob: see \\\"tagout\\\": {}\"}", "TAGOUT_TOKEN=x", "ran agent\n"},
+    };
+
+    cr_assert(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/agent_disabled.lock", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        FILE *f = fopen(path, "w");
+        fputs(cases[i].text, f);
+        fclose(f);
+        around(folder, cases[i].environment, "agent", out, sizeof out);
+        cr_assert_str_eq(out, cases[i].expected);
+    }
+    snprintf(out, sizeof out, "rm -rf %s", folder);
+    cr_assert_eq(system(out), 0);
+}
