@@ -39,11 +39,11 @@ int tg_frame_open_store(struct tg_frame *f, struct tg_store **out, struct tg_err
     return rc;
 }
 
-static int load_inventory(struct tg_frame *f, struct tg_error *e)
+int tg_frame_load_inventory(struct tg_frame *f, struct tg_error *e)
 {
     if (f->config->inventory)
         return tg_inventory_load(f->config->inventory, &f->problems, &f->inventory, e);
-    if (!(f->cmd->needs & TG_NEED_INVENTORY))
+    if (f->cmd->needs & TG_WANT_INVENTORY)
         return 0;
     tg_fail(e, TG_E_CONFIG, "there is no inventory");
     tg_error_hint(e, "give --inventory FILE, or write \"inventory: FILE\" into " TG_CONFIG_FILE);
@@ -57,7 +57,7 @@ int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)
     if (!rc && wants_config(f))
         rc = load_config(f, e);
     if (!rc && f->cmd->needs & (TG_NEED_INVENTORY | TG_WANT_INVENTORY))
-        rc = load_inventory(f, e);
+        rc = tg_frame_load_inventory(f, e);
     if (!rc && f->cmd->needs & TG_NEED_STORE)
         rc = tg_frame_open_store(f, &f->store, e);
     return rc;

@@ -43,6 +43,22 @@ int tg_token_keep(const char *state_dir, const char *lock_id, const char *token,
     return tg_fail_errno(e, TG_E_SYSTEM, error, "%s", path);
 }
 
+void tg_token_read(const char *state_dir, const char *lock_id, char out[TG_TOKEN_SIZE])
+{
+    char path[600];
+    ssize_t n = -1;
+
+    snprintf(path, sizeof path, "%.500s/tokens/%.16s", state_dir, lock_id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        n = read(fd, out, TG_TOKEN_SIZE - 1);
+        close(fd);
+    }
+    out[n > 0 ? n : 0] = '\0';
+    size_t len = strspn(out, TG_ID_ALPHABET);
+    out[len == TOKEN_LEN ? len : 0] = '\0';
+}
+
 void tg_token_forget(const char *state_dir, const char *lock_id)
 {
     char path[600];

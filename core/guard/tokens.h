@@ -8,6 +8,8 @@
 int tg_token_make(char out[TG_TOKEN_SIZE], struct tg_error *e);
 /* Keeps it in STATE_DIR/tokens/ID, for its owner alone (mode 0600). TG_E_SYSTEM: the lock is as good without. */
 int tg_token_keep(const char *state_dir, const char *lock_id, const char *token, struct tg_error *e);
+/* What was kept for the lock; "" when there is nothing, or it is none. */
+void tg_token_read(const char *state_dir, const char *lock_id, char out[TG_TOKEN_SIZE]);
 void tg_token_forget(const char *state_dir, const char *lock_id);
 
 #endif
