@@ -120,6 +120,7 @@ struct tg_migrate {
     int64_t seat_wait_ms;       /* for a seat that is taken: its holder may be dead, and its session not yet */
     tg_migrate_fn tell;         /* may be NULL */
     void *data;
+    bool dies;                  /* tests: a failure leaves all as a process leaves it that is killed at that moment */
     /* own */
     struct tg_migrate_side s, t;
     bool seated;

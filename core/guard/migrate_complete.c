@@ -205,7 +205,7 @@ static void thaw(struct tg_migrate *m, enum tg_migrate_phase phase, struct tg_er
     struct tg_error none = TG_ERROR_INIT;
 
     tg_loop_interrupt_clear(tg_store_loop(m->from));
-    if (m->s.cluster.state == TG_CLUSTER_LIVE)
+    if (m->s.cluster.state == TG_CLUSTER_LIVE || m->dies)
         return;
     if (turn_source(m, TG_CLUSTER_LIVE, phase, &none) == 0) {
         tg_migrate_tell(m, (struct tg_migrate_news) {.kind = TG_NEWS_THAWED});

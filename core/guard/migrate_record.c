@@ -350,7 +350,7 @@ int tg_migrate_take_seat(struct tg_migrate *m, const char *step, const struct tg
 
 void tg_migrate_leave(struct tg_migrate *m)
 {
-    if (m->seated && seat_is_ours(m))
+    if (m->seated && !m->dies && seat_is_ours(m))
         (void) tg_store_delete(m->from, TG_MIGRATE_SEAT, TG_ANY_VERSION, tg_migrate_deadline(m), NULL);
     m->seated = false;
 }

@@ -3,6 +3,7 @@
 #include "migrate_world.h"
 
 #include "engine/journal.h"
+#include "guard/migrate_internal.h"
 
 static void setup(void)
 {
@@ -498,4 +499,32 @@ MTEST(a_record_of_a_move_is_read_back_and_nothing_is_guessed)
     OK(tg_store_write(a.store, "/migration", "{\"format\":9}", 12, TG_ANY_VERSION, tg_store_deadline(a.store, 1000), e));
     cr_assert_eq(step(1, NULL), TG_E_UNKNOWN);
     cr_assert_eq(ask(&a, "service:free", NULL), TG_ANSWER_GO, "guards do not look at it");
+}
+
+MTEST(who_was_stopped_and_wakes_writes_nothing_on_either_side) /* P1, P2 */
+{
+    for (int taken_back = 1; taken_back >= 0; taken_back--) {
+        struct tg_migrate sleeper = mover();
+        const unsigned any = ~0u;
+        run_steps(0, 3);
+        OK(tg_migrate_sit(&sleeper, "complete", any, NULL, e));
+        tg_memory_expire(sleeper.from); /* he sleeps for longer than his session with the source; the one with the target lives on */
+        if (taken_back)
+            cr_assert_eq(back(), 0);
+        else
+            run_steps(3, 4);
+        struct tg_cluster there = cluster_at(&b), c = sleeper.t.cluster;
+        struct tg_migrate wakes = sleeper;
+        wakes.from = open_at(A_URL);
+        c.state = TG_CLUSTER_LIVE;
+        cr_assert_eq(tg_migrate_put(&wakes, true, &wakes.s.record, &c, NULL), TG_E_VERSION);
+        cr_assert_eq(tg_migrate_put(&wakes, false, &wakes.s.record, &wakes.s.cluster, NULL), TG_E_VERSION);
+        put_node(taken_back ? &a : &b, "/runs/new", "x");
+        struct tg_error why = TG_ERROR_INIT;
+        cr_assert_eq(tg_migrate_copy_passes(&wakes, 1, NULL, &why), TG_E_VERSION, "%s", why.message);
+        cr_assert_eq(cluster_at(&b).state, there.state);
+        tg_store_close(wakes.from);
+        mover_end(&sleeper);
+        OK(tg_store_delete((taken_back ? &a : &b)->store, "/runs/new", TG_ANY_VERSION, tg_store_deadline(a.store, 1000), e));
+    }
 }
