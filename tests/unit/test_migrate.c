@@ -528,3 +528,43 @@ MTEST(who_was_stopped_and_wakes_writes_nothing_on_either_side) /* P1, P2 */
         OK(tg_store_delete((taken_back ? &a : &b)->store, "/runs/new", TG_ANY_VERSION, tg_store_deadline(a.store, 1000), e));
     }
 }
+
+/* What a guard reads of either side while complete goes on. */
+struct onlooker {
+    bool frozen;          /* complete has said so */
+    int asked, live[2];   /* found live since, before it was said to be live at the target */
+};
+static struct onlooker onlooker;
+
+static void on_cluster(void *data, const struct tg_store_reply *reply)
+{
+    struct tg_cluster c;
+
+    cr_assert_eq(reply->code, 0);
+    OK(tg_cluster_decode(reply->data, reply->len, &c, NULL, e));
+    onlooker.asked++;
+    onlooker.live[data == &b] += c.state == TG_CLUSTER_LIVE;
+}
+
+static void look_on(void *data, const struct tg_migrate_news *news)
+{
+    (void) data;
+    onlooker.frozen = (onlooker.frozen || news->kind == TG_NEWS_FROZEN) && news->kind != TG_NEWS_RETIRED && news->kind != TG_NEWS_LIVE;
+    if (!onlooker.frozen)
+        return;
+    OK(tg_store_read_async(a.store, TG_CLUSTER_PATH, NULL, NULL, on_cluster, &a, e));
+    OK(tg_store_read_async(b.store, TG_CLUSTER_PATH, NULL, NULL, on_cluster, &b, e));
+}
+
+MTEST(from_the_freeze_to_the_end_nobody_finds_a_live_side) /* P2 */
+{
+    struct tg_migrate m = mover();
+
+    run_steps(0, 3);
+    onlooker = (struct onlooker) {.asked = 0};
+    m.tell = look_on;
+    OK(tg_migrate_complete(&m, e));
+    mover_end(&m);
+    cr_assert_geq(onlooker.asked, 6);
+    cr_assert(onlooker.live[0] == 0 && onlooker.live[1] == 0, "%d times the source, %d times the target", onlooker.live[0], onlooker.live[1]);
+}

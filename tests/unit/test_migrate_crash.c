@@ -258,3 +258,53 @@ Test(migrate_crash, a_permit_at_the_source_keeps_locks_of_its_scope_from_both_si
         world_end();
     }
 }
+
+/* As complete leaves it when it is killed behind the freeze. */
+static void freeze(void)
+{
+    struct tg_migrate m = mover();
+
+    m.dies = true;
+    m.wait_ms = 20000;
+    faults(&m, false, NOT_DONE, 3, TG_MEMORY_MULTI); /* seat, freeze, and then it would retire the source */
+    cr_assert_neq(tg_migrate_complete(&m, NULL), 0);
+    mover_kill(&m);
+    tg_memory_faults_clear("migrate-a");
+    cr_assert(!is_live(&a) && !is_live(&b));
+}
+
+static bool crash_back(int done, bool frozen, bool target, enum how how, int k)
+{
+    char where[120], cause[TG_CAUSE_SIZE];
+
+    snprintf(where, sizeof where, "back after %d steps%s, %s, transaction %d at the %s", done, frozen ? " and the freeze" : "", how_names[how], k,
+             target ? "target" : "source");
+    begin(done);
+    kill_actor();
+    if (frozen)
+        freeze();
+    struct tg_migrate m = mover();
+    m.dies = true;
+    faults(&m, target, how, k, TG_MEMORY_MULTI);
+    int rc = tg_migrate_back(&m, NULL);
+    mover_kill(&m);
+    tg_memory_faults_clear("migrate-a");
+    tg_memory_faults_clear("migrate-b");
+    look_around(where);
+    struct tg_migrate again = mover();
+    OK(tg_migrate_back(&again, e));
+    mover_end(&again);
+    final(&a, &b, where);
+    cr_assert(ask(&b, "service:free", cause) == TG_ANSWER_UNKNOWN && strcmp(cause, "retired") == 0, "%s: the target is %s", where, cause);
+    world_end();
+    return rc != 0;
+}
+
+Test(migrate_crash, back_at_every_transaction)
+{
+    for (int done = 1; done <= 4; done++)
+        for (int target = 0; target < 2; target++)
+            for (int how = 0; how < HOWS; how++)
+                for (int k = 1; crash_back(done < 4 ? done : 3, done == 4, target, (enum how) how, k); k++)
+                    continue;
+}
