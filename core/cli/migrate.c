@@ -44,11 +44,7 @@ static int open_store(struct tg_frame *f, const char *url, const char *auth_file
     o.auth = auth;
     rc = tg_store_open(&o, out, e);
     tg_config_forget_auth(auth);
-    if (!rc)
-        rc = tg_store_connect(*out, tg_store_deadline(*out, WAIT_MS), e);
-    if (rc)
-        tg_error_prefix(e, "%s", url);
-    return rc;
+    return rc ? tg_error_prefix(e, "%s", url), rc : tg_store_connect(*out, tg_store_deadline(*out, WAIT_MS), e);
 }
 
 static int no_target(struct tg_error *e)
@@ -75,7 +71,7 @@ static int open_both(struct desk *d, const char *step, struct tg_error *e)
     }
     if ((rc = open_store(f, from, tg_opt_text(f, "from-auth"), TG_STORE_EXISTING, &d->m.from, e)) != 0)
         return rc;
-    if (!to && (rc = tg_migrate_look(&d->m, e)) != 0)
+    if ((rc = tg_migrate_look(&d->m, e)) != 0) /* to is not open yet: the source alone */
         return rc;
     if (!to && d->m.s.has_record)
         to = d->m.s.record.to;
@@ -91,8 +87,10 @@ static int open_both(struct desk *d, const char *step, struct tg_error *e)
     tg_store_close(d->m.to);
     d->m.to = NULL;
     if (begin && rc == TG_E_UNKNOWN && flags == TG_STORE_EXISTING)
-        return 0; /* a dry run: there is nothing yet */
+        return 0; /* a dry run: begin makes the place */
     tg_fail(e, rc, "%s", why.message);
+    if (rc == TG_E_UNKNOWN && d->m.s.has_record && strcmp(step, "back") != 0)
+        tg_error_hint(e, "has it lost its data? To begin there anew: tagout migrate begin --to %s; to give up: tagout migrate back --leave-target", to);
     if (strcmp(step, "back") == 0)
         tg_error_hint(e, "to take the move back without it: tagout migrate back --leave-target");
     return tg_error_hint(e, "%s", why.hint), rc;
@@ -112,17 +110,30 @@ static void say(const struct desk *d, const char *format, ...)
 
 /* --- the steps --- */
 
+static int dry_begin(struct desk *d, struct tg_error *e)
+{
+    struct tg_migrate *m = &d->m;
+    struct tg_error none = TG_ERROR_INIT;
+    int rc = tg_migrate_look(m, &none);
+    bool absent = rc == TG_E_UNKNOWN && m->s.has_cluster; /* begin makes the chroot, or the file */
+
+    if (rc && !absent)
+        return tg_fail(e, rc, "%s", none.message), tg_error_hint(e, "%s", none.hint), rc;
+    say(d, "Would begin at %s: %s.\n", tg_opt_text(d->f, "to"), !absent && m->to && (m->t.has_cluster || m->t.others) ? "something is there already" : "it is empty");
+    tg_store_close(absent ? m->to : NULL);
+    m->to = absent ? NULL : m->to;
+    return 0;
+}
+
 static int step_begin(struct desk *d, struct tg_error *e)
 {
     struct tg_migrate *m = &d->m;
-    int rc = tg_opt_flag(d->f, "dry-run") ? tg_migrate_look(m, e) : tg_migrate_begin(m, e);
+    int rc;
 
-    if (rc)
+    if (tg_opt_flag(d->f, "dry-run"))
+        return dry_begin(d, e);
+    if ((rc = tg_migrate_begin(m, e)) != 0)
         return rc;
-    if (tg_opt_flag(d->f, "dry-run")) {
-        say(d, "Would begin at %s: %s.\n", tg_opt_text(d->f, "to"), m->to && (m->t.has_cluster || m->t.others) ? "something is there already" : "it is empty");
-        return 0;
-    }
     say(d, "Began: cluster %.8s moves from %s to %s, and will be generation %" PRId64 " there.\n  The source serves as before; the target answers UNKNOWN to whoever asks it.\n",
         m->s.cluster.id, m->s.record.from, m->s.record.to, m->s.record.generation);
     return 0;
@@ -181,8 +192,10 @@ static int step_complete(struct desk *d, struct tg_error *e)
         json_object_set_new(d->view.out, "unknown_ms", m->unknown_ms ? json_integer((json_int_t) m->unknown_ms) : json_null());
     say(d, "Moved: %s is live, generation %" PRId64 ".", m->s.record.to, m->s.record.generation);
     if (m->unknown_ms) {
-        snprintf(took, sizeof took, "%" PRId64 ".%" PRId64, m->unknown_ms / 1000, m->unknown_ms % 1000 / 100);
-        say(d, "  Guards had no answer for %s s.", took);
+        tg_duration_format(m->unknown_ms, took, sizeof took);
+        if (m->unknown_ms < 10000)
+            snprintf(took, sizeof took, "%" PRId64 " ms", m->unknown_ms);
+        say(d, "  Guards had no answer for %s.", took);
     }
     say(d, "\nSet store: %s on every host. Those that still ask the old one are told UNKNOWN, and this address.\n", m->s.record.to);
     return 0;

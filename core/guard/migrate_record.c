@@ -159,6 +159,22 @@ static int count_others(struct tg_migrate *m, struct tg_store *store, struct tg_
     return 0;
 }
 
+/* Says of which store it is; a target that is gone altogether (its chroot, its file) can be begun anew. */
+static int not_seen(const struct tg_migrate *m, struct tg_store *store, int rc, struct tg_error *e)
+{
+    const char *url = tg_store_url(store);
+
+    if (!e)
+        return rc;
+    if (strncmp(e->message, url, strlen(url)) != 0)
+        tg_error_prefix(e, "%s", url);
+    if (rc == TG_E_UNKNOWN && store == m->to && m->s.has_record) {
+        e->hint[0] = '\0';
+        tg_error_hint(e, "has it lost its data? To begin there anew: tagout migrate begin --to %s; to give up: tagout migrate back --leave-target", url);
+    }
+    return rc;
+}
+
 static int look_at(struct tg_migrate *m, struct tg_store *store, struct tg_migrate_side *out, struct tg_error *e)
 {
     struct tg_read_item items[3] = {{.path = TG_CLUSTER_PATH}, {.path = TG_MIGRATION_PATH}, {.path = TG_MIGRATE_SEAT}};
@@ -168,7 +184,7 @@ static int look_at(struct tg_migrate *m, struct tg_store *store, struct tg_migra
     if (!rc)
         rc = tg_store_read_many(store, items, 3, tg_migrate_deadline(m), e);
     if (rc)
-        return tg_error_prefix(e, "%s", tg_store_url(store)), rc;
+        return not_seen(m, store, rc, e);
     rc = take_cluster(&side, &items[0], e);
     if (!rc)
         rc = take_record(&side, &items[1], e);
