@@ -70,7 +70,7 @@ static int runs_in_flight(struct tg_migrate *m, char *out, size_t size, struct t
 static int permits_in_flight(struct tg_migrate *m, int64_t frozen_txid, struct tg_waits *out, struct tg_error *e)
 {
     struct tg_guard guard = {.store = m->from, .timeout_ms = m->timeout_ms ? m->timeout_ms : 30000};
-    struct tg_lock all = {.txid = 0};
+    struct tg_lock all = {.id = "MIGRATE"}; /* no lock is that: agents have not acknowledged it, and nobody waits for that */
     struct tg_scope fleet;
     size_t n = 0;
     int rc = tg_scope_parse("fleet", &fleet, e);
