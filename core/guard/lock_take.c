@@ -69,31 +69,35 @@ static int look_for_own(struct tg_guard *guard, struct tg_lock *lock, struct tg_
     return rc;
 }
 
-/* The transaction, and the reads behind it: items[0] is the own row, the others are folders of permits. */
+/*
+ * The transaction, and the reads behind it: items[0] is the own row, items[1] tells whether there ever were agents, and so somebody who has to
+ * acknowledge (acks.h: read behind the write, as the permits are), the others are folders of permits.
+ */
+#define BEHIND 2
 static int write_and_read(struct tg_guard *guard, struct tg_batch *b, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
 {
     char own[TG_ROW_PATH_SIZE], folders[TG_SCOPES_MAX + 2][64];
     size_t n = tg_permit_folders(&lock->scopes, folders);
-    struct tg_read_item items[TG_SCOPES_MAX + 3] = {{.path = own}};
+    struct tg_read_item items[TG_SCOPES_MAX + BEHIND + 2] = {{.path = own}, {.path = "/agents"}};
     struct tg_multi multi = {.ops = b->ops, .n_ops = b->n};
-    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .items = items, .n_items = 1 + n};
+    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .items = items, .n_items = BEHIND + n};
 
     if (b->failed)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     own_path(lock, own, sizeof own);
     for (size_t i = 0; i < n; i++)
-        items[1 + i] = (struct tg_read_item) {.path = folders[i], .want_names = true};
+        items[BEHIND + i] = (struct tg_read_item) {.path = folders[i], .want_names = true};
     int rc = tg_store_exchange(guard->store, &x, tg_guard_deadline(guard), NULL);
     if (multi.code || rc || items[0].code) {
-        tg_read_items_release(items, 1 + n);
+        tg_read_items_release(items, BEHIND + n);
         /* It may be written, and what stood behind it was lost. */
         return multi.code ? tg_fail(e, multi.code, "%s", multi.error.message) : look_for_own(guard, lock, e);
     }
     rc = take_own(guard, lock, own, &items[0].node, e);
-    placed->quiet = n > 0;
+    placed->quiet = n > 0 && (items[1].code || items[1].node.stat.children == 0);
     for (size_t i = 0; i < n; i++)
-        placed->quiet = placed->quiet && (items[1 + i].code ? i >= TG_PERMIT_FOLDERS_FIXED : items[1 + i].names.count == 0);
-    tg_read_items_release(items, 1 + n);
+        placed->quiet = placed->quiet && (items[BEHIND + i].code ? i >= TG_PERMIT_FOLDERS_FIXED : items[BEHIND + i].names.count == 0);
+    tg_read_items_release(items, BEHIND + n);
     return rc;
 }
 

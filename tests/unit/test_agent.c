@@ -126,6 +126,16 @@ static struct tg_waits waits_of(const struct tg_lock *l)
     return w;
 }
 
+static size_t count_locks_of(struct tg_guard *guard)
+{
+    struct tg_locks locks;
+
+    OK(tg_lock_list(guard, NULL, &locks, e));
+    size_t n = locks.n;
+    tg_locks_release(&locks);
+    return n;
+}
+
 #define EXPECT_WAITS(lock, permits, here, missing_)                                                                                    \
     do {                                                                                                                         \
         struct tg_waits w_ = waits_of(lock);                                                                                     \
@@ -156,6 +166,22 @@ GTEST(a_lock_waits_until_the_agent_knows_it)
     tg_agent_free(a);
     cr_assert_eq(host.ended, 1);
     tg_lock_clear(&l);
+}
+
+/* P1: also the short way of a quiet lock, which is one exchange, sees that an agent is there: it gives up rather than be confirmed without it. */
+GTEST(a_quiet_lock_does_not_overlook_the_agent)
+{
+    struct tg_agent *a = sure_agent("web1");
+    struct tg_lock l;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(try_lock(&g, "host:web1", "alice@ops1", 0, &l, &e), TG_E_HELD); /* nobody steps the agent meanwhile */
+    cr_assert(strstr(e.message, "1 of 1 agents had not acknowledged it after 2s: web1"), "%s", e.message);
+    cr_assert_eq(count_locks_of(&g), 0u);
+    tg_error_clear(&e);
+    cr_assert_eq(try_lock(&g, "host:web2", "alice@ops1", 0, &l, &e), 0, "%s", e.message); /* another host's agent is nobody's business */
+    tg_lock_clear(&l);
+    tg_agent_free(a);
 }
 
 /* P1: what was in flight before the lock is a permit when the acknowledgement is there, and until it has ended. */
