@@ -19,16 +19,7 @@ file /usr/sbin/sendmail <<'SH'
 cat >>/var/lib/mail
 SH
 run on app1 sh -c 'chmod 755 /usr/sbin/sendmail; rm -f /etc/cron.d/* /etc/crontab; pkill -x cron'
-file /root/syslog.py <<'PY'
-import socket
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind("/dev/log")
-while True:
-    with open("/var/lib/syslog", "ab") as f:
-        f.write(s.recv(65536) + b"\n")
-PY
-start syslog fleet exec app1 python3 /root/syslog.py
-expect_true "syslog listens" await 10 fleet exec app1 test -S /dev/log
+syslog_up app1
 
 run on ops1 tagout lock host:app1.example.com --for 1h --ticket OPS-7 --reason disk --hold backup
 expect_status 0
@@ -54,7 +45,7 @@ expect_true "cron runs its lines" await 75 has /var/lib/control x
 expect_true "what is free runs" await 30 has /var/lib/free 50%
 expect_true "the loud one mails by whom it is held" await 30 has /var/lib/mail 'TAGOUT-HELD.*ticket=OPS-7'
 expect_true "an unknown is mailed, also by the quiet one" await 30 has /var/lib/mail 'TAGOUT-UNKNOWN'
-expect_true "the quiet one tells syslog" await 30 has /var/lib/syslog 'TAGOUT-HELD.*ticket=OPS-7.* not started: touch /var/lib/quiet'
+expect_true "the quiet one tells syslog" await 30 syslog_has app1 'TAGOUT-HELD.*ticket=OPS-7.* not started: touch /var/lib/quiet'
 run on app1 sh -c 'ls /var/lib/quiet /var/lib/loud /var/lib/unknown'
 expect_no_out /var/lib # none of them
 run on app1 sh -c 'grep -c "^Subject:.* touch /var/lib/quiet" /var/lib/mail'
