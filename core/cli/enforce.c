@@ -15,7 +15,7 @@
 #define TRY_MS 30000
 #define SCOPES 100 /* hosts share them: a folder for each host would litter the store, and two that meet only prove the same */
 
-extern const struct tg_enforce_tool tg_enforce_apt, tg_enforce_dpkg, tg_enforce_needrestart, tg_enforce_dnf, tg_enforce_cron, tg_enforce_cfengine, tg_enforce_systemd;
+extern const struct tg_enforce_tool tg_enforce_apt, tg_enforce_dpkg, tg_enforce_needrestart, tg_enforce_dnf, tg_enforce_cron, tg_enforce_cfengine, tg_enforce_reboot, tg_enforce_systemd;
 
 const struct tg_enforce_tool *const tg_enforce_tools[] = {
     &tg_enforce_apt,
@@ -23,6 +23,7 @@ const struct tg_enforce_tool *const tg_enforce_tools[] = {
     &tg_enforce_needrestart,
     &tg_enforce_dnf,
     &tg_enforce_systemd,
+    &tg_enforce_reboot,
     &tg_enforce_cron,
     &tg_enforce_cfengine,
     NULL,
