@@ -55,3 +55,28 @@ for file in share/man/man1/tagout.1 share/man/man5/tagout.yaml.5 share/man/man7/
     share/tagout/puppet/tagout/metadata.json share/tagout/salt/module/executors/tagout.py share/tagout/salt/minion.d/tagout.conf share/tagout/ansible/callback/tagout.py share/tagout/ansible/roles/tagout/tasks/main.yml share/doc/tagout/shards.md share/doc/tagout/promises.md; do
     expect_true "$file is installed" test -f "$root/$file"
 done
+
+note "tagout-hooks finds its files and this installation's program, leaves alone what somebody changed, and takes out only its own"
+hooks=$root/sbin/tagout-hooks
+run "$hooks" list
+expect_status 0
+expect_match 'apt +[^ ]+( apt-get)? +/etc/apt/apt.conf.d/00tagout'
+run "$hooks" enable --root "$tmp/image" apt dpkg unit:backup.service
+expect_status 0
+expect_file_has "$tmp/image/etc/apt/apt.conf.d/00tagout" "$root/bin/tagout check --actor package-manager"
+expect_file_has "$tmp/image/etc/systemd/system/backup.service.d/50-tagout.conf" "ExecCondition=+"
+expect_equal "$(grep -rl @PROGRAM@ "$tmp/image" || true)" "" "files with a name that was not replaced"
+run "$hooks" enable --root "$tmp/image" --actor backup unit:backup.service
+expect_status 75
+echo '# mine' >"$tmp/image/etc/dpkg/dpkg.cfg.d/tagout"
+run "$hooks" disable --root "$tmp/image" dpkg
+expect_status 75
+expect_true "a file of somebody's is left" test -e "$tmp/image/etc/dpkg/dpkg.cfg.d/tagout"
+run "$hooks" disable --root "$tmp/image" apt unit:backup.service
+expect_status 0
+expect_true "its own is gone" test ! -e "$tmp/image/etc/apt/apt.conf.d/00tagout"
+for bad in 'enable nosuch' 'enable unit:../x.service' 'enable unit:a.timer' 'enable --program rel apt' 'enable --actor A|B unit:a.service' enable bogus; do
+    # shellcheck disable=SC2086 # words on purpose
+    run "$hooks" $bad
+    expect_status 64
+done
