@@ -1,5 +1,7 @@
 /* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
 #include "cli/commands.h"
+
+#include "engine/gate.h"
 #include "cli/enforce.h"
 #include "config/site.h"
 #include "guard/tree.h"
@@ -70,9 +72,39 @@ static void check_configuration(struct doctor *d)
     }
 }
 
+/* Whom unlock will ask: wrong rules are better found now than by who wants to unlock. */
+static void check_gate(struct doctor *d)
+{
+    struct tg_frame *f = d->f;
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_gate_rules rules = {0};
+    size_t n = 0, owned = 0;
+
+    if (!f->config->before_unlock || !f->config->before_unlock->n) {
+        find(d, OK, "nobody is asked before a lock goes (no before-unlock: in the configuration)");
+        return;
+    }
+    int rc = f->inventory ? 0 : tg_frame_load_inventory(f, &e);
+    if (!rc)
+        rc = tg_gate_rules_read(f->config->before_unlock, f->inventory, &f->problems, &rules, &e);
+    const struct tg_host *hosts = rc ? NULL : tg_inventory_hosts(f->inventory, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct tg_gate_asks asks = {0};
+        owned += tg_gate_add_host(&asks, &rules, &hosts[i], NULL) == 0 && asks.n > 0;
+        tg_gate_asks_release(&asks);
+    }
+    if (rc && e.line)
+        find(d, FAIL, "%s:%d:%d: %s", e.file, e.line, e.column, e.message);
+    else if (rc)
+        find_error(d, FAIL, &e);
+    else
+        find(d, OK, "%zu rule%s, by which %zu of %zu hosts are asked before a lock goes", rules.n, rules.n == 1 ? "" : "s", owned, n);
+    tg_gate_rules_release(&rules);
+}
+
 static void check_modules(struct doctor *d)
 {
-    static const char *const known[] = {"zk", "ssh", "puppet", "http"};
+    static const char *const known[] = {"zk", "ssh", "puppet", "salt", "ansible", "http"};
     char text[500] = "";
     size_t len = 0;
 
@@ -274,6 +306,7 @@ static const struct {
 } checks[] = {
     {"configuration", check_configuration, false},
     {"modules", check_modules, false},
+    {"before-unlock", check_gate, false},
     {"store", check_store, false},
     {"cluster", check_cluster, true},
     {"seen", check_mark, false},
