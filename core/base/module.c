@@ -216,3 +216,18 @@ int tg_probe_find(const char *name, const struct tg_probe_backend **out, struct 
     *out = m->probe;
     return 0;
 }
+
+int tg_httpd_find(const struct tg_httpd_backend **out, struct tg_error *e)
+{
+    const struct tg_module *m;
+    int rc = tg_module_load("httpd", &m, e);
+
+    if (rc)
+        return rc;
+    if (!m->httpd)
+        return lacks("httpd", "HTTP server", e);
+    if (m->httpd->version != TG_HTTPD_ABI)
+        return wrong_abi("httpd", "HTTP server", m->httpd->version, TG_HTTPD_ABI, e);
+    *out = m->httpd;
+    return 0;
+}

@@ -28,6 +28,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_run,
     &tg_cmd_status,
     &tg_cmd_abort,
+    &tg_cmd_serve,
     &tg_cmd_completion,
     &tg_cmd_tables,
     &tg_cmd_tables_complete,

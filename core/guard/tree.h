@@ -16,6 +16,7 @@
  *   /agents                      the hosts' agents that are connected (core/agent)
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
+ *   /fleetlock[/GROUP]           counter with names; which hosts have a slot to reboot (slots.h); empty until one asked
  *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
  *                                there is one
  *
@@ -52,7 +53,7 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
-#define TG_TREE_LATER 3
+#define TG_TREE_LATER 4
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /* Fails with TG_E_UNKNOWN, cause "store-older", for one of the later folders that is not there. path: "/approvals". */

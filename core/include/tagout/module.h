@@ -6,6 +6,7 @@
 #define TAGOUT_MODULE_H
 
 #include <tagout/driver.h>
+#include <tagout/httpd.h>
 #include <tagout/probe.h>
 #include <tagout/store.h>
 #include <tagout/transport.h>
@@ -25,6 +26,7 @@ struct tg_module {
     const struct tg_transport_backend *transport;
     const struct tg_driver *driver;
     const struct tg_probe_backend *probe;
+    const struct tg_httpd_backend *httpd;
 };
 
 #define TG_MODULE_EXPORT __attribute__((visibility("default")))
