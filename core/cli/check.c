@@ -6,6 +6,7 @@
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "guard/fence.h"
 #include "guard/hold.h"
 #include "guard/policy.h"
 #include "guard/show.h"
@@ -26,6 +27,8 @@ static const struct tg_opt opts[] = {
     {.name = "on-unknown", .type = TG_OPT_STRING, .arg = "POLICY", .value = "hold", .complete = "on-unknown",
      .text = "What an UNKNOWN means: hold, don't act; last-known[=AGE], what this host's agent knew last, at most 15m or AGE ago; go, act. Where it made "
              "the answer, the line on stderr says so"},
+    {.name = "token", .type = TG_OPT_STRING, .arg = "GENERATION:TXID",
+     .text = "Prove that the grant of this fencing token (TAGOUT_FENCE) is still there, right before an act: 0, or 69 when it is gone. Locks are not asked"},
     {.name = "explain", .letter = 'e', .type = TG_OPT_FLAG, .text = "Also print a sentence for people: who, why, since when, until when. Done by itself on a terminal"},
     {.name = NULL},
 };
@@ -210,8 +213,8 @@ static int say_of_agent(struct tg_frame *f, json_t *o, struct tg_error *e)
 }
 
 /* Fills in the scopes and the verdict. Not 0 only when the question itself is wrong. */
-static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_question *q, struct tg_scopes *scopes, struct tg_guard_verdict *v,
-               struct tg_error *e)
+static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_question *q, const struct tg_fence *fence, struct tg_scopes *scopes,
+               struct tg_guard_verdict *v, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
     int64_t timeout = tg_opt_ms(f, "timeout");
@@ -224,6 +227,10 @@ static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_que
         return rc;
     } else if (rc) {
         unknown(v, "own-groups", &why);
+    } else if (fence) {
+        struct tg_guard g = tg_cli_guard(f, timeout);
+        tg_fence_prove(&g, scopes, q->actor, fence, v);
+        return 0; /* no policy makes up for a grant that is gone */
     } else if (!tg_local_hold_decides(f->config->state_dir, f->inventory, q, tg_wall_ms(tg_clock_real()), v)) { /* first, whoever answers the rest */
         struct tg_guard g = tg_cli_guard(f, timeout);
         tg_check(&g, q, tg_store_deadline(f->store, timeout), v);
@@ -238,6 +245,7 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     struct tg_question q = {.scopes = &scopes, .actor = tg_opt_text(f, "actor"), .tokens = getenv("TAGOUT_TOKEN")};
     struct tg_guard_verdict v;
     struct tg_policy policy;
+    struct tg_fence fence, *asked = NULL;
     json_t *answer = NULL;
 
     if (!q.actor)
@@ -245,16 +253,20 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     int rc = tg_actor_check(q.actor, e);
     if (!rc)
         rc = tg_policy_parse(tg_opt_text(f, "on-unknown"), &policy, e);
+    if (!rc && tg_opt_given(f, "token")) {
+        asked = &fence;
+        rc = tg_fence_parse(tg_opt_text(f, "token"), &fence, e);
+    }
     if (!rc)
         rc = arm_hard_end(f, q.actor, &policy, tg_opt_ms(f, "timeout"), e);
     if (!rc && load_config(f, NULL) != 0)
         tg_problems_release(&f->problems); /* they are told when it is loaded again, and fails again */
-    else if (!rc && tg_cli_ask_agent(f, q.actor, q.tokens, tg_opt_ms(f, "timeout"), &answer)) {
+    else if (!rc && !asked && tg_cli_ask_agent(f, q.actor, q.tokens, tg_opt_ms(f, "timeout"), &answer)) {
         rc = say_of_agent(f, answer, e);
         return rc;
     }
     if (!rc)
-        rc = ask(f, &policy, &q, &scopes, &v, e);
+        rc = ask(f, &policy, &q, asked, &scopes, &v, e);
     if (!rc) {
         rc = say(f, &v, &scopes, q.actor, e);
         if (fflush(stdout) == 0 && !rc)
