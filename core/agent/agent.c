@@ -17,6 +17,7 @@
 
 #define RETRY_MS 2000 /* between two tries to open a store that ended or refused us */
 #define TICK_MS 1000
+#define LOOK_AT_TAKING_MS 5000
 
 int64_t tg_agent_now(const struct tg_agent *a)
 {
@@ -175,9 +176,14 @@ static void doubt(struct tg_agent *a)
     tg_agent_lost_session(a, "store-unreachable", &why);
 }
 
-/* Confirming a lock writes its record alone, which nothing of ours watches: it decides nothing, but people see its state. */
+/*
+ * Confirming a lock writes its record alone, which nothing of ours watches: it decides nothing, but people see its state. Not at once: while a
+ * lock waits for a thousand agents, none of them should make it wait longer.
+ */
 static bool one_is_being_taken(const struct tg_agent *a)
 {
+    if (tg_agent_now(a) - a->looked_ms < LOOK_AT_TAKING_MS)
+        return false;
     for (size_t i = 0; i < a->n_locks; i++)
         if (a->locks[i].state == TG_LOCK_TAKING)
             return true;
