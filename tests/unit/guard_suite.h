@@ -10,6 +10,7 @@
 #define TESTS_GUARD_SUITE_H
 
 #include "base/buf.h"
+#include "guard/acks.h"
 #include "guard/hold.h"
 #include "guard/permit.h"
 #include "guard/tree.h"
@@ -696,6 +697,22 @@ GTEST(a_local_hold_holds_whatever_the_store_says) /* P2 */
     snprintf(command, sizeof command, "rm -rf %s", dir);
     cr_assert_eq(system(command), 0);
     g.state_dir = NULL;
+}
+
+GTEST(a_lock_on_a_quiet_host_waits_for_its_agent) /* P1: nobody has a permit, but what acts there without one, its agent will say */
+{
+    struct tg_scopes host = scopes_of("host:web1.example.com");
+    char path[TG_NODE_PATH_SIZE], bucket[TG_NODE_PATH_SIZE];
+    struct tg_lock l;
+
+    tg_acks_presence_path(&host.v[0], path, sizeof path);
+    snprintf(bucket, sizeof bucket, "%.*s", (int) (strrchr(path, '/') - path), path);
+    OK(tg_store_create(g.store, bucket, "", 0, TG_CREATE_PERSISTENT, tg_store_deadline(g.store, 20000), e));
+    OK(tg_store_create(g.store, path, "{}", 2, TG_CREATE_EPHEMERAL, tg_store_deadline(g.store, 20000), e));
+    cr_assert_eq(try_lock(&g, "host:web1.example.com", "alice@ops1", 1, &l, NULL), TG_E_HELD);
+    char *id = lock_it("host:web2.example.com service:x", "alice@ops1");
+    free(id);
+    tg_scopes_release(&host);
 }
 
 /* --- what acts already, reported by who saw it --- */
