@@ -1,5 +1,6 @@
 /* Quiesce: who is in flight when a lock is placed, and waiting for them. See lock.h and tests/model/handshake.pml. */
 #include "guard/acks.h"
+#include "guard/hold.h"
 
 #include "base/buf.h"
 
@@ -9,6 +10,7 @@
 
 #define ROOT "/permits"
 #define WATCHES_MAX 64 /* a few are enough to be woken; the others are read again then */
+#define LOCAL_AGAIN_MS 1000
 #define LOOK_AGAIN_MS 30000 /* in spite of watches: what they tell is a hint, what is read counts */
 
 void tg_waits_release(struct tg_waits *waits)
@@ -293,6 +295,8 @@ int tg_lock_await_change(struct tg_guard *guard, const struct tg_lock *lock, int
     char folder[TG_NODE_PATH_SIZE], path[TG_NODE_PATH_SIZE + 64];
     bool changed = false;
 
+    if (strcmp(lock->id, TG_LOCAL_HOLD_ID) == 0) /* a file of this host: it is looked at again, nothing of the store tells of it */
+        return wait_for_flag(guard, &changed, at_most(deadline, tg_store_deadline(guard->store, LOCAL_AGAIN_MS)), e);
     tg_tree_scope_path("/locks", &lock->scopes.v[0], folder, sizeof folder);
     snprintf(path, sizeof path, "%s/%s", folder, lock->id);
     int rc = watch_node(guard, path, &changed, e);

@@ -1,5 +1,7 @@
 /* Permits: see permit.h and tests/model/handshake.pml. */
 #include "guard/permit.h"
+
+#include "guard/hold.h"
 #include "guard/tree.h"
 
 #include <stdio.h>
@@ -178,6 +180,14 @@ static void withdraw(struct tg_permit *p)
 
 /* --- taking it --- */
 
+/* A local hold is answered without the store, which may be away. */
+static bool held_locally(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_guard_verdict *verdict)
+{
+    struct tg_question q = {.scopes = r->scopes, .actor = r->actor, .tokens = r->tokens};
+
+    return tg_local_hold_decides(guard->state_dir, guard->inventory, &q, tg_guard_wall(guard), verdict);
+}
+
 int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_guard_verdict *verdict, struct tg_error *e)
 {
     struct tg_question q = {.actor = r->actor, .tokens = r->tokens};
@@ -187,9 +197,13 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
     *verdict = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
     guard->cause[0] = '\0';
     int rc = permit_new(guard, r, &p, &why);
-    if (!rc)
+    bool locally = !rc && held_locally(guard, r, verdict);
+    if (!rc && !locally)
         rc = write_it(p, &why);
-    if (rc) {
+    if (locally) {
+        rc = verdict->answer == TG_ANSWER_HELD ? TG_E_HELD : TG_E_UNKNOWN;
+        why = verdict->error;
+    } else if (rc) {
         tg_verdict_unknown(p ? &p->guard : guard, rc, &why, verdict);
         why = verdict->error;
     } else {
