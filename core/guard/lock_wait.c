@@ -344,9 +344,18 @@ static int give_up(struct tg_guard *guard, struct tg_lock *lock, const struct tg
     return TG_E_HELD;
 }
 
+/* It was to end by itself, and did so while it waited: new permits are given already, so it never held all. */
+static int ended_meanwhile(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e)
+{
+    tg_fail(e, TG_E_HELD, "its time was over before all that was in flight had ended");
+    withdraw(guard, lock, "over before it was granted", e);
+    return TG_E_HELD;
+}
+
 static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms, tg_wait_fn tell, void *data, struct tg_error *e)
 {
     int64_t now = tg_store_deadline(guard->store, 0), deadline = wait_ms < 0 ? INT64_MAX : now + wait_ms, grace = now + TG_ACK_GRACE_MS;
+    int64_t end = lock->release_at_expiry ? now + lock->until_ms - tg_guard_wall(guard) : INT64_MAX;
 
     for (unsigned round = 0;; round++) {
         struct tg_waits waits;
@@ -357,10 +366,12 @@ static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms
             tell(data, lock, &waits);
         bool clear = !waits.n && !waits.acks.n_missing;
         int64_t until = waits.n || deadline > grace ? deadline : grace;
-        if (!clear && tg_store_deadline(guard->store, 0) >= until)
+        if (!tg_lock_is_live(lock, tg_guard_wall(guard)))
+            rc = ended_meanwhile(guard, lock, e);
+        else if (!clear && tg_store_deadline(guard->store, 0) >= until)
             rc = give_up(guard, lock, &waits, until == grace ? TG_ACK_GRACE_MS : wait_ms, e);
         else if (!clear)
-            rc = wait_for_change(guard, &waits, round, until, e);
+            rc = wait_for_change(guard, &waits, round, at_most(until, end), e);
         tg_waits_release(&waits);
         if (rc || clear)
             return rc;

@@ -448,6 +448,27 @@ GTEST(a_lock_waits_for_a_permit_in_flight_and_gives_up_in_time) /* P1 */
     tg_store_close(other.store);
 }
 
+GTEST(a_lock_that_ends_by_itself_while_it_waits_is_not_granted) /* P1 */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_scopes list = scopes_of("host:web2");
+    struct tg_lock_request r = {.scopes = &list, .owner = "alice@ops1", .reason = "short", .for_ms = 100, .release_at_expiry = true, .request_id = "again"};
+    struct tg_permit *p = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&other, "host:web2", "config-management", &p), 0);
+    cr_assert_eq(tg_lock_take(&g, &r, -1, NULL, NULL, &l, &why), TG_E_HELD);
+    cr_assert(strstr(why.message, "its time was over"), "%s", why.message);
+    tg_permit_release(p);
+    r.for_ms = 3600000;
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &l, e)); /* asking again is not answered with the one that is over */
+    cr_assert_gt(l.until_ms, tg_wall_ms(tg_loop_clock(loop)));
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+    tg_store_close(other.store);
+}
+
 struct told {
     size_t times, first, last;
 };
