@@ -1,0 +1,331 @@
+"""What a run stands on: its folder, its workers, its store with what can be put in its place. See run."""
+import glob
+import json
+import mmap
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+ZOOKEEPER = os.path.join(SOURCE, "tests/lib/zookeeper")
+GROUPS = {"front": ["web1", "web2", "web3"], "back": ["web3", "web4", "web5"]}
+HOSTS = 6
+N_FLAGS, SLOTS = 64, 56  # as in worker.h
+
+
+class Failed(Exception):
+    """The run itself could not be done: no proof, and no violation."""
+
+
+def now_us():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def await_that(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.02)
+
+
+def call(*argv, **more):
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(argv)}: status {done.returncode}: {done.stdout[-600:]}")
+    return done.stdout
+
+
+def children(pid):
+    """All that descends from a process."""
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path, encoding="ascii") as f:
+                found += [int(child) for child in f.read().split()]
+        except OSError:
+            pass
+    return found + [deep for child in found for deep in children(child)]
+
+
+class Ground:
+    """The folder, the control file, the log of what was done to them, and the workers."""
+
+    def __init__(self, folder, build, fault, seed):
+        self.folder, self.build, self.seed, self.fault = folder, build, seed, fault
+        self.tagout = os.path.join(build, "bin/tagout")
+        self.worker = os.path.join(build, "tests/proof_worker" + ("_" + fault if fault else ""))
+        self.env = dict(os.environ, PROOF_TAGOUT=self.tagout, PROOF_ACT=os.path.join(build, "tests/proof_act"),
+                        TAGOUT_MODULES=os.path.join(build, "bin/modules"), LC_ALL="C.UTF-8", TZ="UTC")
+        for name in ("TAGOUT_STORE", "TAGOUT_TOKEN", "TAGOUT_CONFIG", "TAGOUT_INVENTORY", "TAGOUT_STATE_DIR", "TAGOUT_AGENT_SOCKET"):
+            self.env.pop(name, None)
+        # The leak checker forks at every exit; when what it forked is killed, as happens here, it spins for ever.
+        self.env["ASAN_OPTIONS"] = ":".join(filter(None, [self.env.get("ASAN_OPTIONS"), "detect_leaks=0"]))
+        self.env["PROOF_ASAN"] = "ASAN_OPTIONS=" + self.env["ASAN_OPTIONS"]
+        for name in ("logs", "state", "state/run"):
+            os.makedirs(os.path.join(folder, name))
+        self.write_hosts()
+        with open(os.path.join(folder, "control"), "w+b") as f:
+            f.write(bytes(N_FLAGS + 8 * SLOTS))
+            f.flush()
+            self.control = mmap.mmap(f.fileno(), 0)
+        self.diary = open(os.path.join(folder, "logs/nemesis"), "a", encoding="ascii")
+        self.roles, self.running, self.began = {}, {}, {}
+        self.spawning = threading.RLock()
+        self.over = False
+        self.deaths = []
+
+    def write_hosts(self):
+        with open(os.path.join(self.folder, "hosts.yaml"), "w", encoding="ascii") as f:
+            f.write("groups:\n")
+            for name, hosts in GROUPS.items():
+                f.write(f"  {name}: {{hosts: [{', '.join(h + '.example.com' for h in hosts)}]}}\n")
+            f.write("hosts:\n" + "".join(f"  web{i}.example.com: {{}}\n" for i in range(1, HOSTS + 1)))
+        with open(os.path.join(self.folder, "hosts.json"), "w", encoding="ascii") as f:
+            json.dump({name: [h + ".example.com" for h in hosts] for name, hosts in GROUPS.items()}, f)
+
+    def note(self, event, **fields):
+        self.diary.write(f"{now_us()} {os.getpid()} {event} " + " ".join(f"{k}={v}" for k, v in fields.items()) + "\n")
+        self.diary.flush()
+
+    def init_another(self, url):
+        """A new cluster, made by somebody who does not know of ours."""
+        self.cli(url, "init", state=f"{self.folder}/state/{now_us()}")
+
+    def cli(self, url, *args, state=None):
+        state = state or self.folder + "/state/run"
+        os.makedirs(state, exist_ok=True)
+        config = os.path.join(self.folder, "run.yaml")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(f"store: {url}\nstate-dir: {state}\ninventory: {self.folder}/hosts.yaml\n")
+        return call(self.tagout, "--config", config, *args, env=self.env)
+
+    # ---- workers
+
+    def start(self, role, slot, url):
+        with self.spawning:
+            if self.over:
+                return
+            number = self.roles[slot][1] if slot in self.roles else len(self.roles)
+            self.roles[slot] = (role, number, url)
+            self.began[slot] = self.began.get(slot, 0) + 1
+            dice = random.Random(f"{self.seed} {slot} {self.began[slot]}").getrandbits(63)
+            os.makedirs(os.path.join(self.folder, "state", slot), exist_ok=True)
+            with open(os.path.join(self.folder, slot + ".err"), "ab") as err:
+                self.running[slot] = subprocess.Popen([self.worker, role, slot, str(number), self.folder, url, str(dice)], env=self.env,
+                                                      stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+
+    def tend(self):
+        """Those that were killed begin again; one that ended by itself is a failure of the run."""
+        with self.spawning:
+            for slot, process in list(self.running.items()):
+                if process.poll() is None:
+                    continue
+                if process.returncode not in (0, -signal.SIGKILL):
+                    self.deaths.append(f"{slot} ended with {process.returncode}: " + self.last_words(slot))
+                if not self.over and process.returncode != 0:
+                    self.start(self.roles[slot][0], slot, self.roles[slot][2])
+
+    def last_words(self, slot):
+        with open(os.path.join(self.folder, slot + ".err"), encoding="utf-8", errors="replace") as f:
+            return f.read()[-1500:]
+
+    def slots(self, *roles):
+        return sorted(slot for slot, (role, _, _) in self.roles.items() if role in roles)
+
+    def quiet(self, level):
+        self.control[1] = level
+        roles = ("locker",) if level == 1 else ("locker", "actor", "quick", "checker")
+        if level:
+            await_that(f"quiet {level}", lambda: self.tend() or all(self.control[2 + self.roles[s][1]] for s in self.slots(*roles)), 120)
+
+    def set_clock(self, slot, off_ms):
+        struct.pack_into("<q", self.control, N_FLAGS + 8 * self.roles[slot][1], off_ms)
+
+    def operations(self):
+        """About how many there were: a line of a log that ends one has 60 to 150 bytes, two a question."""
+        return sum(os.path.getsize(path) for path in glob.glob(self.folder + "/logs/*er*") + glob.glob(self.folder + "/logs/*quick*")) // 240
+
+    def finish(self):
+        self.control[1] = 0
+        self.control[0] = 1
+        end = time.monotonic() + 90
+        while any(process.poll() is None for process in self.running.values()):
+            if time.monotonic() > end:
+                raise Failed("did not come to an end: " + ", ".join(s for s, p in self.running.items() if p.poll() is None))
+            self.tend()
+            time.sleep(0.05)
+        self.tend()
+        self.over = True
+
+    def end(self):
+        with self.spawning:
+            self.over = True
+            for process in self.running.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    def list_locks(self, url):
+        locks = json.loads(self.cli(url, "locks", "-o", "json"))
+        locks = locks["locks"] if isinstance(locks, dict) else locks
+        with open(os.path.join(self.folder, "listed.json"), "w", encoding="ascii") as f:
+            json.dump({"ids": [lock["id"] for lock in locks], "wall_ms": time.time_ns() // 1000000}, f)
+
+
+class Local:
+    """The embedded store: a folder, and others that are put in its place."""
+
+    def __init__(self, ground):
+        self.ground, self.folder = ground, os.path.join(ground.folder, "place")
+        os.mkdir(self.folder)
+        self.url = self.direct = f"local:{self.folder}/store.db"
+
+    def prepare(self):
+        self.ground.cli(self.url, "init")
+
+    def copy(self, name):
+        """A backup, as a careful person makes it."""
+        to = os.path.join(self.ground.folder, name)
+        os.makedirs(to)
+        with sqlite3.connect(f"file:{self.folder}/store.db?mode=ro", uri=True, timeout=60) as db, sqlite3.connect(to + "/store.db") as out:
+            db.backup(out)
+        db.close()
+        out.close()
+        return to
+
+    def damage(self, copy, dice):
+        """Takes locks out of a copy: records, scopes, or a whole kind. Counters stay as they are."""
+        db = sqlite3.connect(copy + "/store.db")
+        like = dice.choice(["/locks/%/%/%", "/locks/%/%", "/locks/service%"])
+        n = db.execute("DELETE FROM node WHERE path LIKE ? AND path NOT IN ('/locks/fleet', '/locks/group', '/locks/host', '/locks/service')", (like,)).rowcount
+        db.execute("UPDATE node SET children = (SELECT count(*) FROM node AS c WHERE c.parent = node.path)")
+        db.commit()
+        db.close()
+        return n
+
+    def empty(self, name, another):
+        to = os.path.join(self.ground.folder, name)
+        os.makedirs(to)
+        if another:
+            self.ground.init_another(f"local:{to}/store.db")
+        return to
+
+    def put(self, copy):
+        os.rename(self.folder, self.ground.folder + "/true")
+        os.rename(copy, self.folder)
+
+    def put_back(self):
+        os.rename(self.folder, f"{self.ground.folder}/was.{now_us()}")
+        os.rename(self.ground.folder + "/true", self.folder)
+
+    def stats(self):
+        return {}
+
+    def end(self):
+        pass
+
+
+class ZooKeeper:
+    """An ensemble of three, each behind a link of the proxy; and single servers with other data, to which the links can lead."""
+
+    def __init__(self, ground):
+        self.ground, self.folder = ground, os.path.join(ground.folder, "zk")
+        self.others = []
+        self.talking = threading.Lock()
+        self.env = dict(ground.env, ZK_OWNER=str(os.getpid()), ZK_HEAP="160m")
+        call("bash", ZOOKEEPER, "ensemble", self.folder, "3", env=self.env)
+        self.proxy = subprocess.Popen([sys.executable, HERE + "/proxy.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ports = [self.tell(op="add", name=str(i), to=self.port(i))["port"] for i in (1, 2, 3)]
+        self.url = "zk://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/tagout"
+        self.direct = "zk://" + ",".join(f"127.0.0.1:{self.port(i)}" for i in (1, 2, 3)) + "/tagout"
+
+    def tell(self, **order):
+        with self.talking:
+            self.proxy.stdin.write(json.dumps(order) + "\n")
+            self.proxy.stdin.flush()
+            return json.loads(self.proxy.stdout.readline())
+
+    def server(self, verb, i, *more):
+        return call("bash", ZOOKEEPER, verb, f"{self.folder}/{i}" if isinstance(i, int) else i, *more, env=self.env)
+
+    def port(self, i):
+        with open(f"{self.folder}/{i}/port" if isinstance(i, int) else f"{i}/port", encoding="ascii") as f:
+            return int(f.read())
+
+    def leader(self):
+        for i in (1, 2, 3):
+            try:
+                if self.server("mode", i).strip() == "leader":
+                    return i
+            except Failed:
+                pass
+        return None
+
+    def prepare(self):
+        self.ground.cli(self.direct, "init")
+
+    def copy_data(self, i, to):
+        """A live copy, as a backup of the folder is: the newest log may end in the middle of a transaction."""
+        os.makedirs(to)
+        shutil.copytree(f"{self.folder}/{i}/data/version-2", to + "/data/version-2")
+
+    def copy(self, name):
+        to = os.path.join(self.ground.folder, name)
+        self.copy_data(self.leader() or 1, to)
+        return self.single(to)
+
+    def single(self, folder):
+        """A server of its own on that data; it is ready when it is needed."""
+        os.makedirs(folder + "/data", exist_ok=True)
+        self.server("start", folder)
+        self.others.append(folder)
+        return folder
+
+    def shell(self, copy, commands):
+        """ZooKeeper's own shell: one start for all of it."""
+        argv = ["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
+                "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar", "org.apache.zookeeper.ZooKeeperMain", "-server",
+                f"127.0.0.1:{self.port(copy)}"]
+        return subprocess.run(argv, input="".join(c + "\n" for c in commands + ["quit"]), capture_output=True, text=True, check=False).stdout
+
+    def damage(self, copy, dice):
+        """Takes locks out of a copy: buckets, scopes or records. Counters stay as they are."""
+        slashes = dice.choice([3, 4, 5])
+        gone = [path for path in self.shell(copy, ["ls -R /"]).split("\n") if path.startswith("/tagout/locks/") and path.count("/") == slashes + 1][:40]
+        self.shell(copy, ["deleteall " + path for path in gone])
+        return len(gone)
+
+    def empty(self, name, another):
+        to = self.single(os.path.join(self.ground.folder, name))
+        if another:
+            self.ground.init_another(f"zk://127.0.0.1:{self.port(to)}/tagout")
+        return to
+
+    def put(self, copy):
+        for i in (1, 2, 3):
+            self.tell(op="route", name=str(i), to=self.port(copy))
+
+    def put_back(self):
+        for i in (1, 2, 3):
+            self.tell(op="route", name=str(i), to=self.port(i))
+        for folder in self.others[1:]:  # the old one comes again
+            self.server("kill", folder)
+        del self.others[1:]
+
+    def stats(self):
+        return self.tell(op="stats")
+
+    def end(self):
+        self.proxy.stdin.close()
+        self.proxy.wait()
+        for folder in [f"{self.folder}/{i}" for i in (1, 2, 3)] + self.others:
+            subprocess.run(["bash", ZOOKEEPER, "kill", folder], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -1,0 +1,267 @@
+"""
+What is done to the workers and to their store, one thing after the other in each of two lanes, chosen by the seed. Every method is
+one fault; it returns how often it took effect, counted on what it was done to, not on its having been tried.
+"""
+import os
+import random
+import shutil
+import signal
+import time
+
+from ground import Failed, await_that, children
+
+SESSION_S = 3.0  # as in worker.h
+
+
+class Lane:
+    """Chooses among its faults: each once in every round, in an order of the seed's."""
+
+    def __init__(self, ground, store, seed, only):
+        """only: kinds, None for all."""
+        self.ground, self.store = ground, store
+        self.dice = random.Random(f"{seed} {type(self).__name__}")
+        self.rounds = []
+        self.effects = {kind: 0 for kind in self.kinds() if not only or kind in only}
+
+    def next(self):
+        if not self.rounds:
+            self.rounds = list(self.effects)
+            self.dice.shuffle(self.rounds)
+        kind = self.rounds.pop()
+        self.ground.note("fault", kind=kind)
+        n = getattr(self, kind)()
+        self.effects[kind] += n
+        self.ground.note("effect", kind=kind, n=n)
+
+    def sleep(self, least, most):
+        time.sleep(self.dice.uniform(least, most))
+
+
+class OnWorkers(Lane):
+    """Processes and clocks."""
+
+    def kinds(self):
+        return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "step_clock"]
+
+    def pid(self, *roles):
+        slot = self.dice.choice(self.ground.slots(*roles))
+        return slot, self.ground.running[slot].pid
+
+    @staticmethod
+    def signal(pid, number):
+        try:
+            os.kill(pid, number)
+            return 1
+        except ProcessLookupError:
+            return 0
+
+    def kill_worker(self):
+        n = 0
+        for _ in range(3):
+            _, pid = self.pid("locker", "actor", "quick", "checker")
+            n += self.signal(pid, signal.SIGKILL)
+            self.sleep(0.1, 0.6)
+            self.ground.tend()
+        return n
+
+    def stop_worker(self):
+        """Some longer than a session: its permit is given away, and the keeper must have ended the command. Never the quick ones:
+        who acts without a keeper has nobody to stop him while he is stopped himself."""
+        slots = self.ground.slots("actor", "locker")
+        chosen = self.dice.sample(slots, 3)
+        pids = [self.ground.running[slot].pid for slot in chosen]
+        n = sum(self.signal(pid, signal.SIGSTOP) for pid in pids)
+        time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
+        for pid in pids:
+            self.signal(pid, signal.SIGCONT)
+        return n
+
+    def freeze_host(self):
+        """The whole host: worker, keepers and commands. What it does just after it wakes is the known limit of P1."""
+        slot, pid = self.pid("actor")
+        pids = [pid] + children(pid)
+        for one in pids:
+            self.signal(one, signal.SIGSTOP)
+        time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
+        self.ground.note("thaw", slot=slot)
+        for one in reversed(pids):  # the command first: the worst order
+            self.signal(one, signal.SIGCONT)
+        return 1
+
+    def kill_keeper(self):
+        def keepers():
+            return [child for slot in self.ground.slots("actor") for child in children(self.ground.running[slot].pid) if is_keeper(child)]
+
+        n = 0
+        for _ in range(4):
+            found = []
+            end = time.monotonic() + 3
+            while not found and time.monotonic() < end:
+                found = keepers()
+            if found:
+                n += self.signal(self.dice.choice(found), signal.SIGKILL)
+            self.sleep(0.05, 0.3)
+        return n
+
+    def step_clock(self):
+        slots = self.dice.sample(self.ground.slots("locker", "actor", "quick", "checker"), 4)
+        for slot in slots:
+            self.ground.set_clock(slot, self.dice.choice([-7200000, -90000, -1500, 1500, 30000]))
+        self.sleep(1.0, 2.5)
+        for slot in slots:
+            self.ground.set_clock(slot, 0)
+        return len(slots)
+
+
+def is_keeper(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip() == "tagout-keeper"
+    except OSError:
+        return False
+
+
+class OnStore(Lane):
+    """Another store in place of the true one. tend() is called by the other lane meanwhile; copies are made beforehand."""
+
+    def __init__(self, ground, store, seed, only):
+        super().__init__(ground, store, seed, only)
+        self.serial = 0
+        self.old = None
+
+    def kinds(self):
+        return ["old_store", "empty_store", "partial_store"]
+
+    def copy_old(self):
+        self.old = self.store.copy("copy.old")
+
+    def bad(self, kind, copy, seconds):
+        self.ground.note("bad?", kind=kind)
+        self.store.put(copy)
+        self.ground.note("bad!", kind=kind)
+        time.sleep(seconds)
+        self.ground.note("good?", kind=kind)
+        self.store.put_back()
+        self.ground.note("good!", kind=kind)
+        return 1
+
+    def name(self):
+        self.serial += 1
+        return f"copy.{self.serial}"
+
+    def old_store(self):
+        """Backup from the beginning of the run; every host has met locks since."""
+        old = self.old
+        if os.path.exists(old + "/store.db"):  # the place that it is put in is not its own: use a copy
+            old = shutil.copytree(old, os.path.join(self.ground.folder, self.name()))
+        return self.bad("old", old, self.dice.uniform(2.0, 3.0))
+
+    def empty_store(self):
+        another = self.dice.random() < 0.5  # a new cluster was made in it
+        return self.bad("empty", self.store.empty(self.name(), another), self.dice.uniform(2.0, 3.0))
+
+    def partial_store(self):
+        """As new as the true one, but locks are missing. Nobody locks meanwhile, and nobody acts across its end: what is written in a
+        copy that is whole where one looks, and newest, is lost, and nobody can tell."""
+        self.ground.quiet(1)
+        copy = self.store.copy(self.name())
+        if self.store.damage(copy, self.dice) == 0:
+            raise Failed("there was nothing to take out of a copy")
+        self.ground.note("bad?", kind="partial")
+        self.store.put(copy)
+        self.ground.note("bad!", kind="partial")
+        time.sleep(2.5)
+        self.ground.quiet(2)
+        self.ground.note("good?", kind="partial")
+        self.store.put_back()
+        self.ground.note("good!", kind="partial")
+        self.ground.quiet(0)
+        return 1
+
+
+class OnZooKeeper(OnStore):
+    """Also servers and links."""
+
+    def kinds(self):
+        return ["kill_server", "pause_server", "change_leader", "cut_link", "cut_all", "slow_link", "swallow_link", "lose_replies",
+                "old_server", "empty_server"] + super().kinds()
+
+    def any(self):
+        return self.dice.choice([1, 2, 3])
+
+    def back(self, i):
+        self.store.server("start", i)
+        await_that(f"server {i} takes part", lambda: self.store.server("mode", i).strip() in ("leader", "follower"))
+
+    def kill_server(self):
+        i = self.any()
+        self.store.server("kill", i)
+        self.sleep(0.2, 1.0)
+        self.back(i)
+        return 1
+
+    def pause_server(self):
+        i = self.any()
+        self.store.server("pause", i)
+        time.sleep(self.dice.choice([0.5, SESSION_S + 0.5]))
+        self.store.server("resume", i)
+        self.store.server("await", i)
+        return 1
+
+    def change_leader(self):
+        before = self.store.leader()
+        if before is None:
+            return 0
+        self.store.server("kill", before)
+        await_that("a new leader", lambda: self.store.leader() not in (None, before))
+        self.back(before)
+        return 1
+
+    def delta(self, key, work):
+        before = self.store.stats().get(key, 0)
+        work()
+        return self.store.stats().get(key, 0) - before
+
+    def with_link(self, names, seconds, **order):
+        for name in names:
+            self.store.tell(name=str(name), **order)
+        time.sleep(seconds)
+        for name in names:
+            self.store.tell(op="heal", name=str(name))
+
+    def cut_link(self):
+        return self.delta("cut", lambda: self.with_link([self.any()], self.dice.uniform(0.5, 2), op="cut"))
+
+    def cut_all(self):
+        """Longer than a session: all permits are lost, and locks stay."""
+        return self.delta("cut", lambda: self.with_link([1, 2, 3], SESSION_S + self.dice.uniform(0.7, 1.7), op="cut"))
+
+    def slow_link(self):
+        return self.delta("slowed", lambda: self.with_link([self.any()], 1.5, op="slow", ms=self.dice.choice([60, 250])))
+
+    def swallow_link(self):
+        return self.delta("swallowed", lambda: self.with_link([self.any()], self.dice.choice([1.0, SESSION_S + 0.5]), op="swallow"))
+
+    def lose_replies(self):
+        return self.delta("lost", lambda: self.with_link([1, 2, 3], 1.5, op="lose", count=4))
+
+    def replaced(self, prepare):
+        """One server of three comes back with other data than it had: the others bring it up to date before it serves."""
+        i = self.any()
+        data = f"{self.store.folder}/{i}/data"
+        self.store.server("kill", i)
+        shutil.rmtree(data + "/version-2")
+        prepare(data)
+        self.back(i)
+        return 1
+
+    def old_server(self):
+        return self.replaced(lambda data: shutil.copytree(self.old + ".data", data + "/version-2"))
+
+    def empty_server(self):
+        return self.replaced(lambda data: None)
+
+    def copy_old(self):
+        """Of server 1, for all who are to come back with old data; and a server of its own on the same."""
+        shutil.copytree(f"{self.store.folder}/1/data/version-2", self.ground.folder + "/copy.old.data")
+        super().copy_old()
