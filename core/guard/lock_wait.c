@@ -153,6 +153,31 @@ static int list_permits(struct tg_guard *guard, const struct folders *f, struct 
     return rc;
 }
 
+/*
+ * Behind the acknowledgements once more: an agent that reports the first run of its bucket makes the folder, then the permit, then
+ * acknowledges, and all that may have been after the buckets were listed. Folders stay, so this finds some once in a store's life.
+ */
+static int list_fresh(struct tg_guard *guard, const struct tg_scopes *scopes, struct folders *f, struct folders *out, struct tg_error *e)
+{
+    size_t known = f->n;
+    struct tg_read_item *items = NULL;
+    int rc = find_folders(guard, scopes, f, e);
+
+    if (rc || f->n == known)
+        return rc;
+    if (!(items = calloc(f->n - known, sizeof *items)))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = known; i < f->n; i++)
+        items[i - known] = (struct tg_read_item) {.path = f->paths[i], .want_names = true};
+    if ((rc = read_rounds(guard, items, f->n - known, e)) == 0) {
+        for (size_t i = known; !rc && i < f->n; i++)
+            rc = take_listing(guard, f->paths[i], &items[i - known], out, e);
+        tg_read_items_release(items, f->n - known);
+    }
+    free(items);
+    return rc;
+}
+
 static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const char *path, const struct tg_node *node, struct tg_waits *out,
                        struct tg_error *e)
 {
@@ -192,6 +217,8 @@ int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct
     if (!rc)
         rc = list_permits(guard, &folders, acks, &permits, &found.acks, e);
     tg_acks_look_free(acks);
+    if (!rc && found.acks.present)
+        rc = list_fresh(guard, &lock->scopes, &folders, &permits, e);
     if (!rc && !(items = calloc(permits.n + 1, sizeof *items)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < permits.n; i++)
