@@ -16,7 +16,7 @@
  * must fail: DELETE_ANY       the reaper deletes a record whatever its version, and by what it read of it before
  */
 #ifndef HISTORY
-#define HISTORY 8
+#define HISTORY 7
 #endif
 #define LOCKS 3
 
