@@ -16,6 +16,7 @@
 #define SCOPES 100 /* hosts share them: a folder for each host would litter the store, and two that meet only prove the same */
 
 extern const struct tg_enforce_tool tg_enforce_apt, tg_enforce_dpkg, tg_enforce_needrestart, tg_enforce_dnf, tg_enforce_cron, tg_enforce_cfengine, tg_enforce_reboot, tg_enforce_systemd;
+extern const struct tg_enforce_tool tg_enforce_puppet, tg_enforce_salt, tg_enforce_ansible;
 
 const struct tg_enforce_tool *const tg_enforce_tools[] = {
     &tg_enforce_apt,
@@ -26,6 +27,9 @@ const struct tg_enforce_tool *const tg_enforce_tools[] = {
     &tg_enforce_reboot,
     &tg_enforce_cron,
     &tg_enforce_cfengine,
+    &tg_enforce_puppet,
+    &tg_enforce_salt,
+    &tg_enforce_ansible,
     NULL,
 };
 #define TOOLS (sizeof tg_enforce_tools / sizeof tg_enforce_tools[0])

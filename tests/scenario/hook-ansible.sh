@@ -63,6 +63,26 @@ expect_status 0
 expect_touched app1 free
 expect_touched app2 free
 
+note "doctor proves it"
+run on ops1 tagout doctor --enforce ansible
+expect_status 0
+expect_out 'BLOCKED         ansible'
+
+note "a lock that is declared is taken once, and let go of"
+cat >"$tmp/play/lock.yml" <<'YAML'
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - import_role: {name: tagout}
+    - tagout_lock: {scopes: ['service:pool'], reason: new rack, for: 4h, hold: [autoscaler], state: "{{ wanted }}"}
+YAML
+for wanted in present present absent; do
+    ansible /srv/play/lock.yml -e wanted=$wanted
+    expect_status 0
+    expect_equal "$(on ops1 tagout locks service:pool -o json | grep -c '"id"')" "$([ $wanted = absent ] && echo 0 || echo 1)" locks
+done
+
 note "one host is held: nothing is done on any, and it says on which, by whom and why"
 lock host:app2.example.com 'new disk "sdb"'
 ansible /srv/play/plain.yml -e file=held

@@ -57,6 +57,30 @@ job state.apply guarded "$(file free-job)"
 expect_status 0
 expect_touched free-job
 
+note "doctor proves it"
+run on app1 ln -s "$salt/bin/salt-call" /usr/local/bin/salt-call
+run on app1 tagout doctor --enforce salt
+expect_status 0
+expect_out 'BLOCKED         salt'
+
+note "a lock that is declared is taken once, and let go of"
+printf 'service:pool:\n  tagout.%s\n' 'locked: [{reason: new rack}, {for: 4h}, {hold: [autoscaler]}]' >"$tmp/salt/states/locked.sls"
+printf 'service:pool:\n  tagout.%s\n' 'unlocked: []' >"$tmp/salt/states/unlocked.sls"
+salt_call --out=json state.apply locked test=True
+expect_status 0
+expect_out 'would be locked'
+salt_call --out=json state.apply locked
+expect_status 0
+salt_call --out=json state.apply locked
+expect_status 0
+expect_out '"changes": {}'
+run on ops1 tagout locks service:pool -o json
+expect_equal "$(grep -c '"id"' <<<"$out")" 1 locks
+salt_call --out=json state.apply unlocked
+expect_status 0
+run on ops1 tagout check --actor autoscaler service:pool
+expect_status 0
+
 note "held: salt-call and jobs do nothing, and say by whom and why"
 run on ops1 tagout lock host:app1.example.com --for 1h --ticket OPS-7 --reason 'new disk "sdb"'
 expect_status 0

@@ -44,6 +44,11 @@ run on app1 mv /usr/local/bin/away /usr/local/bin/tagout
 puppet_run -e 'include tagout'
 expect_status 2
 
+note "doctor proves it"
+run on app1 tagout doctor --enforce puppet
+expect_status 0
+expect_out 'BLOCKED         puppet'
+
 note "free: a run goes through, and the fact says so"
 puppet_run -e "$(touches free) notice(\"held is \${facts['tagout']['held']}\")"
 expect_status 2
@@ -71,6 +76,72 @@ expect_untouched guarded
 puppet_run --prerun_command= --noop -e "$guarded"
 expect_status 0
 
+note "the facts: what the agent keeps in a file, and not when that has gone stale"
+on app1 mkdir -p /etc/facter/facts.d
+fact_file() { on app1 sh -c "printf '%s' '{\"tagout\":{\"state\":\"held\",\"held\":true,\"id\":\"OF0AGENT\",\"valid_until\":\"$1\"}}' >/etc/facter/facts.d/tagout.json"; }
+fact_file 2099-01-01T00:00:00Z
+puppet_run --prerun_command= -e "include tagout notice(\"\${facts[tagout][id]} \${facts[maintenance][id]}\")"
+expect_out 'OF0AGENT OF0AGENT'
+fact_file 2020-01-01T00:00:00Z
+puppet_run --prerun_command= -e "notice(\"\${facts[maintenance][ticket]}\")"
+expect_out 'OPS-7'
+on app1 rm /etc/facter/facts.d/tagout.json
+
+note "a guarded command fails when it is held, and what requires it is skipped"
+guarded="tagout::exec { 'x': command => ['/usr/bin/touch', '/root/exec'], scopes => ['service:pool'], actor => 'autoscaler' } -> $(touches after-exec)"
+run on ops1 tagout lock service:pool --for 1h --reason 'the pool is counted'
+puppet_run --prerun_command= -e "$guarded"
+expect_status 4
+expect_match 'TAGOUT-HELD.*the pool is counted'
+expect_untouched exec
+expect_untouched after-exec
+run on ops1 sh -c 'tagout unlock "$(tagout locks service:pool | awk "NR == 2 { print \$1 }")"'
+expect_status 0
+puppet_run --prerun_command= -e "$guarded"
+expect_status 2
+expect_touched exec
+expect_touched after-exec
+
+note "a lock that is declared is taken once, and let go of"
+locks_of() { run on ops1 tagout locks "$1" -o json && grep -c '"id"' <<<"$out"; }
+declared="tagout_lock { 'new rack': scopes => ['service:pool', 'service:other'], reason => 'new \"rack\"', for => '4h', hold => ['autoscaler'], ticket => 'OPS-9' }"
+puppet_run --prerun_command= --noop -e "$declared"
+expect_equal "$(locks_of service:pool || true)" 0 "locks after a dry run"
+puppet_run --prerun_command= -e "$declared -> $(touches locked)"
+expect_status 2
+expect_touched locked
+puppet_run --prerun_command= -e "$declared"
+expect_status 0
+expect_equal "$(locks_of service:pool)" 1 "locks"
+run on ops1 tagout check --actor autoscaler service:other
+expect_status 75
+expect_err 'new \"rack\"'
+puppet_run --prerun_command= -e "tagout_lock { 'new rack': ensure => absent, scopes => ['service:pool', 'service:other'] }"
+expect_status 2
+run on ops1 tagout check --actor autoscaler service:other
+expect_status 0
+puppet_run --prerun_command= -e "tagout_lock { 'new rack': ensure => absent, scopes => ['service:pool', 'service:other'] }"
+expect_status 0
+run on app1 mv /srv/tagout/store.db /srv/tagout/gone.db
+puppet_run --prerun_command= -e "$declared -> $(touches not-locked)"
+expect_status 4
+expect_untouched not-locked
+run on app1 mv /srv/tagout/gone.db /srv/tagout/store.db
+
+note "the agent, by a cached catalog: the hook holds it; the token passes"
+# shellcheck disable=SC2016 # for the inner shell
+on app1 sh -ec 'd=$(puppet config print ssldir) v=$(puppet config print client_datadir) && mkdir -p "$d/certs" "$d/private_keys" "$v/catalog" && cd "$d"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out certs/ca.pem -days 1 -subj /CN=ca 2>/dev/null
+    openssl req -newkey rsa:2048 -nodes -keyout private_keys/app1.example.com.pem -out csr -subj /CN=app1.example.com 2>/dev/null
+    openssl x509 -req -in csr -CA certs/ca.pem -CAkey ca.key -CAcreateserial -days 1 -out certs/app1.example.com.pem 2>/dev/null
+    printf "file { \"/root/by-agent\": ensure => file }" >/tmp/site.pp
+    puppet catalog compile --manifest /tmp/site.pp --render-as json app1.example.com 2>/dev/null | sed -n "/^{/,\$p" >"$v/catalog/app1.example.com.json"'
+agent() { run on app1 env "$@" puppet agent --test --color=false --certname app1.example.com --use_cached_catalog --no-report --certificate_revocation=false; }
+agent A=1
+expect_status 1
+expect_match 'TAGOUT-HELD.*OPS-7'
+expect_untouched by-agent
+
 note "the holder's own run goes through: its token does"
 run on app1 tagout lock host:app1.example.com --for 1h --reason mine --hold config-management -- \
     puppet apply --color=false --detailed-exitcodes -e "$(touches by-holder)"
@@ -83,6 +154,10 @@ run on app1 tagout lock host:app1.example.com --for 1h --reason mine --hold conf
     puppet apply --color=false --detailed-exitcodes -e "$(touches by-holder)"
 expect_status 2
 expect_touched by-holder
+run on app1 tagout lock host:app1.example.com --for 1h --reason mine --hold config-management -- \
+    puppet agent --test --color=false --certname app1.example.com --use_cached_catalog --no-report --certificate_revocation=false
+expect_status 2
+expect_touched by-agent
 
 note "unknown is not free: the store is gone, the program hangs, the program is gone"
 run on app1 mv /srv/tagout/store.db /srv/tagout/gone.db

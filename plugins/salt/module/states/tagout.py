@@ -16,6 +16,10 @@ States of tagout(1): a guard for whole runs, and locks that are there or gone.
 requires it goes ahead.
 """
 
+import hashlib
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
 
 def __virtual__():
     return "tagout" if "tagout.check" in __salt__ else (False, "the execution module tagout is missing")
@@ -45,7 +49,8 @@ def _mine(request, scopes):
 
 
 def _request(name, request):
-    return request or "salt-{}-{}".format(__grains__["id"], name)
+    # hashed: tagout takes 32 plain characters
+    return hashlib.sha256("salt {}".format(request or "{} {}".format(__grains__["id"], name)).encode("utf-8")).hexdigest()[:32]
 
 
 def _scopes(name, scopes):
@@ -59,22 +64,28 @@ def locked(name, reason=None, scopes=None, ticket=None, hold=None, wait=None, re
     """
     scopes = _scopes(name, scopes)
     request = _request(name, request)
-    there = _mine(request, scopes)
-    if there:
-        return _result(name, True, "locked by {}".format(there[0]["id"]))
-    if __opts__["test"]:
-        return _result(name, None, "{} would be locked".format(", ".join(scopes)), {"lock": "new"})
-    lock = __salt__["tagout.lock"](*scopes, reason=reason, ticket=ticket, hold=hold, wait=wait, request=request, **{"for": kwargs.get("for")})
+    try:
+        there = _mine(request, scopes)
+        if there:
+            return _result(name, True, "locked by {}".format(there[0]["id"]))
+        if __opts__["test"]:
+            return _result(name, None, "{} would be locked".format(", ".join(scopes)), {"lock": "new"})
+        lock = __salt__["tagout.lock"](*scopes, reason=reason, ticket=ticket, hold=hold, wait=wait, request=request, **{"for": kwargs.get("for")})
+    except (CommandExecutionError, SaltInvocationError) as e:
+        return _result(name, False, str(e))
     return _result(name, True, "locked by {}".format(lock["id"]), {"lock": lock["id"]})
 
 
 def unlocked(name, scopes=None, request=None):
     """The lock that tagout.locked of the same name took is gone. Those of others stay."""
     scopes = _scopes(name, scopes)
-    there = [lock["id"] for lock in _mine(_request(name, request), scopes)]
-    if not there:
-        return _result(name, True, "no lock of this state is there")
-    if __opts__["test"]:
-        return _result(name, None, "{} would be released".format(", ".join(there)), {"released": there})
-    __salt__["tagout.unlock"](*there)
+    try:
+        there = [lock["id"] for lock in _mine(_request(name, request), scopes)]
+        if not there:
+            return _result(name, True, "no lock of this state is there")
+        if __opts__["test"]:
+            return _result(name, None, "{} would be released".format(", ".join(there)), {"released": there})
+        __salt__["tagout.unlock"](*there)
+    except (CommandExecutionError, SaltInvocationError) as e:
+        return _result(name, False, str(e))
     return _result(name, True, "released {}".format(", ".join(there)), {"released": there})

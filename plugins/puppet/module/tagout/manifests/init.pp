@@ -11,9 +11,9 @@
 # @param config   puppet.conf
 class tagout (
   Enum['present', 'absent'] $ensure   = 'present',
-  Pattern[/\A\/[\w.\/-]+\z/] $program = $facts['tagout'] ? {
+  Pattern[/\A\/[\w.\/-]+\z/] $program = $facts['tagout_program'] ? {
     undef   => '/usr/bin/tagout',
-    default => $facts['tagout']['program'],
+    default => $facts['tagout_program'],
   },
   Pattern[/\A[a-z0-9-]+\z/] $actor    = 'config-management',
   Integer[1, 60] $deadline            = 10,
@@ -27,7 +27,7 @@ class tagout (
   $path = ['/opt/puppetlabs/bin', '/usr/local/bin', '/usr/bin', '/bin']
 
   if $ensure == 'present' {
-    if $facts['tagout'] == undef and $program == '/usr/bin/tagout' {
+    if $facts['tagout_program'] == undef and $program == '/usr/bin/tagout' {
       warning("tagout is not on ${facts['networking']['fqdn']} (yet), so locks do not hold its runs off; is it elsewhere, set the parameter program")
     }
     # Not before the program is there: a hook that can't be run holds every run, also the one that would install it.
