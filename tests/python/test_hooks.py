@@ -1,0 +1,119 @@
+"""What decides in the hooks for Salt and Ansible, with programs that answer in every way (P2): whatever is no clear GO holds."""
+import importlib.util
+import os
+import stat
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HELD = 'TAGOUT-HELD lock=L7K2QX scope=host:a owner=alice@ops1 until=2026-11-22T17:20:00Z reason="a \\"b\\" c"'
+ANSWERS = [  # (what the program does, the state)
+    ("exit 0", "go"),
+    ("echo '%s' >&2; exit 75" % HELD, "held"),
+    ("echo 'TAGOUT-UNKNOWN cause=store-unreachable detail=x' >&2; exit 69", "unknown"),
+    ("exit 75", "unknown"),
+    ("exit 1", "unknown"),
+    ("exit 64", "unknown"),
+    ("kill -9 $$", "unknown"),
+    ("printf '\\377\\376' >&2; exit 3", "unknown"),
+    ("sleep 1000 & sleep 1000", "unknown"),
+]
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location("under_test", os.path.join(ROOT, path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class WithProgram(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.program = os.path.join(self.dir.name, "tagout")
+
+    def tearDown(self):
+        self.dir.cleanup()
+
+    def answer(self, script):
+        with open(self.program, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n%s\n" % script)
+        os.chmod(self.program, stat.S_IRWXU)
+
+
+class Salt(WithProgram):
+    def setUp(self):
+        super().setUp()
+        self.rules = load("plugins/salt/module/modules/tagout.py")
+        self.opts = {"tagout": {"program": self.program, "deadline": 0.5}}
+
+    def test_only_a_clear_go_is_one(self):
+        for script, state in ANSWERS:
+            self.answer(script)
+            got = self.rules._ask(self.opts)
+            self.assertEqual((got["state"], got["held"]), (state, state != "go"), script)
+            self.assertEqual("line" in got, state != "go", script)
+        os.remove(self.program)
+        self.assertEqual(self.rules._ask(self.opts)["cause"], "no-program")
+
+    def test_the_words_of_the_line_are_told_apart(self):
+        self.answer("echo '%s' >&2; exit 75" % HELD)
+        got = self.rules._ask(self.opts)
+        self.assertEqual((got["id"], got["owner"], got["reason"]), ("L7K2QX", "alice@ops1", 'a "b" c'))
+
+    def test_what_changes_something_is_not_harmless(self):
+        for name, kwargs in (("cmd.run", {"test": True}), ("state.apply", {}), ("state.apply", {"test": "false"}), ("state.apply", {"test": 1}),
+                             ("tagout.run", {}), ("pkg.upgrade", None), ("state.orchestrate", {"test": True}), ("", {})):
+            self.assertFalse(self.rules._is_harmless({}, name, kwargs), name)
+        for name, kwargs in (("test.ping", None), ("saltutil.sync_all", {}), ("state.apply", {"test": True}), ("tagout.check", {})):
+            self.assertTrue(self.rules._is_harmless({}, name, kwargs), name)
+
+    def test_the_least_harmless_of_several_decides(self):
+        self.answer("echo '%s' >&2; exit 75" % HELD)
+        self.rules.__opts__ = self.opts
+        self.assertIsNone(self.rules.gate(["test.ping", "test.version"]))
+        self.assertIn("TAGOUT-HELD", self.rules.gate(["test.ping", "cmd.run"]))
+
+    def test_a_token_that_others_can_read_is_not_believed(self):
+        path = os.path.join(self.dir.name, "token")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("abc\n")
+        data = {"executor_opts": {"tagout_token_file": path}}
+        for mode, token in ((0o644, None), (0o620, None), (0o600, "abc")):
+            os.chmod(path, mode)
+            self.assertEqual(self.rules._tokens_of(data), token)
+        os.symlink(path, path + ".link")
+        self.assertIsNone(self.rules._tokens_of({"executor_opts": {"tagout_token_file": path + ".link"}}))
+        self.assertIsNone(self.rules._tokens_of({"executor_opts": "x"}))
+
+
+class Ansible(WithProgram):
+    def setUp(self):
+        super().setUp()
+        try:
+            self.callback = load("plugins/ansible/tool/callback/tagout.py")
+        except ImportError as e:
+            self.skipTest(str(e))
+        self.callback.DEADLINE = 0.5
+        self.asker = self.callback.Asker(self.program, "x")
+
+    def test_only_a_clear_go_is_one(self):
+        for script, state in ANSWERS:
+            if "sleep" in script:
+                script = "exec sleep 1000"
+            self.answer(script)
+            self.assertEqual(self.asker.check(["host:a"])[0], {"go": 0, "held": 75, "unknown": 69}[state], script)
+
+    def test_of_many_hosts_those_that_are_held_are_found(self):
+        self.answer('case "$*" in *host:h7*) echo \'%s\' >&2; exit 75 ;; esac; exit 0' % HELD)
+        hosts = {"h%d" % i: ["host:h%d" % i] for i in (1, 2, 3, 7)}
+        hosts["localhost"] = []
+        self.assertEqual(list(self.asker.refused(hosts)), ["h7"])
+        self.answer("echo 'TAGOUT-UNKNOWN cause=store-unreachable' >&2; exit 69")
+        self.assertEqual(set(self.asker.refused(hosts)), set(hosts))
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    unittest.main()
