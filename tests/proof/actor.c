@@ -111,7 +111,8 @@ static void note_answer(struct worker *w, const char *name, const struct tg_guar
 
     for (size_t i = 0, n = 0; i < v->locks.n && n + 20 < sizeof ids; i++)
         n += (size_t) snprintf(ids + n, sizeof ids - n, "%s%s", i ? "," : "", v->locks.v[i].id);
-    note(w, "said p=%s v=%s w=%s i=%s wall=%lld", name, tg_answer_name(v->answer), v->cause[0] ? v->cause : "-", ids[0] ? ids : "-", (long long) wall_ms);
+    note(w, "said p=%s v=%s w=%s i=%s wall=%lld c=%d e=%.300s", name, tg_answer_name(v->answer), v->cause[0] ? v->cause : "-", ids[0] ? ids : "-",
+         (long long) wall_ms, v->error.code, v->error.message);
 }
 
 static void ask(struct worker *w, bool permit, bool quick)
