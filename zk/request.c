@@ -64,16 +64,16 @@ int zk_sync(struct tg_store_impl *s, const char *path, tg_store_fn fn, void *dat
     return start(s, (struct zk_request) {.kind = ZK_SYNC}, path, fn, data, e);
 }
 
-const struct ACL_vector *zk_acl(const struct tg_store_impl *s)
+const struct ACL_vector *zk_acl(const struct tg_store_impl *s, bool hidden)
 {
     /* What we make is ours to change and everybody's to read: who holds a lock is no secret to whoever must respect it, and without
      * TLS nothing on this wire is. */
     static struct ACL own[] = {{0, {(char *) "auth", (char *) ""}}, {0, {(char *) "world", (char *) "anyone"}}};
-    static const struct ACL_vector owned = {2, own};
+    static const struct ACL_vector owned = {2, own}, secret = {1, own};
 
     own[0].perms = ZOO_PERM_ALL; /* variables of the library's */
     own[1].perms = ZOO_PERM_READ;
-    return s->auth_scheme ? &owned : &ZOO_OPEN_ACL_UNSAFE;
+    return !s->auth_scheme ? &ZOO_OPEN_ACL_UNSAFE : hidden ? &secret : &owned;
 }
 
 static int32_t version_of(int64_t version)
@@ -85,7 +85,7 @@ static void fill_op(struct tg_store_impl *s, const struct tg_op *op, char *path,
 {
     switch (op->kind) {
     case TG_OP_CREATE:
-        zoo_create_op_init(out, path, bytes, (int) op->len, zk_acl(s),
+        zoo_create_op_init(out, path, bytes, (int) op->len, zk_acl(s, op->flags & TG_CREATE_PRIVATE),
                            op->flags & TG_CREATE_EPHEMERAL ? ZOO_EPHEMERAL : ZOO_PERSISTENT, NULL, 0);
         break;
     case TG_OP_WRITE:

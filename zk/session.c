@@ -122,7 +122,7 @@ static void make_chroot(struct tg_store_impl *s)
         snprintf(path, sizeof path, "%.*s", (int) i, s->url.chroot);
         struct own *o = own_request(s);
         if (o)
-            own_sent(o, zoo_acreate(s->zh, path, "", 0, zk_acl(s), ZOO_PERSISTENT, on_created, o));
+            own_sent(o, zoo_acreate(s->zh, path, "", 0, zk_acl(s, false), ZOO_PERSISTENT, on_created, o));
     }
 }
 

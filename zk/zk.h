@@ -139,7 +139,7 @@ void zk_answer_all(struct tg_store_impl *s, const struct tg_error *why);
 /* Sends one request to the library; what fails at once is answered at once. */
 void zk_send(struct zk_request *rq);
 /* Who may do what with the nodes that this session makes. */
-const struct ACL_vector *zk_acl(const struct tg_store_impl *s);
+const struct ACL_vector *zk_acl(const struct tg_store_impl *s, bool hidden);
 
 /* answer.c: from the library's answers to ours. */
 void zk_answer(struct zk_request *rq, struct tg_store_reply *reply);

@@ -83,7 +83,9 @@ static int write_journal(struct tg_store *store, const char *id, const struct tg
     snprintf(text, sizeof text, "{\"format\":%d,\"own\":\"%s\",\"all\":\"%s\"}", TG_JOURNAL_FORMAT, tokens->own, tokens->all);
     int64_t cluster_version;
     int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster_version, e);
-    const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(token, text), create(journal, head),
+    struct tg_op secret = create(token, text);
+    secret.flags |= TG_CREATE_PRIVATE;
+    const struct tg_op ops[] = {create(control, "{\"format\":1}"), secret, create(journal, head),
                                 {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version}};
     if (!rc)
         rc = tg_store_multi(store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_store_deadline(store, wait_ms), NULL, e);

@@ -47,7 +47,12 @@ struct tg_stat {
 };
 
 enum tg_op_kind { TG_OP_CREATE, TG_OP_WRITE, TG_OP_DELETE, TG_OP_CHECK };
-enum tg_create_flags { TG_CREATE_PERSISTENT = 0, TG_CREATE_EPHEMERAL = 1 };
+enum tg_create_flags {
+    TG_CREATE_PERSISTENT = 0,
+    TG_CREATE_EPHEMERAL = 1,
+    TG_CREATE_PRIVATE = 2 /* holds a secret: read by nobody but who has our credentials. A store that knows no users (local: the file's mode is
+                             what protects it; ZooKeeper without auth) has nothing to hold it to */
+};
 #define TG_ANY_VERSION (-1)
 
 /*
