@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "cli/exec_budget.h"
+#include "base/shown.h"
 #include "cli/guarding.h"
 #include "cli/under.h"
 #include "config/site.h"
@@ -108,6 +109,23 @@ static void say_verdict(const struct tg_frame *f, const struct tg_guard_verdict 
     tg_buf_release(&b);
 }
 
+/* Whom it waits for, as lock shows whom it waits for. The line that says HELD comes when it gives up. */
+static void say_waiting(const struct tg_frame *f, const struct tg_guard_verdict *v)
+{
+    int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
+
+    fprintf(stderr, "  waiting for %zu lock%s:\n", v->locks.n, v->locks.n == 1 ? "" : "s");
+    for (size_t i = 0; i < v->locks.n && i < 10; i++) {
+        const struct tg_lock *l = &v->locks.v[i];
+        char scope[TG_SCOPE_TEXT_SIZE], until[40], owner[TG_OWNER_SIZE], reason[TG_REASON_SIZE];
+        fprintf(stderr, "    %-8s %s  %s, %s %s: %s\n", l->id, tg_scope_format(&l->scopes.v[v->scope_of[i]], scope, sizeof scope),
+                tg_shown_text(l->owner, owner, sizeof owner), tg_lock_is_overdue(l, now) ? "OVERDUE since" : "until",
+                tg_cli_when(l->until_ms, now, until, sizeof until), tg_shown_text(l->reason, reason, sizeof reason));
+    }
+    if (v->locks.n > 10)
+        fprintf(stderr, "    and %zu more\n", v->locks.n - 10);
+}
+
 /* Waits for its strictest lock to change. When that can't be done: not 0, and f->status is set. */
 static int await_release(struct tg_frame *f, struct tg_guard *g, const struct tg_guard_verdict *v, int64_t until)
 {
@@ -139,7 +157,7 @@ static void pause_until(struct tg_frame *f, int64_t until)
 /* Until it is given, or the time is over. f->status is set when it was not. */
 static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_request *r, int64_t until, struct tg_permit **out)
 {
-    bool told = false;
+    char told[TG_LOCK_ID_SIZE] = "";
 
     for (;;) {
         struct tg_guard_verdict v;
@@ -150,9 +168,9 @@ static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_r
             continue;
         }
         if (rc == TG_E_HELD && tg_store_deadline(f->store, 0) < until) {
-            if (!told)
-                say_verdict(f, &v);
-            told = true;
+            if (strcmp(told, v.locks.v[0].id) != 0)
+                say_waiting(f, &v);
+            snprintf(told, sizeof told, "%s", v.locks.v[0].id);
             rc = await_release(f, g, &v, until);
             tg_verdict_release(&v);
             if (rc)

@@ -21,7 +21,8 @@ static const struct tg_opt opts[] = {
     {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .text = "Wait at most this long for what is in flight, then take the lock back and exit with 75; without it, as long as it takes"},
     {.name = "request", .type = TG_OPT_STRING, .arg = "ID",
      .text = "A name of your own for this request, of at most 32 letters, digits, \"-\", \"_\" and \".\": asking again with it gives the lock that is there"},
-    {.name = "release-at-expiry", .type = TG_OPT_FLAG, .text = "End by itself when its time is over, by the clock of whoever asks"},
+    {.name = "release-at-expiry", .type = TG_OPT_FLAG, .text = "End by itself when its time is over, by the store's clock"},
+    {.name = "extend", .type = TG_OPT_FLAG, .text = "With --request: when the lock is there already, move its end to TIME from now if that is later"},
     {.name = NULL},
 };
 
@@ -180,7 +181,7 @@ static int result(struct tg_frame *f, const struct tg_lock *l, const struct tell
         json_object_set_new(o, "agents", acks_json(t));
         return tg_print_json(o, e);
     }
-    tg_duration_format(l->until_ms - l->since_ms, left, sizeof left);
+    tg_duration_format(l->until_ms > now ? l->until_ms - now + 500 : 0, left, sizeof left);
     fprintf(to, "Locked  %s  until %s (in %s).", l->id, tg_cli_when(l->until_ms, now, until, sizeof until), left);
     say_acks(t, to);
     if (!f->command)
@@ -203,6 +204,24 @@ static int check_request(const struct tg_frame *f, struct tg_error *e)
     return 0;
 }
 
+/* It may be one that was taken before. */
+static int extend_to(struct tg_frame *f, struct tg_guard *g, const char *owner, struct tg_lock *l, struct tg_error *e)
+{
+    struct tg_lock later;
+    int64_t for_ms = tg_opt_ms(f, "for");
+
+    if (l->until_ms >= tg_wall_ms(tg_loop_clock(f->loop)) + for_ms - 5000) /* taken just now */
+        return 0;
+    int rc = tg_lock_extend(g, l->id, owner, for_ms, &later, e);
+    if (rc) {
+        tg_error_hint(e, "the lock %s is held, until the end that it had", l->id);
+        return rc;
+    }
+    tg_lock_clear(l);
+    *l = later;
+    return 0;
+}
+
 static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *token, struct telling *t, struct tg_lock *out, struct tg_error *e)
 {
     char owner[TG_OWNER_SIZE];
@@ -221,6 +240,8 @@ static int take(struct tg_frame *f, const struct tg_scopes *scopes, const char *
     rc = tg_lock_take(&g, &r, tg_opt_ms(f, "wait"), tell, t, out, e);
     free(t->seen);
     t->seen = NULL;
+    if (!rc && tg_opt_flag(f, "extend"))
+        rc = extend_to(f, &g, owner, out, e);
     return rc;
 }
 
@@ -309,6 +330,8 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
         rc = tg_fail(e, TG_E_USAGE, "why? --reason \"move the ensemble to the new network\"");
     else if (tg_opt_ms(f, "for") <= 0)
         rc = tg_fail(e, TG_E_USAGE, "for how long? --for 3h");
+    else if (tg_opt_flag(f, "extend") && !tg_opt_given(f, "request"))
+        rc = tg_fail(e, TG_E_USAGE, "--extend goes with --request; a lock that you know is moved by: tagout extend LOCK --for TIME");
     if (!rc)
         rc = check_request(f, e);
     if (!rc)

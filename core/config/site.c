@@ -18,11 +18,12 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
-    [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"}, {.name = NULL},
+    [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"},
+    [BREAK_LOCK] = {.name = "break-lock"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -42,10 +43,15 @@ const char *tg_project_switch_name(enum tg_project_switch which)
     return project_keys[which].name;
 }
 
+enum break_key { APPROVAL, EXPIRES };
+static const struct tg_yaml_key break_keys[] = {[APPROVAL] = {.name = "approval"}, [EXPIRES] = {.name = "expires"}, {.name = NULL}};
+#define N_BREAK_KEYS (sizeof break_keys / sizeof break_keys[0] - 1)
+
 const char *tg_config_key(size_t i)
 {
     static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
-                                        "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd"};
+                                        "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd", "break-lock.approval",
+                                        "break-lock.expires"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -199,6 +205,22 @@ static void take_project(struct tg_config *c, const struct tg_yaml_node *node, s
     }
 }
 
+static void take_break_lock(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p)
+{
+    const struct tg_yaml_node *values[N_BREAK_KEYS];
+    const char *text;
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "break-lock", break_keys, p, values);
+    if (tg_yaml_string(values[APPROVAL], "break-lock.approval", p, &text)) {
+        c->break_approval = strcmp(text, "second-person") == 0;
+        if (!c->break_approval && strcmp(text, "none") != 0)
+            tg_yaml_problem(p, values[APPROVAL], "break-lock.approval is none or second-person, not \"%.40s\"", text);
+    }
+    tg_yaml_duration(values[EXPIRES], "break-lock.expires", 60000, INT64_C(7) * 24 * 3600 * 1000, p, &c->break_expires_ms);
+}
+
 static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struct tg_problems *p, struct tg_error *e)
 {
     const struct tg_yaml_node *values[N_KEYS];
@@ -209,6 +231,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     tg_yaml_fields(root, "the configuration", keys, p, values);
     if (values[BEFORE_UNLOCK] && tg_yaml_is_list(values[BEFORE_UNLOCK], "before-unlock", p))
         c->before_unlock = values[BEFORE_UNLOCK];
+    take_break_lock(c, values[BREAK_LOCK], p);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
     take_project(c, values[PROJECT], p);
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||

@@ -240,7 +240,7 @@ void tg_verdict_line(const struct tg_guard_verdict *v, const char *store_url, in
 
 static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf *out)
 {
-    char scopes[TG_SCOPE_TEXT_SIZE + 16], since[32], until[32], left[32];
+    char scopes[TG_SCOPE_TEXT_SIZE + 16], since[32], until[32], left[32], odd[160];
 
     tg_time_format(l->since_ms - l->since_ms % 1000, since, sizeof since);
     tg_time_format(l->until_ms - l->until_ms % 1000, until, sizeof until);
@@ -248,7 +248,9 @@ static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf
     tg_buf_puts(out, "Locked by ");
     tg_shown(out, l->owner);
     tg_buf_printf(out, " (%s, %s) since %s ", l->id, tg_scopes_format(&l->scopes, scopes, sizeof scopes), since);
-    if (wall_ms >= l->until_ms)
+    if (wall_ms >= l->until_ms && l->release_at_expiry)
+        tg_buf_printf(out, "until %s by the store's clock, which was not shown to have come: it still holds", until);
+    else if (wall_ms >= l->until_ms)
         tg_buf_printf(out, "until %s, which was %s ago: overdue, and it still holds", until, left);
     else
         tg_buf_printf(out, "until %s (another %s)", until, left);
@@ -256,7 +258,10 @@ static void explain_lock(const struct tg_lock *l, int64_t wall_ms, struct tg_buf
     tg_shown(out, l->reason);
     tg_buf_puts(out, l->ticket[0] ? " (" : "");
     tg_shown(out, l->ticket);
-    tg_buf_puts(out, l->ticket[0] ? ")\n" : "\n");
+    tg_buf_puts(out, l->ticket[0] ? ")" : "");
+    if (tg_lock_oddity(l, wall_ms, odd, sizeof odd)[0])
+        tg_buf_printf(out, ". Odd: %s", odd);
+    tg_buf_puts(out, "\n");
 }
 
 /* On whose word an answer rests that is not proven. */

@@ -23,9 +23,17 @@ struct tg_guard {
     int64_t timeout_ms;                   /* of each exchange with the store; 0: 10 s */
     int64_t doubted_txid;                 /* own: this host's mark when the store last looked older than it; 0: it did not */
     bool looked_again;                    /* own: what looked old was read once more, behind a sync */
+    int64_t store_ms, store_ms_until;     /* own: what the store's clock said last, and until when that is news */
     char cause[TG_CAUSE_SIZE];            /* out: why TG_E_UNKNOWN: "fewer-locks-than-recorded" …; "" otherwise */
 };
 
+/*
+ * Time. Every lock's since and until are wall-clock times; an overdue lock holds, so for most nothing hangs on whose clock it is. One that
+ * was taken with release_at_expiry ends by the clock of the store (ZooKeeper: of its leader), and by no other: its end is reckoned on that
+ * clock when it is taken or extended, and who meets it past its end by his own clock asks the store's (by a write to /clock, which
+ * the store stamps) before he believes it. An asker whose clock runs ahead so frees nothing; one whose clock lags is held a little longer.
+ * Where the store's clock can't be asked (no right to write, a store without /clock) the lock holds.
+ */
 struct tg_lock_request {
     const struct tg_scopes *scopes;       /* resolved */
     const char *owner, *reason, *ticket;  /* ticket may be NULL */
@@ -101,6 +109,8 @@ struct tg_release_request {
     const char *owner;   /* who asks */
     bool force;          /* another's lock: needs a reason, and is recorded as broken */
     const char *reason;  /* NULL none */
+    const char *spent;   /* a node that goes in the same transaction, of that version: an approval (approval.h); NULL none */
+    int64_t spent_version;
     const struct tg_scopes *known; /* of the lock, where the caller has it; NULL: they are looked for, which is one round trip more */
 };
 /* On all its scopes at once. TG_E_PERM when it is another's and force is not set, TG_E_NOENT when there is none (or no more). */

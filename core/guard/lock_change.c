@@ -18,7 +18,10 @@ struct change {
     bool force;
     bool reap;         /* it is of no use any more, and goes at once */
     int64_t now_ms, for_ms;
+    struct tg_guard *guard;
     const char *token;
+    const char *spent;
+    int64_t spent_version;
     /* own */
     bool rows_differ;
     bool crowded;      /* other locks lie on its scopes */
@@ -37,8 +40,11 @@ static int change_once(struct tg_guard *guard, const char *id, struct change *c,
 
     c->rows_differ = w.rows_differ;
     c->now_ms = tg_guard_wall(guard);
+    c->guard = guard;
     if (!rc)
         rc = c->apply(&w.lock, c, lost, e);
+    w.spent = c->spent;
+    w.spent_version = c->spent_version;
     if (rc == 0) {
         rc = tg_work_write(&w, c->verb, c->who, c->why, c->reap, e);
         snprintf(c->entry, sizeof c->entry, "%s", w.plan.audit.path);
@@ -220,7 +226,8 @@ static int release(struct tg_guard *guard, const char *id, struct change *c, str
 
 int tg_lock_release(struct tg_guard *guard, const struct tg_release_request *r, struct tg_lock *out, struct tg_error *e)
 {
-    struct change c = {.apply = apply_release, .verb = "unlock", .who = r->owner, .why = r->reason ? r->reason : "", .force = r->force, .known = r->known, .reap = true};
+    struct change c = {.apply = apply_release, .verb = "unlock", .who = r->owner, .why = r->reason ? r->reason : "", .force = r->force, .known = r->known, .reap = true,
+                       .spent = r->spent, .spent_version = r->spent_version};
 
     if (r->force && (!r->reason || tg_text_is_blank(r->reason)))
         return tg_fail(e, TG_E_USAGE, "breaking a lock needs a reason");
@@ -234,15 +241,27 @@ int tg_lock_undo(struct tg_guard *guard, const struct tg_lock *lock, const char 
     return release(guard, lock->id, &c, NULL, e);
 }
 
+static int not_yours_to_extend(const struct tg_lock *l, const char *who, struct tg_error *e)
+{
+    char scope[TG_SCOPE_TEXT_SIZE];
+
+    tg_fail(e, TG_E_PERM, "%s is %s's lock (%s), not %s's", l->id, l->owner, l->reason, who);
+    tg_error_hint(e, "ask %s; or lay a lock of your own beside it: tagout lock %s --reason \"why\" --for 2h", l->owner,
+                  tg_scope_format(&l->scopes.v[0], scope, sizeof scope));
+    return TG_E_PERM;
+}
+
 static int apply_extend(struct tg_lock *l, struct change *c, bool lost, struct tg_error *e)
 {
     (void) lost;
-    if (l->state == TG_LOCK_RELEASED)
+    if (!tg_lock_is_live(l, c->now_ms))
         return tg_work_no_such_lock(l->id, e);
-    if (strcmp(l->owner, c->who) != 0 && !c->force)
-        return not_yours(l, c->who, e);
-    l->until_ms = c->now_ms + c->for_ms;
-    return 0;
+    if (strcmp(l->owner, c->who) != 0)
+        return not_yours_to_extend(l, c->who, e);
+    int rc = l->release_at_expiry ? tg_guard_store_ms(c->guard, &c->now_ms, e) : 0;
+    if (!rc)
+        l->until_ms = c->now_ms + c->for_ms;
+    return rc;
 }
 
 int tg_lock_extend(struct tg_guard *guard, const char *id, const char *owner, int64_t for_ms, struct tg_lock *out, struct tg_error *e)
@@ -285,7 +304,7 @@ int tg_lock_find(struct tg_guard *guard, const char *id, struct tg_lock *out, st
         rc = tg_unknown(guard, e, "rows-differ", "%s", why.message);
     else if (rc && e && !e->code)
         *e = why;
-    if (!rc && w.lock.state == TG_LOCK_RELEASED)
+    if (!rc && !tg_lock_is_live(&w.lock, 0))
         rc = tg_work_no_such_lock(id, e);
     if (!rc) {
         *out = w.lock;

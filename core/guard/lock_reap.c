@@ -9,11 +9,11 @@
 #define LOOK_AT 64          /* rows at a time, of a scope with many locks: who comes next looks at others */
 
 /* Past its time, so that nobody still looks for it. own_id: the caller knows that it is done with that one. */
-static bool is_dead(struct tg_guard *guard, const struct tg_lock *l, const char *own_id)
+static bool is_dead(struct tg_guard *guard, struct tg_lock *l, const char *own_id)
 {
     if (l->state == TG_LOCK_RELEASED)
         return (own_id && strcmp(l->id, own_id) == 0) || tg_guard_wall(guard) - l->released_ms > REAP_AFTER_MS;
-    return l->release_at_expiry && tg_guard_wall(guard) - l->until_ms > REAP_AFTER_MS;
+    return tg_guard_wall(guard) - l->until_ms > REAP_AFTER_MS && tg_guard_has_ended(guard, l);
 }
 
 /* All of it is read again, and removed in one transaction. */
@@ -22,7 +22,9 @@ static bool reap_lock(struct tg_guard *guard, const struct tg_lock *l, const cha
     struct tg_work w;
     int rc = tg_work_read(guard, l->id, &l->scopes, &w, NULL);
 
-    if (!rc && is_dead(guard, &w.lock, own_id))
+    if (!rc && !is_dead(guard, &w.lock, own_id))
+        rc = TG_E_VERSION;
+    if (!rc)
         rc = w.lock.state == TG_LOCK_RELEASED ? tg_work_remove(&w, NULL, NULL, NULL) : tg_work_remove(&w, "expire", "its time was over", NULL);
     tg_work_release(&w);
     return rc == 0;

@@ -133,6 +133,24 @@ static bool worth_another(int code)
     return code == TG_E_VERSION || code == TG_E_EXISTS || code == TG_E_NOENT;
 }
 
+/* The id is taken: by this very request, a moment ago? Then that is the lock. */
+static bool adopt(struct tg_guard *guard, struct tg_lock *lock, int64_t generation)
+{
+    struct tg_lock found;
+
+    if (tg_lock_find(guard, lock->id, &found, NULL) != 0)
+        return false;
+    bool same = strcmp(found.request, lock->request) == 0 && strcmp(found.owner, lock->owner) == 0 && found.scopes.n == lock->scopes.n;
+    if (same) {
+        tg_lock_clear(lock);
+        *lock = found;
+        lock->generation = generation;
+    } else {
+        tg_lock_clear(&found);
+    }
+    return same;
+}
+
 /*
  * One try: reads, writes, and finds out what came of it. lost: an earlier write of this very lock may have happened.
  * TG_E_VERSION and its kin: again.
@@ -161,6 +179,8 @@ static int attempt(struct tg_guard *guard, struct tg_lock *lock, struct tg_place
         rc = try_once(guard, &p, lock, placed, e);
     if (ambiguous(rc))
         *lost = true;
+    else if (rc == TG_E_EXISTS && !*lost && adopt(guard, lock, p.generation))
+        rc = 0;
     else if (rc == TG_E_EXISTS && !*lost)
         rc = tg_random_id(lock->id, TG_LOCK_ID_LEN, NULL) ? TG_E_SYSTEM : TG_E_EXISTS; /* the id, or a folder: both are cured so */
     tg_plan_release(&p);
@@ -241,10 +261,32 @@ int tg_lock_request_check(const struct tg_lock_request *r, struct tg_error *e)
     return fill_texts(r, &l, e);
 }
 
+/* The lock's id follows from the request's, so that of two who ask with one id at one moment the second meets the first. */
+static int id_of_request(const char *request, struct tg_lock *l, struct tg_error *e)
+{
+    uint8_t digest[TG_SHA256_BYTES];
+    struct tg_sha256 h;
+
+    if (!tg_request_id_is_proper(request)) {
+        tg_fail(e, TG_E_USAGE, "\"%.40s\" is no request id", request);
+        tg_error_hint(e, "1 to %d of A-Z, a-z, 0-9, - . and _", TG_REQUEST_ID_SIZE - 1);
+        return TG_E_USAGE;
+    }
+    snprintf(l->request, sizeof l->request, "%s", request);
+    tg_sha256_init(&h);
+    tg_sha256_add(&h, request, strlen(request));
+    tg_sha256_end(&h, digest);
+    for (size_t i = 0; i < TG_LOCK_ID_LEN; i++)
+        l->id[i] = TG_ID_ALPHABET[digest[i] % 32];
+    return 0;
+}
+
 static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
 {
     *l = (struct tg_lock) {.state = TG_LOCK_TAKING, .since_ms = tg_guard_wall(guard), .release_at_expiry = r->release_at_expiry};
     int rc = fill_texts(r, l, e);
+    if (!rc && r->release_at_expiry) /* it ends by the store's clock, so it begins by it */
+        rc = tg_guard_store_ms(guard, &l->since_ms, e);
     if (rc)
         return rc;
     l->until_ms = l->since_ms + r->for_ms;
@@ -252,13 +294,31 @@ static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct 
         tg_sha256_hex(r->token, strlen(r->token), l->token_hash);
     else if (r->token_hash && strlen(r->token_hash) < sizeof l->token_hash)
         memcpy(l->token_hash, r->token_hash, strlen(r->token_hash) + 1);
-    if ((rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) != 0)
-        return rc;
     if (r->request_id)
-        rc = tg_text_copy("request id", r->request_id, l->request, sizeof l->request, e);
-    else
+        rc = id_of_request(r->request_id, l, e);
+    else if ((rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) == 0)
         rc = tg_random_id(l->request, 26, e);
-    return rc ? rc : tg_scopes_copy(r->scopes, &l->scopes, e);
+    if (rc)
+        return rc;
+    return tg_scopes_copy(r->scopes, &l->scopes, e);
+}
+
+/* Whether scopes, owner and actors are those that are asked for: a request id stands for one wish. */
+static int prove_same_request(const struct tg_lock_request *r, struct tg_lock *found, struct tg_error *e)
+{
+    bool same = found->scopes.n == r->scopes->n && found->n_hold == r->n_hold && strcmp(found->owner, r->owner) == 0;
+    char a[TG_SCOPE_TEXT_SIZE], b[TG_SCOPE_TEXT_SIZE];
+
+    for (size_t i = 0; same && i < r->scopes->n; i++)
+        same = strcmp(tg_scope_format(&found->scopes.v[i], a, sizeof a), tg_scope_format(&r->scopes->v[i], b, sizeof b)) == 0;
+    for (size_t i = 0; same && i < r->n_hold; i++)
+        same = strcmp(found->hold[i], r->hold[i]) == 0;
+    if (same)
+        return 0;
+    tg_fail(e, TG_E_EXISTS, "the request %s is %s's lock %s, of other scopes, actors or another owner", r->request_id, found->owner, found->id);
+    tg_error_hint(e, "use another id for another wish; tagout locks shows that one");
+    tg_lock_clear(found);
+    return TG_E_EXISTS;
 }
 
 /* A lock that this very request has taken before. TG_E_NOENT: none. */
@@ -273,14 +333,14 @@ static int find_request(struct tg_guard *guard, const struct tg_lock_request *r,
     struct tg_lock *locks = tg_look_locks(look, &n);
     rc = TG_E_NOENT;
     for (size_t i = 0; i < n; i++)
-        if (strcmp(locks[i].request, r->request_id) == 0 && locks[i].state != TG_LOCK_RELEASED) {
+        if (strcmp(locks[i].request, r->request_id) == 0 && tg_lock_is_live(&locks[i], 0)) {
             *out = locks[i];
             locks[i].scopes = (struct tg_scopes) TG_SCOPES_INIT;
             rc = 0;
             break;
         }
     tg_look_free(look);
-    return rc;
+    return rc ? rc : prove_same_request(r, out, e);
 }
 
 /* Interrupted: the write may be on its way. What is asked on this session is answered after it, so one look settles it. */

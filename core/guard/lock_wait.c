@@ -379,21 +379,40 @@ static int ended_meanwhile(struct tg_guard *guard, struct tg_lock *lock, struct 
     return TG_E_HELD;
 }
 
+/* When one that ends by itself does, on the loop's clock, or whether it has: the store is asked, by whose clock new permits are given. */
+static int ask_end(struct tg_guard *guard, struct tg_lock *lock, int64_t *out_end, struct tg_error *e)
+{
+    int64_t store_ms;
+
+    if (!lock->release_at_expiry)
+        return 0;
+    int rc = tg_guard_store_ms(guard, &store_ms, e);
+    if (rc)
+        return rc;
+    lock->ended = store_ms >= lock->until_ms;
+    *out_end = tg_store_deadline(guard->store, lock->until_ms - store_ms);
+    return 0;
+}
+
 static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms, tg_wait_fn tell, void *data, struct tg_error *e)
 {
     int64_t now = tg_store_deadline(guard->store, 0), deadline = wait_ms < 0 ? INT64_MAX : now + wait_ms, grace = now + TG_ACK_GRACE_MS;
-    int64_t end = lock->release_at_expiry ? now + lock->until_ms - tg_guard_wall(guard) : INT64_MAX;
+    int64_t end = INT64_MAX;
 
     for (unsigned round = 0;; round++) {
         struct tg_waits waits;
         int rc = tg_lock_conflicts(guard, lock, &waits, e);
         if (rc)
             return rc;
+        if ((rc = ask_end(guard, lock, &end, e)) != 0) { /* behind the permits: what it says was still so when they were read */
+            tg_waits_release(&waits);
+            return rc;
+        }
         if (tell)
             tell(data, lock, &waits);
         bool clear = !waits.n && !waits.acks.n_missing;
         int64_t until = waits.n || deadline > grace ? deadline : grace;
-        if (!tg_lock_is_live(lock, tg_guard_wall(guard)))
+        if (lock->ended)
             rc = ended_meanwhile(guard, lock, e);
         else if (!clear && tg_store_deadline(guard->store, 0) >= until)
             rc = give_up(guard, lock, &waits, until == grace ? TG_ACK_GRACE_MS : wait_ms, e);
@@ -411,7 +430,7 @@ static int settle(struct tg_guard *guard, struct tg_lock *lock, const struct tg_
 {
     const struct tg_waits none = {.n = 0};
 
-    if (placed->quiet) {
+    if (placed->quiet && !lock->release_at_expiry) { /* which may have ended already */
         if (tell)
             tell(data, lock, &none);
         return tg_lock_confirm_noting(guard, lock, e);

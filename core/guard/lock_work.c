@@ -94,7 +94,7 @@ static int prove_gone(struct tg_work *w, const char *what, struct tg_error *e)
         return rc;
     bool gone = items[1].code == TG_E_NOENT;
     if (!items[0].code && tg_lock_decode(items[0].node.data, items[0].node.len, &l, NULL) == 0) {
-        gone = !tg_lock_is_live(&l, tg_guard_wall(w->guard));
+        gone = l.state == TG_LOCK_RELEASED;
         tg_lock_clear(&l);
     }
     tg_read_items_release(items, 2);
@@ -179,6 +179,7 @@ static int take_rows(struct tg_work *w, struct tg_error *e)
     }
     tg_lock_clear(&w->lock);
     w->lock = found;
+    (void) tg_guard_has_ended(w->guard, &w->lock);
     return 0;
 }
 
@@ -212,6 +213,8 @@ static void emit_change(struct tg_work *w, struct tg_batch *b, const char *verb,
     }
     free(text);
     tg_plan_emit(b, &w->plan, false);
+    if (w->spent)
+        tg_batch_delete(b, w->spent, w->spent_version);
     if (!verb)
         return;
     tg_batch_tick(b);

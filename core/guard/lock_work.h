@@ -10,6 +10,8 @@ struct tg_work {
     struct tg_lock lock;
     struct tg_plan plan;
     int64_t *row_versions;
+    const char *spent; /* a node that goes with the change, of that version; NULL none */
+    int64_t spent_version;
     bool rows_differ; /* read while somebody changed them, or for good */
 };
 

@@ -339,7 +339,7 @@ static int keep_lock(struct tg_look *l, const struct tg_lock *lock, struct tg_er
 static int prove_rows(struct tg_look *l, struct tg_error *e)
 {
     for (size_t i = 0; l->all && i < l->n_locks; i++)
-        if (l->locks[i].state != TG_LOCK_RELEASED && !l->locks[i].release_at_expiry && l->rows[i] != l->locks[i].scopes.n) {
+        if (l->locks[i].state != TG_LOCK_RELEASED && l->rows[i] != l->locks[i].scopes.n) {
             l->doubt = "missing-node";
             return tg_fail(e, TG_E_VERSION, "%s covers %zu scopes and lies below %zu", l->locks[i].id, l->locks[i].scopes.n, l->rows[i]);
         }
@@ -491,6 +491,8 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
             rc = run_once(l, deadline, &why);
     }
     if (!rc) {
+        for (size_t i = 0; i < l->n_locks; i++)
+            (void) tg_guard_has_ended(guard, &l->locks[i]);
         *out = l;
         return 0;
     }

@@ -218,7 +218,7 @@ bool tg_lock_id_is_proper(const char *id)
     return len >= TG_LOCK_ID_LEN && len < TG_LOCK_ID_SIZE && strspn(id, TG_ID_ALPHABET) == len;
 }
 
-static bool request_is_proper(const char *id)
+bool tg_request_id_is_proper(const char *id)
 {
     size_t len = strlen(id);
 
@@ -243,7 +243,7 @@ static int decode_lock(json_t *o, struct tg_lock *l, struct tg_error *e)
                        "until", &until, "release_at_expiry", &at_expiry, "hold", &hold, "scopes", &scopes, "token", &token, "released",
                        &released, "sum", &sum) != 0)
         return tg_fail(e, TG_E_DATA, "it is no lock's record: %.100s", why.text);
-    if (!tg_lock_id_is_proper(id) || !request_is_proper(request) || !hash_is_proper(token) || since < 0 || until < 0 || since > TIME_MAX_MS || until > TIME_MAX_MS)
+    if (!tg_lock_id_is_proper(id) || !tg_request_id_is_proper(request) || !hash_is_proper(token) || since < 0 || until < 0 || since > TIME_MAX_MS || until > TIME_MAX_MS)
         return bad(e, "a value in it is out of its range");
     memcpy(l->id, id, strlen(id) + 1);
     memcpy(l->request, request, strlen(request) + 1);
@@ -332,7 +332,7 @@ static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error 
                        "owner", &owner, "host", &host, "what", &what, "pid", &pid, "since", &since, "scopes", &scopes, "passes", &passes,
                        "in_flight", &in_flight, "sum", &sum) != 0)
         return bad(e, "it is no permit's record");
-    if (!request_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS)
+    if (!tg_request_id_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS)
         return bad(e, "a value in it is out of its range");
     memcpy(p->id, id, strlen(id) + 1);
     memcpy(p->actor, actor, strlen(actor) + 1);

@@ -58,6 +58,7 @@ struct tg_lock {
     int64_t version;
     int64_t cluster_version;             /* of /cluster when it was placed or changed: it changes when the tree is moved */
     uint64_t sum;                        /* of the record's text: two rows of one lock have one */
+    bool ended;                          /* it was to end by itself, and the store's clock has proven that its time is over: tg_guard_has_ended() */
 };
 
 /* A permit: what an actor does now. */
@@ -87,6 +88,7 @@ struct tg_counter {
 /* JSON, to be freed with free(). NULL: memory. */
 char *tg_lock_encode(const struct tg_lock *lock);
 bool tg_lock_id_is_proper(const char *id);
+bool tg_request_id_is_proper(const char *id);
 /* What every decoder begins with: the object in text, when it is whole (base/seal.h) and of our format. *out is the caller's reference. */
 int tg_record_load(const char *text, size_t len, json_t **out, struct tg_error *e);
 /* The error says what is wrong with it; nothing of *out is then to be released. */
@@ -104,9 +106,16 @@ void tg_counter_remove(struct tg_counter *counter, const char *name);
 
 /* Whether it holds this actor's kind; NULL: any kind. */
 bool tg_lock_holds_actor(const struct tg_lock *lock, const char *actor);
-/* Whether it holds at all at this moment: not released, and not past its time if it was to end then. */
+/* Whether it holds at all: not released, and not found to have ended by itself. No clock of the asker's ends a lock; wall_ms is not looked at. */
 bool tg_lock_is_live(const struct tg_lock *lock, int64_t wall_ms);
 bool tg_lock_is_overdue(const struct tg_lock *lock, int64_t wall_ms);
+/*
+ * What is odd about its times, in half a sentence: "it was taken 2 years from now, by a clock that was wrong"; "" for nothing. Such a lock holds as
+ * any other does. size ≥ 160. Returns out.
+ */
+const char *tg_lock_oddity(const struct tg_lock *lock, int64_t wall_ms, char *out, size_t size);
+/* Four fifths of its time are over, and not all of it. */
+bool tg_lock_is_due(const struct tg_lock *lock, int64_t wall_ms);
 /* Whether one of the tokens (separated by commas; NULL none) is the lock's. Takes the same time whatever they are. */
 bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens);
 /* The hashes of the tokens (separated by commas; NULL none); returns how many: those beyond TG_PASSES_MAX count for nothing. */

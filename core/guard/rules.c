@@ -1,8 +1,11 @@
 /* What a lock's record means at a moment, and the ids and texts in it: see record.h. */
 #include "guard/record.h"
 
+#include <tagout/clock.h>
+
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -18,12 +21,40 @@ bool tg_lock_holds_actor(const struct tg_lock *lock, const char *actor)
 
 bool tg_lock_is_live(const struct tg_lock *lock, int64_t wall_ms)
 {
-    return lock->state != TG_LOCK_RELEASED && !(lock->release_at_expiry && wall_ms >= lock->until_ms);
+    (void) wall_ms;
+    return lock->state != TG_LOCK_RELEASED && !lock->ended;
 }
 
 bool tg_lock_is_overdue(const struct tg_lock *lock, int64_t wall_ms)
 {
-    return tg_lock_is_live(lock, wall_ms) && wall_ms >= lock->until_ms;
+    return tg_lock_is_live(lock, wall_ms) && !lock->release_at_expiry && wall_ms >= lock->until_ms;
+}
+
+#define ODD_AHEAD_MS (5 * INT64_C(60000))             /* clocks that differ by more are wrong, not late */
+#define ODD_LONG_MS (INT64_C(366) * 24 * 3600 * 1000) /* nobody maintains anything for so long */
+
+const char *tg_lock_oddity(const struct tg_lock *l, int64_t wall_ms, char *out, size_t size)
+{
+    char text[32];
+
+    out[0] = '\0';
+    if (l->until_ms <= l->since_ms) {
+        snprintf(out, size, "its end lies before its beginning%s", l->release_at_expiry ? ", so it does not end by itself" : "");
+    } else if (l->since_ms - wall_ms > ODD_AHEAD_MS) {
+        tg_duration_format(l->since_ms - wall_ms, text, sizeof text);
+        snprintf(out, size, "it says that it was taken %s from now: a clock is wrong", text);
+    } else if (l->until_ms - wall_ms > ODD_LONG_MS) {
+        tg_duration_format(l->until_ms - wall_ms, text, sizeof text);
+        snprintf(out, size, "its end is %s away", text);
+    }
+    return out;
+}
+
+bool tg_lock_is_due(const struct tg_lock *l, int64_t wall_ms)
+{
+    int64_t whole = l->until_ms - l->since_ms;
+
+    return tg_lock_is_live(l, wall_ms) && whole > 0 && wall_ms < l->until_ms && wall_ms - l->since_ms >= whole / 5 * 4;
 }
 
 bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens)

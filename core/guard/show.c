@@ -24,13 +24,17 @@ json_t *tg_time_json(int64_t wall_ms)
 json_t *tg_lock_json(const struct tg_lock *l, int64_t now_ms)
 {
     json_t *hold = json_array();
+    char odd[160];
 
     for (size_t i = 0; i < l->n_hold; i++)
         json_array_append_new(hold, json_string(l->hold[i]));
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:b,s:o,s:o,s:{s:I,s:I}}", "id", l->id, "request", l->request, "state",
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:b,s:b,s:o,s:o,s:{s:I,s:I}}", "id", l->id, "request", l->request, "state",
                      tg_lock_state_name(l->state), "owner", l->owner, "reason", l->reason, "ticket", l->ticket, "since", tg_time_json(l->since_ms), "until",
                      tg_time_json(l->until_ms), "overdue", tg_lock_is_overdue(l, now_ms), "release_at_expiry", l->release_at_expiry, "hold", hold,
                      "scopes", tg_scopes_json(&l->scopes), "fence", "generation", (json_int_t) l->generation, "txid", (json_int_t) l->txid);
+    if (tg_lock_oddity(l, now_ms, odd, sizeof odd)[0])
+        json_object_set_new(o, "odd", json_string(odd));
+    return o;
 }
 
 json_t *tg_verdict_json(const struct tg_guard_verdict *v, const struct tg_scopes *scopes, const char *actor, int64_t now_ms)

@@ -17,6 +17,7 @@
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
  *   /fleetlock[/GROUP]           counter with names; which hosts have a slot to reboot (slots.h); empty until one asked
+ *   /clock                       empty; written to be told the store's time
  *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
  *                                there is one
  *
@@ -53,7 +54,7 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
-#define TG_TREE_LATER 4
+#define TG_TREE_LATER 5
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /* Fails with TG_E_UNKNOWN, cause "store-older", for one of the later folders that is not there. path: "/approvals". */
@@ -81,6 +82,12 @@ const char *tg_unknown_cause(int code);
 int tg_unknown(struct tg_guard *guard, struct tg_error *e, const char *cause, const char *format, ...) __attribute__((format(printf, 4, 5)));
 int64_t tg_guard_deadline(struct tg_guard *guard);
 int64_t tg_guard_wall(struct tg_guard *guard);
+
+/* Asks the store for its clock, by a write. TG_E_UNKNOWN, TG_E_PERM and others: it could not be asked. */
+int tg_guard_store_ms(struct tg_guard *guard, int64_t *out_ms, struct tg_error *e);
+/* Whether a lock that was to end by itself has: proven by what the store's clock said in the last minute. It is asked only when the own one
+ * says so, and never for a lock whose times make no sense. Sets lock->ended. */
+bool tg_guard_has_ended(struct tg_guard *guard, struct tg_lock *lock);
 
 /* A multi under construction: paths and data are its own. Failing to append is remembered until tg_batch_run(). */
 struct tg_batch {

@@ -351,7 +351,7 @@ interrupted_before_its_start() {
     id=$(out_id)
     for signal in TERM HUP; do
         start waiting "$TAGOUT" exec --actor x host:w --wait 1h -- touch "$tmp/acted"
-        await 30 has "$tmp/waiting.log" TAGOUT-HELD
+        await 30 has "$tmp/waiting.log" "waiting for 1 lock:"
         kill -CONT "$pid"
         kill "-$signal" "$pid"
         s=0
@@ -433,7 +433,7 @@ if command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; then
     note "P2: exec that waits for a lock when the store dies has not acted, and says so"
     run t lock host:v --for 1h --reason r
     start lonely "$TAGOUT" --config "$tmp/site.yaml" exec --actor x host:v --wait 1h -- touch "$tmp/acted"
-    await 30 has "$tmp/lonely.log" TAGOUT-HELD
+    await 30 has "$tmp/lonely.log" "waiting for 1 lock:"
     zk_kill "$tmp/zk"
     s=0
     wait "$pid" || s=$?
