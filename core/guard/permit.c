@@ -40,6 +40,20 @@ static void path_of(const struct tg_permit *p, size_t scope, char *out, size_t s
     snprintf(out, size, "%.900s/%s", folder, p->record.id);
 }
 
+/* Whether a scope before this one lies in the same folder (two groups; two hosts of a bucket): there is one node for both. */
+static bool has_its_node(const struct tg_permit *p, size_t scope)
+{
+    char path[TG_NODE_PATH_SIZE], other[TG_NODE_PATH_SIZE];
+
+    path_of(p, scope, path, sizeof path);
+    for (size_t i = 0; i < scope; i++) {
+        path_of(p, i, other, sizeof other);
+        if (strcmp(path, other) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What a command says of itself is cut and cleaned, not refused: it is only shown. */
 static void copy_loosely(const char *text, char *out, size_t size)
 {
@@ -109,6 +123,8 @@ static int write_once(struct tg_permit *p, struct tg_error *e)
     char path[TG_NODE_PATH_SIZE], *text = tg_permit_encode(&p->record);
 
     for (size_t i = 0; i < p->record.scopes.n; i++) {
+        if (has_its_node(p, i))
+            continue;
         path_of(p, i, path, sizeof path);
         tg_batch_create(&b, path, text, TG_CREATE_EPHEMERAL);
     }
@@ -170,6 +186,8 @@ static void withdraw(struct tg_permit *p)
     int rc = TG_E_LOST;
 
     for (size_t i = 0; i < p->record.scopes.n; i++) {
+        if (has_its_node(p, i))
+            continue;
         path_of(p, i, path, sizeof path);
         tg_batch_delete(&b, path, TG_ANY_VERSION);
     }

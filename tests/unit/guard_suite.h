@@ -429,6 +429,20 @@ GTEST(a_permit_is_refused_while_a_lock_lies_there) /* P1 */
     free(id);
 }
 
+GTEST(a_permit_on_two_groups_is_given_waited_for_and_given_back)
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_permit *p = NULL;
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&other, "group:web=web[1-3] group:db=db1", "x", &p), 0);
+    cr_assert_eq(try_lock(&g, "host:db1", "alice@ops1", 50, &l, NULL), TG_E_HELD);
+    tg_permit_release(p);
+    OK(try_lock(&g, "host:db1", "alice@ops1", 0, &l, e));
+    tg_lock_clear(&l);
+    tg_store_close(other.store);
+}
+
 GTEST(a_lock_waits_for_a_permit_in_flight_and_gives_up_in_time) /* P1 */
 {
     struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
