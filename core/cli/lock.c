@@ -121,7 +121,7 @@ static void tell(void *data, const struct tg_lock *lock, const struct tg_waits *
         return;
     tell_missing(t, &waits->acks);
     for (size_t i = 0; i < t->n; i++)
-        if (!still_there(waits, t->seen[i].id))
+        if (!waits->acks.n_vanished && !still_there(waits, t->seen[i].id)) /* whose agent died is not done */
             fprintf(stderr, "%s%s done", done++ ? " · " : "  ", t->seen[i].label);
     if (done)
         fputc('\n', stderr);

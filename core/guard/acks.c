@@ -253,17 +253,16 @@ static int take_names(struct tg_acks_look *l, const struct tg_read_item *item, s
 
 static int sum_up(struct tg_acks_look *l, struct tg_acks *out, struct tg_error *e)
 {
-    struct list missing = {.n = 0}, without = {.n = 0};
+    struct list missing = {.n = 0}, without = {.n = 0}, who = {.n = 0};
     int rc = 0;
 
     for (size_t i = 0; !rc && i < l->present.n; i++) {
         bool acked = has(&l->acked, l->present.v[i]);
-        out->acked += acked;
-        rc = acked ? 0 : add_name(&missing, l->present.v[i], e);
+        rc = add_name(acked ? &who : &missing, l->present.v[i], e);
     }
     for (size_t i = 0; !rc && i < l->meant.n; i++)
         rc = has_host(&l->present, l->meant.v[i]) ? 0 : add_name(&without, l->meant.v[i], e);
-    *out = (struct tg_acks) {.present = l->present.n, .acked = out->acked, .missing = missing.v, .n_missing = missing.n, .without = without.v,
+    *out = (struct tg_acks) {.present = l->present.n, .acked = who.n, .who_acked = who.v, .missing = missing.v, .n_missing = missing.n, .without = without.v,
                              .n_without = without.n, .without_known = l->all_known};
     return rc;
 }
@@ -331,6 +330,9 @@ void tg_acks_release(struct tg_acks *a)
         free(a->missing[i]);
     for (size_t i = 0; i < a->n_without; i++)
         free(a->without[i]);
+    for (size_t i = 0; i < a->acked; i++)
+        free(a->who_acked[i]);
+    free(a->who_acked);
     free(a->missing);
     free(a->without);
     *a = (struct tg_acks) {.present = 0};

@@ -36,6 +36,19 @@ size_t tg_acks_look_items(const struct tg_acks_look *look, struct tg_read_item *
 int tg_acks_look_take(struct tg_acks_look *look, const struct tg_read_item *items, struct tg_acks *out, struct tg_error *e);
 void tg_acks_look_free(struct tg_acks_look *look);
 void tg_acks_release(struct tg_acks *acks);
+
+/*
+ * Agents that went away while a lock waited for them: who was present and had not acknowledged, or had told of something in flight. Their permits
+ * went with their session, and what they had seen may still act; so they are waited for until they are back and have acknowledged (P1).
+ * A host whose agent was gone before the lock was placed has none.
+ */
+struct tg_acks_owed {
+    char **v;                     /* sorted */
+    size_t n;
+};
+/* Adds to waits->acks.missing those that are owed and that nothing else in waits is waited for; remembers the others. */
+int tg_acks_owe(struct tg_acks_owed *owed, struct tg_waits *waits, struct tg_error *e);
+void tg_acks_owed_release(struct tg_acks_owed *owed);
 /* Removes what a lock that is gone has left there. Best effort: an agent that finds more removes it later. */
 void tg_acks_clear(struct tg_guard *guard, const char *lock_id);
 

@@ -55,8 +55,9 @@ struct tg_waited {
 /* How a lock stands with the agents of its hosts (acks.h). */
 struct tg_acks {
     size_t present, acked;        /* hosts of the lock with an agent; of those, how many have acknowledged */
-    char **missing;               /* who has not, sorted */
-    size_t n_missing;
+    char **missing;               /* who has not, sorted; behind them those whose agent went away while it was waited for */
+    size_t n_missing, n_vanished; /* n_vanished of them went away */
+    char **who_acked;             /* acked of them, sorted */
     char **without;               /* hosts of the lock without an agent, as far as they are known by name; sorted */
     size_t n_without;
     bool in_use;                  /* there are, or were, agents of this store: that a host has none is worth saying */

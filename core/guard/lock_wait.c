@@ -352,7 +352,11 @@ static void say_missing(const struct tg_acks *acks, const char *waited, struct t
 
     (void) tg_fold((const char *const *) acks->missing, acks->n_missing, &hosts, NULL);
     tg_fail(e, TG_E_HELD, "%zu of %zu agents had not acknowledged it after %s: %.300s", acks->n_missing, acks->present, waited, tg_buf_text(&hosts));
-    tg_error_hint(e, "nothing is left locked by this; look there: tagout agent --status");
+    if (acks->n_vanished)
+        tg_error_hint(e, "nothing is left locked by this; the agent of %s went away meanwhile, and what it had seen may still act: look there, then lock again",
+                      acks->missing[acks->n_missing - 1]);
+    else
+        tg_error_hint(e, "nothing is left locked by this; look there: tagout agent --status");
     tg_buf_release(&hosts);
 }
 
@@ -398,29 +402,32 @@ static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms
 {
     int64_t now = tg_store_deadline(guard->store, 0), deadline = wait_ms < 0 ? INT64_MAX : now + wait_ms, grace = now + TG_ACK_GRACE_MS;
     int64_t end = INT64_MAX;
+    struct tg_acks_owed owed = {.n = 0};
 
     for (unsigned round = 0;; round++) {
-        struct tg_waits waits;
+        struct tg_waits waits = {.n = 0};
         int rc = tg_lock_conflicts(guard, lock, &waits, e);
-        if (rc)
-            return rc;
-        if ((rc = ask_end(guard, lock, &end, e)) != 0) { /* behind the permits: what it says was still so when they were read */
-            tg_waits_release(&waits);
-            return rc;
-        }
-        if (tell)
+        if (!rc)
+            rc = tg_acks_owe(&owed, &waits, e);
+        if (!rc)
+            rc = ask_end(guard, lock, &end, e); /* behind the permits: what it says was still so when they were read */
+        if (!rc && tell)
             tell(data, lock, &waits);
         bool clear = !waits.n && !waits.acks.n_missing;
         int64_t until = waits.n || deadline > grace ? deadline : grace;
-        if (lock->ended)
+        if (rc)
+            clear = false;
+        else if (lock->ended)
             rc = ended_meanwhile(guard, lock, e);
         else if (!clear && tg_store_deadline(guard->store, 0) >= until)
             rc = give_up(guard, lock, &waits, until == grace ? TG_ACK_GRACE_MS : wait_ms, e);
         else if (!clear)
             rc = wait_for_change(guard, &waits, round, at_most(until, end), e);
         tg_waits_release(&waits);
-        if (rc || clear)
+        if (rc || clear) {
+            tg_acks_owed_release(&owed);
             return rc;
+        }
     }
 }
 

@@ -208,6 +208,46 @@ GTEST(what_is_in_flight_is_covered_before_it_acknowledges)
     tg_lock_clear(&l);
 }
 
+static void expect_owed(const struct tg_lock *l, struct tg_acks_owed *owed, size_t permits, size_t missing, size_t vanished)
+{
+    struct tg_waits w = waits_of(l);
+
+    OK(tg_acks_owe(owed, &w, e));
+    cr_assert_eq(w.n, permits, "%zu permits", w.n);
+    cr_assert_eq(w.acks.n_missing, missing, "%zu missing", w.acks.n_missing);
+    cr_assert_eq(w.acks.n_vanished, vanished, "%zu vanished", w.acks.n_vanished);
+    tg_waits_release(&w);
+}
+
+/* P1: an agent dies after it has told of a run, and its permit with it: the run may still act, so the lock waits until the agent is back. */
+GTEST(an_agent_that_goes_away_meanwhile_is_waited_for)
+{
+    struct tg_agent *a = sure_agent("web1"), *other;
+    struct tg_acks_owed owed = {.n = 0};
+
+    host.n = 1;
+    struct tg_lock l = place("group:web=web[1-3]");
+    expect_owed(&l, &owed, 0, 1, 0);
+    run_for(a, 100);
+    expect_owed(&l, &owed, 1, 0, 0);
+    tg_agent_free(a);
+    other = sure_agent("web2"); /* another host's is not the one */
+    run_for(other, 6000);       /* and the dead one's session ends */
+    expect_owed(&l, &owed, 0, 1, 1);
+    tg_agent_free(other);
+    a = agent_of("web1");
+    host.n = 1;
+    run_for(a, 1000);
+    expect_owed(&l, &owed, 1, 0, 0);
+    host.n = 0;
+    run_for(a, 2500);
+    expect_owed(&l, &owed, 0, 0, 0);
+    tg_agent_free(a);
+    expect_owed(&l, &owed, 0, 0, 0); /* it had told that nothing acts any more */
+    tg_acks_owed_release(&owed);
+    tg_lock_clear(&l);
+}
+
 /* P1: it can't be told what is in flight, so nothing is acknowledged. */
 GTEST(a_blind_duty_keeps_the_lock_waiting)
 {
