@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESTARTS 4      /* a look that is overtaken by changes begins again: locks are not taken that often */
+#define RESTARTS 4      /* a look that is overtaken begins again; when nothing has changed in between, something is missing */
+#define OVERTAKEN_MAX 64 /* times that it may be overtaken by real changes: more than lockers will ever keep up */
 #define READS_MAX 400000 /* of one look: 100,000 locked hosts */
 #define ROOT "/locks"
 
@@ -33,6 +34,7 @@ struct tg_look {
     size_t *rows;               /* per lock: below how many of its scopes it was met */
     size_t *by_id, n_by_id;     /* open hash of their ids: index + 1, 0 free; a power of two, at most half full */
     size_t n_locks, cap_locks;
+    uint64_t epochs;            /* of the counters that were read, summed: what tells two tries apart */
     const char *doubt;          /* what it is called when it stays overtaken, however often it is looked at; NULL: a record is gone */
     struct tg_counter hosts, services; /* names of buckets */
     int64_t generation;
@@ -378,6 +380,7 @@ static int take_counter(struct tg_look *l, const struct want *w, const struct tg
 
     if (rc)
         return rc;
+    l->epochs += (uint64_t) c.epoch;
     if ((w->kind == K_ROOT && c.count != 4) || (w->kind != K_BUCKET && !c.names))
         rc = tg_unknown(l->guard, e, "bad-record", "%s is not what it should be", w->path + 1);
     else if (w->kind == K_GROUPS)
@@ -478,10 +481,11 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
 {
     struct tg_error why = TG_ERROR_INIT;
     struct tg_look *l = NULL;
-    int rc = TG_E_VERSION;
+    uint64_t epochs = UINT64_MAX;
+    int rc = TG_E_VERSION, still = 0; /* tries in a row that saw the same */
 
     tg_tree_begin(guard);
-    for (int i = 0; i < RESTARTS && (rc == TG_E_VERSION || tg_tree_look_again(guard, rc, deadline)); i++) {
+    for (int i = 0; i < OVERTAKEN_MAX && still < RESTARTS && (rc == TG_E_VERSION || tg_tree_look_again(guard, rc, deadline)); i++) {
         tg_look_free(l);
         l = NULL;
         tg_error_clear(&why);
@@ -489,6 +493,8 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
         rc = tg_look_new(guard, scopes, all, &l, &why);
         if (!rc)
             rc = run_once(l, deadline, &why);
+        still = l && l->epochs == epochs ? still + 1 : 1;
+        epochs = l ? l->epochs : UINT64_MAX;
     }
     if (!rc) {
         for (size_t i = 0; i < l->n_locks; i++)
@@ -498,7 +504,9 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
     }
     const char *doubt = l ? l->doubt : NULL;
     tg_look_free(l);
-    if (rc == TG_E_VERSION) /* again and again: it is not on its way, it is missing */
+    if (rc == TG_E_VERSION && still < RESTARTS)
+        rc = tg_unknown(guard, e, "overtaken", "%s: locks changed during each of %d looks", why.message, OVERTAKEN_MAX);
+    else if (rc == TG_E_VERSION) /* again and again the same: it is not on its way, it is missing */
         rc = tg_unknown(guard, e, doubt ? doubt : "fewer-locks-than-recorded", "%s: this copy is not whole", why.message);
     else
         rc = tg_fail(e, rc, "%s", why.message);

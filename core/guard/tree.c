@@ -122,6 +122,8 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
 /* What somebody who is woken up by it does next. */
 static const char *mend_of(const char *cause)
 {
+    if (strcmp(cause, "overtaken") == 0)
+        return "somebody takes and releases locks without a pause: try again, and see who: tagout log";
     if (strcmp(cause, "not-own-session") == 0)
         return "nothing was started; try again";
     if (strcmp(cause, "format-newer") == 0)
