@@ -126,16 +126,23 @@ static void say_waiting(const struct tg_frame *f, const struct tg_guard_verdict 
         fprintf(stderr, "    and %zu more\n", v->locks.n - 10);
 }
 
+/* SIGCONT ("fg") interrupted it, and no signal that ends it. Cleared first: one that comes after the look interrupts anew. */
+static bool only_continued(struct tg_frame *f, int rc)
+{
+    if (rc != TG_E_CANCELLED)
+        return false;
+    tg_loop_interrupt_clear(f->loop);
+    return !interrupted();
+}
+
 /* Waits for its strictest lock to change. When that can't be done: not 0, and f->status is set. */
 static int await_release(struct tg_frame *f, struct tg_guard *g, const struct tg_guard_verdict *v, int64_t until)
 {
     struct tg_guard_verdict unknown = {.answer = TG_ANSWER_UNKNOWN};
     int rc = tg_lock_await_change(g, &v->locks.v[0], until, &unknown.error);
 
-    if (rc == TG_E_CANCELLED && !interrupted()) {
-        tg_loop_interrupt_clear(f->loop);
+    if (only_continued(f, rc))
         return 0;
-    }
     f->status = tg_exit_status(TG_E_UNKNOWN);
     if (!rc || rc == TG_E_CANCELLED)
         return rc;
@@ -162,8 +169,7 @@ static int take(struct tg_frame *f, struct tg_guard *g, const struct tg_permit_r
     for (;;) {
         struct tg_guard_verdict v;
         int rc = tg_permit_take(g, r, out, &v, NULL);
-        if (rc == TG_E_CANCELLED && !interrupted()) { /* SIGCONT: "fg" */
-            tg_loop_interrupt_clear(f->loop);
+        if (only_continued(f, rc)) {
             tg_verdict_release(&v);
             continue;
         }

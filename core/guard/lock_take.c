@@ -133,22 +133,51 @@ static bool worth_another(int code)
     return code == TG_E_VERSION || code == TG_E_EXISTS || code == TG_E_NOENT;
 }
 
-/* The id is taken: by this very request, a moment ago? Then that is the lock. */
-static bool adopt(struct tg_guard *guard, struct tg_lock *lock, int64_t generation)
+/* A live lock of that request id on what overlaps the scopes. TG_E_NOENT: none. */
+static int find_live(struct tg_guard *guard, const struct tg_scopes *scopes, const char *request, struct tg_lock *out, struct tg_error *e)
+{
+    struct tg_look *look = NULL;
+    size_t n = 0;
+    int rc = tg_look_run(guard, scopes, false, tg_guard_deadline(guard), &look, e);
+
+    if (rc)
+        return rc;
+    struct tg_lock *locks = tg_look_locks(look, &n);
+    rc = TG_E_NOENT;
+    for (size_t i = 0; rc && i < n; i++)
+        if (strcmp(locks[i].request, request) == 0 && tg_lock_is_live(&locks[i], 0)) {
+            *out = locks[i];
+            locks[i].scopes = (struct tg_scopes) TG_SCOPES_INIT;
+            rc = 0;
+        }
+    tg_look_free(look);
+    return rc;
+}
+
+/* Somebody who asks with the same request id came first. Looked for behind the counters: who comes later still changes one of them. */
+static int adopt(struct tg_guard *guard, struct tg_lock *lock, int64_t generation)
 {
     struct tg_lock found;
+    int rc = find_live(guard, &lock->scopes, lock->request, &found, NULL);
 
-    if (tg_lock_find(guard, lock->id, &found, NULL) != 0)
-        return false;
-    bool same = strcmp(found.request, lock->request) == 0 && strcmp(found.owner, lock->owner) == 0 && found.scopes.n == lock->scopes.n;
-    if (same) {
-        tg_lock_clear(lock);
-        *lock = found;
-        lock->generation = generation;
-    } else {
+    if (rc)
+        return rc;
+    if (strcmp(found.owner, lock->owner) != 0 || found.scopes.n != lock->scopes.n) {
         tg_lock_clear(&found);
+        return TG_E_EXISTS;
     }
-    return same;
+    tg_lock_clear(lock);
+    *lock = found;
+    lock->generation = generation;
+    return 0;
+}
+
+static bool is_crowded(const struct tg_plan *p)
+{
+    for (size_t i = 0; i < p->n_scopes; i++)
+        if (p->slots[p->of_scope[i]].counter.count > 0)
+            return true;
+    return false;
 }
 
 /*
@@ -175,12 +204,19 @@ static int attempt(struct tg_guard *guard, struct tg_lock *lock, struct tg_place
         }
         rc = 0;
     }
-    if (!rc)
+    bool adopted = false;
+    if (!rc && placed->asked && is_crowded(&p)) {
+        rc = adopt(guard, lock, p.generation);
+        adopted = rc == 0;
+        if (rc == TG_E_NOENT)
+            rc = 0;
+        else if (rc)
+            tg_fail(e, rc, "the request %s is somebody else's", lock->request);
+    }
+    if (!rc && !adopted)
         rc = try_once(guard, &p, lock, placed, e);
     if (ambiguous(rc))
         *lost = true;
-    else if (rc == TG_E_EXISTS && !*lost && adopt(guard, lock, p.generation))
-        rc = 0;
     else if (rc == TG_E_EXISTS && !*lost)
         rc = tg_random_id(lock->id, TG_LOCK_ID_LEN, NULL) ? TG_E_SYSTEM : TG_E_EXISTS; /* the id, or a folder: both are cured so */
     tg_plan_release(&p);
@@ -261,23 +297,16 @@ int tg_lock_request_check(const struct tg_lock_request *r, struct tg_error *e)
     return fill_texts(r, &l, e);
 }
 
-/* The lock's id follows from the request's, so that of two who ask with one id at one moment the second meets the first. */
-static int id_of_request(const char *request, struct tg_lock *l, struct tg_error *e)
+static int take_request(const char *request, struct tg_lock *l, struct tg_error *e)
 {
-    uint8_t digest[TG_SHA256_BYTES];
-    struct tg_sha256 h;
-
+    if (!request)
+        return tg_random_id(l->request, 26, e);
     if (!tg_request_id_is_proper(request)) {
         tg_fail(e, TG_E_USAGE, "\"%.40s\" is no request id", request);
         tg_error_hint(e, "1 to %d of A-Z, a-z, 0-9, - . and _", TG_REQUEST_ID_SIZE - 1);
         return TG_E_USAGE;
     }
     snprintf(l->request, sizeof l->request, "%s", request);
-    tg_sha256_init(&h);
-    tg_sha256_add(&h, request, strlen(request));
-    tg_sha256_end(&h, digest);
-    for (size_t i = 0; i < TG_LOCK_ID_LEN; i++)
-        l->id[i] = TG_ID_ALPHABET[digest[i] % 32];
     return 0;
 }
 
@@ -294,11 +323,7 @@ static int fill(struct tg_guard *guard, const struct tg_lock_request *r, struct 
         tg_sha256_hex(r->token, strlen(r->token), l->token_hash);
     else if (r->token_hash && strlen(r->token_hash) < sizeof l->token_hash)
         memcpy(l->token_hash, r->token_hash, strlen(r->token_hash) + 1);
-    if (r->request_id)
-        rc = id_of_request(r->request_id, l, e);
-    else if ((rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) == 0)
-        rc = tg_random_id(l->request, 26, e);
-    if (rc)
+    if ((rc = take_request(r->request_id, l, e)) != 0 || (rc = tg_random_id(l->id, TG_LOCK_ID_LEN, e)) != 0)
         return rc;
     return tg_scopes_copy(r->scopes, &l->scopes, e);
 }
@@ -324,22 +349,8 @@ static int prove_same_request(const struct tg_lock_request *r, struct tg_lock *f
 /* A lock that this very request has taken before. TG_E_NOENT: none. */
 static int find_request(struct tg_guard *guard, const struct tg_lock_request *r, struct tg_lock *out, struct tg_error *e)
 {
-    struct tg_look *look = NULL;
-    size_t n = 0;
-    int rc = tg_look_run(guard, r->scopes, false, tg_guard_deadline(guard), &look, e);
+    int rc = find_live(guard, r->scopes, r->request_id, out, e);
 
-    if (rc)
-        return rc;
-    struct tg_lock *locks = tg_look_locks(look, &n);
-    rc = TG_E_NOENT;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(locks[i].request, r->request_id) == 0 && tg_lock_is_live(&locks[i], 0)) {
-            *out = locks[i];
-            locks[i].scopes = (struct tg_scopes) TG_SCOPES_INIT;
-            rc = 0;
-            break;
-        }
-    tg_look_free(look);
     return rc ? rc : prove_same_request(r, out, e);
 }
 
@@ -363,7 +374,7 @@ int tg_lock_place_only(struct tg_guard *guard, const struct tg_lock_request *req
     struct tg_lock l;
     int rc = TG_E_NOENT;
 
-    *placed = (struct tg_placed) {.quiet = false};
+    *placed = (struct tg_placed) {.asked = request->request_id};
     tg_tree_begin(guard);
     if (request->request_id)
         rc = find_request(guard, request, &l, e);

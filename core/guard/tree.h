@@ -150,6 +150,7 @@ void tg_audit_append(struct tg_batch *b, struct tg_audit_slot *slot, int64_t at_
 /* What was seen on the way. */
 struct tg_placed {
     bool quiet;    /* behind the write, on the same session, nobody was in flight, and there never was an agent */
+    bool asked;    /* by a request id: of two who ask at one moment the second gets the first one's */
     bool crowded;  /* other locks lie on its scopes; some may be dead */
 };
 /* tg_lock_place(), without noting it on this host: the caller does, before it tells anyone. */
