@@ -6,6 +6,9 @@
  *   bench_zk store URL PATH                  the same through tagout's store layer
  *   bench_zk pairs HOST:PORT PATH COUNT      connects; COUNT times a create and a delete below PATH; prints the median in µs
  *   bench_zk locks URL COUNT [STATE-DIR]     COUNT times a lock and an unlock of it on one session; prints the median in µs
+ *   bench_zk both HOST:PORT PATH URL COUNT [STATE-DIR]   the two above in turn, so that both meet the same noise; prints both medians
+ *   bench_zk pair HOST:PORT PATH             connects, one create and delete below PATH, ends the session
+ *   bench_zk many URL COUNT                  takes COUNT locks, each on a host of its own, and leaves them
  *   bench_zk runs COUNT STATUS COMMAND…      runs the command COUNT times; prints the median in µs; each must end with the status
  */
 #include "guard/lock.h"
@@ -129,29 +132,51 @@ static int store_once(const char *url, const char *path)
     return rc && rc != TG_E_NOENT;
 }
 
+/* One create and delete, which is what is compared with. */
+static void pair_once(zhandle_t *zh, const char *path, size_t i)
+{
+    char child[512], record[300];
+
+    memset(record, 'r', sizeof record); /* about what a lock's record has */
+    snprintf(child, sizeof child, "%s/%zu", path, i);
+    zoo_acreate(zh, child, record, sizeof record, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
+    turn(zh, 0);
+    zoo_adelete(zh, child, -1, on_deleted, NULL);
+    turn(zh, 0);
+}
+
+static void make_parent(zhandle_t *zh, const char *path)
+{
+    zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
+    turn(zh, 0);
+    failed = 0; /* it may be there */
+}
+
 static int pairs(const char *server, const char *path, size_t count)
 {
     zhandle_t *zh = connect_to(server);
     int64_t *v = calloc(count, sizeof *v);
-    char child[512], record[300];
 
-    memset(record, 'r', sizeof record); /* about what a lock's record has */
-    zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
-    turn(zh, 0);
-    failed = 0; /* it may be there */
+    make_parent(zh, path);
     for (size_t i = 0; i < count + 20 && v; i++) {
-        snprintf(child, sizeof child, "%s/%zu", path, i);
         int64_t begun = now_us();
-        zoo_acreate(zh, child, record, sizeof record, &ZOO_OPEN_ACL_UNSAFE, 0, on_created, NULL);
-        turn(zh, 0);
-        zoo_adelete(zh, child, -1, on_deleted, NULL);
-        turn(zh, 0);
+        pair_once(zh, path, i);
         if (i >= 20) /* the server warms up */
             v[i - 20] = now_us() - begun;
     }
     if (v)
         printf("%lld\n", (long long) median(v, count));
     free(v);
+    zookeeper_close(zh);
+    return failed;
+}
+
+static int pair(const char *server, const char *path)
+{
+    zhandle_t *zh = connect_to(server);
+
+    make_parent(zh, path);
+    pair_once(zh, path, (size_t) getpid());
     zookeeper_close(zh);
     return failed;
 }
@@ -205,6 +230,78 @@ static int locks(const char *url, size_t count, const char *state_dir)
     return rc != 0;
 }
 
+static int both(const char *server, const char *path, const char *url, size_t count, const char *state_dir)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_loop *loop = NULL;
+    struct tg_store *store = NULL;
+    struct tg_scope scope = {.kind = TG_SCOPE_FLEET};
+    struct tg_scopes scopes = {.v = &scope, .n = 1};
+    int64_t *v = calloc(count, sizeof *v), *bare = calloc(count, sizeof *bare);
+    zhandle_t *zh = connect_to(server);
+    int rc = tg_loop_new(&loop, &e);
+
+    make_parent(zh, path);
+    if (rc == 0)
+        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url, .session_ms = 60000}, &store, &e);
+    if (rc == 0)
+        rc = tg_scope_parse("service:autoscaler", &scope, &e);
+    struct tg_guard guard = {.store = store, .state_dir = state_dir};
+    for (size_t i = 0; rc == 0 && v && bare && i < count + 20; i++) {
+        int64_t begun = now_us();
+        pair_once(zh, path, i);
+        int64_t between = now_us();
+        rc = lock_once(&guard, &scopes, &e);
+        if (i < 20)
+            continue;
+        bare[i - 20] = between - begun;
+        v[i - 20] = now_us() - between;
+    }
+    if (rc == 0 && v && bare && !failed)
+        printf("%lld %lld\n", (long long) median(bare, count), (long long) median(v, count));
+    else
+        fprintf(stderr, "%s\n", e.message);
+    free(v);
+    free(bare);
+    tg_scope_release(&scope);
+    tg_store_close(store);
+    zookeeper_close(zh);
+    tg_loop_free(loop);
+    return rc != 0 || failed;
+}
+
+/* Locks that stay, each on a host of its own. */
+static int many(const char *url, size_t count)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_loop *loop = NULL;
+    struct tg_store *store = NULL;
+    int rc = tg_loop_new(&loop, &e);
+
+    if (rc == 0)
+        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url}, &store, &e);
+    struct tg_guard guard = {.store = store};
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct tg_scope scope;
+        struct tg_scopes scopes = {.v = &scope, .n = 1};
+        struct tg_lock_request take = {.scopes = &scopes, .owner = "alice@ops1", .reason = "measured", .for_ms = 3600000};
+        struct tg_lock lock;
+        char name[64];
+        snprintf(name, sizeof name, "host:node%05zu.example.com", i);
+        rc = tg_scope_parse(name, &scope, &e);
+        if (rc == 0)
+            rc = tg_lock_place(&guard, &take, &lock, &e);
+        if (rc == 0)
+            tg_lock_clear(&lock);
+        tg_scope_release(&scope);
+    }
+    if (rc)
+        fprintf(stderr, "%s\n", e.message);
+    tg_store_close(store);
+    tg_loop_free(loop);
+    return rc != 0;
+}
+
 static int runs(size_t count, int wanted, char **command)
 {
     int64_t *v = calloc(count, sizeof *v);
@@ -245,6 +342,12 @@ int main(int argc, char **argv)
         return pairs(argv[2], argv[3], (size_t) atoi(argv[4]));
     if ((argc == 4 || argc == 5) && strcmp(argv[1], "locks") == 0 && atoi(argv[3]) > 0)
         return locks(argv[2], (size_t) atoi(argv[3]), argv[4]);
+    if ((argc == 6 || argc == 7) && strcmp(argv[1], "both") == 0 && atoi(argv[5]) > 0)
+        return both(argv[2], argv[3], argv[4], (size_t) atoi(argv[5]), argv[6]);
+    if (argc == 4 && strcmp(argv[1], "pair") == 0)
+        return pair(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "many") == 0 && atoi(argv[3]) > 0)
+        return many(argv[2], (size_t) atoi(argv[3]));
     if (argc >= 5 && strcmp(argv[1], "runs") == 0 && atoi(argv[2]) > 0)
         return runs((size_t) atoi(argv[2]), atoi(argv[3]), argv + 4);
     fputs("usage: see the head of bench_zk.c\n", stderr);
