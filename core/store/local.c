@@ -88,14 +88,43 @@ static void retry(struct tg_store_impl *s)
     tg_timer_start(s->pump, 1 + (int64_t) ((unsigned) rand_r(&s->seed) % (unsigned) s->backoff_ms));
 }
 
+static int damaged(struct tg_error *e)
+{
+    tg_error_hint(e, "stop what uses it, and bring back a backup; until then nobody can prove that there is no lock");
+    return TG_E_UNKNOWN;
+}
+
 /* What a node says of its children must be so: whoever reads it may take it for the proof that one of them is not there (P2). */
 static int prove_count(const struct tg_store_impl *s, const char *path, int64_t says, int64_t has, struct tg_error *e)
 {
     if (says == has)
         return 0;
     tg_fail(e, TG_E_UNKNOWN, "%s is damaged: %s counts %lld children and has %lld", s->path, path, (long long) says, (long long) has);
-    tg_error_hint(e, "stop what uses it, and bring back a backup; until then nobody can prove that there is no lock");
-    return TG_E_UNKNOWN;
+    return damaged(e);
+}
+
+/* "It is not there" may be the proof that there is no lock, and one flipped bit in the index of paths is enough to say so (P2). */
+static int prove_absent(struct tg_store_impl *s, const char *path, struct tg_error *e)
+{
+    sqlite3_stmt *q = tg_local_bind_path(s, SQL_ABSENT, path);
+
+    sqlite3_bind_text(q, 2, path, (int) tg_path_parent_len(path), SQLITE_STATIC);
+    int rc = sqlite3_step(q), code = rc == SQLITE_ROW ? 0 : tg_local_fail(s, rc, "read", e);
+    if (!code && sqlite3_column_int64(q, 0)) {
+        tg_fail(e, TG_E_UNKNOWN, "%s is damaged: %s is there, but not to be found by its name", s->path, path);
+        code = damaged(e);
+    }
+    sqlite3_reset(q);
+    return code ? code : tg_refuse_noent(path, e);
+}
+
+/* Is the row that was found the one that was looked for? */
+static int prove_path(const struct tg_store_impl *s, const char *path, const char *row, struct tg_error *e)
+{
+    if (row && strcmp(row, path) == 0)
+        return 0;
+    tg_fail(e, TG_E_UNKNOWN, "%s is damaged: looking for %s finds another row", s->path, path);
+    return damaged(e);
 }
 
 static int reply_data(struct tg_store_impl *s, const struct lrequest *rq, struct tg_error *e)
@@ -110,9 +139,11 @@ static int reply_data(struct tg_store_impl *s, const struct lrequest *rq, struct
         r.len = (size_t) sqlite3_column_bytes(q, 7);
         if (!r.data)
             r.data = "";
-        code = prove_count(s, rq->path, r.stat.children, sqlite3_column_int64(q, 8), e);
+        code = prove_path(s, rq->path, (const char *) sqlite3_column_text(q, 9), e);
+        if (!code)
+            code = prove_count(s, rq->path, r.stat.children, sqlite3_column_int64(q, 8), e);
     } else {
-        code = rc == SQLITE_DONE ? tg_refuse_noent(rq->path, e) : tg_local_fail(s, rc, "read", e);
+        code = rc == SQLITE_DONE ? prove_absent(s, rq->path, e) : tg_local_fail(s, rc, "read", e);
     }
     if (rq->watch && (code == 0 || code == TG_E_NOENT)) {
         int armed = tg_local_watch_arm(s, rq, code ? NULL : &r.stat, e);

@@ -190,6 +190,67 @@ OWN_TEST(a_child_that_was_lost_is_damage)
     tg_store_close(s);
 }
 
+/* Changes one byte of the last place in the file where text lies with a NUL or a number behind it: SQLite's index cell of that path. */
+static void damage_index(const char *path, size_t at, int bit)
+{
+    static char bytes[1 << 20];
+    int fd = open(database, O_RDWR | O_CLOEXEC);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    size_t len = strlen(path), found = 0;
+    sqlite3 *db;
+    sqlite3_stmt *q;
+
+    cr_assert_eq(sqlite3_open(database, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_node_1'", -1, &q, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
+    size_t page = (size_t) sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    cr_assert(n >= (ssize_t) (page * 4096));
+    for (size_t i = (page - 1) * 4096; i + len < page * 4096; i++)
+        if (memcmp(bytes + i, path, len) == 0)
+            found = i;
+    cr_assert(found, "%s is not in the index", path);
+    bytes[found + at] = (char) (bytes[found + at] ^ (1 << bit));
+    cr_assert_eq(pwrite(fd, bytes + found + at, 1, (off_t) (found + at)), 1);
+    close(fd);
+}
+
+/* P2: one flipped bit in the index of paths hides a node, or gives another for it; both are damage, never "it is not there". */
+OWN_TEST(a_damaged_index_hides_nothing)
+{
+    struct tg_error bad = TG_ERROR_INIT;
+    struct tg_node n = {0};
+    struct tg_store *s = conf_open();
+
+    OK(tg_store_create(s, "/locks", "", 0, 0, conf_until(s), e));
+    OK(tg_store_create(s, "/locks/held", "x", 1, 0, conf_until(s), e));
+    tg_store_close(s);
+    damage_index("/locks/held", 8, 1);
+    OK(try_open(&s, e));
+    cr_assert_eq(tg_store_read(s, "/locks/held", conf_until(s), &n, &bad), TG_E_UNKNOWN, "%s", bad.message);
+    cr_assert(strstr(bad.message, "/locks/held is there, but not to be found"), "%s", bad.message);
+    cr_assert(bad.hint[0]);
+    REFUSED(tg_store_read(s, "/locks/free", conf_until(s), &n, e), TG_E_NOENT);
+    tg_store_close(s);
+}
+
+OWN_TEST(a_row_of_another_path_is_damage)
+{
+    struct tg_error bad = TG_ERROR_INIT;
+    struct tg_node n = {0};
+    struct tg_store *s = conf_open();
+
+    OK(tg_store_create(s, "/held", "x", 1, 0, conf_until(s), e));
+    OK(tg_store_create(s, "/free", "", 0, 0, conf_until(s), e));
+    tg_store_close(s);
+    damage_index("/held", strlen("/held"), 0); /* the row's number, behind the path: 2 for 3 */
+    OK(try_open(&s, e));
+    cr_assert_eq(tg_store_read(s, "/held", conf_until(s), &n, &bad), TG_E_UNKNOWN, "%s", bad.message);
+    cr_assert(strstr(bad.message, "looking for /held finds another row"), "%s", bad.message);
+    tg_store_close(s);
+}
+
 /* P2: never silently the old file. */
 OWN_TEST(a_database_that_was_replaced_ends_the_session)
 {
