@@ -208,8 +208,8 @@ static int covers(const struct tg_snapshot *s, const struct tg_question *q, stru
     return q->scopes->n ? 0 : tg_fail(e, TG_E_UNKNOWN, "no scope");
 }
 
-int tg_last_known(const char *state_dir, const struct tg_question *question, int64_t wall_ms, struct tg_guard_verdict *out, int64_t *out_as_of_ms,
-                  struct tg_error *e)
+int tg_last_known(const char *state_dir, const char *store_url, const struct tg_question *question, int64_t wall_ms, struct tg_guard_verdict *out,
+                  int64_t *out_as_of_ms, struct tg_error *e)
 {
     struct tg_snapshot s;
     char boot[40];
@@ -224,6 +224,8 @@ int tg_last_known(const char *state_dir, const struct tg_question *question, int
         return rc;
     tg_boot_id(boot, sizeof boot);
     rc = tg_snapshot_age(&s, boot, tg_mono_ms(tg_clock_real()), wall_ms, &age, e);
+    if (!rc && strcmp(s.store, store_url) != 0)
+        rc = tg_fail(e, TG_E_UNKNOWN, "what was known last is of another store, %.200s", s.store);
     if (!rc)
         rc = covers(&s, question, e);
     if (!rc)

@@ -141,7 +141,7 @@ static int arm_hard_end(const struct tg_frame *f, const char *actor, const struc
 
     tg_fail(&v.error, TG_E_UNKNOWN, "something hangs: no answer after %lld ms", (long long) ms);
     tg_error_hint(&v.error, "let nothing act; is it the store, the name server, or a disk? tagout doctor; or wait longer: --timeout 10s");
-    tg_policy_apply(policy, NULL, NULL, 0, &v); /* without a look at what was known last: a disk may be what hangs */
+    tg_policy_apply(policy, NULL, NULL, NULL, 0, &v); /* without a look at what was known last: a disk may be what hangs */
     tg_verdict_line(&v, "-", 0, &b);
     text_line(tg_buf_text(&b), &hard.line);
     tg_buf_reset(&b);
@@ -235,7 +235,8 @@ static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_que
         struct tg_guard g = tg_cli_guard(f, timeout);
         tg_check(&g, q, tg_store_deadline(f->store, timeout), v);
     }
-    tg_policy_apply(policy, f->config ? f->config->state_dir : tg_config_usual_state_dir(), q, tg_wall_ms(tg_clock_real()), v);
+    tg_policy_apply(policy, f->config ? f->config->state_dir : tg_config_usual_state_dir(), f->config ? f->config->store : NULL, q,
+                    tg_wall_ms(tg_clock_real()), v);
     return 0;
 }
 

@@ -39,17 +39,17 @@ static bool knows_its_question(const char *cause)
     return true;
 }
 
-static void assume_last_known(const struct tg_policy *policy, const char *state_dir, const struct tg_question *question, int64_t wall_ms,
-                              struct tg_guard_verdict *v)
+static void assume_last_known(const struct tg_policy *policy, const char *state_dir, const char *store_url, const struct tg_question *question,
+                              int64_t wall_ms, struct tg_guard_verdict *v)
 {
     struct tg_guard_verdict known = {.answer = TG_ANSWER_UNKNOWN};
     struct tg_error why = TG_ERROR_INIT;
     char age[32];
     int64_t as_of_ms = 0;
 
-    if (!knows_its_question(v->cause) || !question || !state_dir)
+    if (!knows_its_question(v->cause) || !question || !state_dir || !store_url)
         return;
-    int rc = tg_last_known(state_dir, question, wall_ms, &known, &as_of_ms, &why);
+    int rc = tg_last_known(state_dir, store_url, question, wall_ms, &known, &as_of_ms, &why);
     tg_duration_format(wall_ms - as_of_ms, age, sizeof age);
     if (!rc && (wall_ms < as_of_ms || wall_ms - as_of_ms > policy->max_age_ms)) /* a clock that was set back proves nothing */
         rc = wall_ms < as_of_ms ? tg_fail(&why, TG_E_UNKNOWN, "what was known last is from the future")
@@ -70,7 +70,7 @@ static void assume_last_known(const struct tg_policy *policy, const char *state_
     snprintf(v->error.message + len, sizeof v->error.message - len, "; %s", why.message[0] ? why.message : "what was known last does not say");
 }
 
-void tg_policy_apply(const struct tg_policy *policy, const char *state_dir, const struct tg_question *question, int64_t wall_ms,
+void tg_policy_apply(const struct tg_policy *policy, const char *state_dir, const char *store_url, const struct tg_question *question, int64_t wall_ms,
                      struct tg_guard_verdict *verdict)
 {
     struct tg_guard_verdict held;
@@ -88,6 +88,6 @@ void tg_policy_apply(const struct tg_policy *policy, const char *state_dir, cons
         verdict->answer = TG_ANSWER_GO;
         verdict->assumed = TG_UNKNOWN_GOES;
     } else if (policy->on_unknown == TG_UNKNOWN_LAST_KNOWN) {
-        assume_last_known(policy, state_dir, question, wall_ms, verdict);
+        assume_last_known(policy, state_dir, store_url, question, wall_ms, verdict);
     }
 }

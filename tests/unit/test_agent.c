@@ -494,15 +494,17 @@ GTEST(a_snapshot_gives_back_what_was_known)
     int64_t as_of = 0;
 
     make_snapshot(&l, 1);
-    OK(tg_last_known(folder, &q, NOW + 60000, &v, &as_of, e));
+    OK(tg_last_known(folder, "memory:x", &q, NOW + 60000, &v, &as_of, e));
     cr_assert_eq(v.answer, TG_ANSWER_HELD);
     cr_assert_eq(as_of, NOW);
     tg_verdict_release(&v);
     q.scopes = &two;
-    cr_assert_eq(tg_last_known(folder, &q, NOW + 60000, &v, &as_of, NULL), TG_E_UNKNOWN); /* it is of web1 */
+    cr_assert_eq(tg_last_known(folder, "memory:x", &q, NOW + 60000, &v, &as_of, NULL), TG_E_UNKNOWN); /* it is of web1 */
     struct tg_scopes in_group = scopes_of("host:web1=web");
     q.scopes = &in_group;
-    cr_assert_eq(tg_last_known(folder, &q, NOW + 60000, &v, &as_of, NULL), TG_E_UNKNOWN); /* and of no group */
+    cr_assert_eq(tg_last_known(folder, "memory:x", &q, NOW + 60000, &v, &as_of, NULL), TG_E_UNKNOWN); /* and of no group */
+    q.scopes = &one;
+    cr_assert_eq(tg_last_known(folder, "memory:y", &q, NOW + 60000, &v, &as_of, NULL), TG_E_UNKNOWN); /* P2: another store has other locks */
     remove_snapshot();
     tg_scopes_release(&one);
     tg_scopes_release(&two);

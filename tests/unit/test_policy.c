@@ -55,7 +55,7 @@ Test(policy, hold_leaves_an_unknown_alone)
     struct tg_guard_verdict v = unknown("no-answer");
     struct tg_policy p = policy("hold");
 
-    tg_policy_apply(&p, "/nonexistent", NULL, 0, &v);
+    tg_policy_apply(&p, "/nonexistent", "memory:x", NULL, 0, &v);
     cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
     cr_assert_eq(v.assumed, TG_UNKNOWN_HOLDS);
 }
@@ -66,7 +66,7 @@ Test(policy, go_says_that_nothing_was_known)
     struct tg_guard_verdict v = unknown("no-answer");
     struct tg_policy p = policy("go");
 
-    tg_policy_apply(&p, "/nonexistent", NULL, 0, &v);
+    tg_policy_apply(&p, "/nonexistent", "memory:x", NULL, 0, &v);
     cr_assert_eq(v.answer, TG_ANSWER_GO);
     char *line = line_of(&v);
     cr_assert_str_eq(line, "TAGOUT-ASSUMED answer=go policy=go store=zk://zk1:2181/tagout cause=no-answer detail=\"nobody answers\"");
@@ -79,7 +79,7 @@ Test(policy, go_does_not_pass_a_lock)
     struct tg_guard_verdict v = {.answer = TG_ANSWER_HELD};
     struct tg_policy p = policy("go");
 
-    tg_policy_apply(&p, NULL, NULL, 0, &v);
+    tg_policy_apply(&p, NULL, NULL, NULL, 0, &v);
     cr_assert_eq(v.answer, TG_ANSWER_HELD);
     cr_assert_eq(v.assumed, TG_UNKNOWN_HOLDS);
 }
@@ -94,7 +94,7 @@ Test(policy, last_known_without_a_snapshot_is_unknown)
 
     for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
         struct tg_guard_verdict v = unknown(causes[i]);
-        tg_policy_apply(&p, "/nonexistent", &q, 1000000, &v);
+        tg_policy_apply(&p, "/nonexistent", "memory:x", &q, 1000000, &v);
         cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN, "%s", causes[i]);
         char *line = line_of(&v);
         cr_assert(strncmp(line, "TAGOUT-UNKNOWN ", 15) == 0, "%s", line);
