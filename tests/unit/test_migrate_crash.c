@@ -192,10 +192,10 @@ Test(migrate_crash, begin_at_every_transaction) { crash_everywhere(0, TG_MEMORY_
 Test(migrate_crash, copy_at_every_transaction) { crash_everywhere(1, TG_MEMORY_MULTI, 1); }
 Test(migrate_crash, verify_at_every_transaction) { crash_everywhere(2, TG_MEMORY_MULTI, 1); }
 Test(migrate_crash, complete_at_every_transaction) { crash_everywhere(3, TG_MEMORY_MULTI, 1); }
-Test(migrate_crash, begin_at_every_request) { crash_everywhere(0, 0, 1); }
-Test(migrate_crash, copy_at_many_requests) { crash_everywhere(1, 0, 11); }
-Test(migrate_crash, verify_at_many_requests) { crash_everywhere(2, 0, 11); }
-Test(migrate_crash, complete_at_many_requests) { crash_everywhere(3, 0, 11); }
+Test(migrate_crash, begin_at_many_requests) { crash_everywhere(0, 0, 5); }
+Test(migrate_crash, copy_at_many_requests) { crash_everywhere(1, 0, 37); }
+Test(migrate_crash, verify_at_many_requests) { crash_everywhere(2, 0, 37); }
+Test(migrate_crash, complete_at_many_requests) { crash_everywhere(3, 0, 37); }
 
 /* One request or answer is lost, and nothing else: the step goes on by itself, or can be called again. */
 static bool lose(int step, bool target, enum tg_memory_action action, int k)
