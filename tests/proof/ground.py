@@ -1,4 +1,5 @@
 """What a run stands on: its folder, its workers, its store with what can be put in its place. See run."""
+import collections
 import glob
 import json
 import mmap
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+
+from links import SPARE, Links
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -107,6 +110,27 @@ class Ground:
         with open(config, "w", encoding="ascii") as f:
             f.write(f"store: {url}\nstate-dir: {state}\ninventory: {self.folder}/hosts.yaml\n")
         return call(self.tagout, "--config", config, *args, env=self.env)
+
+    def mark(self, slot):
+        """The newest that a host has seen of any store; 0 nothing."""
+        newest = 0
+        for path in glob.glob(f"{self.folder}/state/{slot}/seen/*.json"):
+            try:
+                with open(path, encoding="utf-8") as f:
+                    newest = max(newest, json.load(f)["txid"])
+            except FileNotFoundError:  # being replaced
+                pass
+        return newest
+
+    def make_news(self, url):
+        """A lock that comes and goes: whatever was copied before is older. Returns what every host has seen that knows it."""
+        lock = json.loads(self.cli(url, "lock", "service:news", "--for", "1h", "--reason", "news", "-o", "json"))
+        self.cli(url, "unlock", lock.get("id") or lock["lock"]["id"])
+        return self.mark("run")
+
+    def await_news(self, news):
+        if not self.fault:  # such a worker may know nothing at all
+            await_that("every host has met a lock since", lambda: all(self.mark(slot) >= news for slot in self.roles))
 
     # ---- workers
 
@@ -235,40 +259,61 @@ class Local:
 
 
 class ZooKeeper:
-    """An ensemble of three, each behind a link of the proxy; and single servers with other data, to which the links can lead."""
+    """An ensemble of three, each in a namespace of its own behind a real link (links.py), and there behind a proxy (proxy.py); and single
+    servers with other data, to which the proxies can lead."""
 
     def __init__(self, ground):
         self.ground, self.folder = ground, os.path.join(ground.folder, "zk")
-        self.others = []
-        self.talking = threading.Lock()
-        self.env = dict(ground.env, ZK_OWNER=str(os.getpid()), ZK_HEAP="160m")
-        call("bash", ZOOKEEPER, "ensemble", self.folder, "3", env=self.env)
-        self.proxy = subprocess.Popen([sys.executable, HERE + "/proxy.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        ports = [self.tell(op="add", name=str(i), to=self.port(i))["port"] for i in (1, 2, 3)]
-        self.url = "zk://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/tagout"
-        self.direct = "zk://" + ",".join(f"127.0.0.1:{self.port(i)}" for i in (1, 2, 3)) + "/tagout"
+        self.others, self.proxies = [], {}
+        self.links = Links(Failed)
+        self.env = dict(ground.env, ZK_OWNER=str(os.getpid()), ZK_HEAP="160m", ZK_ADDRESS="0.0.0.0") # of its own namespace
+        self.start_ensemble()
+        ports = [self.start_proxy(i) for i in (1, 2, 3)]
+        self.url = "zk://" + ",".join(f"{self.links.address(i)}:{port}" for i, port in zip((1, 2, 3), ports)) + "/tagout"
+        self.direct = "zk://" + ",".join(f"{self.links.address(i)}:2181" for i in (1, 2, 3)) + "/tagout"
 
-    def tell(self, **order):
-        with self.talking:
-            self.proxy.stdin.write(json.dumps(order) + "\n")
-            self.proxy.stdin.flush()
-            return json.loads(self.proxy.stdout.readline())
+    def start_ensemble(self):
+        peers = "".join(f"server.{i}={self.links.address(i)}:2888:3888\n" for i in (1, 2, 3))
+        for i in (1, 2, 3):
+            os.makedirs(f"{self.folder}/{i}/data")
+            for name, text in (("data/myid", f"{i}\n"), ("port", "2181\n"), ("servers", peers)):
+                with open(f"{self.folder}/{i}/{name}", "w", encoding="ascii") as f:
+                    f.write(text)
+        starts = [threading.Thread(target=self.server, args=("start", i)) for i in (1, 2, 3)]  # none answers before two are there
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        await_that("an ensemble with a leader", self.leader)
+
+    def start_proxy(self, i):
+        self.proxies[i] = subprocess.Popen([*self.links.inside(i), sys.executable, HERE + "/proxy.py", self.links.address(i)],
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self.tell(i, op="add", host="127.0.0.1", to=2181)["port"]
+
+    def tell(self, i, **order):
+        proxy = self.proxies[i]
+        proxy.stdin.write(json.dumps(order) + "\n")
+        proxy.stdin.flush()
+        return json.loads(proxy.stdout.readline())
 
     def server(self, verb, i, *more):
-        return call("bash", ZOOKEEPER, verb, f"{self.folder}/{i}" if isinstance(i, int) else i, *more, env=self.env)
+        folder, host = (f"{self.folder}/{i}", i) if isinstance(i, int) else (i, SPARE)
+        return call(*self.links.inside(host), "bash", ZOOKEEPER, verb, folder, *more, env=self.env)
 
-    def port(self, i):
-        with open(f"{self.folder}/{i}/port" if isinstance(i, int) else f"{i}/port", encoding="ascii") as f:
+    @staticmethod
+    def port(folder):
+        with open(f"{folder}/port", encoding="ascii") as f:
             return int(f.read())
 
-    def leader(self):
-        for i in (1, 2, 3):
-            try:
-                if self.server("mode", i).strip() == "leader":
-                    return i
-            except Failed:
-                pass
-        return None
+    def mode(self, i):
+        try:
+            return self.server("mode", i).strip()
+        except Failed:
+            return ""
+
+    def leader(self, *among):
+        return next((i for i in among or (1, 2, 3) if self.mode(i) == "leader"), None)
 
     def prepare(self):
         self.ground.cli(self.direct, "init")
@@ -294,7 +339,7 @@ class ZooKeeper:
         """ZooKeeper's own shell: one start for all of it."""
         argv = ["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
                 "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar", "org.apache.zookeeper.ZooKeeperMain", "-server",
-                f"127.0.0.1:{self.port(copy)}"]
+                f"{self.links.address(SPARE)}:{self.port(copy)}"]
         return subprocess.run(argv, input="".join(c + "\n" for c in commands + ["quit"]), capture_output=True, text=True, check=False).stdout
 
     def damage(self, copy, dice):
@@ -307,25 +352,33 @@ class ZooKeeper:
     def empty(self, name, another):
         to = self.single(os.path.join(self.ground.folder, name))
         if another:
-            self.ground.init_another(f"zk://127.0.0.1:{self.port(to)}/tagout")
+            self.ground.init_another(f"zk://{self.links.address(SPARE)}:{self.port(to)}/tagout")
         return to
 
     def put(self, copy):
         for i in (1, 2, 3):
-            self.tell(op="route", name=str(i), to=self.port(copy))
+            self.tell(i, op="route", host=self.links.address(SPARE), to=self.port(copy))
 
     def put_back(self):
         for i in (1, 2, 3):
-            self.tell(op="route", name=str(i), to=self.port(i))
+            self.tell(i, op="route", host="127.0.0.1", to=2181)
         for folder in self.others[1:]:  # the old one comes again
             self.server("kill", folder)
         del self.others[1:]
 
     def stats(self):
-        return self.tell(op="stats")
+        total = collections.Counter()
+        for i in self.proxies:
+            total.update(self.tell(i, op="stats"))
+        return total
 
     def end(self):
-        self.proxy.stdin.close()
-        self.proxy.wait()
-        for folder in [f"{self.folder}/{i}" for i in (1, 2, 3)] + self.others:
-            subprocess.run(["bash", ZOOKEEPER, "kill", folder], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        for proxy in self.proxies.values():
+            proxy.stdin.close()
+            proxy.wait()
+        for i in [1, 2, 3] + self.others:
+            try:
+                self.server("kill", i)
+            except Failed:
+                pass
+        self.links.end()

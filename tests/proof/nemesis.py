@@ -9,6 +9,7 @@ import signal
 import time
 
 from ground import Failed, await_that, children
+from links import OUTSIDE, Links
 
 SESSION_S = 3.0  # as in worker.h
 
@@ -127,13 +128,14 @@ class OnStore(Lane):
     def __init__(self, ground, store, seed, only):
         super().__init__(ground, store, seed, only)
         self.serial = 0
-        self.old = None
+        self.old = self.news = None
 
     def kinds(self):
         return ["old_store", "empty_store", "partial_store"]
 
     def copy_old(self):
         self.old = self.store.copy("copy.old")
+        self.news = self.ground.make_news(self.store.direct)
 
     def bad(self, kind, copy, seconds):
         self.ground.note("bad?", kind=kind)
@@ -150,7 +152,8 @@ class OnStore(Lane):
         return f"copy.{self.serial}"
 
     def old_store(self):
-        """Backup from the beginning of the run; every host has met locks since."""
+        """Backup from the beginning of the run; every host has met locks since: one that has not can't tell it from the true one."""
+        self.ground.await_news(self.news)
         old = self.old
         if os.path.exists(old + "/store.db"):  # the place that it is put in is not its own: use a copy
             old = shutil.copytree(old, os.path.join(self.ground.folder, self.name()))
@@ -184,6 +187,7 @@ class OnZooKeeper(OnStore):
 
     def kinds(self):
         return ["kill_server", "pause_server", "change_leader", "cut_link", "cut_all", "slow_link", "swallow_link", "lose_replies",
+                "dead_link", "deaf_server", "mute_server", "dead_all", "thin_link", "cut_leader", "deaf_leader", "unheard_leader",
                 "old_server", "empty_server"] + super().kinds()
 
     def any(self):
@@ -191,7 +195,7 @@ class OnZooKeeper(OnStore):
 
     def back(self, i):
         self.store.server("start", i)
-        await_that(f"server {i} takes part", lambda: self.store.server("mode", i).strip() in ("leader", "follower"))
+        await_that(f"server {i} takes part", lambda: self.store.mode(i) in ("leader", "follower"))
 
     def kill_server(self):
         i = self.any()
@@ -224,10 +228,10 @@ class OnZooKeeper(OnStore):
 
     def with_link(self, names, seconds, **order):
         for name in names:
-            self.store.tell(name=str(name), **order)
+            self.store.tell(name, **order)
         time.sleep(seconds)
         for name in names:
-            self.store.tell(op="heal", name=str(name))
+            self.store.tell(name, op="heal")
 
     def cut_link(self):
         return self.delta("cut", lambda: self.with_link([self.any()], self.dice.uniform(0.5, 2), op="cut"))
@@ -244,6 +248,73 @@ class OnZooKeeper(OnStore):
 
     def lose_replies(self):
         return self.delta("lost", lambda: self.with_link([1, 2, 3], 1.5, op="lose", count=4))
+
+    # ---- links that swallow silently (links.py): nobody is told, on either side
+
+    def silent(self, hosts, seconds, *begin_and_end):
+        """The most connections of workers at one time that spoke in vain."""
+        links = self.store.links
+        for host in hosts:
+            for begin, _ in begin_and_end:
+                begin(links, host, OUTSIDE)
+        most, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            most = max(most, sum(links.waiting(host) for host in hosts))
+        for host in hosts:
+            for _, stop in begin_and_end:
+                stop(links, host, OUTSIDE)
+        return most
+
+    def dead_link(self):
+        return self.silent([self.any()], self.dice.choice([1.5, SESSION_S + 1]), (Links.deafen, Links.hear), (Links.mute, Links.unmute))
+
+    def deaf_server(self):
+        """It hears no client, and they hear it."""
+        return self.silent([self.any()], self.dice.choice([1.5, SESSION_S + 1]), (Links.deafen, Links.hear))
+
+    def mute_server(self):
+        """It does what it is asked, and nobody hears that it did."""
+        return self.silent([self.any()], self.dice.choice([1.5, SESSION_S + 1]), (Links.mute, Links.unmute))
+
+    def dead_all(self):
+        return self.silent([1, 2, 3], SESSION_S + self.dice.uniform(0.7, 1.7), (Links.deafen, Links.hear), (Links.mute, Links.unmute))
+
+    def thin_link(self):
+        """For its peers too."""
+        i = self.any()
+        self.store.links.thin(i)
+        time.sleep(2)
+        return self.store.links.widen(i)
+
+    def without_peers(self, begin_and_end):
+        """The leader loses its quorum, until it knows, or the others have another one; clients are still with it meanwhile."""
+        i = self.store.leader()
+        if i is None:
+            return 0
+        others = [other for other in (1, 2, 3) if other != i]
+        for begin, _, hears in begin_and_end:
+            for other in others:
+                begin(self.store.links, *((i, other) if hears else (other, i)))
+        try:
+            await_that("a leader without its peers is none", lambda: self.store.mode(i) != "leader" or self.store.leader(*others))
+            self.sleep(0.2, 1.5)
+        finally:
+            for _, end, hears in begin_and_end:
+                for other in others:
+                    end(self.store.links, *((i, other) if hears else (other, i)))
+        await_that(f"server {i} takes part", lambda: self.store.mode(i) in ("leader", "follower"))
+        return 1
+
+    def cut_leader(self):
+        return self.without_peers([(Links.deafen, Links.hear, True), (Links.deafen, Links.hear, False)])
+
+    def deaf_leader(self):
+        """It does not hear its peers, and they hear it."""
+        return self.without_peers([(Links.deafen, Links.hear, True)])
+
+    def unheard_leader(self):
+        return self.without_peers([(Links.deafen, Links.hear, False)])
 
     def replaced(self, prepare):
         """One server of three comes back with other data than it had: the others bring it up to date before it serves."""

@@ -1,15 +1,15 @@
 """
-A TCP proxy with faults, between the workers and ZooKeeper's servers. One process; the run commands it through its standard input, one
+A TCP proxy with faults, in front of one of ZooKeeper's servers: "proxy.py ADDRESS". The run commands it through its standard input, one
 JSON object a line, and gets one JSON line for each.
 
-  {"op": "add", "name": "1", "to": PORT}     listens on a free port of the loopback: {"port": …}
-  {"op": "cut", "name": "1"}                 ends all its connections, and refuses new ones until "heal"
-  {"op": "break", "name": "1"}               ends all its connections
-  {"op": "slow", "name": "1", "ms": 300}     holds every chunk back this long, both ways, until "heal"
-  {"op": "swallow", "name": "1"}             takes what comes and passes nothing on, either way, until "heal"
-  {"op": "lose", "name": "1", "count": 3}    passes the next requests on, drops their answers and ends those connections: lost replies
-  {"op": "route", "name": "1", "to": PORT}   goes to another server from now on, and ends all its connections
-  {"op": "heal", "name": "1"}
+  {"op": "add", "host": HOST, "to": PORT}    listens on a free port of its address: {"port": …}
+  {"op": "cut"}                              ends all its connections, and refuses new ones until "heal"
+  {"op": "break"}                            ends all its connections
+  {"op": "slow", "ms": 300}                  holds every chunk back this long, both ways, until "heal"
+  {"op": "swallow"}                          takes what comes and passes nothing on, either way, until "heal"
+  {"op": "lose", "count": 3}                 passes the next requests on, drops their answers and ends those connections: lost replies
+  {"op": "route", "host": HOST, "to": PORT}  goes to another server from now on, and ends all its connections
+  {"op": "heal"}
   {"op": "stats"}                            what happened so far: {"cut": …, "broken": …, "slowed": …, "swallowed": …, "lost": …}
 """
 import asyncio
@@ -19,14 +19,14 @@ import os
 import sys
 
 stats = collections.Counter()
-links = {}
+link = None
 
 
 class Link:
     """What stands for one server."""
 
-    def __init__(self, name, to):
-        self.name, self.to = name, to
+    def __init__(self, host, to):
+        self.host, self.to = host, to
         self.pipes = set()
         self.heal()
 
@@ -43,8 +43,8 @@ class Link:
 class Pipe:
     """One connection."""
 
-    def __init__(self, link, reader, writer):
-        self.link, self.reader, self.writer = link, reader, writer
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
         self.server = None
         self.asked = False  # a request was passed on while answers are to be lost
 
@@ -54,7 +54,6 @@ class Pipe:
                 writer.transport.abort()
 
     async def copy(self, reader, writer, answers):
-        link = self.link
         while True:
             chunk = await reader.read(65536)
             if not chunk:
@@ -75,10 +74,10 @@ class Pipe:
             await writer.drain()
 
     async def run(self):
-        self.link.pipes.add(self)
+        link.pipes.add(self)
         tasks = []
         try:
-            reader, self.server = await asyncio.open_connection("127.0.0.1", self.link.to)
+            reader, self.server = await asyncio.open_connection(link.host, link.to)
             tasks = [asyncio.ensure_future(self.copy(self.reader, self.server, False)), asyncio.ensure_future(self.copy(reader, self.writer, True))]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
@@ -88,26 +87,27 @@ class Pipe:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.end()
-            self.link.pipes.discard(self)
+            link.pipes.discard(self)
 
 
 async def add(order):
-    link = links[order["name"]] = Link(order["name"], order["to"])
+    global link
+    link = Link(order["host"], order["to"])
 
     async def accept(reader, writer):
         if link.cut:
             stats["refused"] += 1
             writer.transport.abort()
             return
-        await Pipe(link, reader, writer).run()
+        await Pipe(reader, writer).run()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, sys.argv[1], 0)
     link.server = server
     return {"port": server.sockets[0].getsockname()[1]}
 
 
 async def obey(order):
-    op, link = order["op"], links.get(order.get("name"))
+    op = order["op"]
     if op == "add":
         return await add(order)
     if op == "cut":
@@ -122,7 +122,7 @@ async def obey(order):
     elif op == "lose":
         link.lose = order["count"]
     elif op == "route":
-        link.to = order["to"]
+        link.host, link.to = order["host"], order["to"]
         stats["routed"] += link.end_all()
     elif op == "heal":
         link.heal()
