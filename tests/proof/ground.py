@@ -21,6 +21,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 ZOOKEEPER = os.path.join(SOURCE, "tests/lib/zookeeper")
 GROUPS = {"front": ["web1", "web2", "web3"], "back": ["web3", "web4", "web5"]}
 HOSTS = 6
+PEOPLE = ("execer", "lockman")  # people.py
 N_FLAGS, SLOTS = 64, 56  # as in worker.h
 
 
@@ -144,7 +145,8 @@ class Ground:
             dice = random.Random(f"{self.seed} {slot} {self.began[slot]}").getrandbits(63)
             os.makedirs(os.path.join(self.folder, "state", slot), exist_ok=True)
             with open(os.path.join(self.folder, slot + ".err"), "ab") as err:
-                self.running[slot] = subprocess.Popen([self.worker, role, slot, str(number), self.folder, url, str(dice)], env=self.env,
+                program = [sys.executable, HERE + "/people.py"] if role in PEOPLE else [self.worker]
+                self.running[slot] = subprocess.Popen([*program, role, slot, str(number), self.folder, url, str(dice)], env=self.env,
                                                       stdin=subprocess.DEVNULL, stdout=err, stderr=err)
 
     def tend(self):
@@ -167,7 +169,7 @@ class Ground:
 
     def quiet(self, level):
         self.control[1] = level
-        roles = ("locker",) if level == 1 else ("locker", "actor", "quick", "checker")
+        roles = ("locker", "lockman") if level == 1 else ("locker", "actor", "quick", "checker", *PEOPLE)
         if level:
             await_that(f"quiet {level}", lambda: self.tend() or all(self.control[2 + self.roles[s][1]] for s in self.slots(*roles)), 120)
 
@@ -176,7 +178,7 @@ class Ground:
 
     def operations(self):
         """About how many there were: a line of a log that ends one has 60 to 150 bytes, two a question."""
-        return sum(os.path.getsize(path) for path in glob.glob(self.folder + "/logs/*er*") + glob.glob(self.folder + "/logs/*quick*")) // 240
+        return sum(os.path.getsize(path) for path in glob.glob(self.folder + "/logs/*ker*") + glob.glob(self.folder + "/logs/*quick*")) // 240
 
     def finish(self):
         self.control[1] = 0

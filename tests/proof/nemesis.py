@@ -42,7 +42,7 @@ class OnWorkers(Lane):
     """Processes and clocks."""
 
     def kinds(self):
-        return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "step_clock"]
+        return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "kill_tagout", "stop_tagout", "step_clock"]
 
     def pid(self, *roles):
         slot = self.dice.choice(self.ground.slots(*roles))
@@ -59,7 +59,7 @@ class OnWorkers(Lane):
     def kill_worker(self):
         n = 0
         for _ in range(3):
-            _, pid = self.pid("locker", "actor", "quick", "checker")
+            _, pid = self.pid("locker", "actor", "quick", "checker", "execer", "lockman")
             n += self.signal(pid, signal.SIGKILL)
             self.sleep(0.1, 0.6)
             self.ground.tend()
@@ -79,7 +79,7 @@ class OnWorkers(Lane):
 
     def freeze_host(self):
         """The whole host: worker, keepers and commands. What it does just after it wakes is the known limit of P1."""
-        slot, pid = self.pid("actor")
+        slot, pid = self.pid("actor", "execer")
         pids = [pid] + children(pid)
         for one in pids:
             self.signal(one, signal.SIGSTOP)
@@ -89,20 +89,37 @@ class OnWorkers(Lane):
             self.signal(one, signal.SIGCONT)
         return 1
 
-    def kill_keeper(self):
-        def keepers():
-            return [child for slot in self.ground.slots("actor") for child in children(self.ground.running[slot].pid) if is_keeper(child)]
-
+    def kill_some(self, name, *roles):
+        """Processes of that name below workers; they come and go quickly."""
         n = 0
         for _ in range(4):
-            found = []
-            end = time.monotonic() + 3
-            while not found and time.monotonic() < end:
-                found = keepers()
-            if found:
-                n += self.signal(self.dice.choice(found), signal.SIGKILL)
+            pid = self.find(name, *roles)
+            n += self.signal(pid, signal.SIGKILL) if pid else 0
             self.sleep(0.05, 0.3)
         return n
+
+    def find(self, name, *roles):
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            found = [child for slot in self.ground.slots(*roles) for child in children(self.ground.running[slot].pid) if is_named(child, name)]
+            if found:
+                return self.dice.choice(found)
+        return None
+
+    def kill_keeper(self):
+        return self.kill_some("tagout-keeper", "actor", "execer")
+
+    def kill_tagout(self):
+        """The command line itself: exec, lock and unlock."""
+        return self.kill_some("tagout", "execer", "lockman")
+
+    def stop_tagout(self):
+        """Exec can't beat, and its keeper has to end the command."""
+        pid = self.find("tagout", "execer", "lockman")
+        if not pid or not self.signal(pid, signal.SIGSTOP):
+            return 0
+        time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
+        return self.signal(pid, signal.SIGCONT)
 
     def step_clock(self):
         slots = self.dice.sample(self.ground.slots("locker", "actor", "quick", "checker"), 4)
@@ -114,10 +131,10 @@ class OnWorkers(Lane):
         return len(slots)
 
 
-def is_keeper(pid):
+def is_named(pid, name):
     try:
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-            return f.read().strip() == "tagout-keeper"
+            return f.read().strip() == name
     except OSError:
         return False
 
