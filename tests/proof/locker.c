@@ -86,7 +86,7 @@ static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_
                                 .request_id = wish->request};
     note(w, "lock? " WISH, wish->request, wish->scopes, wish->hold, wish->for_ms, wish->ends, wish->keep);
     if (!rc)
-        rc = tg_lock_take(&w->guard, &r, 4000 + (int64_t) roll(w, 4000), NULL, NULL, &l, &e);
+        rc = tg_lock_take(&w->guard, &r, 8000 + (int64_t) roll(w, 4000), NULL, NULL, &l, &e);
     if (!rc) {
         snprintf(id, TG_LOCK_ID_SIZE, "%s", l.id);
         note(w, "lock! r=%s id=%s u=%lld", wish->request, l.id, (long long) l.until_ms);

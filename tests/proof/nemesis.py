@@ -104,6 +104,7 @@ class OnWorkers(Lane):
             found = [child for slot in self.ground.slots(*roles) for child in children(self.ground.running[slot].pid) if is_named(child, name)]
             if found:
                 return self.dice.choice(found)
+            time.sleep(0.002)
         return None
 
     def kill_keeper(self):

@@ -71,7 +71,7 @@ class Execer(Person):
         self.serial += 1
         name = f"{self.slot}.{time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000}.{self.serial}"
         scope, actor = self.scope(False), self.dice.choice(ACTORS)
-        lasts = 6500 if self.dice.randrange(25) == 0 else self.dice.randint(10, 400)
+        lasts = 5000 if self.dice.randrange(100) == 0 else self.dice.randint(10, 400)
         self.note(f"permit? p={name} s={scope} a={actor} t=-")
         args = [os.environ["PROOF_TAGOUT"], "exec", "--config", self.config, "--actor", actor, scope, "--", os.environ["PROOF_ACT"], self.log_path, name,
                 str(lasts), self.dice.choice(["meek", "meek", "stubborn"]), "says"]
@@ -127,7 +127,7 @@ class Lockman(Person):
         while self.stopping() < 2:
             self.note(f"lock? r={wish['r']} s={wish['s']} h={wish['h']} d=3600000 x=0 k=0")
             hold = [] if wish["h"] == "*" else ["--hold", wish["h"]]
-            status, said = self.tagout("lock", *wish["s"].split(","), "--request", wish["r"], "--for", "1h", "--reason", "work", "--wait", "6s", *hold,
+            status, said = self.tagout("lock", *wish["s"].split(","), "--request", wish["r"], "--for", "1h", "--reason", "work", "--wait", "12s", *hold,
                                        "-o", "json")
             if status == 0:
                 lock = json.loads(said[said.index("{"):said.rindex("}") + 1])
