@@ -13,6 +13,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -73,6 +75,16 @@ void zk_conn_forget(struct tg_store_impl *s)
 void zk_drive_soon(struct tg_store_impl *s)
 {
     tg_timer_start(s->timer, 0);
+}
+
+/*
+ * The library writes each request in two pieces, at once and without delay, and the server wakes for every piece. Held back until all that
+ * waits is handed over, a round of ten requests is one segment.
+ */
+void zk_conn_cork(struct tg_store_impl *s, int on)
+{
+    if (s->conn.poll_fd >= 0)
+        setsockopt(s->conn.poll_fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 /* Hands events to the library. False when it is done with the socket for now. */

@@ -210,10 +210,15 @@ static bool prepare_watch(struct zk_request *rq)
 
 void zk_send_waiting(struct tg_store_impl *s)
 {
+    bool corked = false;
+
     for (struct zk_request *rq = s->first, *next; rq && s->up && zoo_state(s->zh) == ZOO_CONNECTED_STATE; rq = next) {
         next = rq->next;
         if (rq->sent)
             continue;
+        if (!corked)
+            zk_conn_cork(s, 1);
+        corked = true;
         if (prepare_watch(rq)) {
             zk_send(rq);
         } else {
@@ -222,6 +227,8 @@ void zk_send_waiting(struct tg_store_impl *s)
             zk_answer_error(rq, &why);
         }
     }
+    if (corked)
+        zk_conn_cork(s, 0);
 }
 
 void zk_answer_all(struct tg_store_impl *s, const struct tg_error *why)

@@ -114,6 +114,8 @@ void zk_addresses(struct tg_store_impl *s, const char *list, size_t count);
 void zk_drive_soon(struct tg_store_impl *s);
 void zk_drive(void *impl);
 void zk_conn_end(struct tg_store_impl *s);
+/* 1: what is sent is held back; 0: it goes. Never left at 1. */
+void zk_conn_cork(struct tg_store_impl *s, int on);
 /* Makes the library see its connection end, at once, without a byte more read or written. */
 void zk_conn_break(struct tg_store_impl *s);
 void zk_conn_farewell(struct tg_store_impl *s, int64_t max_wait_ms);
