@@ -190,7 +190,7 @@ static int lock_once(struct tg_guard *guard, const struct tg_scopes *scopes, str
 
     if (rc)
         return rc;
-    struct tg_release_request release = {.id = lock.id, .owner = "alice@ops1"};
+    struct tg_release_request release = {.id = lock.id, .owner = "alice@ops1", .known = &lock.scopes};
     rc = tg_lock_release(guard, &release, &gone, e);
     tg_lock_clear(&lock);
     if (rc == 0)
