@@ -282,15 +282,16 @@ struct gathering {
     size_t n, max;
 };
 
-static enum MHD_Result gather(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
+/* A value with a NUL in it (%00) would be cut there, and be another question: it is handed on as an empty one, which is none. */
+static enum MHD_Result gather(void *data, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
 {
     struct gathering *g = data;
 
     (void) kind;
-    if (strcmp(key, g->name) != 0)
+    if (strlen(g->name) != key_size || strcmp(key, g->name) != 0)
         return MHD_YES;
     if (g->n < g->max)
-        g->out[g->n] = value ? value : "";
+        g->out[g->n] = value && strlen(value) == value_size ? value : "";
     g->n++;
     return MHD_YES;
 }
@@ -300,7 +301,7 @@ static size_t arguments_of(const struct tg_http_call *call, const char *name, co
     const struct call *c = (const struct call *) (const void *) call;
     struct gathering g = {.name = name, .out = out, .max = max};
 
-    (void) MHD_get_connection_values(c->connection, MHD_GET_ARGUMENT_KIND, gather, &g);
+    (void) MHD_get_connection_values_n(c->connection, MHD_GET_ARGUMENT_KIND, gather, &g);
     return g.n;
 }
 

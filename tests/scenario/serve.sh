@@ -51,6 +51,7 @@ ask 400 "$url/v1/check?scope=group:web"
 ask 400 "$url/v1/check?actor=autoscaler"
 ask 400 "$url/v1/check?actor=autoscaler&scope=group:wbe"
 ask 400 "$url/v1/check?actor=auto%0ascaler&scope=group:web"
+ask 400 "$url/v1/check?actor=autoscaler&scope=service:x%00y" # never the question that is left of it
 ask 404 "$url/"
 ask 405 -X DELETE "$url/v1/check?actor=autoscaler&scope=group:web"
 
