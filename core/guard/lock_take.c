@@ -384,6 +384,8 @@ int tg_lock_place_only(struct tg_guard *guard, const struct tg_lock_request *req
             rc = place(guard, &l, placed, e);
         if (rc == TG_E_CANCELLED)
             take_back(guard, &l, e);
+        if (!rc && request->request_id) /* what was adopted came between find_request() and now */
+            rc = prove_same_request(request, &l, e);
         if (rc)
             tg_lock_clear(&l);
     }

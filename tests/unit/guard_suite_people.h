@@ -118,7 +118,7 @@ GTEST(a_damaged_wish_approves_nothing) /* P2 */
 
 GTEST(asking_again_with_one_request_gives_the_same_lock)
 {
-    struct tg_scopes list = scopes_of("host:a"), others = scopes_of("host:a host:b");
+    struct tg_scopes list = scopes_of("host:a"), others = scopes_of("host:a host:b"), elsewhere = scopes_of("host:c");
     struct tg_lock_request r = {.scopes = &list, .owner = "puppet@web1", .reason = "r", .for_ms = 60000, .request_id = "puppet-web1-kernel"};
     struct tg_lock first, second, third;
     struct tg_error why = TG_ERROR_INIT;
@@ -131,6 +131,12 @@ GTEST(asking_again_with_one_request_gives_the_same_lock)
     r.scopes = &others;
     cr_assert_eq(tg_lock_take(&g, &r, -1, NULL, NULL, &third, &why), TG_E_EXISTS);
     cr_assert(strstr(why.message, first.id), "%s", why.message);
+    r.scopes = &elsewhere; /* as many scopes, and none in common: it must not be given the lock of host:a as if it were on host:c */
+    OK(tg_lock_take(&g, &r, -1, NULL, NULL, &third, e));
+    cr_assert_str_neq(third.id, first.id);
+    cr_assert_eq(ask("host:c", "x"), TG_ANSWER_HELD);
+    cr_assert_eq(unlock(third.id, "puppet@web1"), 0);
+    tg_lock_clear(&third);
     r.scopes = &list;
     r.owner = "mallory@web1";
     cr_assert_eq(tg_lock_take(&g, &r, -1, NULL, NULL, &third, NULL), TG_E_EXISTS);
@@ -149,6 +155,7 @@ GTEST(asking_again_with_one_request_gives_the_same_lock)
     tg_lock_clear(&third);
     tg_scopes_release(&list);
     tg_scopes_release(&others);
+    tg_scopes_release(&elsewhere);
 }
 
 /* Puts other times into a lock that lies there, as a clock that was wrong would have. */
