@@ -4,11 +4,13 @@
 #include "agent/agent.h"
 #include "agent/client.h"
 #include "agent/server.h"
+#include "base/shown.h"
 #include "cli/guarding.h"
 #include "config/site.h"
 
 #include <tagout/log.h>
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,73 @@ static const struct tg_opt opts[] = {
     {.name = "status", .type = TG_OPT_FLAG, .text = "Ask the agent that runs here how it does, and exit"},
     {.name = NULL},
 };
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text ? text : "";
+}
+
+__attribute__((format(printf, 2, 3))) static void put(const char *title, const char *format, ...)
+{
+    struct tg_buf text = TG_BUF_INIT, shown = TG_BUF_INIT;
+    va_list ap;
+
+    va_start(ap, format);
+    tg_buf_vprintf(&text, format, ap);
+    va_end(ap);
+    tg_shown(&shown, tg_buf_text(&text));
+    printf("%-16s  %s\n", title, tg_buf_text(&shown));
+    tg_buf_release(&text);
+    tg_buf_release(&shown);
+}
+
+/* "in flight    2: puppet agent, …": of a list whose objects have the key. A lock that is not acknowledged says so. */
+static void put_list(const char *title, const json_t *list, const char *key)
+{
+    struct tg_buf b = TG_BUF_INIT;
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+        tg_buf_printf(&b, "%s%s%s", i ? ", " : ": ", text_of(item, key), json_is_false(json_object_get(item, "acknowledged")) ? " (not acknowledged)" : "");
+    put(title, "%zu%s", json_array_size(list), tg_buf_text(&b));
+    tg_buf_release(&b);
+}
+
+static void put_duties(const json_t *duties)
+{
+    void *at = json_object_iter((json_t *) (uintptr_t) duties);
+
+    for (; at; at = json_object_iter_next((json_t *) (uintptr_t) duties, at)) {
+        json_t *duty = json_object_iter_value(at);
+        char title[64], *json = json_dumps(duty, JSON_COMPACT | JSON_ENCODE_ANY);
+        snprintf(title, sizeof title, "duty %.50s", json_object_iter_key(at));
+        put(title, "%s", json_is_true(duty) || !json ? "on" : json_is_string(duty) ? json_string_value(duty) : json);
+        free(json);
+    }
+}
+
+static void put_status(const json_t *o)
+{
+    char age[32] = "";
+
+    tg_duration_format(json_integer_value(json_object_get(o, "as-of-ms")), age, sizeof age);
+    put("host", "%s%s", text_of(o, "host"), json_is_true(json_object_get(o, "claimed_by_another")) ? ", but another agent says that it is this host" : "");
+    put("store", "%s, %s", text_of(o, "store"), text_of(o, "session"));
+    if (json_is_true(json_object_get(o, "knows")))
+        put("answers", "GO or HELD, as of %s ago", age);
+    else
+        put("answers", "UNKNOWN%s%s%s%s", text_of(o, "cause")[0] ? ", " : "", text_of(o, "cause"), text_of(o, "detail")[0] ? ": " : "", text_of(o, "detail"));
+    put_list("locks", json_object_get(o, "locks"), "id");
+    put_list("in flight", json_object_get(o, "in-flight"), "what");
+    put("permits", "%lld", (long long) json_integer_value(json_object_get(o, "permits")));
+    put("clients", "%lld", (long long) json_integer_value(json_object_get(o, "clients")));
+    if (text_of(o, "blind")[0])
+        put("blind", "%s", text_of(o, "blind"));
+    put_duties(json_object_get(o, "duties"));
+}
 
 static int show_status(struct tg_frame *f, struct tg_error *e)
 {
@@ -46,7 +115,11 @@ static int show_status(struct tg_frame *f, struct tg_error *e)
     }
     json_object_del(o, "ok");
     json_object_del(o, "v");
-    return tg_print_json(o, e);
+    if (f->json)
+        return tg_print_json(o, e);
+    put_status(o);
+    json_decref(o);
+    return 0;
 }
 
 static int serve(struct tg_frame *f, struct tg_error *e)

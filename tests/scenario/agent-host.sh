@@ -53,7 +53,7 @@ w systemd-tmpfiles --create /etc/tmpfiles.d/tagout-agent.conf
 run w systemctl start tagout-agent.service
 expect_status 0
 agent_pid() { w systemctl show -p MainPID --value tagout-agent.service; }
-knows() { w tagout agent --status | grep -q '"knows": true'; }
+knows() { w tagout agent --status -o json | grep -q '"knows": true'; }
 await 30 knows || { w journalctl --no-pager -q -u tagout-agent.service; w systemctl status --no-pager tagout-agent.service; exit 1; }
 run w sh -c "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs)' /proc/$(agent_pid)/status"
 expect_match $'CapEff:\t0000000000000002'
