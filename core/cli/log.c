@@ -15,29 +15,39 @@ static const struct tg_opt opts[] = {
 static const char *verb_for_people(const char *verb)
 {
     static const struct { const char *verb, *shown; } words[] = {{"lock", "locked"}, {"unlock", "released"}, {"break", "BROKE"}, {"extend", "extended"},
-                                                                 {"withdraw", "withdrew"}, {"expire", "expired"}, {"token", "took a token of"}, {"in-flight", "saw in flight under"}};
+                                                                 {"withdraw", "withdrew"}, {"expire", "expired"}, {"token", "took a token of"}, {"in-flight", "saw in flight under"},
+                                                                 {"ask", "asked to break"}, {"budget", "set"}, {"budget-reset", "reset"},
+                                                                 {"budget-remove", "removed"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].verb, verb) == 0)
             return words[i].shown;
     return verb;
 }
 
+/* A budget is written as a lock without an id of its own: its name stands where a lock's ticket does. */
+static bool is_budget(const struct tg_audit_entry *a)
+{
+    return strcmp(a->lock, "budget") == 0;
+}
+
 static void print_entry(const struct tg_audit_entry *a)
 {
     char at[40], scopes[TG_SCOPE_TEXT_SIZE + 16], until[40];
+    const char *budget = is_budget(a) ? a->ticket : "", *ticket = is_budget(a) ? "" : a->ticket;
     bool others = strcmp(a->owner, a->of) != 0, ends = strcmp(a->verb, "lock") == 0 || strcmp(a->verb, "extend") == 0;
 
     tg_time_format(a->at_ms - a->at_ms % 1000, at, sizeof at);
     tg_time_format(a->until_ms - a->until_ms % 1000, until, sizeof until);
     struct tg_buf b = TG_BUF_INIT;
-    tg_buf_printf(&b, "%s  %s %s %s %s", at, a->owner, verb_for_people(a->verb), a->lock, tg_scopes_format(&a->scopes, scopes, sizeof scopes));
+    tg_buf_printf(&b, "%s  %s %s %s%s%s %s", at, a->owner, verb_for_people(a->verb), a->lock, budget[0] ? " " : "", budget,
+                  tg_scopes_format(&a->scopes, scopes, sizeof scopes));
     if (others)
         tg_buf_printf(&b, " of %s", a->of);
     if (ends)
         tg_buf_printf(&b, " until %s", until);
     if (a->reason[0])
         tg_buf_printf(&b, ": %s", a->reason);
-    tg_buf_printf(&b, "%s%s%s", a->ticket[0] ? " (" : "", a->ticket, a->ticket[0] ? ")" : "");
+    tg_buf_printf(&b, "%s%s%s", ticket[0] ? " (" : "", ticket, ticket[0] ? ")" : "");
     struct tg_buf shown = TG_BUF_INIT;
     tg_shown(&shown, tg_buf_text(&b));
     puts(tg_buf_text(&shown));

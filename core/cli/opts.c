@@ -1,6 +1,8 @@
 /* Parsing the command line by the tables of cmd.h, and printing help from them. */
 #include "cli/cmd.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +290,27 @@ static bool is_global(const char *arg)
     return false;
 }
 
+/* "tagout inventory", "tagout budget lst": one of a family, without its second word or with a wrong one. All of them are named. */
+static bool half_named(int argc, char **argv, int at, struct tg_error *e)
+{
+    const char *second = at + 1 < argc && argv[at + 1][0] != '-' ? argv[at + 1] : NULL;
+    size_t len = strlen(argv[at]);
+    struct tg_buf all = TG_BUF_INIT;
+
+    for (size_t c = 0; tg_commands[c]; c++)
+        if (strncmp(tg_commands[c]->name, argv[at], len) == 0 && tg_commands[c]->name[len] == ' ')
+            tg_buf_printf(&all, "%stagout %s", all.len ? ", " : "", tg_commands[c]->name);
+    bool found = all.len > 0;
+    if (found && second)
+        tg_fail(e, TG_E_USAGE, "there is no command \"%.40s %.40s\"", argv[at], second);
+    else if (found)
+        tg_fail(e, TG_E_USAGE, "\"%.40s\" needs a second word", argv[at]);
+    if (found)
+        tg_error_hint(e, "there %s: %s", strchr(tg_buf_text(&all), ',') ? "are" : "is", tg_buf_text(&all));
+    tg_buf_release(&all);
+    return found;
+}
+
 static int name_command(int argc, char **argv, int *out_at, int *out_words, const struct tg_cmd **out, struct tg_error *e)
 {
     int at = 1;
@@ -302,15 +325,8 @@ static int name_command(int argc, char **argv, int *out_at, int *out_words, cons
     *out_at = at;
     if ((*out = find_command(argc, argv, at, out_words)) != NULL)
         return 0;
-    /* "tagout inventory": one of a family */
-    for (size_t c = 0; tg_commands[c]; c++) {
-        size_t len = strlen(argv[at]);
-        if (strncmp(tg_commands[c]->name, argv[at], len) == 0 && tg_commands[c]->name[len] == ' ') {
-            tg_fail(e, TG_E_USAGE, "\"%s\" needs a second word", argv[at]);
-            tg_error_hint(e, "such as: tagout %s", tg_commands[c]->name);
-            return TG_E_USAGE;
-        }
-    }
+    if (half_named(argc, argv, at, e))
+        return TG_E_USAGE;
     for (int i = 1; i < at; i++) /* "--outptu json hosts": what was misspelt is not the command */
         if (argv[i][0] == '-' && argv[i][1] && !is_global(argv[i]))
             return unknown_option(NULL, argv[i], e);
@@ -426,11 +442,11 @@ static void print_opts(FILE *to, const struct tg_opt *opts)
 
 static void print_overview(FILE *to)
 {
-    fputs("tagout: lockout-tagout for fleets. Locks which every automation respects, and changes made\n"
-          "only through the configuration management.\n\nUsage: tagout [OPTION…] COMMAND …\n\nCommands:\n", to);
+    fputs("tagout: lockout-tagout for fleets. Locks which every automation respects, and\n"
+          "changes made only through the configuration management.\n\nUsage: tagout [OPTION…] COMMAND …\n\nCommands:\n", to);
     for (size_t i = 0; tg_commands[i]; i++)
         if (!(tg_commands[i]->needs & TG_HIDDEN))
-            fprintf(to, "  %-18s %s\n", tg_commands[i]->name, tg_commands[i]->brief);
+            print_folded(to, tg_commands[i]->brief, 21, fprintf(to, "  %s", tg_commands[i]->name));
     fputs("\nOptions:\n", to);
     print_opts(to, tg_global_opts);
     fputs("\nMore: tagout COMMAND --help, man tagout-COMMAND.\n", to);

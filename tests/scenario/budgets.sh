@@ -88,6 +88,12 @@ one_store() {
     expect_err "$tmp/members:2:"
     run "${tagout[@]}" budget remove braked --reason "the test ends"
     expect_status 0
+    run "${tagout[@]}" log -n 1
+    expect_out " removed budget braked group:web: the test ends"
+    run "${tagout[@]}" budget lst
+    expect_status 64
+    expect_err 'there is no command "budget lst"'
+    expect_err "tagout budget list, "
 }
 
 config local "local:$tmp/store.db"
