@@ -343,7 +343,7 @@ static void withdraw(struct tg_guard *guard, struct tg_lock *lock, const char *w
     if (rc && rc != TG_E_NOENT)
         tg_error_hint(e, "and it could not be taken back (%s): tagout unlock %s", none.message, lock->id);
     else
-        tg_error_hint(e, "nothing is left locked by this; try later, or wait longer");
+        tg_error_hint(e, "nothing is left locked by this%s", strcmp(why, "interrupted") ? "; try later, or wait longer" : "");
 }
 
 static void say_missing(const struct tg_acks *acks, const char *waited, struct tg_error *e)

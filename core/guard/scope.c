@@ -147,6 +147,23 @@ static int resolve_group(struct tg_scope *scope, const struct tg_inventory *inve
     return rc;
 }
 
+/* "web01" where the inventory has web01.example.com: what was probably meant. NULL: none, or several. */
+static const char *full_name_of(const struct tg_inventory *inventory, const char *name)
+{
+    size_t n = 0, len = strlen(name);
+    const struct tg_host *hosts = tg_inventory_hosts(inventory, &n);
+    const char *found = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(hosts[i].name, name, len) != 0 || hosts[i].name[len] != '.')
+            continue;
+        if (found)
+            return NULL;
+        found = hosts[i].name;
+    }
+    return found;
+}
+
 static int resolve_host(struct tg_scope *scope, const struct tg_inventory *inventory, struct tg_error *e)
 {
     const struct tg_host *host = tg_inventory_host(inventory, scope->name);
@@ -154,7 +171,7 @@ static int resolve_host(struct tg_scope *scope, const struct tg_inventory *inven
     int rc = 0;
 
     if (!host) {
-        const char *near = tg_inventory_nearest_host(inventory, scope->name);
+        const char *full = full_name_of(inventory, scope->name), *near = full ? full : tg_inventory_nearest_host(inventory, scope->name);
         tg_fail(e, TG_E_USAGE, "there is no host \"%s\" in %s", scope->name, tg_inventory_path(inventory));
         tg_error_hint(e, near ? "did you mean host:%s?" : "tagout hosts '*' lists them%.0s", near ? near : "");
         return TG_E_USAGE;

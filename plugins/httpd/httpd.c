@@ -242,7 +242,7 @@ static int open_it(struct tg_loop *loop, const char *address, uint16_t port, tg_
     *h = (struct tg_httpd) {.loop = loop, .fn = fn, .data = data};
     if (address_of(address, port, &at) != 0) {
         free(h);
-        tg_fail(e, TG_E_CONFIG, "\"%.80s\" is no address to listen on", address);
+        tg_fail(e, TG_E_USAGE, "\"%.80s\" is no address to listen on", address);
         return tg_error_hint(e, "numbers, such as 127.0.0.1 or ::1"), TG_E_CONFIG;
     }
     errno = 0;

@@ -65,6 +65,11 @@ expect_match "in (5h|4h 59m)"
 run bob lock host:web1 --for 5h --reason kernel --request puppet-web1-kernel
 expect_status 1
 expect_err "is alice@ops1's lock $first"
+run alice lock service:apart --for 5h --reason kernel --request puppet-web1-kernel
+expect_status 0
+expect_no_out "$first"
+run alice check --actor reboot service:apart
+expect_status 75
 run alice lock host:web1 --for 5h --reason kernel --request "odd id"
 expect_status 64
 run alice lock host:web1 --for 5h --reason kernel --extend

@@ -85,6 +85,10 @@ Test(scope, a_name_is_looked_up_and_the_nearest_is_named)
     s = scope_of("host:web9.x");
     cr_assert_eq(tg_scope_resolve(&s, inventory, &e), TG_E_USAGE);
     cr_assert(strstr(e.hint, "did you mean host:web"), "%s", e.hint);
+    tg_error_clear(&e);
+    s = scope_of("host:web3"); /* a short name: the full one is meant, however many letters are missing */
+    cr_assert_eq(tg_scope_resolve(&s, inventory, &e), TG_E_USAGE);
+    cr_assert_str_eq(e.hint, "did you mean host:web3.x?");
     tg_inventory_free(inventory);
 }
 
