@@ -39,6 +39,18 @@ static bool knows_its_question(const char *cause)
     return true;
 }
 
+/* The store can't be reached: what was known last is the best there is. A store that is reached and does not add up (emptied, old, half copied) is
+ * another thing: the last known GO is of before whatever happened to it. */
+static bool is_away(const char *cause)
+{
+    static const char *const away[] = {"no-answer", "store-unreachable", "session-expired"};
+
+    for (size_t i = 0; i < sizeof away / sizeof away[0]; i++)
+        if (strcmp(cause, away[i]) == 0)
+            return true;
+    return false;
+}
+
 static void assume_last_known(const struct tg_policy *policy, const char *state_dir, const char *store_url, const struct tg_question *question,
                               int64_t wall_ms, struct tg_guard_verdict *v)
 {
@@ -54,6 +66,8 @@ static void assume_last_known(const struct tg_policy *policy, const char *state_
     if (!rc && (wall_ms < as_of_ms || wall_ms - as_of_ms > policy->max_age_ms)) /* a clock that was set back proves nothing */
         rc = wall_ms < as_of_ms ? tg_fail(&why, TG_E_UNKNOWN, "what was known last is from the future")
                                 : tg_fail(&why, TG_E_UNKNOWN, "what was known last is %s old", age);
+    if (!rc && known.answer == TG_ANSWER_GO && !is_away(v->cause))
+        rc = tg_fail(&why, TG_E_UNKNOWN, "the store is there, so what was known last says nothing of it");
     if (!rc && known.answer != TG_ANSWER_UNKNOWN) {
         known.generation = v->generation;
         known.txid = v->txid;

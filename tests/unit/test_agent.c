@@ -485,6 +485,39 @@ static void remove_snapshot(void)
     rmdir(folder);
 }
 
+static enum tg_guard_answer assumed_when(const char *cause, const struct tg_question *q)
+{
+    struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN};
+    struct tg_policy p;
+
+    OK(tg_policy_parse("last-known=1h", &p, e));
+    snprintf(v.cause, sizeof v.cause, "%s", cause);
+    tg_policy_apply(&p, folder, "memory:x", q, NOW + 60000, &v);
+    enum tg_guard_answer a = v.answer;
+    tg_verdict_release(&v);
+    return a;
+}
+
+/* P2: a store that is away may be assumed to be as it was; one that is there and was emptied, or is old, may not. */
+GTEST(a_go_is_assumed_only_of_a_store_that_is_away)
+{
+    struct tg_lock l = place("host:web1");
+    struct tg_scopes one = scopes_of("host:web1");
+    struct tg_question q = {.scopes = &one, .actor = "reboot"};
+
+    make_snapshot(&l, 0);
+    cr_assert_eq(assumed_when("store-unreachable", &q), TG_ANSWER_GO);
+    cr_assert_eq(assumed_when("store-empty", &q), TG_ANSWER_UNKNOWN);
+    cr_assert_eq(assumed_when("older-than-seen", &q), TG_ANSWER_UNKNOWN);
+    cr_assert_eq(assumed_when("fewer-locks-than-recorded", &q), TG_ANSWER_UNKNOWN);
+    remove_snapshot();
+    make_snapshot(&l, 1);
+    cr_assert_eq(assumed_when("store-empty", &q), TG_ANSWER_HELD); /* a lock that was known may well be said */
+    remove_snapshot();
+    tg_scopes_release(&one);
+    tg_lock_clear(&l);
+}
+
 GTEST(a_snapshot_gives_back_what_was_known)
 {
     struct tg_lock l = place("host:web1");
