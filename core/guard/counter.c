@@ -22,6 +22,29 @@ char *tg_counter_encode(const struct tg_counter *c)
     return tg_seal(o);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* With distinct names, as many as there are children, they are the children. Sorted aside: their order stays. */
+static int prove_distinct(const struct tg_counter *c, struct tg_error *e)
+{
+    const size_t n = (size_t) c->count;
+    char **sorted = malloc((n + 1) * sizeof *sorted);
+    int rc = 0;
+
+    if (!sorted)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    memcpy(sorted, c->names, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 1; !rc && i < n; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            rc = tg_fail(e, TG_E_DATA, "it names %.60s twice", sorted[i]);
+    free(sorted);
+    return rc;
+}
+
 static int decode_names(const json_t *names, struct tg_counter *c, struct tg_error *e)
 {
     size_t i;
@@ -35,13 +58,10 @@ static int decode_names(const json_t *names, struct tg_counter *c, struct tg_err
         const char *name = json_string_value(item);
         if (!name || !name[0] || strlen(name) > 255 || strchr(name, '/'))
             return tg_fail(e, TG_E_DATA, "a child in it has no proper name");
-        for (size_t j = 0; j < i; j++) /* with distinct names, as many as there are children, they are the children */
-            if (strcmp(c->names[j], name) == 0)
-                return tg_fail(e, TG_E_DATA, "it names %.60s twice", name);
         if (!(c->names[i] = strdup(name)))
             return tg_fail(e, TG_E_MEMORY, "out of memory");
     }
-    return 0;
+    return prove_distinct(c, e);
 }
 
 int tg_counter_decode(const char *text, size_t len, struct tg_counter *out, struct tg_error *e)

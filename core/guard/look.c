@@ -4,6 +4,8 @@
  */
 #include "guard/tree.h"
 
+#include "base/index.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +30,12 @@ struct tg_look {
     const struct tg_scopes *scopes;
     bool all, walk_hosts, walk_services;
     struct want *wants;
+    struct tg_index by_path;    /* of wants, but for records */
     size_t n_wants, cap_wants, next;
     struct tg_read_item *items;
     struct tg_lock *locks;
     size_t *rows;               /* per lock: below how many of its scopes it was met */
-    size_t *by_id, n_by_id;     /* open hash of their ids: index + 1, 0 free; a power of two, at most half full */
+    struct tg_index by_id;      /* of locks */
     size_t n_locks, cap_locks;
     uint64_t epochs;            /* of the counters that were read, summed: what tells two tries apart */
     const char *doubt;          /* what it is called when it stays overtaken, however often it is looked at; NULL: a record is gone */
@@ -40,14 +43,24 @@ struct tg_look {
     int64_t generation;
 };
 
+static bool same_want(const void *array, size_t at, const void *key)
+{
+    const struct want *is = (const struct want *) array + at, *wanted = key;
+
+    return is->kind == wanted->kind && strcmp(is->path, wanted->path) == 0;
+}
+
 static int want(struct tg_look *l, enum kind kind, const char *path, bool listed, enum tg_scope_kind scope_kind, struct tg_error *e)
 {
-    if (kind != K_RECORD) /* few enough to look through; records differ by nature */
-        for (size_t i = 0; i < l->n_wants && l->n_wants < 4096; i++)
-            if (l->wants[i].kind == kind && strcmp(l->wants[i].path, path) == 0) {
-                l->wants[i].listed = l->wants[i].listed || listed;
-                return 0;
-            }
+    const struct want key = {.kind = kind, .path = (char *) (uintptr_t) path};
+    const bool once = kind != K_RECORD; /* they differ by nature */
+    const uint32_t hash = tg_index_hash(path) + (uint32_t) kind;
+    size_t at;
+
+    if (once && tg_index_find(&l->by_path, hash, same_want, l->wants, &key, &at)) {
+        l->wants[at].listed = l->wants[at].listed || listed;
+        return 0;
+    }
     if (l->n_wants == l->cap_wants) {
         size_t cap = l->cap_wants ? 2 * l->cap_wants : 32;
         struct want *wants = l->n_wants < READS_MAX ? realloc(l->wants, cap * sizeof *wants) : NULL;
@@ -57,8 +70,10 @@ static int want(struct tg_look *l, enum kind kind, const char *path, bool listed
         l->cap_wants = cap;
     }
     char *copy = strdup(path);
-    if (!copy)
+    if (!copy || (once && tg_index_add(&l->by_path, hash, l->n_wants) != 0)) {
+        free(copy);
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
     l->wants[l->n_wants++] = (struct want) {.kind = kind, .path = copy, .listed = listed, .scope_kind = scope_kind};
     return 0;
 }
@@ -149,7 +164,8 @@ void tg_look_free(struct tg_look *l)
     free(l->items);
     free(l->locks);
     free(l->rows);
-    free(l->by_id);
+    tg_index_release(&l->by_path);
+    tg_index_release(&l->by_id);
     free(l);
 }
 
@@ -291,30 +307,9 @@ static int compare_rows(struct tg_look *l, const struct want *w, size_t at, cons
     return tg_fail(e, TG_E_VERSION, "%s and the same lock below another of its scopes differ", w->path + 1);
 }
 
-/* Where the id is in by_id, or where it would go. */
-static size_t slot_of(const struct tg_look *l, const char *id)
+static bool same_lock(const void *array, size_t at, const void *id)
 {
-    uint32_t hash = 2166136261u;
-
-    for (const char *p = id; *p; p++)
-        hash = (hash ^ (unsigned char) *p) * 16777619u;
-    size_t at = hash & (l->n_by_id - 1);
-    while (l->by_id[at] && strcmp(l->locks[l->by_id[at] - 1].id, id) != 0)
-        at = (at + 1) & (l->n_by_id - 1);
-    return at;
-}
-
-static int make_room(struct tg_look *l, struct tg_error *e)
-{
-    if (2 * (l->n_locks + 1) <= l->n_by_id)
-        return 0;
-    free(l->by_id);
-    l->n_by_id = l->n_by_id ? 2 * l->n_by_id : 64;
-    if (!(l->by_id = calloc(l->n_by_id, sizeof *l->by_id)))
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < l->n_locks; i++)
-        l->by_id[slot_of(l, l->locks[i].id)] = i + 1;
-    return 0;
+    return strcmp(((const struct tg_lock *) array)[at].id, id) == 0;
 }
 
 static int keep_lock(struct tg_look *l, const struct tg_lock *lock, struct tg_error *e)
@@ -331,9 +326,10 @@ static int keep_lock(struct tg_look *l, const struct tg_lock *lock, struct tg_er
             return tg_fail(e, TG_E_MEMORY, "out of memory");
         l->cap_locks = cap;
     }
+    if (tg_index_add(&l->by_id, tg_index_hash(lock->id), l->n_locks) != 0)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     l->rows[l->n_locks] = 1;
     l->locks[l->n_locks++] = *lock;
-    l->by_id[slot_of(l, lock->id)] = l->n_locks;
     return 0;
 }
 
@@ -362,12 +358,9 @@ static int take_record(struct tg_look *l, const struct want *w, const struct tg_
         tg_lock_clear(&lock);
         return tg_unknown(l->guard, e, "bad-record", "%s is another lock's record", w->path + 1);
     }
-    int rc = make_room(l, e);
-    size_t met = rc ? 0 : l->by_id[slot_of(l, lock.id)];
-    if (met)
-        rc = compare_rows(l, w, met - 1, &lock, e);
-    else if (!rc)
-        rc = keep_lock(l, &lock, e);
+    size_t at = 0;
+    bool met = tg_index_find(&l->by_id, tg_index_hash(lock.id), same_lock, l->locks, lock.id, &at);
+    int rc = met ? compare_rows(l, w, at, &lock, e) : keep_lock(l, &lock, e);
     if (rc || met)
         tg_lock_clear(&lock);
     return rc;
