@@ -69,7 +69,7 @@ static int add_buckets(struct tg_guard *guard, struct folders *f, enum tg_scope_
     tg_tree_index_path(ROOT, kind, index, sizeof index);
     int rc = tg_store_list(guard->store, index, tg_guard_deadline(guard), &names, e);
     if (rc == TG_E_NOENT)
-        return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", index + 1);
+        return tg_tree_missing(guard, index, e);
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < names.count; i++) {
@@ -121,7 +121,7 @@ static int take_listing(struct tg_guard *guard, const char *folder, const struct
     int rc = 0;
 
     if (item->code && always)
-        return tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", folder + 1);
+        return tg_tree_missing(guard, folder, e);
     for (size_t j = 0; !rc && !item->code && j < item->names.count; j++) {
         snprintf(path, sizeof path, "%s/%s", folder, item->names.names[j]);
         rc = add_folder(out, path, e);

@@ -110,7 +110,7 @@ static int make_folders(struct tg_permit *p, struct tg_error *e)
         struct tg_error why = TG_ERROR_INIT;
         int rc = tg_store_create(p->guard.store, path, "", 0, TG_CREATE_PERSISTENT, tg_guard_deadline(&p->guard), &why);
         if (rc == TG_E_NOENT)
-            return tg_unknown(&p->guard, e, "missing-node", "%s can't be made: this copy is not whole, or not initialised", path + 1);
+            return tg_tree_missing(&p->guard, "/permits", e);
         if (rc && rc != TG_E_EXISTS)
             return tg_fail(e, rc, "%s", why.message);
     }
@@ -173,7 +173,7 @@ static int write_it(struct tg_permit *p, struct tg_error *e)
     if (!rc)
         return prove_own(p, e);
     if (rc == TG_E_NOENT)
-        rc = tg_unknown(&p->guard, &why, "missing-node", "permits is not there: this copy is not whole, or not initialised");
+        rc = tg_tree_missing(&p->guard, "/permits", &why);
     tg_fail(e, rc, "%s", why.message);
     tg_error_hint(e, "%s", why.hint);
     return rc;

@@ -151,8 +151,35 @@ int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error 
     return tg_unknown(guard, e, why->code == TG_E_UNKNOWN ? "format-newer" : "bad-record", "%s can't be read: %s", path + 1, why->message);
 }
 
+/* Is it no wonder that a node is not there, as /cluster says that the tree is being moved, or is no tree at all? Then that is the answer. */
+static int explain(struct tg_guard *guard, struct tg_error *e)
+{
+    struct tg_read_item cluster = {.path = TG_CLUSTER_PATH};
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (tg_store_read_many(guard->store, &cluster, 1, tg_guard_deadline(guard), NULL) != 0)
+        return 0;
+    int rc = tg_tree_prove_cluster(guard, &cluster, TG_NOTE_BOUNDED, NULL, &why);
+    tg_read_items_release(&cluster, 1);
+    if (rc != TG_E_UNKNOWN)
+        return 0;
+    tg_fail(e, rc, "%s", why.message);
+    return tg_error_hint(e, "%s", why.hint), rc;
+}
+
+int tg_tree_missing(struct tg_guard *guard, const char *path, struct tg_error *e)
+{
+    int rc = explain(guard, e);
+
+    return rc ? rc : tg_unknown(guard, e, "missing-node", "%s is not there: this copy is not whole", path + 1);
+}
+
 int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e)
 {
+    int rc = explain(guard, e);
+
+    if (rc)
+        return rc;
     if (!guard->cause[0])
         snprintf(guard->cause, sizeof guard->cause, "store-older");
     tg_fail(e, TG_E_UNKNOWN, "the store has no %s: it was made by an older tagout, or this copy is not whole", path + 1);

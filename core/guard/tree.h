@@ -57,7 +57,12 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
 #define TG_TREE_LATER 5
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
-/* Fails with TG_E_UNKNOWN, cause "store-older", for one of the later folders that is not there. path: "/approvals". */
+/*
+ * Fails with TG_E_UNKNOWN for a node that every tree has: with the cause that /cluster, which is read for it, tells ("migrating", "retired",
+ * "not-initialised" …: a tree that is being copied lacks most of its nodes), else "missing-node". Blocks.
+ */
+int tg_tree_missing(struct tg_guard *guard, const char *path, struct tg_error *e);
+/* Likewise for one of the later folders that is not there; else the cause is "store-older". path: "/approvals". */
 int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e);
 
 /*

@@ -97,12 +97,15 @@ int tg_store_tree_extend(struct tg_store *store, const struct tg_op *rows, size_
                          size_t *out_n, struct tg_error *e)
 {
     struct tg_op ops[TG_TREE_ROWS_MAX + 3];
+    int64_t version = 0;
     size_t n = 3;
 
     *out_n = 0;
     if (n_rows > TG_TREE_ROWS_MAX)
         return tg_fail(e, TG_E_BUG, "more than %d rows in a tree", TG_TREE_ROWS_MAX);
-    int rc = find_missing(store, rows, n_rows, ops, &n, deadline, e);
+    int rc = tg_cluster_live(store, deadline, &version, e);
+    if (!rc)
+        rc = find_missing(store, rows, n_rows, ops, &n, deadline, e);
     if (rc || n == 3)
         return rc;
     for (size_t i = 0; i < n_first; i++)
@@ -111,7 +114,7 @@ int tg_store_tree_extend(struct tg_store *store, const struct tg_op *rows, size_
             tg_error_hint(e, "restore the whole store from its last good copy, never parts of it");
             return TG_E_UNKNOWN;
         }
-    ops[0] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = TG_ANY_VERSION};
+    ops[0] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = version}; /* not while it is being moved */
     ops[1] = (struct tg_op) {.kind = TG_OP_CREATE, .path = TG_CLUSTER_TICK, .data = "", .len = 0};
     ops[2] = (struct tg_op) {.kind = TG_OP_DELETE, .path = TG_CLUSTER_TICK, .version = TG_ANY_VERSION};
     if ((rc = tg_store_multi(store, ops, n, deadline, NULL, e)) != 0)

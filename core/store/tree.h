@@ -22,7 +22,7 @@ int tg_store_tree_make(struct tg_store *store, const char *by, const struct tg_o
 /*
  * Adds the rows that a cluster's tree lacks, in one transaction with its tick, so that a copy from before is known for an old one. The first
  * n_first rows are those that every tree was made with: when one of them is missing the tree is not whole, nothing is added, and it is
- * TG_E_UNKNOWN. The caller has proven the cluster. out_added (n_rows slots) gets the paths that were added, borrowed from rows. TG_E_LOST
+ * TG_E_UNKNOWN, as it is while the tree is being moved. The caller has proven the cluster. out_added (n_rows slots) gets the paths that were added, borrowed from rows. TG_E_LOST
  * and its kin: ask again; adding twice is no harm.
  */
 int tg_store_tree_extend(struct tg_store *store, const struct tg_op *rows, size_t n_rows, size_t n_first, int64_t deadline, const char **out_added,
