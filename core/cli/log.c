@@ -17,7 +17,10 @@ static const char *verb_for_people(const char *verb)
     static const struct { const char *verb, *shown; } words[] = {{"lock", "locked"}, {"unlock", "released"}, {"break", "BROKE"}, {"extend", "extended"},
                                                                  {"withdraw", "withdrew"}, {"expire", "expired"}, {"token", "took a token of"}, {"in-flight", "saw in flight under"},
                                                                  {"ask", "asked to break"}, {"budget", "set"}, {"budget-reset", "reset"},
-                                                                 {"budget-remove", "removed"}};
+                                                                 {"budget-remove", "removed"},
+                                                                 {"move-begin", "began to move"}, {"move-copy", "copied, moving"},
+                                                                 {"move-verify", "compared, moving"}, {"move-complete", "completes moving"},
+                                                                 {"move-back", "takes back moving"}, {"move-live", "has moved"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].verb, verb) == 0)
             return words[i].shown;
@@ -39,7 +42,7 @@ static void print_entry(const struct tg_audit_entry *a)
     tg_time_format(a->at_ms - a->at_ms % 1000, at, sizeof at);
     tg_time_format(a->until_ms - a->until_ms % 1000, until, sizeof until);
     struct tg_buf b = TG_BUF_INIT;
-    tg_buf_printf(&b, "%s  %s %s %s%s%s %s", at, a->owner, verb_for_people(a->verb), a->lock, budget[0] ? " " : "", budget,
+    tg_buf_printf(&b, "%s  %s %s %s%s%s%s%s", at, a->owner, verb_for_people(a->verb), a->lock, budget[0] ? " " : "", budget, a->lock[0] || budget[0] ? " " : "",
                   tg_scopes_format(&a->scopes, scopes, sizeof scopes));
     if (others)
         tg_buf_printf(&b, " of %s", a->of);

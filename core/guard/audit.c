@@ -83,11 +83,14 @@ static int decode(const char *text, size_t len, struct tg_audit_entry *out)
     return rc;
 }
 
+/* One transaction may have written several: a copy of the tree to another store does. */
 static int newer_first(const void *a, const void *b)
 {
     const struct tg_audit_entry *x = a, *y = b;
 
-    return x->txid < y->txid ? 1 : x->txid > y->txid ? -1 : 0;
+    if (x->txid != y->txid)
+        return x->txid < y->txid ? 1 : -1;
+    return x->at_ms < y->at_ms ? 1 : x->at_ms > y->at_ms ? -1 : strcmp(y->lock, x->lock);
 }
 
 struct reading {
@@ -175,7 +178,7 @@ static int read_folder(struct reading *r, const char *folder, bool days, struct 
     int rc = tg_store_list(r->guard->store, folder, tg_guard_deadline(r->guard), &names, e);
 
     if (rc == TG_E_NOENT)
-        return tg_unknown(r->guard, e, "missing-node", "%s is not there: this copy is not whole", folder + 1);
+        return tg_tree_missing(r->guard, folder, e);
     if (rc)
         return rc;
     for (size_t i = names.count; !rc && i > 0; i--) {

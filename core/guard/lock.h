@@ -141,8 +141,8 @@ int tg_lock_reap(struct tg_guard *guard, const struct tg_scopes *scopes);
 struct tg_audit_entry {
     int64_t at_ms;                /* wall clock of who wrote it */
     int64_t txid;                 /* the order in which it happened */
-    char verb[16];                /* "lock", "unlock", "break", "extend", "withdraw" */
-    char lock[TG_LOCK_ID_SIZE];
+    char verb[16];                /* "lock", "unlock", "break", "extend", "withdraw"; "move-begin" … "move-live" of a move */
+    char lock[TG_LOCK_ID_SIZE];   /* "" for a move */
     char owner[TG_OWNER_SIZE];    /* who did it */
     char of[TG_OWNER_SIZE];       /* whose lock it is */
     char reason[TG_REASON_SIZE];

@@ -297,14 +297,20 @@ static bool still_seated(struct tg_migrate *m)
     return tg_store_multi(m->from, &op, 1, tg_migrate_deadline(m), NULL, NULL) == 0;
 }
 
+void tg_migrate_fence(const struct tg_migrate *m, struct tg_op out[2])
+{
+    out[0] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_MIGRATION_PATH, .version = m->t.record_version};
+    out[1] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = m->t.cluster_version};
+}
+
 static int one_pass(struct tg_migrate *m, struct tg_mirror_copied *out, struct tg_error *e)
 {
-    const struct tg_op fence[] = {{.kind = TG_OP_CHECK, .path = TG_MIGRATION_PATH, .version = m->t.record_version},
-                                  {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = m->t.cluster_version}};
+    struct tg_op fence[2];
     struct tg_mirror_walk walk = {.wait_ms = m->timeout_ms ? m->timeout_ms : 30000, .tell = tell_read, .tell_data = m};
     struct tg_error why = TG_ERROR_INIT;
     int rc = TG_E_LOST;
 
+    tg_migrate_fence(m, fence);
     for (int i = 0; i < 5 && (rc == TG_E_LOST || (rc == TG_E_VERSION && still_seated(m))); i++) {
         tg_error_clear(&why);
         rc = tg_mirror_copy(m->from, m->to, &walk, fence, 2, out, &why);
@@ -362,7 +368,7 @@ int tg_migrate_verify(struct tg_migrate *m, struct tg_mirror_report *out, struct
 
     if (rc)
         return rc;
-    rc = tg_migrate_compare(m, false, out, e);
+    rc = tg_migrate_compare(m, out, e);
     if (!rc && (rc = tg_migrate_phase(m, TG_MIGRATE_VERIFIED, e)) != 0)
         tg_mirror_report_release(out);
     else if (rc == TG_E_DATA)

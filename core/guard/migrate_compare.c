@@ -75,23 +75,34 @@ static int visit(void *data, const char *path, const struct tg_node *node, struc
     return rc;
 }
 
-/* Sums one side; prove: its locks' counters as well. */
-static int sum(struct tg_migrate *m, struct tg_store *store, bool prove, struct tg_mirror_sums *out, struct tg_error *e)
+/* All that was named must have been met. */
+static int prove_named(const struct proof *p, const struct tg_mirror_sums *sums, struct tg_error *e)
 {
-    struct proof p = {.now_ms = tg_wall_ms(tg_loop_clock(tg_store_loop(store)))};
-    struct tg_mirror_walk walk = {.wait_ms = m->timeout_ms ? m->timeout_ms : 30000, .visit = prove ? visit : NULL, .data = &p};
+    for (size_t i = 0; i < p->n; i++)
+        if (!tg_mirror_find(sums, p->paths[i]))
+            return tg_fail(e, TG_E_DATA, "%s is named and is not there", p->paths[i] + 1);
+    return 0;
+}
+
+static void proof_release(struct proof *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->paths[i]);
+    free(p->paths);
+}
+
+static int64_t wait_of(const struct tg_migrate *m)
+{
+    return m->timeout_ms ? m->timeout_ms : 30000;
+}
+
+static int sum(struct tg_migrate *m, struct tg_store *store, struct tg_mirror_sums *out, struct tg_error *e)
+{
+    const struct tg_mirror_walk walk = {.wait_ms = wait_of(m)};
     int rc = tg_store_sync(store, TG_CLUSTER_PATH, tg_migrate_deadline(m), e);
 
     if (!rc)
         rc = tg_mirror_sum(store, &walk, out, e);
-    for (size_t i = 0; i < p.n; i++) {
-        if (!rc && !tg_mirror_find(out, p.paths[i])) {
-            tg_mirror_sums_release(out);
-            rc = tg_fail(e, TG_E_DATA, "%s is named and is not there", p.paths[i] + 1);
-        }
-        free(p.paths[i]);
-    }
-    free(p.paths);
     if (rc)
         tg_error_prefix(e, "%s", tg_store_url(store));
     return rc;
@@ -110,26 +121,97 @@ static int differs(const struct tg_migrate *m, const struct tg_mirror_report *r,
     return TG_E_DATA;
 }
 
-int tg_migrate_compare(struct tg_migrate *m, bool frozen, struct tg_mirror_report *out, struct tg_error *e)
+static int compare(struct tg_migrate *m, const struct tg_mirror_sums *from, const struct tg_mirror_sums *to, int64_t since_txid,
+                   struct tg_mirror_report *out, struct tg_error *e)
+{
+    struct tg_mirror_report report = {.n_found = 0};
+    int rc = tg_mirror_compare(from, to, since_txid, &report, e);
+
+    if (rc)
+        return rc;
+    tg_migrate_tell(m, (struct tg_migrate_news) {.kind = TG_NEWS_COMPARED, .report = &report});
+    rc = report.differences ? differs(m, &report, e) : 0;
+    if (out)
+        *out = report;
+    else
+        tg_mirror_report_release(&report);
+    return rc;
+}
+
+int tg_migrate_compare(struct tg_migrate *m, struct tg_mirror_report *out, struct tg_error *e)
 {
     struct tg_mirror_sums from = {.n = 0}, to = {.n = 0};
-    struct tg_mirror_report report = {.n_found = 0};
     /* What is in use is only equal to what was copied of it when nothing has changed since, so its counters are not proven. */
-    int rc = sum(m, m->from, frozen, &from, e);
+    int rc = sum(m, m->from, &from, e);
 
     if (!rc)
-        rc = sum(m, m->to, frozen, &to, e);
+        rc = sum(m, m->to, &to, e);
     if (!rc)
-        rc = tg_mirror_compare(&from, &to, frozen ? 0 : m->s.record.copied_txid, &report, e);
-    if (!rc) {
-        tg_migrate_tell(m, (struct tg_migrate_news) {.kind = TG_NEWS_COMPARED, .report = &report});
-        rc = report.differences ? differs(m, &report, e) : 0;
-    }
+        rc = compare(m, &from, &to, m->s.record.copied_txid, out, e);
     tg_mirror_sums_release(&from);
     tg_mirror_sums_release(&to);
-    if ((rc && rc != TG_E_DATA) || !out)
-        tg_mirror_report_release(&report);
-    else
-        *out = report;
+    return rc;
+}
+
+int tg_migrate_sum_target(struct tg_migrate *m, struct tg_mirror_sums *out, struct tg_error *e)
+{
+    return sum(m, m->to, out, e);
+}
+
+static int update(struct tg_migrate *m, struct proof *proof, struct tg_mirror_sums *there, struct tg_mirror_sums *from, struct tg_mirror_copied *out,
+                  struct tg_error *e)
+{
+    const struct tg_mirror_walk walk = {.wait_ms = wait_of(m), .visit = proof ? visit : NULL, .data = proof};
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_op fence[2];
+    int rc = tg_store_sync(m->from, TG_CLUSTER_PATH, tg_migrate_deadline(m), e);
+
+    if (rc)
+        return rc;
+    int64_t txid = tg_store_seen_txid(m->from);
+    tg_migrate_fence(m, fence);
+    rc = tg_mirror_update(m->from, m->to, &walk, fence, 2, there, from, out, &why);
+    if (rc)
+        return tg_fail(e, rc, "copying to %s: %s", tg_store_url(m->to), why.message);
+    tg_migrate_tell(m, (struct tg_migrate_news) {.kind = TG_NEWS_COPIED, .copied = out});
+    m->s.record.copied_txid = txid;
+    return 0;
+}
+
+#define FEW 64    /* changes that a pass found: the next would find as many */
+#define PASSES 4
+
+int tg_migrate_approach(struct tg_migrate *m, struct tg_mirror_sums *there, struct tg_error *e)
+{
+    size_t changed = SIZE_MAX;
+    int rc = 0;
+
+    for (int i = 0; !rc && i < PASSES && changed > FEW; i++) {
+        struct tg_mirror_copied c = {.nodes = 0};
+        struct tg_mirror_sums from = {.n = 0};
+        rc = update(m, NULL, there, &from, &c, e);
+        tg_mirror_sums_release(&from);
+        changed = c.created + c.written + c.deleted;
+    }
+    return rc;
+}
+
+/*
+ * The counters are proven on the source; that the target has the same paths with the same data, and as many children by its server's word, is
+ * what is compared: so they are proven there as well.
+ */
+int tg_migrate_equal(struct tg_migrate *m, struct tg_mirror_sums *there, struct tg_error *e)
+{
+    struct proof proof = {.now_ms = tg_wall_ms(tg_loop_clock(tg_store_loop(m->from)))};
+    struct tg_mirror_sums from = {.n = 0};
+    struct tg_mirror_copied copied = {.nodes = 0};
+    int rc = update(m, &proof, there, &from, &copied, e);
+
+    if (!rc && (rc = prove_named(&proof, &from, e)) != 0)
+        tg_error_prefix(e, "%s", tg_store_url(m->from));
+    if (!rc)
+        rc = compare(m, &from, there, 0, NULL, e);
+    tg_mirror_sums_release(&from);
+    proof_release(&proof);
     return rc;
 }

@@ -237,19 +237,40 @@ static int freeze_without_runs(struct tg_migrate *m, int64_t deadline, struct tg
 
 /* --- the switch --- */
 
-/* The source is frozen: whatever was in flight ends, and the target becomes equal to it, and is proven to be. */
-static int settle(struct tg_migrate *m, int64_t deadline, struct tg_error *e)
+/* As little as may be is left for the time in which nobody gets an answer. */
+static int prepare(struct tg_migrate *m, struct tg_mirror_sums *there, struct tg_error *e)
 {
-    int rc = TG_E_DATA;
+    int rc = TG_E_LOST;
     struct tg_error why = TG_ERROR_INIT;
 
-    for (int i = 0; i < ROUNDS && rc == TG_E_DATA; i++) {
+    for (int i = 0; i < ROUNDS && rc == TG_E_LOST; i++) {
         tg_error_clear(&why);
-        rc = tg_migrate_copy_passes(m, 1, NULL, &why);
+        tg_mirror_sums_release(there);
+        rc = tg_migrate_sum_target(m, there, &why);
+        if (!rc && m->s.cluster.state == TG_CLUSTER_LIVE)
+            rc = tg_migrate_approach(m, there, &why);
+    }
+    if (!rc)
+        return 0;
+    tg_fail(e, rc, "%s", why.message);
+    return tg_error_hint(e, "%s", why.hint), rc;
+}
+
+/* The source is frozen: whatever was in flight ends, and the target becomes equal to it, and is proven to be. */
+static int settle(struct tg_migrate *m, struct tg_mirror_sums *there, int64_t deadline, struct tg_error *e)
+{
+    int rc = wait_for_permits(m, deadline, e);
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (rc)
+        return rc;
+    for (int i = 0; i < ROUNDS; i++) {
+        tg_error_clear(&why);
+        rc = i ? prepare(m, there, &why) : 0; /* something else is there than was known: all of it is read again */
         if (!rc)
-            rc = wait_for_permits(m, deadline, &why);
-        if (!rc)
-            rc = tg_migrate_compare(m, true, NULL, &why);
+            rc = tg_migrate_equal(m, there, &why);
+        if (rc != TG_E_DATA && rc != TG_E_LOST)
+            break;
     }
     if (rc) {
         tg_fail(e, rc, "%s", why.message);
@@ -269,15 +290,31 @@ static int go_live(struct tg_migrate *m, struct tg_error *e)
     return tg_migrate_put(m, true, &r, &c, e);
 }
 
-/* Both sides know that it is over; the target's record goes, so that it can be moved on from there. */
+/* The target's record goes, so that it can be moved on from there; the audit there tells when it went live. */
+static int leave_target(struct tg_migrate *m, struct tg_error *e)
+{
+    int rc = TG_E_EXISTS;
+
+    for (int i = 0; i < 3 && rc == TG_E_EXISTS; i++) { /* the audit's folder, made by somebody meanwhile */
+        struct tg_error none = TG_ERROR_INIT;
+        struct tg_batch b = TG_BATCH_INIT;
+        tg_batch_delete(&b, TG_MIGRATION_PATH, m->t.record_version);
+        rc = tg_migrate_audit(m, true, "live", &m->s.record, &b, &none);
+        if (!rc)
+            rc = tg_store_multi(m->to, b.ops, b.n, tg_migrate_deadline(m), NULL, &none);
+        tg_batch_release(&b);
+        if (rc && rc != TG_E_NOENT && rc != TG_E_EXISTS)
+            return tg_fail(e, rc, "%s", none.message);
+    }
+    return rc == TG_E_EXISTS ? tg_fail(e, rc, "%s: its audit can't be written", tg_store_url(m->to)) : 0;
+}
+
+/* Both sides know that it is over. */
 static int tidy(struct tg_migrate *m, struct tg_error *e)
 {
-    struct tg_error none = TG_ERROR_INIT;
-    int rc = m->t.has_record ? tg_store_delete(m->to, TG_MIGRATION_PATH, m->t.record_version, tg_migrate_deadline(m), &none) : 0;
+    int rc = m->t.has_record ? leave_target(m, e) : 0;
 
-    if (rc && rc != TG_E_NOENT)
-        return tg_fail(e, rc, "%s", none.message);
-    return tg_migrate_phase(m, TG_MIGRATE_DONE, e);
+    return rc ? rc : tg_migrate_phase(m, TG_MIGRATE_DONE, e);
 }
 
 /* Its record says where it was copied from only since it is live; it may have been moved on. */
@@ -308,14 +345,18 @@ static int finish(struct tg_migrate *m, struct tg_error *e)
 
 static int complete(struct tg_migrate *m, struct tg_error *e)
 {
-    int64_t deadline = patience(m);
+    struct tg_mirror_sums there = {.n = 0};
     int rc = 0;
 
     if (m->s.cluster.state == TG_CLUSTER_RETIRED)
         return finish(m, e);
-    rc = freeze_without_runs(m, deadline, e);
+    rc = prepare(m, &there, e);
+    int64_t deadline = patience(m);
     if (!rc)
-        rc = settle(m, deadline, e);
+        rc = freeze_without_runs(m, deadline, e);
+    if (!rc)
+        rc = settle(m, &there, deadline, e);
+    tg_mirror_sums_release(&there);
     if (!rc)
         rc = turn_source(m, TG_CLUSTER_RETIRED, TG_MIGRATE_COMPLETING, e);
     if (rc) {

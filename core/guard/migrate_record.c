@@ -1,5 +1,6 @@
 /* The record of a move, writing it on either side, and the seat of who moves: see migrate.h. */
 #include "guard/migrate_internal.h"
+#include "guard/tree.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -225,7 +226,7 @@ struct put {
     struct tg_store *store;
     struct tg_migrate_side *side;
     char *text, *cluster_text;
-    struct tg_op ops[3];
+    struct tg_op ops[8]; /* two of the record, a seat, and an entry in the audit with its folders */
     size_t n;
 };
 
@@ -338,16 +339,53 @@ static bool seat_is_ours(struct tg_migrate *m)
     return ours;
 }
 
+int tg_migrate_audit(struct tg_migrate *m, bool target, const char *step, const struct tg_migration *record, struct tg_batch *b, struct tg_error *e)
+{
+    struct tg_guard guard = {.store = target ? m->to : m->from, .timeout_ms = m->timeout_ms ? m->timeout_ms : 30000};
+    struct tg_lock none = {.n_hold = 0}; /* a move is of no lock; it concerns the fleet */
+    struct tg_audit_slot slot;
+    char verb[16], why[TG_REASON_SIZE];
+    struct tg_scope fleet;
+
+    tg_audit_slot(&guard, &slot);
+    struct tg_read_item items[2] = {{.path = slot.day}, {.path = slot.minute}};
+    int rc = tg_store_read_many(guard.store, items, 2, tg_migrate_deadline(m), e);
+    if (rc)
+        return rc;
+    slot.have_day = !items[0].code;
+    slot.have_minute = !items[1].code;
+    tg_read_items_release(items, 2);
+    if ((rc = tg_scope_parse("fleet", &fleet, e)) != 0 || (rc = tg_scopes_add(&none.scopes, &fleet, e)) != 0)
+        return rc;
+    snprintf(verb, sizeof verb, "move-%.10s", step);
+    snprintf(why, sizeof why, "%s %.500s", target ? "from" : "to", target ? record->from : record->to);
+    snprintf(none.owner, sizeof none.owner, "%s", m->by);
+    tg_audit_append(b, &slot, tg_guard_wall(&guard), verb, &none, m->by, why);
+    tg_scopes_release(&none.scopes);
+    return b->failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+}
+
+/* A retired source changes no more; what is left to do then is told at the target. */
+static int audit_seat(struct tg_migrate *m, const char *step, const struct tg_migration *record, struct tg_batch *b, struct tg_error *e)
+{
+    return m->s.cluster.state == TG_CLUSTER_RETIRED ? 0 : tg_migrate_audit(m, false, step, record, b, e);
+}
+
 int tg_migrate_take_seat(struct tg_migrate *m, const char *step, const struct tg_migration *record, struct tg_error *e)
 {
     struct put p;
+    struct tg_batch audit = TG_BATCH_INIT;
     char *seat = seat_text(m, step);
     struct tg_error why = TG_ERROR_INIT;
     int rc = put_prepare(m, false, record, NULL, &p, e);
 
     if (!rc && !seat)
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = audit_seat(m, step, record, &audit, e);
     if (!rc) {
+        for (size_t i = 0; i < audit.n; i++) /* at most three */
+            p.ops[p.n++] = audit.ops[i];
         p.ops[p.n++] = (struct tg_op) {.kind = TG_OP_CREATE, .path = TG_MIGRATE_SEAT, .data = seat, .len = strlen(seat), .flags = TG_CREATE_EPHEMERAL};
         rc = tg_store_multi(m->from, p.ops, p.n, tg_migrate_deadline(m), NULL, &why);
         if (ambiguous(rc) && seat_is_ours(m))
@@ -358,6 +396,7 @@ int tg_migrate_take_seat(struct tg_migrate *m, const char *step, const struct tg
             tg_fail(e, rc, "%s: %s", tg_store_url(m->from), why.message);
     }
     m->seated = !rc;
+    tg_batch_release(&audit);
     free(seat);
     free(p.text);
     free(p.cluster_text);

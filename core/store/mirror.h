@@ -69,6 +69,26 @@ struct tg_mirror_copied {
 int tg_mirror_copy(struct tg_store *from, struct tg_store *to, const struct tg_mirror_walk *walk, const struct tg_op *fence, size_t n_fence,
                    struct tg_mirror_copied *out, struct tg_error *e);
 
+/*
+ * The same with one walk, of the source, when what the target holds is known: *there was summed, or updated, since when nobody but the caller
+ * could write at the target (the fence tells). What is written is read back, so that *there is again what the target says it holds. walk->visit
+ * sees each node of the source; *out_from is the caller's. On failure *there is not to be believed any more: sum it anew.
+ */
+int tg_mirror_update(struct tg_store *from, struct tg_store *to, const struct tg_mirror_walk *walk, const struct tg_op *fence, size_t n_fence,
+                     struct tg_mirror_sums *there, struct tg_mirror_sums *out_from, struct tg_mirror_copied *out, struct tg_error *e);
+
+/* Its parts: paths that were written, and reading them back into the sums. */
+struct tg_mirror_paths {
+    char **v;
+    size_t n, cap;
+};
+/* folder: the folder that it is in as well. */
+int tg_mirror_touch(struct tg_mirror_paths *paths, const char *path, bool folder, struct tg_error *e);
+void tg_mirror_paths_release(struct tg_mirror_paths *paths);
+int tg_mirror_reread(struct tg_store *store, int64_t wait_ms, struct tg_mirror_paths *touched, struct tg_mirror_sums *sums, struct tg_error *e);
+/* A node's sum, but for its path and the children that were met. */
+struct tg_mirror_sum tg_mirror_sum_of(const struct tg_node *node);
+
 enum tg_mirror_difference { TG_MIRROR_MISSING, TG_MIRROR_EXTRA, TG_MIRROR_DIFFERS, TG_MIRROR_COUNT };
 struct tg_mirror_found {
     enum tg_mirror_difference what;

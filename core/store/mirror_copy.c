@@ -12,12 +12,13 @@ struct copier {
     const struct tg_mirror_walk *walk;
     const struct tg_op *fence;
     size_t n_fence;
-    struct tg_mirror_sums there;  /* as the target was found */
+    const struct tg_mirror_sums *there; /* as the target was found */
     bool *met;                    /* which of those the source has */
     struct tg_op ops[TG_STORE_OPS_MAX];
     size_t n;
     size_t bytes;
     struct tg_mirror_copied done;
+    struct tg_mirror_paths *touched; /* what was written, made or deleted, and its folders; NULL: nobody asks */
 };
 
 static void drop_ops(struct copier *c)
@@ -47,6 +48,8 @@ static int add(struct copier *c, enum tg_op_kind kind, const char *path, const v
     int rc = c->n == TG_STORE_OPS_MAX || c->bytes + len > BYTES_MAX ? flush(c, e) : 0;
     char *own = strdup(path), *copy = len ? malloc(len) : NULL;
 
+    if (!rc && c->touched)
+        rc = tg_mirror_touch(c->touched, path, kind != TG_OP_WRITE, e);
     if (rc || !own || (len && !copy)) {
         free(own);
         free(copy);
@@ -62,17 +65,20 @@ static int add(struct copier *c, enum tg_op_kind kind, const char *path, const v
 static int take(void *data, const char *path, const struct tg_node *node, struct tg_error *e)
 {
     struct copier *c = data;
-    const struct tg_mirror_sum *there = tg_mirror_find(&c->there, path);
+    const struct tg_mirror_sum *there = tg_mirror_find(c->there, path);
     uint8_t hash[TG_SHA256_BYTES];
     struct tg_sha256 h;
+    int rc = c->walk->visit ? c->walk->visit(c->walk->data, path, node, e) : 0;
 
+    if (rc)
+        return rc;
     c->done.nodes++;
     if (!there) {
         c->done.created++;
         c->done.bytes += (int64_t) node->len;
         return add(c, TG_OP_CREATE, path, node->data, node->len, 0, e);
     }
-    c->met[there - c->there.v] = true;
+    c->met[there - c->there->v] = true;
     tg_sha256_init(&h);
     tg_sha256_add(&h, node->data, node->len);
     tg_sha256_end(&h, hash);
@@ -88,41 +94,72 @@ static int delete_rest(struct copier *c, struct tg_error *e)
 {
     int rc = 0;
 
-    for (size_t i = c->there.n; !rc && i > 0; i--)
+    for (size_t i = c->there->n; !rc && i > 0; i--)
         if (!c->met[i - 1]) {
-            rc = add(c, TG_OP_DELETE, c->there.v[i - 1].path, NULL, 0, c->there.v[i - 1].version, e);
+            rc = add(c, TG_OP_DELETE, c->there->v[i - 1].path, NULL, 0, c->there->v[i - 1].version, e);
             c->done.deleted++;
         }
     return rc ? rc : flush(c, e);
 }
 
+/* Walks the source and writes what differs from c->there. */
+static int run(struct copier *c, struct tg_store *from, struct tg_mirror_sums *out_from, struct tg_error *e)
+{
+    struct tg_mirror_walk reading = *c->walk;
+    int rc = 0;
+
+    reading.visit = take;
+    reading.data = c;
+    c->n = c->n_fence;
+    memcpy(c->ops, c->fence, c->n_fence * sizeof *c->fence);
+    if (!(c->met = calloc(c->there->n + 1, sizeof *c->met)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = tg_mirror_sum(from, &reading, out_from, e);
+    if (!rc && (rc = flush(c, e)) == 0)
+        rc = delete_rest(c, e);
+    if (rc && out_from)
+        tg_mirror_sums_release(out_from);
+    drop_ops(c);
+    free(c->met);
+    return rc;
+}
+
 int tg_mirror_copy(struct tg_store *from, struct tg_store *to, const struct tg_mirror_walk *walk, const struct tg_op *fence, size_t n_fence,
                    struct tg_mirror_copied *out, struct tg_error *e)
 {
+    struct tg_mirror_sums there = {.n = 0};
+    const struct tg_mirror_walk look = {.wait_ms = walk->wait_ms};
     struct copier *c = calloc(1, sizeof *c);
-    struct tg_mirror_walk look = {.wait_ms = walk->wait_ms}, reading = *walk;
-    int rc = c ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = c ? tg_mirror_sum(to, &look, &there, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
 
-    if (!c)
-        return rc;
-    *c = (struct copier) {.to = to, .walk = walk, .fence = fence, .n_fence = n_fence, .n = n_fence};
-    memcpy(c->ops, fence, n_fence * sizeof *fence);
-    reading.visit = take;
-    reading.data = c;
-    rc = tg_mirror_sum(to, &look, &c->there, e);
-    if (!rc && !(c->met = calloc(c->there.n + 1, sizeof *c->met)))
-        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
-    if (!rc)
-        rc = tg_mirror_sum(from, &reading, NULL, e);
-    if (!rc)
-        rc = flush(c, e);
-    if (!rc)
-        rc = delete_rest(c, e);
-    drop_ops(c);
+    if (!rc) {
+        *c = (struct copier) {.to = to, .walk = walk, .fence = fence, .n_fence = n_fence, .there = &there};
+        rc = run(c, from, NULL, e);
+    }
     if (!rc)
         *out = c->done;
-    tg_mirror_sums_release(&c->there);
-    free(c->met);
+    tg_mirror_sums_release(&there);
+    free(c);
+    return rc;
+}
+
+int tg_mirror_update(struct tg_store *from, struct tg_store *to, const struct tg_mirror_walk *walk, const struct tg_op *fence, size_t n_fence,
+                     struct tg_mirror_sums *there, struct tg_mirror_sums *out_from, struct tg_mirror_copied *out, struct tg_error *e)
+{
+    struct tg_mirror_paths touched = {.n = 0};
+    struct copier *c = calloc(1, sizeof *c);
+    int rc = c ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!rc) {
+        *c = (struct copier) {.to = to, .walk = walk, .fence = fence, .n_fence = n_fence, .there = there, .touched = &touched};
+        rc = run(c, from, out_from, e);
+    }
+    if (!rc && (rc = tg_mirror_reread(to, walk->wait_ms, &touched, there, e)) != 0)
+        tg_mirror_sums_release(out_from);
+    if (!rc)
+        *out = c->done;
+    tg_mirror_paths_release(&touched);
     free(c);
     return rc;
 }

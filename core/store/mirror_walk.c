@@ -141,10 +141,23 @@ static int want_list(struct walker *w, const char *path, size_t sum, struct tg_e
     return 0;
 }
 
+struct tg_mirror_sum tg_mirror_sum_of(const struct tg_node *node)
+{
+    struct tg_mirror_sum sum = {.version = node->stat.version, .counted = node->stat.children, .walked = -1, .children_txid = node->stat.children_txid,
+                                .modified_txid = node->stat.modified_txid};
+    struct tg_sha256 h;
+
+    if (node->stat.created_txid > sum.modified_txid)
+        sum.modified_txid = node->stat.created_txid;
+    tg_sha256_init(&h);
+    tg_sha256_add(&h, node->data, node->len);
+    tg_sha256_end(&h, sum.hash);
+    return sum;
+}
+
 static int add_sum(struct walker *w, const char *path, const struct tg_node *node, struct tg_error *e)
 {
     struct tg_mirror_sums *s = &w->sums;
-    struct tg_sha256 h;
 
     if (s->n == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 1024;
@@ -155,15 +168,9 @@ static int add_sum(struct walker *w, const char *path, const struct tg_node *nod
         s->cap = cap;
     }
     struct tg_mirror_sum *sum = &s->v[s->n];
-    *sum = (struct tg_mirror_sum) {.path = strdup(path), .version = node->stat.version, .counted = node->stat.children, .walked = -1,
-                                   .children_txid = node->stat.children_txid, .modified_txid = node->stat.modified_txid};
-    if (!sum->path)
+    *sum = tg_mirror_sum_of(node);
+    if (!(sum->path = strdup(path)))
         return out_of_memory(e);
-    if (node->stat.created_txid > sum->modified_txid)
-        sum->modified_txid = node->stat.created_txid;
-    tg_sha256_init(&h);
-    tg_sha256_add(&h, node->data, node->len);
-    tg_sha256_end(&h, sum->hash);
     s->n++;
     s->bytes += (int64_t) node->len;
     return 0;
