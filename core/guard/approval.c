@@ -56,14 +56,28 @@ static void path_of(const char *id, char out[64])
     snprintf(out, 64, ROOT "/%.20s", id);
 }
 
+static void clear_one(struct tg_guard *guard, const char *path, int64_t version, int64_t cluster_version)
+{
+    struct tg_batch b = TG_BATCH_INIT;
+
+    tg_batch_check(&b, TG_CLUSTER_PATH, cluster_version); /* a tree that is being moved does not change any more */
+    tg_batch_delete(&b, path, version);
+    (void) tg_batch_run(&b, guard, NULL);
+    tg_batch_release(&b);
+}
+
 /* Old wishes, a few at a time. A failure is no harm. */
 static int clear_expired(struct tg_guard *guard, struct tg_error *e)
 {
     struct tg_names names;
     struct tg_error why = TG_ERROR_INIT;
     char path[TG_NODE_PATH_SIZE];
-    int rc = tg_store_list(guard->store, ROOT, tg_guard_deadline(guard), &names, &why);
+    int64_t cluster_version = 0;
+    int rc = tg_cluster_live(guard->store, tg_guard_deadline(guard), &cluster_version, NULL);
 
+    if (rc)
+        return 0; /* whoever asks is told so by what follows */
+    rc = tg_store_list(guard->store, ROOT, tg_guard_deadline(guard), &names, &why);
     if (rc == TG_E_NOENT)
         return tg_tree_lacks(guard, ROOT, e);
     if (rc)
@@ -75,7 +89,7 @@ static int clear_expired(struct tg_guard *guard, struct tg_error *e)
         if (tg_store_read(guard->store, path, tg_guard_deadline(guard), &node, NULL) != 0)
             continue;
         if (tg_approval_decode(node.data, node.len, &a, NULL) == 0 && a.until_ms < tg_guard_wall(guard))
-            (void) tg_store_delete(guard->store, path, node.stat.version, tg_guard_deadline(guard), NULL);
+            clear_one(guard, path, node.stat.version, cluster_version);
         tg_node_release(&node);
     }
     tg_names_release(&names);
