@@ -119,6 +119,7 @@ pid_t tg_locks_holder(const char *text, unsigned major, unsigned minor, uint64_t
         uint64_t on_inode;
         long pid;
         /* "1: POSIX  ADVISORY  WRITE 1234 08:01:393245 0 EOF"; one that waits has "->" behind the colon */
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers, and each is looked at below */
         int n = sscanf(line, "%*d: %15s %15s %15s %ld %x:%x:%" SCNu64, kind, mode, access, &pid, &on_major, &on_minor,
                        &on_inode);
         if (n == 7 && strcmp(access, "WRITE") == 0 && on_inode == inode &&
@@ -242,6 +243,7 @@ bool tg_shutdown_parse(const char *text, struct tg_shutdown *out)
     int64_t usec = 0;
 
     for (const char *line = text; *line; line += *line == '\n') {
+        /* NOLINTNEXTLINE(cert-err34-c): systemd's own number, bounded below */
         if (sscanf(line, "USEC=%" SCNd64, &usec) == 1)
             s.at_ms = usec / 1000;
         (void) sscanf(line, "MODE=%15[a-z-]", s.mode);

@@ -59,6 +59,7 @@ bool tg_proc_parse_stat(const char *text, struct tg_proc *out)
     if (!open || !close || close < open || pid <= 0 || pid > PROCS_MAX)
         return false;
     /* state ppid, then 17 fields that don't matter, then starttime */
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers, and each is looked at here */
     if (sscanf(close + 1, " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNd64,
                &state, &parent, &start) != 3 ||
         parent < 0 || parent > PROCS_MAX || start < 0 || strchr("ZXx", state))

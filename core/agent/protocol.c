@@ -15,16 +15,16 @@ static const char *const field_names[N_FIELDS] = {
     [F_ACTOR] = "actor", [F_SCOPES] = "scopes", [F_TOKEN] = "token", [F_WHAT] = "what", [F_OWNER] = "owner", [F_STORE] = "store",
     [F_INVENTORY] = "inventory", [F_HOST] = "host", [F_STATE_DIR] = "state-dir", [F_PERMIT] = "permit", [F_REASON] = "reason", [F_FOR_MS] = "for-ms",
 };
-#define BIT(f) (1u << (f))
-#define WHOM (BIT(F_STORE) | BIT(F_INVENTORY) | BIT(F_HOST) | BIT(F_STATE_DIR))
+#define FIELD_BIT(f) (1u << (f))
+enum { WHOM = FIELD_BIT(F_STORE) | FIELD_BIT(F_INVENTORY) | FIELD_BIT(F_HOST) | FIELD_BIT(F_STATE_DIR) };
 static const struct { unsigned takes, needs; } op_fields[N_OPS] = {
-    [TG_AGENT_CHECK] = {WHOM | BIT(F_ACTOR) | BIT(F_SCOPES) | BIT(F_TOKEN), BIT(F_ACTOR)},
+    [TG_AGENT_CHECK] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN), FIELD_BIT(F_ACTOR)},
     [TG_AGENT_STATUS] = {WHOM, 0},
-    [TG_AGENT_HOLD] = {BIT(F_REASON) | BIT(F_FOR_MS) | BIT(F_OWNER), BIT(F_REASON)},
-    [TG_AGENT_UNHOLD] = {BIT(F_REASON) | BIT(F_OWNER), 0},
-    [TG_AGENT_PERMIT] = {WHOM | BIT(F_ACTOR) | BIT(F_SCOPES) | BIT(F_TOKEN) | BIT(F_WHAT) | BIT(F_OWNER), BIT(F_ACTOR)},
-    [TG_AGENT_ALIVE] = {BIT(F_PERMIT), BIT(F_PERMIT)},
-    [TG_AGENT_RELEASE] = {BIT(F_PERMIT), BIT(F_PERMIT)},
+    [TG_AGENT_HOLD] = {FIELD_BIT(F_REASON) | FIELD_BIT(F_FOR_MS) | FIELD_BIT(F_OWNER), FIELD_BIT(F_REASON)},
+    [TG_AGENT_UNHOLD] = {FIELD_BIT(F_REASON) | FIELD_BIT(F_OWNER), 0},
+    [TG_AGENT_PERMIT] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN) | FIELD_BIT(F_WHAT) | FIELD_BIT(F_OWNER), FIELD_BIT(F_ACTOR)},
+    [TG_AGENT_ALIVE] = {FIELD_BIT(F_PERMIT), FIELD_BIT(F_PERMIT)},
+    [TG_AGENT_RELEASE] = {FIELD_BIT(F_PERMIT), FIELD_BIT(F_PERMIT)},
 };
 
 const char *tg_agent_op_name(enum tg_agent_op op)
@@ -86,8 +86,8 @@ static int take_key(const char *key, const json_t *value, struct tg_agent_reques
         return 0;
     }
     for (unsigned f = 0; f < N_FIELDS; f++)
-        if (strcmp(key, field_names[f]) == 0 && op_fields[r->op].takes & BIT(f)) {
-            *seen |= BIT(f);
+        if (strcmp(key, field_names[f]) == 0 && op_fields[r->op].takes & FIELD_BIT(f)) {
+            *seen |= FIELD_BIT(f);
             return take_field(f, value, r, e);
         }
     return bad(e, "this op takes no", key);
@@ -128,7 +128,7 @@ int tg_agent_request_parse(const char *line, size_t len, struct tg_agent_request
                 break;
         }
     for (unsigned f = 0; !rc && f < N_FIELDS; f++)
-        if (op_fields[r.op].needs & BIT(f) & ~seen)
+        if (op_fields[r.op].needs & FIELD_BIT(f) & ~seen)
             rc = bad(e, "this op needs", field_names[f]);
     *out = r;
     return rc;

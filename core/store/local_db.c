@@ -27,8 +27,8 @@ static const char *const statements[SQL_STATEMENTS] = {
     [SQL_OWNERS] = "SELECT DISTINCT owner FROM node WHERE owner <> 0",
     [SQL_OWNED] = "SELECT path FROM node WHERE owner = ?1 AND owner <> 0",
     /* The row by its number, and what it says that its path is: the index by which it was found may be damaged. */
-    [SQL_READ] = "SELECT version, created_txid, modified_txid, modified_ms, children, children_txid, owner, data,"
-                 " (SELECT count(*) FROM node AS child WHERE child.parent = ?1), path FROM node WHERE rowid = (SELECT rowid FROM node WHERE path = ?1)",
+    [SQL_READ] = ("SELECT version, created_txid, modified_txid, modified_ms, children, children_txid, owner, data,"
+                  " (SELECT count(*) FROM node AS child WHERE child.parent = ?1), path FROM node WHERE rowid = (SELECT rowid FROM node WHERE path = ?1)"),
     [SQL_ABSENT] = "SELECT count(*) FROM node WHERE parent = ?2 AND +path = ?1", /* by the other index, and the rows themselves */
     [SQL_STAT] = "SELECT version, created_txid, modified_txid, modified_ms, children, children_txid, owner FROM node WHERE path = ?1",
     [SQL_NAMES] = "SELECT path FROM node WHERE parent = ?1",
