@@ -102,13 +102,12 @@ int tg_exec_budget_take(struct tg_frame *f, struct tg_exec_budget *b, struct tg_
     return rc ? rc : take_members(f, &b->bill.members, e);
 }
 
-static void say_spent(const struct tg_frame *f, const struct tg_exec_budget *b)
+static void say_spent(const struct tg_exec_budget *b)
 {
     const struct tg_budget *budget = b->bill.refused;
     const struct tg_budget_answer *a = &b->bill.answer;
     char of[TG_SCOPE_TEXT_SIZE], per[32], at[40];
 
-    (void) f;
     tg_duration_format(budget->per_ms, per, sizeof per);
     fprintf(stderr, "TAGOUT-HELD budget=%s scope=%s asked=%lld used=%lld limit=%lld per=\"%s\"", budget->name, tg_scope_format(&budget->of, of, sizeof of),
             (long long) b->bill.asked, (long long) a->used, (long long) a->limit, per);
@@ -168,6 +167,6 @@ int tg_exec_budget_charge(struct tg_frame *f, struct tg_guard *g, const struct t
     if (b->bill.refused && b->bill.answer.word == TG_BUDGET_SPENT)
         *out_free_ms = b->bill.answer.free_at_ms - b->bill.now_ms;
     if (!quiet && b->bill.refused)
-        say_spent(f, b);
+        say_spent(b);
     return TG_E_HELD;
 }

@@ -74,19 +74,6 @@ static int read_budgets(struct tg_budget_round *r, struct tg_error *e)
     return rc;
 }
 
-/* init makes the folder empty; the first budget makes it a counter. */
-static int take_root(struct tg_budget_round *r, const struct tg_read_item *item, struct tg_error *e)
-{
-    if (item->code)
-        return tg_tree_lacks(r->guard, ROOT, e);
-    if (!item->node.len && !item->node.stat.children) {
-        r->counter = (struct tg_counter) {.names = calloc(1, sizeof(char *))};
-        return r->counter.names ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
-    }
-    int rc = tg_tree_prove(r->guard, ROOT, &item->node, &r->counter, e);
-    return rc || r->counter.names ? rc : tg_unknown(r->guard, e, "bad-record", "budgets names none");
-}
-
 static int read_roots(struct tg_budget_round *r, struct tg_error *e)
 {
     struct tg_read_item items[2] = {{.path = TG_CLUSTER_PATH}, {.path = ROOT}};
@@ -99,7 +86,7 @@ static int read_roots(struct tg_budget_round *r, struct tg_error *e)
         return rc;
     rc = tg_tree_prove_cluster(r->guard, &items[0], TG_NOTE_BOUNDED, &generation, e);
     if (!rc)
-        rc = take_root(r, &items[1], e);
+        rc = tg_tree_prove_named(r->guard, ROOT, &items[1], &r->counter, e);
     if (!rc && tg_cluster_decode(items[0].node.data, items[0].node.len, &cluster, cause, e) == 0)
         memcpy(r->cluster_id, cluster.id, sizeof r->cluster_id);
     r->cluster_version = items[0].node.stat.version;

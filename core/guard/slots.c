@@ -143,18 +143,6 @@ static void round_release(struct round *r)
     tg_slots_release(&r->slots);
 }
 
-static int take_root(struct tg_guard *guard, const struct tg_read_item *item, struct tg_counter *out, struct tg_error *e)
-{
-    if (item->code)
-        return tg_tree_lacks(guard, ROOT, e);
-    if (!item->node.len && !item->node.stat.children) {
-        *out = (struct tg_counter) {.names = calloc(1, sizeof(char *))};
-        return out->names ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
-    }
-    int rc = tg_tree_prove(guard, ROOT, &item->node, out, e);
-    return rc || out->names ? rc : tg_unknown(guard, e, "bad-record", "fleetlock names no groups");
-}
-
 static int take_group(struct round *r, const char *group, const struct tg_read_item *item, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
@@ -186,7 +174,7 @@ static int round_read(struct tg_guard *guard, const char *group, struct round *r
         return rc;
     rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
     if (!rc)
-        rc = take_root(guard, &items[1], &r->counter, e);
+        rc = tg_tree_prove_named(guard, ROOT, &items[1], &r->counter, e);
     if (!rc)
         rc = take_group(r, group, &items[2], e);
     r->cluster_version = items[0].node.stat.version;
@@ -342,7 +330,7 @@ int tg_slot_list(struct tg_guard *guard, struct tg_slot_groups *out, struct tg_e
         return rc;
     rc = tg_tree_prove_cluster(guard, &root[0], TG_NOTE_BOUNDED, NULL, e);
     if (!rc)
-        rc = take_root(guard, &root[1], &counter, e);
+        rc = tg_tree_prove_named(guard, ROOT, &root[1], &counter, e);
     tg_read_items_release(root, 2);
     if (!rc && !(groups.v = calloc((size_t) counter.count + 1, sizeof *groups.v)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");

@@ -202,6 +202,18 @@ int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node
                       "%s says %lld, the server counts %lld: this copy is not whole", path + 1, count, children);
 }
 
+int tg_tree_prove_named(struct tg_guard *guard, const char *path, const struct tg_read_item *item, struct tg_counter *out, struct tg_error *e)
+{
+    if (item->code)
+        return tg_tree_lacks(guard, path, e);
+    if (!item->node.len && !item->node.stat.children) {
+        *out = (struct tg_counter) {.names = calloc(1, sizeof(char *))};
+        return out->names ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    int rc = tg_tree_prove(guard, path, &item->node, out, e);
+    return rc || out->names ? rc : tg_unknown(guard, e, "bad-record", "%s names none of its children", path + 1);
+}
+
 int64_t tg_guard_deadline(struct tg_guard *guard)
 {
     return tg_store_deadline(guard->store, guard->timeout_ms ? guard->timeout_ms : 10000);

@@ -64,6 +64,9 @@ int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error 
 int tg_tree_missing(struct tg_guard *guard, const char *path, struct tg_error *e);
 /* Likewise for one of the later folders that is not there; else the cause is "store-older". path: "/approvals". */
 int tg_tree_lacks(struct tg_guard *guard, const char *path, struct tg_error *e);
+/* A folder that init makes empty, and that its first child makes a counter with names (/budgets, /fleetlock). As tg_tree_prove(), or
+ * tg_tree_lacks() when it is not there. On failure *out may hold what tg_counter_clear() takes. */
+int tg_tree_prove_named(struct tg_guard *guard, const char *path, const struct tg_read_item *item, struct tg_counter *out, struct tg_error *e);
 
 /*
  * Decodes a counter and compares it with what the server counts. TG_E_UNKNOWN with guard->cause: bad-record, fewer-locks-than-recorded,
