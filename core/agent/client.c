@@ -2,11 +2,15 @@
 #define _GNU_SOURCE
 #include "agent/client.h"
 
+#include "base/trusted.h"
+
 #include <tagout/clock.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,44 +35,49 @@ static int wait_for(int fd, short events, int64_t deadline_ms, struct tg_error *
 }
 
 /*
- * A socket that root, or we, have made in a folder where nobody else can put another in its place. That is enough: who listens behind it got
- * it from them (with socket activation: an unprivileged agent from systemd).
+ * A socket that root, or we, have made, where nobody else can put another in its place. That is enough: who listens behind it got it from
+ * them (with socket activation: an unprivileged agent from systemd). *out_fd is that very socket's file, to connect to, so that it does not
+ * matter what its name means in the moment after this.
  */
-static int look_at_file(const char *path, struct tg_error *e)
+static int open_file(const char *path, int *out_fd, struct tg_error *e)
 {
-    char folder[sizeof ((struct sockaddr_un *) NULL)->sun_path];
-    struct stat st, up;
-    size_t n = (size_t) (strrchr(path, '/') - path);
+    char way[PATH_MAX];
+    struct stat st;
+    int rc;
 
-    memcpy(folder, path, n);
-    folder[n] = '\0';
-    if (lstat(path, &st) != 0 || stat(n ? folder : "/", &up) != 0) {
-        bool none = errno == ENOENT || errno == ENOTDIR;
-        return tg_fail_errno(e, none ? TG_E_NOENT : errno == EACCES ? TG_E_PERM : TG_E_SYSTEM, errno, "%s", path);
-    }
-    if (!S_ISSOCK(st.st_mode))
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         return tg_fail(e, TG_E_PERM, "%s is no socket", path);
-    if (up.st_mode & (S_IWGRP | S_IWOTH) && !(up.st_mode & S_ISVTX))
-        return tg_fail(e, TG_E_PERM, "%s: others may write to its folder, and could answer what they like", path);
-    if (st.st_uid == 0 || st.st_uid == geteuid())
-        return 0;
-    tg_fail(e, TG_E_PERM, "%s belongs to user %u, who could answer what he likes", path, (unsigned) st.st_uid);
-    tg_error_hint(e, "the agent's socket is root's: tagout-agent(1)");
-    return TG_E_PERM;
+    if ((rc = tg_trusted_path(path, way, &st, e)) != 0) {
+        if (rc == TG_E_PERM)
+            tg_error_hint(e, "the agent's socket is root's, in folders of root's: tagout-agent(7)");
+        return rc;
+    }
+    int fd = open(way, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return tg_fail_errno(e, errno == ENOENT ? TG_E_NOENT : TG_E_SYSTEM, errno, "%s", path);
+    if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid())) {
+        close(fd);
+        return tg_fail(e, TG_E_PERM, "%s changes while it is looked at", path);
+    }
+    *out_fd = fd;
+    return 0;
 }
 
 /* A socket of this kind connects at once, or its queue is full (EAGAIN): then it is tried again until the deadline. */
-static int connect_within(int fd, const struct sockaddr_un *to, int64_t deadline_ms, struct tg_error *e)
+static int connect_within(int fd, int file, const char *path, int64_t deadline_ms, struct tg_error *e)
 {
-    while (connect(fd, (const struct sockaddr *) to, sizeof *to) != 0) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+    snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d", file);
+    while (connect(fd, (const struct sockaddr *) &to, sizeof to) != 0) {
         if (errno == ECONNREFUSED || errno == ENOENT)
-            return tg_fail_errno(e, TG_E_NOENT, errno, "%s", to->sun_path);
+            return tg_fail_errno(e, TG_E_NOENT, errno, "%s", path);
         if (errno == EACCES || errno == EPERM)
-            return tg_fail_errno(e, TG_E_PERM, errno, "%s", to->sun_path);
+            return tg_fail_errno(e, TG_E_PERM, errno, "%s", path);
         if (errno != EAGAIN && errno != EINTR)
-            return tg_fail_errno(e, TG_E_SYSTEM, errno, "%s", to->sun_path);
+            return tg_fail_errno(e, TG_E_SYSTEM, errno, "%s", path);
         if (tg_mono_ms(tg_clock_real()) >= deadline_ms)
-            return tg_fail(e, TG_E_TIMEOUT, "%s: the agent takes no more connections", to->sun_path);
+            return tg_fail(e, TG_E_TIMEOUT, "%s: the agent takes no more connections", path);
         (void) poll(NULL, 0, 1);
     }
     return 0;
@@ -76,23 +85,19 @@ static int connect_within(int fd, const struct sockaddr_un *to, int64_t deadline
 
 int tg_agent_connect(const char *path, int64_t deadline_ms, struct tg_agent_client *out, struct tg_error *e)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    size_t len = strlen(path);
-    int rc;
+    int file, rc;
 
-    if (path[0] != '/' || len >= sizeof to.sun_path)
+    if (path[0] != '/' || strlen(path) >= sizeof ((struct sockaddr_un *) NULL)->sun_path)
         return tg_fail(e, TG_E_CONFIG, "the agent's socket must be an absolute path of less than 108 bytes, and is \"%.120s\"", path);
-    memcpy(to.sun_path, path, len + 1);
-    if ((rc = look_at_file(path, e)) != 0)
+    if ((rc = open_file(path, &file, e)) != 0)
         return rc;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return tg_fail_errno(e, TG_E_SYSTEM, errno, "%s", path);
-    rc = connect_within(fd, &to, deadline_ms, e);
-    if (rc)
-        close(fd);
-    else
+    rc = fd < 0 ? tg_fail_errno(e, TG_E_SYSTEM, errno, "%s", path) : connect_within(fd, file, path, deadline_ms, e);
+    close(file);
+    if (!rc)
         out->fd = fd;
+    else if (fd >= 0)
+        close(fd);
     return rc;
 }
 

@@ -17,9 +17,10 @@ struct tg_agent_client {
 #define TG_AGENT_CLIENT_INIT {-1}
 
 /*
- * Connects. The socket must be root's or the own user's, in a folder that others can't write to; a link is not followed.
+ * Connects. The socket must be root's or the own user's, and so must every folder on the way to it, none of them one that others may write to
+ * (base/trusted.h); the socket itself is no link. What was looked at is what is connected to. Needs /proc.
  * deadline_ms: monotonic (tg_mono_ms() of tg_clock_real()). TG_E_NOENT: there is no agent (no socket, or nobody listens behind it): ask
- * the store. TG_E_PERM: another user's. TG_E_TIMEOUT: it hangs, or has too many clients. TG_E_SYSTEM.
+ * the store. TG_E_PERM: another user could answer. TG_E_TIMEOUT: it hangs, or has too many clients. TG_E_SYSTEM.
  */
 int tg_agent_connect(const char *path, int64_t deadline_ms, struct tg_agent_client *out, struct tg_error *e);
 /*
