@@ -53,7 +53,7 @@ w systemd-tmpfiles --create /etc/tmpfiles.d/tagout-agent.conf
 run w systemctl start tagout-agent.service
 expect_status 0
 agent_pid() { w systemctl show -p MainPID --value tagout-agent.service; }
-knows() { w tagout agent --status -o json | grep -q '"knows": true'; }
+knows() { grep -q '"knows": true' < <(w tagout agent --status -o json); }
 await 30 knows || { w journalctl --no-pager -q -u tagout-agent.service; w systemctl status --no-pager tagout-agent.service; exit 1; }
 run w sh -c "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs)' /proc/$(agent_pid)/status"
 expect_match $'CapEff:\t0000000000000002'
@@ -163,7 +163,7 @@ expect_status 69 # it passes the hold; of the store nothing is known
 
 note "when the store is back, everybody sees the hold there; breaking that frees nothing"
 zk start /root/zk
-shown() { on ops1 tagout locks | grep -q 'local hold: the array'; }
+shown() { grep -q 'local hold: the array' < <(on ops1 tagout locks); }
 expect_true "tagout locks shows it" await 60 shown
 report=$(on ops1 tagout locks | awk '/local hold/ { print $1 }')
 run on ops1 tagout check --actor reboot host:web1.example.com

@@ -31,7 +31,7 @@ s.sendall(sys.argv[2].encode() + b"\n")
 print(s.makefile().readline().strip())
 PYTHON
 }
-status_has() { "$TAGOUT" --config "$tmp/$1.yaml" agent --status -o json 2>/dev/null | grep -qF "$2"; }
+status_has() { grep -qF "$2" < <("$TAGOUT" --config "$tmp/$1.yaml" agent --status -o json 2>/dev/null); }
 knows() { status_has "$1" '"knows": true'; }
 check() { run "$TAGOUT" --config "$tmp/$1.yaml" check --timeout 8s --actor reboot -o json "host:$1"; }
 lock() { run "$TAGOUT" --config "$tmp/ops.yaml" lock "$@" --reason "move" --for 1h; }

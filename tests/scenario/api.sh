@@ -2,7 +2,8 @@
 # libtagout, for others' programs: the examples in C, Python and shell, built and run against an installed tree, a real agent and a real store.
 # P1: a lock waits for who holds a permit; P2: without agent and store nothing acts; P4: an agent that dies takes its permits along.
 . "$(dirname "$0")/lib.sh"
-need cc pkg-config python3 cmake
+need pkg-config python3 cmake
+need_build_compiler
 
 root=$tmp/prefix
 run cmake --install "$TAGOUT_BUILD" --prefix "$root"
@@ -14,16 +15,20 @@ export TAGOUT_LIBRARY=$libdir/libtagout.so.1 TAGOUT_PROGRAM=$root/bin/tagout TAG
 examples=$TAGOUT_SOURCE/contrib/examples/api
 
 note "built with pkg-config, as C11 and as C++"
-sanitize=()
-if ldd "$libdir/libtagout.so" | grep -q libasan || nm -D "$libdir/libtagout.so" | grep -q __asan; then sanitize=(-fsanitize=address -fsanitize=undefined); fi
+sanitizers
 read -ra flags < <(pkg-config --cflags --libs tagout)
-run cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -pedantic "${sanitize[@]}" "$examples/scaler.c" -o "$tmp/scaler" "${flags[@]}" "-Wl,-rpath,$libdir"
+run "$cc" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -pedantic "${sanitize[@]}" "$examples/scaler.c" -o "$tmp/scaler" "${flags[@]}" "-Wl,-rpath,$libdir"
 expect_status 0
-run c++ -std=c++17 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ "$root/include/tagout/tagout.h"
+run "$cc" -std=c++17 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ "$root/include/tagout/tagout.h"
 expect_status 0
-# Python is not built with the sanitizers: their runtime must be there before the library is.
-python=(python3 -W error "$examples/scaler.py")
-if [ ${#sanitize[@]} -gt 0 ]; then python=(env "LD_PRELOAD=$(cc -print-file-name=libasan.so)" "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "${python[@]}"); fi
+# Python is not built with the sanitizers: their runtime must be there before the library is. It is for the interpreter itself: what the
+# PATH has under that name may be a script that looks for one.
+python=("$(python3 -c 'import sys; print(sys.executable)')" -W error "$examples/scaler.py")
+if [ ${#sanitize[@]} -gt 0 ]; then
+    runtime=$(ldd "$libdir/libtagout.so" | awk '/libasan|libclang_rt\.asan/ { print $3 }')
+    expect_true "the library tells which runtime it needs" test -e "$runtime"
+    python=(env "LD_PRELOAD=$runtime" "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "${python[@]}")
+fi
 
 mkdir -p "$tmp/state"
 export TAGOUT_STATE_DIR=$tmp/state TAGOUT_STORE=local:$tmp/store.db TAGOUT_AGENT_SOCKET=$tmp/agent.sock PYTHONDONTWRITEBYTECODE=1
@@ -126,7 +131,7 @@ int main(void)
     return answer;
 }
 C
-run cc -std=c11 -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/check.c" -o "$tmp/check" "${flags[@]}" "-Wl,-rpath,$libdir"
+run "$cc" -std=c11 -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/check.c" -o "$tmp/check" "${flags[@]}" "-Wl,-rpath,$libdir"
 expect_status 0
 run "$tmp/check"
 expect_status 0

@@ -67,7 +67,7 @@ expect_match 'Failed to start reboot.target'
 sdo systemctl reboot
 expect_match 'Call to Reboot failed: Operation refused' # by way of logind
 expect_up
-journal_tells() { sd app1 journalctl --no-pager -q -o cat -u tagout-reboot.service | grep -q 'reboots are refused: TAGOUT-HELD .*ticket=OPS-7'; }
+journal_tells() { grep -q 'reboots are refused: TAGOUT-HELD .*ticket=OPS-7' < <(sd app1 journalctl --no-pager -q -o cat -u tagout-reboot.service); }
 expect_true "its journal says why" await 10 journal_tells
 
 note "unknown: refused as well"

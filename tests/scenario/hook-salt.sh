@@ -43,7 +43,7 @@ salt_call() { # [VARIABLE=value…] FUNCTION…
     run on app1 env "${env[@]}" "$salt/bin/salt-call" --retcode-passthrough -l critical "$@"
 }
 job() { run on ops1 "$salt/bin/salt" --out=json app1 "$@"; }
-answers() { on ops1 "$salt/bin/salt" --out=json app1 test.ping | grep -q true; }
+answers() { grep -q true < <(on ops1 "$salt/bin/salt" --out=json app1 test.ping); }
 file() { printf 'pillar={"file": "/root/%s"}' "$1"; }
 expect_untouched() { expect_true "/root/$1 was made" on app1 test ! -e "/root/$1"; }
 expect_touched() { expect_true "/root/$1 was not made" on app1 test -e "/root/$1"; }

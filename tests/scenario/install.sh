@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # An installed tree, put where nothing of ours has been before: the program, its modules, the library for others' programs, the pages.
 . "$(dirname "$0")/lib.sh"
-need cmake pkg-config cc man
+need cmake pkg-config man
+need_build_compiler
 
 root=$tmp/prefix
 run cmake --install "$TAGOUT_BUILD" --prefix "$root"
@@ -38,10 +39,9 @@ C
 pc=$(dirname "$(find "$root" -name tagout.pc)")
 export PKG_CONFIG_PATH=$pc
 libdir=$(pkg-config --variable=libdir tagout-core)
-sanitize=()
-if ldd "$libdir/libtagout-core.so" | grep -q libasan; then sanitize=(-fsanitize=address -fsanitize=undefined); fi
+sanitizers
 read -ra flags < <(pkg-config --cflags --libs tagout-core)
-run cc -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/small.c" -o "$tmp/small" "${flags[@]}" "-Wl,-rpath,$libdir"
+run "$cc" -Wall -Wextra -Werror "${sanitize[@]}" "$tmp/small.c" -o "$tmp/small" "${flags[@]}" "-Wl,-rpath,$libdir"
 expect_status 0
 run env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "$tmp/small" # the tracer of leaks dies now and then in so short a run
 expect_equal "$out" "held by alice: 75"
@@ -49,7 +49,7 @@ expect_equal "$out" "held by alice: 75"
 note "every command has a page that man can show; the guides and the Puppet module are there"
 while read -r name; do
     page=$root/share/man/man1/tagout-$name.1
-    expect_true "$page is shown" bash -c "man -l '$page' | grep -q 'EXIT STATUS'"
+    expect_true "$page is shown" bash -c "grep -q 'EXIT STATUS' < <(man -l '$page')"
 done < <("$tagout" _tables names)
 for file in share/man/man1/tagout.1 share/man/man5/tagout.yaml.5 share/man/man7/tagout-selector.7 share/bash-completion/completions/tagout \
     share/tagout/puppet/tagout/metadata.json share/tagout/salt/module/executors/tagout.py share/tagout/salt/minion.d/tagout.conf share/tagout/ansible/callback/tagout.py share/tagout/ansible/roles/tagout/tasks/main.yml share/doc/tagout/shards.md share/doc/tagout/promises.md; do

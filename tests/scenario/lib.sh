@@ -50,6 +50,17 @@ need() { # PROGRAM…
     for program; do command -v "$program" >/dev/null || skip "needs $program (contrib/install-packages)"; done
 }
 
+# What the build was configured with: "built TAGOUT_SANITIZE" prints ON.
+built() { sed -n "s/^$1:[A-Z]*=//p" "$TAGOUT_BUILD/CMakeCache.txt"; }
+need_build_compiler() { # $cc: whatever else is called cc here, programs that link our libraries are built by the compiler that built those
+    cc=$(built CMAKE_C_COMPILER)
+    need "${cc:-cc}"
+}
+sanitizers() { # $sanitize: the options of a program that links a library of this build
+    sanitize=()
+    [ "$(built TAGOUT_SANITIZE)" != ON ] || sanitize=(-fsanitize=address -fsanitize=undefined)
+}
+
 note() { printf -- '-- %s\n' "$*"; }
 
 # ---- assertions: they count, print what was got, and let the script go on; its end tells

@@ -102,7 +102,8 @@ await 30 grep -q "\"event\":\"locked\".*\"id\":\"$new\"" "$tmp/watch.log"
 zk_kill "$tmp/zk"
 await 60 has "$tmp/watch.log" '"event":"unknown"'
 zk_start "$tmp/zk"
-await 60 eval 'grep -c "\"event\":\"known\"" "$tmp/watch.log" | grep -q 2'
+known_twice() { [ "$(grep -c '"event":"known"' "$tmp/watch.log")" = 2 ]; }
+await 60 known_twice
 alice unlock "$new" >/dev/null
 await 30 grep -q "\"event\":\"unlocked\".*\"id\":\"$new\"" "$tmp/watch.log"
 kill -TERM "$watch"
@@ -128,7 +129,7 @@ expect_err "cause=not-allowed"
 expect_true "nothing was started" test ! -e "$tmp/acted"
 run mallory lock host:late --for 1h --reason x
 expect_status 77
-bucket=$(zk_cli "$tmp/zk" ls -R /tagout/locks/host 2>/dev/null | grep -m1 "/late/$late\$")
+bucket=$(grep -m1 "/late/$late\$" < <(zk_cli "$tmp/zk" ls -R /tagout/locks/host 2>/dev/null))
 zk_cli "$tmp/zk" delete "$bucket" >"$tmp/cli" 2>&1 || true
 zk_cli "$tmp/zk" deleteall /tagout/locks >>"$tmp/cli" 2>&1 || true
 zk_cli "$tmp/zk" set "$bucket" '{}' >>"$tmp/cli" 2>&1 || true

@@ -23,7 +23,7 @@ t() { # URL COMMAND…: as one whose configuration names this store
     case $url in zk:*) config=zk.yaml ;; esac
     TAGOUT_STORE=$url "$TAGOUT" --config "$tmp/$config" "$@"
 }
-id_of() { sed -n 's/.*lock=\([A-Z0-9]*\) .*/\1/p' <<<"$err" | head -1; }
+id_of() { sed -n '/.*lock=\([A-Z0-9]*\) .*/{s//\1/p;q}' <<<"$err"; }
 # All who ask there are told that it is being moved, and where to look.
 all_are_told() { # URL
     local what

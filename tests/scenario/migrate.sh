@@ -88,7 +88,7 @@ killed() { # STEP
         mover "$1" >"$tmp/killed.$1.$i" 2>&1 &
         mover_pid=$!
         sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
-        kill -KILL "$(pgrep -P "$mover_pid" | head -1)" 2>/dev/null || kill -KILL "$mover_pid" 2>/dev/null || true
+        kill -KILL "$(sed 1q < <(pgrep -P "$mover_pid"))" 2>/dev/null || kill -KILL "$mover_pid" 2>/dev/null || true
         wait "$mover_pid" 2>/dev/null || true
     done
     run mover "$1"
@@ -178,7 +178,7 @@ run tagout_at act1 check --actor autoscaler service:db
 expect_status 75
 expect_equal "$(cat "$tmp/violations")" "" "violations"
 for host in act1 act2 act3 hold1 hold2; do
-    grep -F "stopped" "$tmp/log.$host" | head -3 || true
+    grep -m3 -F "stopped" "$tmp/log.$host" || true
     printf '     %-6s %4s done, %s not\n' "$host" "$(grep -c ^well "$tmp/did.$host")" "$(grep -c ^status "$tmp/did.$host" || true)"
 done
 expect_true "what was asked about was held or unknown" bash -c "! grep -qvE '^(75|69)$' $tmp/did.watch1"

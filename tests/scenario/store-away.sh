@@ -91,7 +91,7 @@ zk_start "$zk"
 held
 note "one lock's record is removed behind tagout's back"
 zk_cli "$zk" ls -R /tagout >"$tmp/tree" 2>/dev/null
-node=$(grep -E '^/tagout/locks/service/[^/]+/[^/]+/[^/]+$' "$tmp/tree" | head -1)
+node=$(grep -m1 -E '^/tagout/locks/service/[^/]+/[^/]+/[^/]+$' "$tmp/tree")
 expect_true "there is a lock's node in the tree" test -n "$node"
 zk_cli "$zk" delete "$node" >"$tmp/.cli" 2>&1 || true
 run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
