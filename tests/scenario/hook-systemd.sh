@@ -36,7 +36,7 @@ sd_boot app1
 sdo() { run sd app1 "$@"; }
 sdo systemctl --version
 expect_out "systemd 2"
-shows() { sd app1 journalctl --no-pager -q -o cat -u "$1" | grep -q "$2"; } # UNIT TEXT
+shows() { grep -q "$2" < <(sd app1 journalctl --no-pager -q -o cat -u "$1"); } # UNIT TEXT
 
 note "free: a unit with the drop-in starts"
 sdo /srv/hooks/tagout-hooks enable unit:work.service unit:walled.service
@@ -118,14 +118,15 @@ sdo systemctl start work.service
 expect_equal "$(ran work)" 4 "times that it ran"
 
 note "unattended-upgrades: held by apt's hook when it is run, and quietly skipped when its timer starts it"
-for version in 1 2; do
+# apt knows by the size and the second of dpkg's status that its cache is old: versions of one length, within a second, would deceive it.
+for version in 1 2.0; do
     mkdir -p "$tmp/tree/DEBIAN" "$tmp/tree/opt"
     printf 'Package: hello\nVersion: %s\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: for a test\n' $version >"$tmp/tree/DEBIAN/control"
     echo $version >"$tmp/tree/opt/hello"
     dpkg-deb -b "$tmp/tree" "$fleet/shared/hello_$version.deb" >/dev/null
 done
-{ dpkg-deb -f "$fleet/shared/hello_2.deb" && printf 'Filename: ./hello_2.deb\nSize: %s\nSHA256: %s\n' "$(stat -c %s "$fleet/shared/hello_2.deb")" \
-    "$(sha256sum "$fleet/shared/hello_2.deb" | cut -d' ' -f1)"; } >"$fleet/shared/Packages"
+{ dpkg-deb -f "$fleet/shared/hello_2.0.deb" && printf 'Filename: ./hello_2.0.deb\nSize: %s\nSHA256: %s\n' "$(stat -c %s "$fleet/shared/hello_2.0.deb")" \
+    "$(sha256sum "$fleet/shared/hello_2.0.deb" | cut -d' ' -f1)"; } >"$fleet/shared/Packages"
 hello() { fleet exec app1 cat /opt/hello; }
 sdo sh -c 'rm -rf /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/* /var/lib/apt/lists/*
     echo "deb [trusted=yes] file:/srv/tagout ./" >/etc/apt/sources.list
@@ -146,11 +147,12 @@ expect_equal "$(hello)" 1 "version of hello"
 free
 sdo unattended-upgrade
 expect_status 0
-expect_equal "$(hello)" 2 "version of hello"
+expect_equal "$(hello)" 2.0 "version of hello"
 sdo dpkg -i /srv/tagout/hello_1.deb
 sdo systemctl start apt-daily-upgrade.service
 expect_status 0
-expect_equal "$(hello)" 2 "version of hello, by its service"
+expect_equal "$(hello)" 2.0 "version of hello, by its service"
+[ "$(hello)" = 2.0 ] || sd app1 sh -c 'journalctl --no-pager -q -u apt-daily-upgrade.service; tail -20 /var/log/unattended-upgrades/unattended-upgrades.log'
 
 note "needrestart: restarts what runs outdated code, and only lists it while a lock holds"
 sdo sh -c 'cp /bin/sleep /opt/sleeper'
