@@ -38,6 +38,8 @@ static int prove_counter(struct proof *p, const char *path, const struct tg_node
 
     if (c->count != node->stat.children)
         return tg_fail(e, TG_E_DATA, "%s says %lld, the server counts %lld", path + 1, (long long) c->count, (long long) node->stat.children);
+    if (node->stat.children_txid > node->stat.modified_txid)
+        return tg_fail(e, TG_E_DATA, "%s: something in it was made or removed since it last said what there is", path + 1);
     for (int64_t i = 0; !rc && c->names && i < c->count; i++) {
         snprintf(child, sizeof child, "%s/%s", path, c->names[i]);
         rc = must_be_there(p, child, e);

@@ -195,9 +195,12 @@ int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node
     if (tg_counter_decode(node->data, node->len, out, &why) != 0)
         return tg_tree_bad(guard, path, &why, e);
     long long count = out->count;
-    if (count == children)
+    if (count == children && node->stat.children_txid <= node->stat.modified_txid)
         return 0;
     tg_counter_clear(out);
+    if (count == children)
+        return tg_unknown(guard, e, "altered", "%s: something in it was made or removed since it last said what there is: this copy was altered, or copied in parts",
+                          path + 1);
     return tg_unknown(guard, e, children < count ? "fewer-locks-than-recorded" : "more-locks-than-recorded",
                       "%s says %lld, the server counts %lld: this copy is not whole", path + 1, count, children);
 }

@@ -24,8 +24,9 @@
  * The last ones are no counters by themselves: an absent agent, acknowledgement or approval is one that is waited for, never a GO.
  *
  * A counter says how many children its node has, and is changed in the same transaction as they are. One read gives it together with
- * what the server counts; when the two differ, this copy of the tree is not whole (P2). A child that is not there is proven absent
- * when its parent's counter is right.
+ * what the server counts, and with the transactions that changed it and its children last; when the counts differ, or a child came or went behind
+ * the counter (one in another's place), this copy of the tree is not whole (P2). A child that is not there is proven absent when its
+ * parent's counter is right.
  */
 #ifndef TG_GUARD_TREE_H
 #define TG_GUARD_TREE_H
@@ -70,7 +71,7 @@ int tg_tree_prove_named(struct tg_guard *guard, const char *path, const struct t
 
 /*
  * Decodes a counter and compares it with what the server counts. TG_E_UNKNOWN with guard->cause: bad-record, fewer-locks-than-recorded,
- * more-locks-than-recorded. *out is the caller's.
+ * more-locks-than-recorded, altered. *out is the caller's.
  */
 int tg_tree_prove(struct tg_guard *guard, const char *path, const struct tg_node *node, struct tg_counter *out, struct tg_error *e);
 /* The cluster's record: which one it is, that it is live, and not older than what this host has seen. how: a look notes at once what it

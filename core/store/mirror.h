@@ -19,6 +19,12 @@
 
 #define TG_MIGRATION_PATH "/migration" /* the record of a move, on both sides: see guard/migrate.h */
 
+/*
+ * A folder that says something of its children is written in the transaction that makes or removes one. Whether that holds can be seen:
+ * it was written in or after the last change of its children (guard/tree.h proves it so). A copy can't make a folder and its children at once, so it
+ * writes such a folder once more behind them, where it holds at the source and not at the target.
+ */
+
 /* Is it no part of what is copied? children: it is, but not what is below it. */
 bool tg_mirror_skips(const char *path, bool children);
 
@@ -37,6 +43,8 @@ struct tg_mirror_sums {
 };
 int tg_mirror_order(const char *a, const char *b);
 void tg_mirror_sums_release(struct tg_mirror_sums *sums);
+/* Written in or after the last change of its children; or it is empty, and says nothing of them. */
+bool tg_mirror_is_stamped(const struct tg_mirror_sum *sum);
 const struct tg_mirror_sum *tg_mirror_find(const struct tg_mirror_sums *sums, const char *path);
 
 /* Each node of a walk, parents before children. node is borrowed. A negative code ends the walk. */
@@ -58,7 +66,7 @@ struct tg_mirror_walk {
 int tg_mirror_sum(struct tg_store *store, const struct tg_mirror_walk *walk, struct tg_mirror_sums *out, struct tg_error *e);
 
 struct tg_mirror_copied {
-    size_t nodes, created, written, deleted; /* nodes: of the source */
+    size_t nodes, created, written, deleted; /* nodes: of the source; written: not those that were only written again */
     int64_t bytes;                           /* written */
 };
 /*
@@ -85,11 +93,13 @@ struct tg_mirror_paths {
 /* folder: the folder that it is in as well. */
 int tg_mirror_touch(struct tg_mirror_paths *paths, const char *path, bool folder, struct tg_error *e);
 void tg_mirror_paths_release(struct tg_mirror_paths *paths);
+/* In their order, each once. */
+void tg_mirror_sort_once(struct tg_mirror_paths *paths);
 int tg_mirror_reread(struct tg_store *store, int64_t wait_ms, struct tg_mirror_paths *touched, struct tg_mirror_sums *sums, struct tg_error *e);
 /* A node's sum, but for its path and the children that were met. */
 struct tg_mirror_sum tg_mirror_sum_of(const struct tg_node *node);
 
-enum tg_mirror_difference { TG_MIRROR_MISSING, TG_MIRROR_EXTRA, TG_MIRROR_DIFFERS, TG_MIRROR_COUNT };
+enum tg_mirror_difference { TG_MIRROR_MISSING, TG_MIRROR_EXTRA, TG_MIRROR_DIFFERS, TG_MIRROR_COUNT, TG_MIRROR_STAMP };
 struct tg_mirror_found {
     enum tg_mirror_difference what;
     char *path;
@@ -111,7 +121,7 @@ struct tg_mirror_report {
 /*
  * Pure. What differs between two sums. since_txid (0: nothing counts as such): what changed in the source after that transaction may
  * differ, as the source is in use. Of walked and counted the server's word counts: a difference between them is one (TG_MIRROR_COUNT),
- * unless it is that new.
+ * unless it is that new. TG_MIRROR_STAMP: the source's is stamped, the target's is not.
  */
 int tg_mirror_compare(const struct tg_mirror_sums *from, const struct tg_mirror_sums *to, int64_t since_txid, struct tg_mirror_report *out,
                       struct tg_error *e);

@@ -8,7 +8,7 @@
 const char *tg_mirror_difference_name(enum tg_mirror_difference what)
 {
     static const char *const names[] = {[TG_MIRROR_MISSING] = "missing", [TG_MIRROR_EXTRA] = "extra", [TG_MIRROR_DIFFERS] = "differs",
-                                        [TG_MIRROR_COUNT] = "count"};
+                                        [TG_MIRROR_COUNT] = "count", [TG_MIRROR_STAMP] = "stamp"};
 
     return names[what];
 }
@@ -143,6 +143,8 @@ static void compare_one(struct comparing *c, const struct tg_mirror_sum *a, cons
         found(c, TG_MIRROR_EXTRA, b->path, went_since(c, b->path));
     else if (a && b && memcmp(a->hash, b->hash, sizeof a->hash) != 0)
         found(c, TG_MIRROR_DIFFERS, a->path, is_since(c, a->modified_txid));
+    else if (a && b && tg_mirror_is_stamped(a) && !tg_mirror_is_stamped(b))
+        found(c, TG_MIRROR_STAMP, a->path, is_since(c, a->modified_txid));
 }
 
 int tg_mirror_compare(const struct tg_mirror_sums *from, const struct tg_mirror_sums *to, int64_t since_txid, struct tg_mirror_report *out,

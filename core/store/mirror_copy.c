@@ -18,6 +18,7 @@ struct copier {
     size_t n;
     size_t bytes;
     struct tg_mirror_copied done;
+    struct tg_mirror_paths folders; /* whose children may be newer than they are */
     struct tg_mirror_paths *touched; /* what was written, made or deleted, and its folders; NULL: nobody asks */
 };
 
@@ -43,6 +44,18 @@ static int flush(struct copier *c, struct tg_error *e)
     return rc;
 }
 
+static int note_folder(struct copier *c, const char *path, struct tg_error *e)
+{
+    char above[TG_STORE_PATH_MAX + 1];
+    const struct tg_mirror_paths *f = &c->folders;
+
+    snprintf(above, sizeof above, "%s", path);
+    *strrchr(above, '/') = '\0';
+    if (!above[0] || (f->n && strcmp(f->v[f->n - 1], above) == 0))
+        return 0;
+    return tg_mirror_touch(&c->folders, above, false, e);
+}
+
 static int add(struct copier *c, enum tg_op_kind kind, const char *path, const void *data, size_t len, int64_t version, struct tg_error *e)
 {
     int rc = c->n == TG_STORE_OPS_MAX || c->bytes + len > BYTES_MAX ? flush(c, e) : 0;
@@ -50,6 +63,8 @@ static int add(struct copier *c, enum tg_op_kind kind, const char *path, const v
 
     if (!rc && c->touched)
         rc = tg_mirror_touch(c->touched, path, kind != TG_OP_WRITE, e);
+    if (!rc && kind != TG_OP_WRITE)
+        rc = note_folder(c, path, e);
     if (rc || !own || (len && !copy)) {
         free(own);
         free(copy);
@@ -102,10 +117,61 @@ static int delete_rest(struct copier *c, struct tg_error *e)
     return rc ? rc : flush(c, e);
 }
 
+/* Which of the folders hold at the source what they are to hold here? The others are dropped. */
+static void keep_stamped(struct tg_mirror_paths *folders, const struct tg_mirror_sums *from)
+{
+    size_t n = 0;
+
+    tg_mirror_sort_once(folders);
+    for (size_t i = 0; i < folders->n; i++) {
+        const struct tg_mirror_sum *s = tg_mirror_find(from, folders->v[i]);
+        if (s && tg_mirror_is_stamped(s))
+            folders->v[n++] = folders->v[i];
+        else
+            free(folders->v[i]);
+    }
+    folders->n = n;
+}
+
+static int stamp_some(struct copier *c, char *const *paths, size_t n, struct tg_error *e)
+{
+    struct tg_read_item items[TG_STORE_OPS_MAX];
+    int rc;
+
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct tg_read_item) {.path = paths[i]};
+    if ((rc = tg_store_read_many(c->to, items, n, tg_store_deadline(c->to, c->walk->wait_ms), e)) != 0)
+        return rc;
+    for (size_t i = 0; !rc && i < n; i++) {
+        const struct tg_node *node = &items[i].node;
+        if (!items[i].code && node->len && node->stat.children_txid > node->stat.modified_txid)
+            rc = add(c, TG_OP_WRITE, items[i].path, node->data, node->len, node->stat.version, e);
+    }
+    tg_read_items_release(items, n);
+    return rc;
+}
+
+/* What was made or deleted is newer than the folder that counts it: that is written once more. */
+static int stamp(struct copier *c, const struct tg_mirror_sums *from, struct tg_error *e)
+{
+    struct tg_mirror_paths *f = &c->folders;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->there->n; i++) /* an earlier one may have died before it came to this */
+        if (!tg_mirror_is_stamped(&c->there->v[i]))
+            rc = tg_mirror_touch(f, c->there->v[i].path, false, e);
+    if (!rc)
+        keep_stamped(f, from);
+    for (size_t i = 0; !rc && i < f->n; i += TG_STORE_OPS_MAX)
+        rc = stamp_some(c, f->v + i, f->n - i < TG_STORE_OPS_MAX ? f->n - i : TG_STORE_OPS_MAX, e);
+    return rc ? rc : flush(c, e);
+}
+
 /* Walks the source and writes what differs from c->there. */
 static int run(struct copier *c, struct tg_store *from, struct tg_mirror_sums *out_from, struct tg_error *e)
 {
     struct tg_mirror_walk reading = *c->walk;
+    struct tg_mirror_sums sums = {.n = 0};
     int rc = 0;
 
     reading.visit = take;
@@ -115,11 +181,16 @@ static int run(struct copier *c, struct tg_store *from, struct tg_mirror_sums *o
     if (!(c->met = calloc(c->there->n + 1, sizeof *c->met)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     if (!rc)
-        rc = tg_mirror_sum(from, &reading, out_from, e);
+        rc = tg_mirror_sum(from, &reading, &sums, e);
     if (!rc && (rc = flush(c, e)) == 0)
         rc = delete_rest(c, e);
-    if (rc && out_from)
-        tg_mirror_sums_release(out_from);
+    if (!rc)
+        rc = stamp(c, &sums, e);
+    if (!rc && out_from)
+        *out_from = sums;
+    else
+        tg_mirror_sums_release(&sums);
+    tg_mirror_paths_release(&c->folders);
     drop_ops(c);
     free(c->met);
     return rc;

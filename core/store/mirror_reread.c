@@ -42,7 +42,7 @@ static int by_path(const void *a, const void *b)
     return tg_mirror_order(*(char *const *) a, *(char *const *) b);
 }
 
-static void sort_once(struct tg_mirror_paths *p)
+void tg_mirror_sort_once(struct tg_mirror_paths *p)
 {
     size_t n = 0;
 
@@ -124,7 +124,7 @@ int tg_mirror_reread(struct tg_store *store, int64_t wait_ms, struct tg_mirror_p
 {
     if (!p->n)
         return 0;
-    sort_once(p);
+    tg_mirror_sort_once(p);
     struct tg_mirror_sum *fresh = calloc(p->n, sizeof *fresh), *all = calloc(sums->n + p->n + 1, sizeof *all);
     bool *is_fresh = calloc(sums->n + p->n + 1, sizeof *is_fresh);
     int rc = fresh && all && is_fresh ? read_back(store, wait_ms, p, fresh, e) : tg_fail(e, TG_E_MEMORY, "out of memory");

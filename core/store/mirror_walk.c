@@ -63,6 +63,18 @@ static int by_path(const void *a, const void *b)
     return tg_mirror_order(x->path, y->path);
 }
 
+bool tg_mirror_is_stamped(const struct tg_mirror_sum *sum)
+{
+    uint8_t of_nothing[TG_SHA256_BYTES];
+    struct tg_sha256 h;
+
+    if (sum->children_txid <= sum->modified_txid)
+        return true;
+    tg_sha256_init(&h);
+    tg_sha256_end(&h, of_nothing);
+    return memcmp(sum->hash, of_nothing, sizeof of_nothing) == 0;
+}
+
 const struct tg_mirror_sum *tg_mirror_find(const struct tg_mirror_sums *sums, const char *path)
 {
     struct tg_mirror_sum key = {.path = (char *) (uintptr_t) path};

@@ -98,6 +98,14 @@ run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
 expect_status 69
 expect_err "cause=fewer-locks-than-recorded"
 printf '     %s\n' "$err"
+note "another service takes the locked one's place in its bucket, so that the count is right"
+bucket=${node%/*/*}
+zk_cli "$zk" deleteall "${node%/*}" >"$tmp/.cli" 2>&1 || true
+zk_cli "$zk" create "$bucket/zz9" "" >"$tmp/.cli" 2>&1 || true
+run "${tagout[@]}" check --timeout 15s --actor autoscaler service:autoscaler
+expect_status 69
+expect_err "cause=altered"
+printf '     %s\n' "$err"
 zk_stop "$zk"
 
 rm -rf "$zk/data"

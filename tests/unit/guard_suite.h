@@ -632,6 +632,57 @@ static void remove_node(const char *path)
     OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
 }
 
+static void make_node(const char *path)
+{
+    OK(tg_store_create(g.store, path, "", 0, 0, tg_store_deadline(g.store, 20000), e));
+}
+
+/* P2: a bucket counts and does not name, so the number alone would prove a lock away. */
+GTEST(a_lock_whose_place_another_has_taken_is_unknown)
+{
+    char *id = lock_it("service:autoscaler", "alice@ops1");
+    char bucket[3], scope[64], lock[128], other[64];
+    struct tg_scopes list = scopes_of("service:autoscaler");
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_lock l;
+
+    tg_tree_bucket(&list.v[0], bucket);
+    snprintf(scope, sizeof scope, "/locks/service/%s/autoscaler", bucket);
+    snprintf(lock, sizeof lock, "%s/%s", scope, id);
+    snprintf(other, sizeof other, "/locks/service/%s/zz9", bucket);
+    remove_node(lock);
+    remove_node(scope);
+    make_node(other);
+    struct tg_guard_verdict v = ask_of(&g, "service:autoscaler", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "altered");
+    tg_verdict_release(&v);
+    cr_assert_eq(try_lock(&g, "service:autoscaler", "bob@ops1", 0, &l, &e), TG_E_UNKNOWN); /* nor is it made good by a next lock */
+    tg_error_clear(&e);
+    cr_assert_eq(ask("service:autoscaler", "x"), TG_ANSWER_UNKNOWN);
+    tg_scopes_release(&list);
+    free(id);
+}
+
+/* P2: what somebody put back by hand need not be what was there. */
+GTEST(a_scope_that_was_removed_and_made_again_is_unknown)
+{
+    char *id = lock_it("group:web", "alice@ops1");
+    char lock[128];
+    struct tg_node node = {0};
+
+    snprintf(lock, sizeof lock, "/locks/group/web/%s", id);
+    OK(tg_store_read(g.store, lock, tg_store_deadline(g.store, 20000), &node, e));
+    remove_node(lock);
+    OK(tg_store_create(g.store, lock, node.data, node.len, 0, tg_store_deadline(g.store, 20000), e));
+    struct tg_guard_verdict v = ask_of(&g, "group:web", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "altered");
+    tg_verdict_release(&v);
+    tg_node_release(&node);
+    free(id);
+}
+
 /* Nobody is told that there is no lock while checks say that it is not known. */
 static void expect_unlock_is_unknown(const char *id)
 {

@@ -121,6 +121,48 @@ MTEST(all_of_the_tree_arrives_and_each_moment_has_its_answer) /* P2, P3 */
     free(gone);
 }
 
+/* P2: what was altered stays so: a copy is no proof of what it was made from. */
+MTEST(a_source_that_was_altered_is_not_made_whole_by_the_move)
+{
+    char *id = lock_it(&a, "service:db"), folder[64], path[128];
+    struct tg_scopes list = scopes_of("service:db");
+    struct tg_error why = TG_ERROR_INIT;
+
+    run_steps(0, 1);
+    tg_tree_scope_path("/locks", &list.v[0], folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/%s", folder, id);
+    OK(tg_store_delete(a.store, path, TG_ANY_VERSION, tg_store_deadline(a.store, 20000), e));
+    OK(tg_store_delete(a.store, folder, TG_ANY_VERSION, tg_store_deadline(a.store, 20000), e));
+    memcpy(strrchr(folder, '/'), "/zz9", 5);
+    put_node(&a, folder, "");
+    step(1, NULL);
+    step(2, NULL);
+    cr_assert_neq(step(3, &why), 0);
+    cr_assert(strstr(why.message, "made or removed since"), "%s", why.message);
+    cr_assert_neq(ask(&b, "service:db", NULL), TG_ANSWER_GO);
+    cr_assert_neq(ask(&a, "service:db", NULL), TG_ANSWER_GO);
+    tg_scopes_release(&list);
+    free(id);
+}
+
+MTEST(each_folder_of_the_copy_is_proven_by_what_was_written_last) /* more than one transaction holds */
+{
+    char scope[32];
+
+    for (int i = 0; i < TG_STORE_OPS_MAX / 2; i++) {
+        snprintf(scope, sizeof scope, i % 2 ? "service:s%d" : "group:g%d", i);
+        free(lock_it(&a, scope));
+    }
+    run_steps(0, 2);
+    struct tg_mirror_sums from = sums_of(a.store), to = sums_of(b.store);
+    for (size_t i = 0; i < from.n; i++) {
+        const struct tg_mirror_sum *there = tg_mirror_find(&to, from.v[i].path);
+        cr_assert(!tg_mirror_is_stamped(&from.v[i]) || !there || tg_mirror_is_stamped(there), "%s", from.v[i].path);
+    }
+    tg_mirror_sums_release(&from);
+    tg_mirror_sums_release(&to);
+}
+
 MTEST(tokens_of_the_target_are_greater_than_all_of_the_source)
 {
     struct tg_lock before, after;
