@@ -1,6 +1,7 @@
 /* Runs in the store: making one. See journal.h. */
 #include "engine/journal_internal.h"
 #include "store/cluster.h"
+#include "store/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ static int write_parts(struct tg_store *store, const struct parts *p, int64_t wa
 
 static struct tg_op create(const char *path, const char *text)
 {
-    return (struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)};
+    return (struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text),
+                           .flags = tg_store_is_secret(path) ? TG_CREATE_PRIVATE : TG_CREATE_PERSISTENT};
 }
 
 /* All of a run but its plan's parts and its journal. TG_E_EXISTS: the id is taken. */
@@ -83,9 +85,7 @@ static int write_journal(struct tg_store *store, const char *id, const struct tg
     snprintf(text, sizeof text, "{\"format\":%d,\"own\":\"%s\",\"all\":\"%s\"}", TG_JOURNAL_FORMAT, tokens->own, tokens->all);
     int64_t cluster_version;
     int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster_version, e);
-    struct tg_op secret = create(token, text);
-    secret.flags |= TG_CREATE_PRIVATE;
-    const struct tg_op ops[] = {create(control, "{\"format\":1}"), secret, create(journal, head),
+    const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(token, text), create(journal, head),
                                 {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version}};
     if (!rc)
         rc = tg_store_multi(store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_store_deadline(store, wait_ms), NULL, e);

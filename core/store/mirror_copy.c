@@ -1,5 +1,6 @@
 /* Copying a tree: see mirror.h. */
 #include "store/mirror.h"
+#include "store/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +73,8 @@ static int add(struct copier *c, enum tg_op_kind kind, const char *path, const v
     }
     if (len)
         memcpy(copy, data, len);
-    c->ops[c->n++] = (struct tg_op) {.kind = kind, .path = own, .data = copy, .len = len, .version = version};
+    unsigned flags = kind == TG_OP_CREATE && tg_store_is_secret(path) ? TG_CREATE_PRIVATE : TG_CREATE_PERSISTENT;
+    c->ops[c->n++] = (struct tg_op) {.kind = kind, .path = own, .data = copy, .len = len, .flags = flags, .version = version};
     c->bytes += len;
     return 0;
 }

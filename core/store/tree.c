@@ -18,6 +18,16 @@ size_t tg_store_tree_ops(struct tg_op *ops, size_t max)
     return n;
 }
 
+bool tg_store_is_secret(const char *path)
+{
+    static const char runs[] = "/runs/";
+
+    if (strncmp(path, runs, sizeof runs - 1) != 0)
+        return false;
+    const char *slash = strchr(path + sizeof runs - 1, '/');
+    return slash && strcmp(slash, "/token") == 0;
+}
+
 int tg_store_random_id(char *out, struct tg_error *e)
 {
     unsigned char bytes[16];

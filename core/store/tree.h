@@ -9,6 +9,8 @@
 
 /* The folders that no other layer makes. Static strings. Returns how many there are; at most max are written, none when ops is NULL. */
 size_t tg_store_tree_ops(struct tg_op *ops, size_t max);
+/* Does the node hold a secret, so that it is made with TG_CREATE_PRIVATE (a run's tokens)? For who makes it, and for who copies it. */
+bool tg_store_is_secret(const char *path);
 /* The id of a new cluster, or of a node that nobody else may have: 128 random bits in hex. out: 33 bytes. */
 int tg_store_random_id(char *out, struct tg_error *e);
 
