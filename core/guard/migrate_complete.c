@@ -279,6 +279,15 @@ static int settle(struct tg_migrate *m, struct tg_mirror_sums *there, int64_t de
     return rc;
 }
 
+/*
+ * The last thing before there is no way back: the target takes a write from who has the seat. When nothing differed behind the freeze it was not
+ * even asked since, however long permits were waited for.
+ */
+static int prove_target(struct tg_migrate *m, struct tg_error *e)
+{
+    return tg_migrate_put(m, true, &m->s.record, NULL, e);
+}
+
 static int go_live(struct tg_migrate *m, struct tg_error *e)
 {
     struct tg_cluster c = m->t.cluster;
@@ -357,6 +366,8 @@ static int complete(struct tg_migrate *m, struct tg_error *e)
     if (!rc)
         rc = settle(m, &there, deadline, e);
     tg_mirror_sums_release(&there);
+    if (!rc)
+        rc = prove_target(m, e);
     if (!rc)
         rc = turn_source(m, TG_CLUSTER_RETIRED, TG_MIGRATE_COMPLETING, e);
     if (rc) {
