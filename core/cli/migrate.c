@@ -69,6 +69,8 @@ static int open_both(struct desk *d, const char *step, struct tg_error *e)
         tg_error_hint(e, "the configured store is the source; when it was switched already, name the source: --from URL");
         return TG_E_USAGE;
     }
+    if (to && begin && (rc = tg_migrate_refuse_inside(from, to, e)) != 0)
+        return rc;
     if ((rc = open_store(f, from, tg_opt_text(f, "from-auth"), TG_STORE_EXISTING, &d->m.from, e)) != 0)
         return rc;
     if ((rc = tg_migrate_look(&d->m, e)) != 0) /* to is not open yet: the source alone */

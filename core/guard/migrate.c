@@ -25,6 +25,24 @@ static bool same_place(const char *a, const char *b)
     return tg_seen_file("", a, x, sizeof x, NULL) == 0 && tg_seen_file("", b, y, sizeof y, NULL) == 0 && strcmp(x, y) == 0;
 }
 
+int tg_migrate_refuse_inside(const char *from, const char *to, struct tg_error *e)
+{
+    const char *a = strstr(from, "://"), *b = strstr(to, "://");
+    size_t len;
+
+    a = a ? strchr(a + 3, '/') : NULL;
+    b = b ? strchr(b + 3, '/') : NULL;
+    if (!a || !b)
+        return 0;
+    for (len = strlen(a); len > 1 && a[len - 1] == '/'; len--)
+        continue;
+    if (strncmp(a, b, len) != 0 || b[len] != '/' || b[len + strspn(b + len, "/")] == '\0')
+        return 0;
+    tg_fail(e, TG_E_USAGE, "the target's place %s lies inside of the source's, %.*s", b, (int) len, a);
+    tg_error_hint(e, "name a place beside it, such as %.*s2: servers may have several names, and in the source's own tree nothing may be made", (int) len, a);
+    return TG_E_USAGE;
+}
+
 static bool is_ours(const struct tg_migrate *m)
 {
     const struct tg_migrate_side *s = &m->s, *t = &m->t;
@@ -255,8 +273,10 @@ int tg_migrate_begin(struct tg_migrate *m, struct tg_error *e)
 {
     const unsigned phases = TG_PHASE(TG_MIGRATE_NONE) | TG_PHASE(TG_MIGRATE_BEGUN) | TG_PHASE(TG_MIGRATE_COPIED) | TG_PHASE(TG_MIGRATE_VERIFIED);
     struct tg_migration fresh = {.epoch = 0};
-    int rc = tg_migrate_look(m, e);
+    int rc = tg_migrate_refuse_inside(tg_store_url(m->from), tg_store_url(m->to), e);
 
+    if (!rc)
+        rc = tg_migrate_look(m, e);
     if (!rc)
         rc = require(m, "begin", phases, true, e);
     if (!rc && is_active(&m->s) && is_ours(m) && m->t.cluster.state == TG_CLUSTER_MIGRATING)

@@ -128,6 +128,12 @@ struct tg_migrate {
     int64_t unknown_ms;         /* out: how long guards had no answer; 0: not known */
 };
 
+/*
+ * Pure. TG_E_USAGE when a ZooKeeper's place of that name would lie inside of the source's, were the servers the same: to be asked before the
+ * target is opened, which makes the place. A node of a stranger in the source's tree would make its guards answer UNKNOWN, and the tree would
+ * be copied into itself.
+ */
+int tg_migrate_refuse_inside(const char *from, const char *to, struct tg_error *e);
 /* Reads both sides into s and t. TG_E_NOENT is no failure; a damaged record is. */
 int tg_migrate_look(struct tg_migrate *m, struct tg_error *e);
 /* After a look: the next step, "begin" … "complete", "back"; "" when all is done. */
