@@ -178,6 +178,18 @@ static int list_fresh(struct tg_guard *guard, const struct tg_scopes *scopes, st
     return rc;
 }
 
+/*
+ * Whether it was written behind the lock. Its holder then reads the lock, on the session that wrote, and takes it back: it is no leave to act, and who
+ * waited for such would wait for ever while automation tries again and again. Not so for a report of what acts already, for a lock whose time may
+ * have been over when it was read, and for a token that the lock may have had then.
+ */
+static bool has_met(const struct tg_permit_record *p, const struct tg_lock *lock)
+{
+    if (!lock->txid || p->txid <= lock->txid)
+        return false;
+    return !p->in_flight && !lock->release_at_expiry && (!p->n_passes || lock->version == 0);
+}
+
 static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const char *path, const struct tg_node *node, struct tg_waits *out,
                        struct tg_error *e)
 {
@@ -189,7 +201,8 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const
         return tg_tree_bad(guard, path, &why, e);
     p.session = node->stat.owner;
     p.txid = node->stat.created_txid;
-    bool conflict = tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) && tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
+    bool conflict = !has_met(&p, lock) && tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) &&
+                    tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
     for (size_t i = 0; conflict && i < out->n; i++) /* the same below another of its scopes */
         conflict = strcmp(out->v[i].permit.id, p.id) != 0;
     struct tg_waited *v = conflict ? realloc(out->v, (out->n + 1) * sizeof *v) : NULL;

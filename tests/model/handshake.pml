@@ -11,7 +11,7 @@
  *
  * Scopes: every lock and every permit lies at the fleet, at a group of the host, at the host, or at another host. What lies elsewhere
  * is another node, so a look is several reads, each of which may see a newer version than the one before. Lock 0 has a token, which
- * actor 0 bears.
+ * actor 0 bears. A permit that was written behind a lock is not waited for by it: its holder meets the lock.
  *
  * P1: an actor never acts while a lock that overlaps its scope, and whose token it does not bear, is granted.
  *
@@ -25,6 +25,7 @@
  * must fail: NO_DEADLINE   the store may give away the permit of an actor that still acts
  * must fail: OWN_SCOPE     a look at the actor's own node only: who acts on a host does not ask its groups and the fleet
  * must fail: ANY_TOKEN     whoever bears a token passes every lock
+ * must fail: ANY_BEHIND    a lock waits for no permit that is newer than the store's first change, whenever the lock was written
  */
 #ifndef ACTORS
 #define ACTORS 1
@@ -54,7 +55,7 @@
 
 byte now;
 bit lock_at[HISTORY * LOCKERS];
-bit permit_at[HISTORY * ACTORS];
+byte permit_at[HISTORY * ACTORS]; /* the version that it was written in; 0: there is none */
 byte place_of[LOCKERS], scope_of[ACTORS];
 bit acting[ACTORS], granted[LOCKERS], lost[ACTORS];
 
@@ -76,22 +77,26 @@ inline append()
     _i = 0;
 }
 #define WRITE_LOCK(l, x)   atomic { append(); lock_at[now * LOCKERS + (l)] = x; seen = now }
-#define WRITE_PERMIT(a, x) atomic { append(); permit_at[now * ACTORS + (a)] = x; seen = now }
+#define WRITE_PERMIT(a, x) atomic { append(); permit_at[now * ACTORS + (a)] = (x) * now; seen = now }
 #define READ               do :: seen < now -> seen++ :: break od
 #define SYNC               atomic { seen = now }
 
 proctype Locker(byte me)
 {
-    byte seen, _i;
+    byte seen, _i, wrote;
 
     WRITE_LOCK(me, 1);
+    wrote = seen;
+#ifdef ANY_BEHIND
+    wrote = 1;
+#endif
 #ifndef NO_WAIT
     _i = 0;                             /* folder by folder, each read by itself */
     do
     :: _i < ACTORS -> atomic {
         READ;
         if
-        :: permit_at[seen * ACTORS + _i] && OVERLAP(scope_of[_i], place_of[me]) && !(_i == 0 && me == 0) -> _i = 0
+        :: permit_at[seen * ACTORS + _i] && permit_at[seen * ACTORS + _i] < wrote && OVERLAP(scope_of[_i], place_of[me]) && !(_i == 0 && me == 0) -> _i = 0
         :: else -> _i++
         fi }
     :: else -> break
@@ -156,7 +161,7 @@ proctype Actor(byte me)
 #endif
        if
        :: !mine -> /* what another session has written is not one's own: write one's own when it has gone */
-           atomic { !permit_at[now * ACTORS + me] -> lost[me] = 0; append(); permit_at[now * ACTORS + me] = 1; seen = now; mine = 1 }
+           atomic { !permit_at[now * ACTORS + me] -> lost[me] = 0; append(); permit_at[now * ACTORS + me] = now; seen = now; mine = 1 }
        :: mine
        fi;
 #ifndef READ_FIRST

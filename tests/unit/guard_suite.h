@@ -483,6 +483,73 @@ GTEST(a_lock_that_ends_by_itself_while_it_waits_is_not_granted) /* P1 */
     tg_store_close(other.store);
 }
 
+/* The record of a permit as an actor has written it that has not read the locks yet. Returns its path. */
+static char *write_bare_permit(struct tg_guard *guard, const char *scope, const char *id, const char *tokens)
+{
+    struct tg_permit_record r = {.actor = "autoscaler", .owner = "a@b", .host = "h", .what = "w", .pid = 1, .since_ms = NOW, .scopes = scopes_of(scope)};
+    char path[TG_NODE_PATH_SIZE], bucket[TG_NODE_PATH_SIZE];
+
+    snprintf(r.id, sizeof r.id, "%s", id);
+    r.n_passes = tg_tokens_hash(tokens, r.passes);
+    tg_tree_bucket_path("/permits", &r.scopes.v[0], bucket, sizeof bucket);
+    snprintf(path, sizeof path, "%.900s/%s", bucket, id);
+    (void) tg_store_create(guard->store, bucket, "", 0, TG_CREATE_PERSISTENT, tg_store_deadline(guard->store, 20000), NULL);
+    char *text = tg_permit_encode(&r);
+    OK(tg_store_create(guard->store, path, text, strlen(text), TG_CREATE_EPHEMERAL, tg_store_deadline(guard->store, 20000), e));
+    free(text);
+    tg_scopes_release(&r.scopes);
+    return strdup(path);
+}
+
+static size_t count_conflicts(const struct tg_lock *lock)
+{
+    struct tg_waits waits;
+
+    OK(tg_lock_conflicts(&g, lock, &waits, e));
+    size_t n = waits.n;
+    tg_waits_release(&waits);
+    return n;
+}
+
+GTEST(who_tries_again_and_again_holds_up_no_lock) /* P1, and that lock comes to an end: a permit behind the lock has met it */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_scopes list = scopes_of("host:web2");
+    struct tg_lock_request r = {.scopes = &list, .owner = "alice@ops1", .reason = "r", .for_ms = 3600000, .token = "SECRET", .request_id = "wish"};
+    char *before = write_bare_permit(&other, "host:web2", "before", NULL);
+    struct tg_lock l;
+
+    OK(tg_lock_place(&g, &r, &l, e));
+    free(write_bare_permit(&other, "host:web2", "behind", NULL));
+    free(write_bare_permit(&other, "host:web2", "bearing", "OTHER"));
+    cr_assert_eq(count_conflicts(&l), 1, "the one that was there is waited for");
+    OK(tg_store_delete(other.store, before, TG_ANY_VERSION, tg_store_deadline(other.store, 20000), e));
+    cr_assert_eq(count_conflicts(&l), 0, "those behind it are not");
+    tg_lock_clear(&l);
+    OK(tg_lock_take(&g, &r, 0, NULL, NULL, &l, e));
+    cr_assert_eq(l.state, TG_LOCK_HELD);
+    cr_assert_eq(count_conflicts(&l), 1, "what bears a token may have passed it, when it had another one");
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+    free(before);
+    tg_store_close(other.store);
+}
+
+GTEST(a_lock_that_ends_by_itself_waits_for_permits_behind_it) /* P1: its time may have been over when they read it */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_scopes list = scopes_of("host:web2");
+    struct tg_lock_request r = {.scopes = &list, .owner = "alice@ops1", .reason = "r", .for_ms = 3600000, .release_at_expiry = true};
+    struct tg_lock l;
+
+    OK(tg_lock_place(&g, &r, &l, e));
+    free(write_bare_permit(&other, "host:web2", "behind", NULL));
+    cr_assert_eq(count_conflicts(&l), 1);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+    tg_store_close(other.store);
+}
+
 struct told {
     size_t times, first, last;
 };
