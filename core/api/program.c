@@ -3,12 +3,15 @@
 #include "api/verdict.h"
 
 #include "base/child.h"
+#include "base/trusted.h"
 
 #include <tagout/clock.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OUTPUT_MAX (256 * 1024)
 
@@ -54,16 +57,30 @@ static struct tagout_verdict *read_answer(const struct tg_child_result *r)
     return tg_api_verdict_error(&e, "configuration");
 }
 
+/* The program; what the environment names only if root, when it is root who asks, could not be made to run another's. */
+static int find_program(char *out, size_t size, struct tg_error *e)
+{
+    const char *named = secure_getenv("TAGOUT_PROGRAM");
+
+    snprintf(out, size, "%s", named ? named : TG_PROGRAM);
+    if (!named || geteuid() != 0)
+        return 0;
+    int rc = tg_trusted_program(named, out, e);
+    return rc ? tg_error_prefix(e, "TAGOUT_PROGRAM") : 0;
+}
+
 struct tagout_verdict *tg_api_ask_program(const struct tg_api_ask *ask)
 {
-    const char *program = secure_getenv("TAGOUT_PROGRAM");
-    const char *argv[80] = {program ? program : TG_PROGRAM, "check", "-o", "json", "--actor", ask->ask.actor, "--timeout"};
+    char program[PATH_MAX];
+    const char *argv[80] = {program, "check", "-o", "json", "--actor", ask->ask.actor, "--timeout"};
     char timeout[32], tokens[4096];
     size_t n = 7, n_env = 0;
     int64_t left = ask->deadline_ms - tg_mono_ms(tg_clock_real());
     struct tg_error e = TG_ERROR_INIT;
     struct tg_child_result result;
 
+    if (find_program(program, sizeof program, &e) != 0)
+        return tg_api_verdict_error(&e, "no-program");
     snprintf(timeout, sizeof timeout, "%lldms", (long long) (left > 1 ? left : 1));
     argv[n++] = timeout;
     for (size_t i = 0; i < ask->ask.n_scopes; i++)

@@ -3,6 +3,7 @@
 #include <tagout/module.h>
 
 #include "base/module.h"
+#include "base/trusted.h"
 
 #include <dlfcn.h>
 #include <libgen.h>
@@ -44,6 +45,8 @@ static void beside_library(char *out, size_t size)
     snprintf(out, size, "%s/tagout", dirname(self));
 }
 
+#define FROM_ENVIRONMENT 0
+
 /* The n-th folder to look in, or 1 when there are no more. "" means: skip. */
 static int folder(int n, char *out, size_t size)
 {
@@ -53,7 +56,7 @@ static int folder(int n, char *out, size_t size)
 
     out[0] = '\0';
     switch (n) {
-    case 0:
+    case FROM_ENVIRONMENT:
         if (env)
             snprintf(out, size, "%s", env);
         return 0;
@@ -92,6 +95,22 @@ static int verify(const char *file, const char *name, void *handle, const struct
     return 0;
 }
 
+/* The file that the environment names. Root loads only what nobody else can have put there: who calls sudo must not make root run his library. */
+static int trust(char *file, struct tg_error *e)
+{
+    char way[PATH_MAX];
+
+    if (geteuid() != 0)
+        return 0;
+    int rc = tg_trusted_program(file, way, e);
+    if (rc) {
+        tg_error_prefix(e, "TAGOUT_MODULES");
+        return tg_error_hint(e, "let the folders on its way be root's, and not for others to write to; or unset TAGOUT_MODULES"), TG_E_CONFIG;
+    }
+    memcpy(file, way, strlen(way) + 1);
+    return 0;
+}
+
 static int open_module(const char *name, const struct tg_module **out, struct tg_error *e)
 {
     char dir[PATH_MAX], file[PATH_MAX + 64];
@@ -102,10 +121,13 @@ static int open_module(const char *name, const struct tg_module **out, struct tg
         snprintf(file, sizeof file, "%s/tagout-%s.so", dir, name);
         if (access(file, F_OK) != 0)
             continue;
+        int rc = n == FROM_ENVIRONMENT ? trust(file, e) : 0;
+        if (rc)
+            return rc;
         void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
         if (!handle)
             return tg_fail(e, TG_E_CONFIG, "the module \"%s\" does not load: %s", name, dlerror());
-        int rc = verify(file, name, handle, out, e);
+        rc = verify(file, name, handle, out, e);
         if (rc)
             dlclose(handle);
         return rc;

@@ -68,3 +68,15 @@ int tg_trusted_path(const char *path, char *out, struct stat *out_st, struct tg_
     *out_st = st;
     return 0;
 }
+
+int tg_trusted_program(const char *path, char *out, struct tg_error *e)
+{
+    struct stat st;
+    int rc = tg_trusted_path(path, out, &st, e);
+
+    if (!rc && (!S_ISREG(st.st_mode) || st.st_mode & (S_IWGRP | S_IWOTH)))
+        rc = tg_fail(e, TG_E_PERM, "%s: %s", out, S_ISREG(st.st_mode) ? "others may write to it" : "it is no ordinary file");
+    if (rc && e)
+        e->code = TG_E_CONFIG;
+    return rc ? TG_E_CONFIG : 0;
+}

@@ -16,5 +16,7 @@
  * out (of PATH_MAX bytes) is the path to use, without links, and *out_st what lies there; its kind and mode are the caller's to judge.
  */
 int tg_trusted_path(const char *path, char *out, struct stat *out_st, struct tg_error *e);
+/* The same of what is to be run, or loaded: an ordinary file that others may not write to. Not so, or not there: TG_E_CONFIG. */
+int tg_trusted_program(const char *path, char *out, struct tg_error *e);
 
 #endif

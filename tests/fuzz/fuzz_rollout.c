@@ -1,6 +1,6 @@
 /*
  * Rollouts: whatever the bytes, no crash; what is read compiles or says why, and a plan survives the way through JSON with its digest.
- * Set TAGOUT_MODULES, or no driver is found and nothing past the first half is reached.
+ * The modules must be beside it (modules/), or no driver is found and nothing past the first half is reached.
  */
 #include "config/problems.h"
 #include "engine/plan_text.h"

@@ -68,7 +68,7 @@ class Ground:
         self.tagout = os.path.join(build, "bin/tagout")
         self.worker = os.path.join(build, "tests/proof_worker" + ("_" + fault if fault else ""))
         self.env = dict(os.environ, PROOF_TAGOUT=self.tagout, PROOF_ACT=os.path.join(build, "tests/proof_act"),
-                        TAGOUT_MODULES=os.path.join(build, "bin/modules"), LC_ALL="C.UTF-8", TZ="UTC")
+                        LC_ALL="C.UTF-8", TZ="UTC")
         for name in ("TAGOUT_STORE", "TAGOUT_TOKEN", "TAGOUT_CONFIG", "TAGOUT_INVENTORY", "TAGOUT_STATE_DIR", "TAGOUT_AGENT_SOCKET"):
             self.env.pop(name, None)
         # The leak checker forks at every exit; when what it forked is killed, as happens here, it spins for ever.

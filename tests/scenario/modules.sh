@@ -55,6 +55,17 @@ refused other 'tagout-other.so calls itself .{1,2}else'
 refused empty 'empty.{1,2} has no store'
 refused text 'text.{1,2} does not load: .*/tagout-text.so'
 
+note "root loads nothing that somebody else can have put there"
+if [ "$(id -u)" = 0 ]; then
+    chmod 777 "$tmp/modules"
+    refused other 'TAGOUT_MODULES: .*/modules: others may write to that folder'
+    chmod 755 "$tmp/modules"
+    chmod 666 "$tmp/modules/tagout-other.so"
+    refused other 'TAGOUT_MODULES: .*tagout-other.so: others may write to it'
+    chown 65534 "$tmp/modules/tagout-other.so"
+    refused other 'TAGOUT_MODULES: .*tagout-other.so belongs to user 65534'
+fi
+
 note "a configuration that can't be read is an answer, too"
 run "$TAGOUT" check --config "$tmp/none.yaml" --actor autoscaler service:mill
 expect_status 69

@@ -32,7 +32,7 @@ struct tg_module {
 #define TG_MODULE_EXPORT __attribute__((visibility("default")))
 
 /*
- * The module by name: [a-z0-9-]{1,32}. Looked for in $TAGOUT_MODULES (not honoured in a set-uid process), beside the running program
+ * The module by name: [a-z0-9-]{1,32}. Looked for in $TAGOUT_MODULES (not honoured in a set-uid process; by root only where nobody else may write), beside the running program
  * (a build tree), then in the installed folder. TG_E_CONFIG: none, or of another ABI (the message names the file and both numbers).
  */
 int tg_module_load(const char *name, const struct tg_module **out, struct tg_error *e);
