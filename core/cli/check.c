@@ -29,6 +29,8 @@ static const struct tg_opt opts[] = {
              "the answer, the line on stderr says so"},
     {.name = "token", .type = TG_OPT_STRING, .arg = "GENERATION:TXID",
      .text = "Prove that the grant of this fencing token (TAGOUT_FENCE) is still there, right before an act: 0, or 69 when it is gone. Locks are not asked"},
+    {.name = "no-environment", .type = TG_OPT_FLAG,
+     .text = "Forget the environment first, but for TAGOUT_TOKEN and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store"},
     {.name = "explain", .letter = 'e', .type = TG_OPT_FLAG, .text = "Also print a sentence for people: who, why, since when, until when. Done by itself on a terminal"},
     {.name = NULL},
 };
@@ -243,7 +245,7 @@ static int ask(struct tg_frame *f, const struct tg_policy *policy, struct tg_que
 static int run_check(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
-    struct tg_question q = {.scopes = &scopes, .actor = tg_opt_text(f, "actor"), .tokens = getenv("TAGOUT_TOKEN")};
+    struct tg_question q = {.scopes = &scopes, .actor = tg_opt_text(f, "actor")};
     struct tg_guard_verdict v;
     struct tg_policy policy;
     struct tg_fence fence, *asked = NULL;
@@ -251,7 +253,10 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
 
     if (!q.actor)
         return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
-    int rc = tg_actor_check(q.actor, e);
+    int rc = tg_opt_flag(f, "no-environment") ? tg_cli_forget_environment(e) : 0;
+    q.tokens = getenv("TAGOUT_TOKEN");
+    if (!rc)
+        rc = tg_actor_check(q.actor, e);
     if (!rc)
         rc = tg_policy_parse(tg_opt_text(f, "on-unknown"), &policy, e);
     if (!rc && tg_opt_given(f, "token")) {

@@ -1,7 +1,9 @@
 /* What the commands of locks and guards share: see guarding.h. */
+#define _GNU_SOURCE
 #include "cli/guarding.h"
 
 #include "base/buf.h"
+#include "base/child.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
 #include "guard/show.h"
@@ -202,6 +204,24 @@ int tg_cli_signalled(void)
 
     signalled = 0;
     return n;
+}
+
+int tg_cli_forget_environment(struct tg_error *e)
+{
+    static const char *const kept[] = {"TAGOUT_TOKEN", "TAGOUT_ALSO"};
+    char *value[sizeof kept / sizeof kept[0]] = {NULL};
+    bool ok = true;
+
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        const char *is = getenv(kept[i]);
+        ok = ok && (!is || (value[i] = strdup(is)) != NULL);
+    }
+    ok = ok && clearenv() == 0 && setenv("PATH", TG_CHILD_PATH, 1) == 0 && setenv("HOME", "/", 1) == 0 && setenv("LANG", "C.UTF-8", 1) == 0;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        ok = ok && (!value[i] || setenv(kept[i], value[i], 1) == 0);
+        free(value[i]);
+    }
+    return ok ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
 static bool replaces(const char *const *add, const char *entry)

@@ -33,6 +33,11 @@ void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***row
 /* SIGINT, SIGTERM and SIGHUP interrupt the loop from now on; returned by tg_cli_signalled() once, 0 none. */
 void tg_cli_catch_signals(struct tg_loop *loop);
 int tg_cli_signalled(void);
+/*
+ * Leaves nothing of this process' environment but what can be believed of anybody: TAGOUT_TOKEN, which proves itself, and TAGOUT_ALSO, which only makes
+ * stricter. PATH, HOME and LANG are set as for every child of ours. Before anything is read from it, and before threads. TG_E_MEMORY.
+ */
+int tg_cli_forget_environment(struct tg_error *e);
 /* Adds NAME=value to a copy of the environment (replacing it); the caller frees the array and, as it likes, nothing else. */
 char **tg_cli_environment(const char *const *add);
 void tg_cli_environment_free(char **env);

@@ -133,6 +133,51 @@ apt install hello=1
 expect_status 0
 free
 
+note "P2: who is held can't choose another store, socket, state or module for root's hook, whatever sudo lets through; a token passes"
+on app1 sh -c 'echo "Defaults:tagout env_keep += \"TAGOUT_*\"" >/etc/sudoers.d/z-more && chmod 440 /etc/sudoers.d/z-more
+    mkdir -p /tmp/own/modules && cp /usr/local/bin/modules/tagout-*.so /tmp/own/modules 2>/dev/null; chown -R tagout: /tmp/own'
+as_user() { # [VARIABLE=VALUE…] COMMAND…: on app1, by the user tagout's sudo
+    run on app1 setpriv --reuid tagout --regid tagout --init-groups env DEBIAN_FRONTEND=noninteractive "${@:1:$#-1}" sh -c "sudo -n ${*: -1}"
+}
+run on app1 setpriv --reuid tagout --regid tagout --init-groups tagout --store local:/tmp/own/store.db init
+expect_status 0
+on app1 setpriv --reuid tagout --regid tagout --init-groups python3 - <<'PYTHON' &
+import json, os, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("/tmp/own/agent.sock")
+os.chmod("/tmp/own/agent.sock", 0o666)
+s.listen(8)
+while True:
+    c = s.accept()[0]
+    c.recv(65536)
+    c.sendall(json.dumps({"v": 1, "ok": True, "answer": "go", "line": "", "explain": "", "exit": 0}).encode() + b"\n")
+    c.close()
+PYTHON
+liar=$!
+at_exit kill "$liar"
+await 10 on app1 test -S /tmp/own/agent.sock
+hold
+own=(TAGOUT_STORE=local:/tmp/own/store.db TAGOUT_STATE_DIR=/tmp/own/state TAGOUT_AGENT_SOCKET=/tmp/own/agent.sock TAGOUT_MODULES=/tmp/own/modules)
+as_user "${own[@]}" "tagout check --actor package-manager host:app1.example.com"
+expect_status 0 # sudo does let it through
+for variable in "${own[@]}"; do
+    as_user "$variable" "apt-get -y -q -o Dir::Cache::pkgcache= install hello=2"
+    expect_held 100
+    as_user "$variable" "dpkg -i /srv/repo/hello_2_all.deb"
+    expect_held 2
+done
+as_user "${own[@]}" "apt-get -y -q -o Dir::Cache::pkgcache= install hello=2"
+expect_held 100
+expect_version hello 1
+free
+run on app1 tagout lock host:app1.example.com --for 1h --reason own --hold package-manager -- \
+    setpriv --reuid tagout --regid tagout --init-groups sudo -n apt-get -y -q -o Dir::Cache::pkgcache= install hello=2
+expect_status 0
+expect_version hello 2
+run on app1 apt-get -y -q --allow-downgrades install hello=1
+expect_version hello 1
+on app1 rm /etc/sudoers.d/z-more
+
 note "what has begun can be finished: configure is never refused, by dpkg or by apt"
 on app1 touch /opt/not-yet
 apt install slow

@@ -97,6 +97,14 @@ what_an_unknown_means() { # P2, P12
     run env TAGOUT_ALSO=service:also "$TAGOUT" exec --actor reboot service:other -- touch "$tmp/acted"
     expect_status 75
     expect_true "what is held is not started" test ! -e "$tmp/acted"
+    printf 'store: %s\nstate-dir: %s\nsession: 4s\n' "$TAGOUT_STORE" "$TAGOUT_STATE_DIR" >"$tmp/no-env.yaml"
+    local bare=("$TAGOUT" check --config "$tmp/no-env.yaml" --no-environment --actor reboot)
+    run env "TAGOUT_STORE=local:$tmp/away/store.db" "TAGOUT_STATE_DIR=$tmp/away" "${bare[@]}" service:also
+    expect_status 75 # who calls chooses neither store nor state
+    run env TAGOUT_ALSO=service:also "${bare[@]}" service:other
+    expect_status 75
+    run t lock service:own --for 1h --reason own -- env "TAGOUT_STORE=local:$tmp/away/store.db" "${bare[@]}" service:own
+    expect_status 0
     run t unlock "$id"
     local away=(--store "local:$tmp/away/store.db")
     run t "${away[@]}" check --actor reboot service:other

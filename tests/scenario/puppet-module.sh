@@ -26,7 +26,7 @@ expect_status 0
 note "the class sets the hook once"
 puppet_run -e "$hook"
 expect_status 2
-run on app1 grep -c '^prerun_command = .*tagout check --actor config-management$' /etc/puppet/puppet.conf
+run on app1 grep -c '^prerun_command = .*tagout check --no-environment --actor config-management$' /etc/puppet/puppet.conf
 expect_equal "$out" 1 "lines of prerun_command"
 puppet_run -e "$hook"
 expect_status 0

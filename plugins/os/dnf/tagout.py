@@ -8,7 +8,7 @@ import subprocess
 import dnf
 
 PROGRAM = "@PROGRAM@"
-CHECK = [PROGRAM, "check", "--actor", "package-manager", "--on-unknown", "hold"]
+CHECK = [PROGRAM, "check", "--no-environment", "--actor", "package-manager", "--on-unknown", "hold"]
 
 
 class Tagout(dnf.Plugin):

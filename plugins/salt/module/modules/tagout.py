@@ -101,7 +101,7 @@ def _ask(opts, scopes=(), actor=None, tokens=None, patience="3s"):
     What "tagout check" says, as a dict: state (go, held, unknown), held (also for unknown: what can't be proven free is not taken for
     free), line (as tagout prints it) and its words: id, scope, owner, ticket, until, reason, or cause and detail. Raises nothing.
     """
-    argv = [_program(opts), "check", "--actor", actor or _configured(opts, "actor", "config-management"), "--timeout", patience]
+    argv = [_program(opts), "check", "--no-environment", "--actor", actor or _configured(opts, "actor", "config-management"), "--timeout", patience]
     try:
         deadline = float(_configured(opts, "deadline", 10))
         status, out, err = _call(argv + list(scopes), deadline, tokens)

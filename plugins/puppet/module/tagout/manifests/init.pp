@@ -23,7 +23,7 @@ class tagout (
   },
 ) {
   # check ends by itself; timeout is for the day when it does not: Puppet would wait for an hour, and then leave it behind
-  $command = "/usr/bin/timeout -k 2 ${deadline} ${program} check --actor ${actor}"
+  $command = "/usr/bin/timeout -k 2 ${deadline} ${program} check --no-environment --actor ${actor}"
   $path = ['/opt/puppetlabs/bin', '/usr/local/bin', '/usr/bin', '/bin']
 
   if $ensure == 'present' {
@@ -40,7 +40,7 @@ class tagout (
   } else {
     exec { 'tagout: delete prerun_command':
       command => ['puppet', 'config', 'delete', '--config', $config, '--section', 'main', 'prerun_command'],
-      onlyif  => [['grep', '-qE', '^prerun_command = /usr/bin/timeout -k 2 [0-9]+ [^ ]+ check --actor ', $config]],
+      onlyif  => [['grep', '-qE', '^prerun_command = /usr/bin/timeout -k 2 [0-9]+ [^ ]+ check (--no-environment )?--actor ', $config]],
       path    => $path,
     }
   }

@@ -15,7 +15,7 @@ end
 ask = lambda do
   program = Facter.value(:tagout_program)
   next nil unless program
-  out, err, status = Open3.capture3('/usr/bin/timeout', '-k', '1', '4', program, 'check', '--actor', 'config-management', '--timeout', '2s')
+  out, err, status = Open3.capture3('/usr/bin/timeout', '-k', '1', '4', program, 'check', '--no-environment', '--actor', 'config-management', '--timeout', '2s')
   line = (err + out)[/^TAGOUT-(?:HELD|UNKNOWN) .*$/] || ''
   # name=value and name="value with \" and \\"
   said = line.scan(/(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S+))/).to_h { |name, quoted, bare| [name, bare || quoted.gsub(/\\(.)/, '\1')] }

@@ -36,7 +36,7 @@ Puppet::Type.newtype(:tagout_check) do
     defaultto :go
 
     def retrieve
-      command = ['/usr/bin/timeout', '-k', '2', '10', resource[:program], 'check', '--actor', resource[:actor], resource[:name]]
+      command = ['/usr/bin/timeout', '-k', '2', '10', resource[:program], 'check', '--no-environment', '--actor', resource[:actor], resource[:name]]
       out, err, status = Open3.capture3(*command)
       @said = (err + out)[/^TAGOUT-.*$/] || (err + out).strip
       { 0 => :go, 75 => :held }.fetch(status.exitstatus, :unknown)
