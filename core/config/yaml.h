@@ -9,6 +9,7 @@
 #define TG_CONFIG_YAML_H
 
 #include "config/problems.h"
+#include "config/rate.h"
 #include "config/share.h"
 
 #include <tagout/error.h>
@@ -100,6 +101,8 @@ bool tg_yaml_choice(const struct tg_yaml_node *node, const char *what, const cha
                     size_t *out_index);
 
 /* "30%", "0.5%" (up to three decimals, at most 100%) or a number of hosts. */
+/* "1/min": see config/rate.h. */
+bool tg_yaml_rate(const struct tg_yaml_node *node, const char *what, struct tg_problems *p, struct tg_rate *out);
 bool tg_yaml_share(const struct tg_yaml_node *node, const char *what, struct tg_problems *p, struct tg_share *out);
 
 /*

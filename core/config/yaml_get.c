@@ -170,6 +170,17 @@ bool tg_yaml_choice(const struct tg_yaml_node *n, const char *what, const char *
     return false;
 }
 
+bool tg_yaml_rate(const struct tg_yaml_node *n, const char *what, struct tg_problems *p, struct tg_rate *out)
+{
+    if (!is_word(n, what, "a rate", p))
+        return false;
+    if (tg_rate_parse(n->text, out))
+        return true;
+    tg_error_hint(tg_yaml_problem(p, n, "%s must be a number of hosts in a time, and is \"%.60s\"", what, n->text),
+                  "such as 1/s, 30/min, 4/h or 2/d; at most 100000");
+    return false;
+}
+
 bool tg_yaml_share(const struct tg_yaml_node *n, const char *what, struct tg_problems *p, struct tg_share *out)
 {
     if (!is_word(n, what, "a number of hosts or a percentage", p))
