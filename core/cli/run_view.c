@@ -135,6 +135,20 @@ static void add_bar(size_t done, size_t count, struct tg_buf *line)
     tg_buf_printf(line, " %3zu %%", count ? done * 100 / count : 0);
 }
 
+/* What the next host waits for, when it is not simply that enough are at work. */
+static void add_brakes(const struct tg_run *run, int64_t now_ms, struct tg_buf *line)
+{
+    unsigned brakes = tg_run_brakes(run, now_ms);
+    char text[32];
+
+    if ((brakes & TG_BRAKE_UNVERIFIED) && !(brakes & TG_BRAKE_RUNNING))
+        tg_buf_printf(line, " · the next waits for a verdict (%lld unverified)", (long long) run->plan->unverified);
+    if (brakes != TG_BRAKE_RATE)
+        return;
+    tg_duration_format((run->stages[run->stage].next_us / 1000 - now_ms + 999) / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(line, " · the next in %s", text);
+}
+
 static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, size_t name_width, struct tg_buf *out)
 {
     const struct tg_plan_stage *p = &v->run->plan->stages[i];
@@ -154,6 +168,8 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
         tg_buf_printf(&line, "  bakes, %s left", text);
     }
     add_counts(s->counts, &line);
+    if (i == v->run->stage)
+        add_brakes(v->run, now_ms, &line);
     if (fine && p->dry_run)
         tg_buf_puts(&line, "  asked only, nothing changed");
     else if (fine && s->baked) {

@@ -13,7 +13,7 @@ struct answer {
     char *text, *lock;
 };
 
-/* A RETRY or a BAKE that waits for its time. */
+/* A RETRY, a BAKE or a PACE that waits for its time. */
 struct wait {
     enum tg_run_action_kind kind;
     size_t host, stage;
@@ -188,6 +188,15 @@ static int add_wait(struct tg_drive *d, const struct tg_run_action *a, struct tg
     return 0;
 }
 
+static bool still_wanted(const struct tg_run *run, const struct wait *w)
+{
+    if (w->kind == TG_DO_RETRY)
+        return run->hosts[w->host].state == TG_HOST_BUSY;
+    if (w->kind == TG_DO_PACE)
+        return run->state == TG_RUN_ACTIVE && run->stages[w->stage].paced_ms == w->until_ms;
+    return run->state == TG_RUN_ACTIVE && run->stages[w->stage].state == TG_STAGE_BAKING;
+}
+
 /* What is due is told; what nobody waits for any more (a stop came) is dropped. */
 static int fire_waits(struct tg_drive *d, struct tg_error *e)
 {
@@ -197,8 +206,7 @@ static int fire_waits(struct tg_drive *d, struct tg_error *e)
 
     for (size_t i = 0; !rc && i < d->n_waits;) {
         struct wait w = d->waits[i];
-        bool wanted = w.kind == TG_DO_BAKE ? run->state == TG_RUN_ACTIVE && run->stages[w.stage].state == TG_STAGE_BAKING
-                                           : run->hosts[w.host].state == TG_HOST_BUSY;
+        bool wanted = still_wanted(run, &w);
         if (wanted && w.until_ms > now) {
             i++;
             continue;
@@ -206,6 +214,8 @@ static int fire_waits(struct tg_drive *d, struct tg_error *e)
         d->waits[i] = d->waits[--d->n_waits];
         if (wanted && w.kind == TG_DO_BAKE)
             rc = feed(d, (struct tg_run_event) {.kind = TG_EV_BAKED, .host = TG_RUN_NONE, .stage = w.stage}, e);
+        else if (wanted && w.kind == TG_DO_PACE)
+            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_PACED, .host = TG_RUN_NONE, .stage = w.stage}, e);
         else if (wanted)
             rc = feed(d, (struct tg_run_event) {.kind = TG_EV_RETRY_DUE, .host = w.host, .stage = TG_RUN_NONE}, e);
     }
@@ -299,6 +309,7 @@ static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct t
         return 0;
     case TG_DO_RETRY:
     case TG_DO_BAKE:
+    case TG_DO_PACE:
         return add_wait(d, a, e);
     default:
         if (is_start(a->kind))

@@ -18,7 +18,7 @@ struct tg_drive;
 struct tg_drive_ports {
     void *data;
     /*
-     * Begins an action (any but RETRY, BAKE, REST and END). Top level: it may block on the store. What comes of it is told with
+     * Begins an action (any but RETRY, BAKE, PACE, REST and END). Top level: it may block on the store. What comes of it is told with
      * tg_drive_answer(), once, at once or later. A negative code ends the drive: the store is lost, or we are not to go on.
      */
     int (*begin)(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);

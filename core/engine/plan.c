@@ -87,7 +87,10 @@ enum purpose { TO_KEEP, TO_SEAL };
 
 static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage *s, enum purpose purpose)
 {
-    return json_pack("{s:s,s:b,s:I,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "hosts",
+    char rate[32];
+
+    tg_rate_format(&s->rate, rate, sizeof rate);
+    return json_pack("{s:s,s:b,s:I,s:s,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "hosts",
                      purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s));
 }
 
@@ -126,10 +129,10 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
-                             "running", (json_int_t) plan->running, "failed", failed, "of_at_least",
+                             "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "failed", failed, "of_at_least",
                              (json_int_t) plan->of_at_least, "stages", stages, "around", around, "verify", verify);
     if (rc) {
         json_decref(body);
@@ -186,14 +189,14 @@ static int read_host(const json_t *json, struct tg_plan_host *h, struct tg_error
 
 static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_stage *s, struct tg_error *e)
 {
-    const char *name;
+    const char *name, *rate;
     json_t *hosts;
     json_int_t bake_ms;
     int dry_run, rc = 0;
 
     *s = (struct tg_plan_stage) {.first = plan->n_hosts};
-    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "hosts", &hosts) ||
-        !json_is_array(hosts) || bake_ms < 0)
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts) ||
+        !json_is_array(hosts) || bake_ms < 0 || (rate[0] && !tg_rate_parse(rate, &s->rate)))
         return broken(e, "a stage");
     s->dry_run = dry_run;
     s->bake_ms = bake_ms;
@@ -291,21 +294,22 @@ static int read_steps(const json_t *around, const json_t *verify, struct tg_plan
 static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *e)
 {
     const char *name, *driver, *transport, *targets, *failed, *digest;
-    json_int_t n_targets, n_left, running, of_at_least;
+    json_int_t n_targets, n_left, running, unverified, of_at_least;
     json_t *change, *stages, *around, *verify;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
-                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "failed", &failed, "of_at_least", &of_at_least,
+                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "failed", &failed, "of_at_least", &of_at_least,
                     "stages", &stages, "around", &around, "verify", &verify))
         return broken(e, "something is missing, or is there that we don't know");
-    if (n_targets < 0 || n_left < 0 || running < 1 || of_at_least < 0 || !tg_share_parse(failed, &plan->failed) ||
+    if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || !tg_share_parse(failed, &plan->failed) ||
         !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
         return broken(e, "a number or a list");
     plan->n_targets = (size_t) n_targets;
     plan->n_left = (size_t) n_left;
     plan->running = running;
+    plan->unverified = unverified;
     plan->of_at_least = of_at_least;
     plan->change = json_incref(change);
     if (!take_text(name, &plan->name) || !take_text(driver, &plan->driver) || !take_text(transport, &plan->transport) ||

@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 1
+#define TG_PLAN_FORMAT 2
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -24,6 +24,7 @@ struct tg_plan_stage {
     size_t first, count; /* hosts[first … first+count): in the order of starting */
     bool dry_run;
     int64_t bake_ms;
+    struct tg_rate rate; /* how fast they may start */
 };
 
 struct tg_plan {
@@ -38,7 +39,8 @@ struct tg_plan {
     size_t n_hosts;
     struct tg_plan_stage *stages;
     size_t n_stages;
-    int64_t running;
+    int64_t running;         /* limits.running, limits.unverified: see run.h */
+    int64_t unverified;      /* at least running */
     struct tg_share failed;
     int64_t of_at_least;
     struct tg_around *around;

@@ -180,7 +180,7 @@ static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
     int64_t left = quota(c, s);
     int rc;
 
-    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms};
+    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate};
     if (!copy_text(s->name, &stage->name))
         return no_memory(c);
     rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);
@@ -209,6 +209,7 @@ static int copy_rollout(struct compiler *c, const char *transport)
     int rc = 0;
 
     plan->running = r->running;
+    plan->unverified = r->unverified;
     plan->failed = r->failed;
     plan->of_at_least = r->of_at_least;
     plan->change = json_deep_copy(r->change);

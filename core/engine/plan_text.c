@@ -107,14 +107,18 @@ struct table {
 
 static void pace_of(const struct tg_plan *plan, const struct tg_plan_stage *s, char *out, size_t size)
 {
+    char rate[32];
+
+    tg_rate_format(&s->rate, rate, sizeof rate);
     if (s->count == 0)
         snprintf(out, size, "nothing left");
     else if (s->dry_run)
-        snprintf(out, size, "dry-run");
+        snprintf(out, size, "dry-run%s%s", rate[0] ? ", " : "", rate);
     else if (s->count == 1)
         snprintf(out, size, "–");
     else
-        snprintf(out, size, "%lld at once", (long long) (plan->running < (int64_t) s->count ? plan->running : (int64_t) s->count));
+        snprintf(out, size, "%s%s%lld at once", rate, rate[0] ? ", " : "",
+                 (long long) (plan->running < (int64_t) s->count ? plan->running : (int64_t) s->count));
 }
 
 static int put_stage(const struct tg_plan *plan, const struct tg_plan_stage *s, const struct table *t, int width,
@@ -196,6 +200,29 @@ static void put_verify(const struct tg_plan *plan, int width, struct tg_buf *out
     }
 }
 
+/* What rates and bakes take, however fast the hosts are. */
+static void put_least(const struct tg_plan *plan, struct tg_buf *out)
+{
+    int64_t ms = 0;
+    char text[32];
+    bool any = false;
+
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        ms += tg_rate_takes_ms(&plan->stages[i].rate, (int64_t) plan->stages[i].count) + (plan->stages[i].count ? plan->stages[i].bake_ms : 0);
+        any |= plan->stages[i].rate.count > 0;
+    }
+    if (!any)
+        return;
+    tg_duration_format(ms / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(out, "takes    at least %s, by its rates and bakes\n", text);
+}
+
+static void put_unverified(const struct tg_plan *plan, struct tg_buf *out)
+{
+    if (plan->unverified > plan->running)
+        tg_buf_printf(out, "limits   %lld running, %lld unverified with them\n", (long long) plan->running, (long long) plan->unverified);
+}
+
 static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
 {
     char share[32];
@@ -224,7 +251,9 @@ int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, stru
     tg_buf_putc(out, '\n');
     put_around(plan, width, out);
     put_verify(plan, width, out);
+    put_unverified(plan, out);
     put_halt(plan, out);
+    put_least(plan, out);
     if (plan->n_left)
         tg_buf_printf(out, "\nWarning: %zu of the targets %s in no stage and will not be changed.\n", plan->n_left,
                       plan->n_left == 1 ? "is" : "are");

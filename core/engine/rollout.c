@@ -36,7 +36,7 @@ static const struct tg_yaml_key stage_keys[] = {
     [UNTIL] = {.name = "until"},
     [BAKE] = {.name = "bake"},
     [DRY_RUN] = {.name = "dry-run"},
-    [RATE] = {.name = "rate", .later = true},
+    [RATE] = {.name = "rate"},
     [APPROVE] = {.name = "approve", .later = true},
     {.name = NULL},
 };
@@ -45,7 +45,7 @@ static const struct tg_yaml_key stage_keys[] = {
 enum limit_key { RUNNING, UNVERIFIED, DOMAINS, FLOOR };
 static const struct tg_yaml_key limit_keys[] = {
     [RUNNING] = {.name = "running"},
-    [UNVERIFIED] = {.name = "unverified", .later = true},
+    [UNVERIFIED] = {.name = "unverified"},
     [DOMAINS] = {.name = "domains", .later = true},
     [FLOOR] = {.name = "floor", .later = true},
     {.name = NULL},
@@ -200,6 +200,7 @@ static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_no
     tg_yaml_int(values[COUNT], "count", 1, 1000000, reader->p, &s->count);
     read_until(reader, values[UNTIL], s);
     tg_yaml_duration(values[BAKE], "bake", 0, BAKE_MAX_MS, reader->p, &s->bake_ms);
+    tg_yaml_rate(values[RATE], "rate", reader->p, &s->rate);
     if (values[COUNT] && values[UNTIL])
         tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
                       "count: that many more hosts; until: so many in all");
@@ -274,6 +275,12 @@ static void read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_n
         return;
     tg_yaml_fields(node, "limits", limit_keys, reader->p, values);
     tg_yaml_int(values[RUNNING], "running", 1, RUNNING_MAX, reader->p, &reader->r->running);
+    reader->r->unverified = reader->r->running;
+    if (tg_yaml_int(values[UNVERIFIED], "unverified", 1, RUNNING_MAX, reader->p, &reader->r->unverified) &&
+        reader->r->unverified < reader->r->running)
+        tg_error_hint(tg_yaml_problem(reader->p, values[UNVERIFIED], "unverified is %lld, and running %lld", (long long) reader->r->unverified,
+                                      (long long) reader->r->running),
+                      "whoever runs is unverified, too, so this must be as many at least");
 }
 
 static void read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
@@ -324,7 +331,7 @@ static int read_doc(const char *file, struct tg_yaml_doc *doc, struct tg_problem
     }
     reader.r = r;
     r->doc = doc;
-    r->running = 1;
+    r->running = r->unverified = 1;
     r->failed = (struct tg_share) {.kind = TG_SHARE_COUNT, .value = 0};
     tg_rollout_copy(&reader, file, &r->file);
     if (!reader.rc)

@@ -5,6 +5,7 @@
 #ifndef TG_ENGINE_ROLLOUT_H
 #define TG_ENGINE_ROLLOUT_H
 
+#include "config/rate.h"
 #include "config/share.h"
 
 #include <tagout/driver.h>
@@ -24,6 +25,7 @@ struct tg_stage_spec {
     struct tg_share until;  /* cumulative, of the rollout's targets: all hosts changed when this stage has ended */
     int64_t count;          /* or this many more hosts; -1 unset. With neither: all of the stage's targets that are left */
     bool dry_run;           /* ask the driver's dry-run verb only; its hosts may be in a later stage as well */
+    struct tg_rate rate;    /* how fast its hosts may start; count 0: as the limits allow */
     int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
     int line, column;
     const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
@@ -55,7 +57,8 @@ struct tg_rollout {
     char *targets;          /* selector */
     struct tg_stage_spec *stages;
     size_t n_stages;        /* at least 1 */
-    int64_t running;        /* limits.running: hosts in work at once; default 1: careful unless told otherwise */
+    int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
+    int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
     struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */

@@ -21,7 +21,7 @@ bool tg_host_state_is_end(enum tg_host_state state)
 
 bool tg_host_state_is_work(enum tg_host_state state)
 {
-    return (state >= TG_HOST_LOCKING && state <= TG_HOST_VERIFYING) || state == TG_HOST_DRY_CHECKING ||
+    return (state >= TG_HOST_LOCKING && state < TG_HOST_VERIFYING) || state == TG_HOST_DRY_CHECKING ||
            state == TG_HOST_DRY_RUNNING || state == TG_HOST_LOST;
 }
 
@@ -235,6 +235,8 @@ static int stage_event(struct step *s, size_t i, enum tg_run_event_kind kind, st
     enum tg_pair pair;
     const struct tg_stage_rule *rule = tg_stage_rule_find(stage->state, kind, &pair);
 
+    if (kind == TG_EV_PACED)
+        stage->paced_ms = 0;
     if (!rule)
         return pair == TG_PAIR_IGNORED
                    ? 0
@@ -279,6 +281,9 @@ static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_erro
     run->state = rule->next;
     run->halted |= (rule->what & TG_RUN_MARK_HALTED) != 0;
     run->aborted |= (rule->what & TG_RUN_MARK_ABORTED) != 0;
+    if (rule->what & TG_RUN_SAY_RESUMED)
+        for (size_t i = 0; i < run->plan->n_stages; i++)
+            run->stages[i].paced_ms = 0; /* whoever waited for it is gone */
     if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED)) {
         enum tg_run_event_kind told = rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED;
         for (size_t i = 0; i < run->plan->n_hosts; i++)
@@ -322,20 +327,59 @@ static void halt_for_failures(struct step *s)
 
 /* ---- what follows by itself ---- */
 
-static void start_hosts(struct step *s)
+/* What holds back the next host of a stage. */
+static unsigned brakes_of(const struct tg_run *run, const struct tg_run_stage *stage, int64_t now_ms)
+{
+    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) run->totals[TG_HOST_VERIFYING];
+
+    return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
+           (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U);
+}
+
+unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
+{
+    const struct tg_run_stage *stage = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
+
+    return stage && run->state == TG_RUN_ACTIVE && stage->counts[TG_HOST_WAITING] ? brakes_of(run, stage, now_ms) : 0;
+}
+
+#define LATE_US 100000 /* timers, and a commit before each start */
+
+/* A driver that is a little late keeps the average; what a pause, or a limit, made it miss is not made up for. */
+static void spend_rate(struct step *s, size_t i)
+{
+    struct tg_run_stage *stage = &s->run->stages[i];
+    int64_t interval = tg_rate_interval_us(&s->run->plan->stages[i].rate), now = s->now_ms * 1000;
+    int64_t late = interval / 10 > LATE_US ? interval / 10 : LATE_US;
+
+    if (interval)
+        stage->next_us = (now - stage->next_us <= late ? stage->next_us : now) + interval;
+}
+
+static void start_of_stage(struct step *s, size_t i)
 {
     struct tg_run *run = s->run;
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+    struct tg_run_stage *stage = &run->stages[i];
 
-    /* Earlier stages first: a lost host that turned out to be untouched waits there. */
-    for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
-        const struct tg_plan_stage *p = &run->plan->stages[i];
-        struct tg_run_stage *stage = &run->stages[i];
-        while (stage->counts[TG_HOST_WAITING] && (int64_t) run->in_work < run->plan->running) {
-            size_t h = p->first + stage->next++;
-            if (run->hosts[h].state == TG_HOST_WAITING)
-                tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
-        }
+    while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, stage, s->now_ms)) {
+        size_t h = p->first + stage->next++;
+        if (run->hosts[h].state != TG_HOST_WAITING)
+            continue;
+        tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
+        spend_rate(s, i);
     }
+    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, stage, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms)
+        return;
+    stage->paced_ms = (stage->next_us + 999) / 1000;
+    add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
+}
+
+/* Earlier stages first: a lost host that turned out to be untouched waits there. */
+static void start_hosts(struct step *s)
+{
+    for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
+        start_of_stage(s, i);
 }
 
 static size_t before_bake(const struct tg_run_stage *stage)
@@ -396,7 +440,7 @@ static void settle(struct step *s)
         ;
     if (run->state == TG_RUN_ACTIVE)
         start_hosts(s);
-    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running)
+    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
         halt(s, "hosts that were lost take up all of limits.running");
     if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
         tell_run(s, TG_EV_COMPLETE);
@@ -406,15 +450,15 @@ static void settle(struct step *s)
 
 static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
 {
-    bool of_host = ev->kind > TG_EV_BAKED;
+    bool of_host = ev->kind > TG_EV_PACED, of_stage = ev->kind == TG_EV_BAKED || ev->kind == TG_EV_PACED;
 
     if (ev->kind >= TG_EV_EXTERNAL)
         return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
     if (of_host && ev->host >= run->plan->n_hosts)
         return tg_fail(e, TG_E_DATA, "\"%s\" for host %zu of %zu", tg_run_event_name(ev->kind), ev->host, run->plan->n_hosts);
-    if (ev->kind == TG_EV_BAKED && ev->stage >= run->plan->n_stages)
-        return tg_fail(e, TG_E_DATA, "\"baked\" for stage %zu of %zu", ev->stage, run->plan->n_stages);
-    if (run->state == TG_RUN_NEW && of_host)
+    if (of_stage && ev->stage >= run->plan->n_stages)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for stage %zu of %zu", tg_run_event_name(ev->kind), ev->stage, run->plan->n_stages);
+    if (run->state == TG_RUN_NEW && (of_host || of_stage))
         return tg_fail(e, TG_E_DATA, "\"%s\" for a run that has not begun", tg_run_event_name(ev->kind));
     return 0;
 }
@@ -439,9 +483,9 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     bool was_aborted = run->aborted;
     int rc = check(run, ev, e);
 
-    if (!rc && ev->kind > TG_EV_BAKED)
+    if (!rc && ev->kind > TG_EV_PACED)
         rc = host_event(&s, ev->host, ev, e);
-    else if (!rc && ev->kind == TG_EV_BAKED)
+    else if (!rc && (ev->kind == TG_EV_BAKED || ev->kind == TG_EV_PACED))
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc)
         rc = run_event(&s, ev->kind, e);

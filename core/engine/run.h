@@ -6,6 +6,10 @@
  * Three machines in one, each a const table (run_table.c): the run, its stages, the hosts of a stage. An event whose pair with the
  * current state is in no table is refused: it means a garbled journal, or a bug.
  *
+ * What holds starts back: limits.running, hosts from their start until they are changed (and lost ones); limits.unverified, these and those that
+ * are being verified, so that whatever comes of them no more than that were changed without a verdict; the stage's rate, one host an interval;
+ * who is late by at most a tenth of it, or of a second, keeps the average, and more than that is not made up for.
+ *
  * How ends are counted, and what they stop:
  *   failed       the tool or a verification said no. Counts against failure.failed.
  *   unknown      may have been changed, nothing proves how it went. Counts against failure.failed as well: a change that cuts the
@@ -75,6 +79,7 @@ enum tg_run_event_kind {
     TG_EV_ABORT,
     /* of a stage */
     TG_EV_BAKED,
+    TG_EV_PACED, /* its next host may start, as far as its rate goes */
     /* of a host */
     TG_EV_LOCKED,
     TG_EV_LOCK_REFUSED, /* nobody may rely on it; what there is of it is unlocked */
@@ -121,6 +126,7 @@ enum tg_run_action_kind {
     TG_DO_UNLOCK,
     TG_DO_DRY_RUN,
     TG_DO_BAKE,  /* wait until until_ms, then BAKED */
+    TG_DO_PACE,  /* likewise, then PACED */
     TG_DO_REST,  /* paused: leave */
     TG_DO_END,
     TG_DO_COUNT
@@ -142,7 +148,7 @@ struct tg_run_event {
     enum tg_run_event_kind kind;
     int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
     size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
-    size_t stage;               /* BAKED: index in plan.stages; else TG_RUN_NONE */
+    size_t stage;               /* BAKED, PACED: index in plan.stages; else TG_RUN_NONE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
     const char *text;           /* one line for people, or NULL; ABORT: why */
@@ -155,7 +161,7 @@ struct tg_run_action {
     enum tg_run_action_kind kind;
     size_t host, stage;         /* or TG_RUN_NONE */
     int attempt;                /* APPLY, LOOK: part of the step's id */
-    int64_t until_ms;           /* RETRY, BAKE */
+    int64_t until_ms;           /* RETRY, BAKE, PACE */
 };
 
 /* Actions of a step, in order. The array is the list's own and reused: set n to 0 between steps, release at the end. */
@@ -184,6 +190,8 @@ struct tg_run_stage {
     size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
     size_t next;                /* no host before this one is waiting */
     bool baked;
+    int64_t next_us;            /* its next host may start then, as far as its rate goes */
+    int64_t paced_ms;           /* until when that is waited for; 0 it is not */
     int64_t bake_until_ms, started_ms, ended_ms;
 };
 
@@ -198,7 +206,7 @@ struct tg_run {
     size_t stage;               /* current; plan.n_stages when all are done */
     struct tg_run_stage *stages;
     struct tg_run_host *hosts;
-    size_t in_work;             /* counted by limits.running */
+    size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
     size_t totals[TG_HOST_STATES];
 };
@@ -223,6 +231,10 @@ size_t tg_run_leftovers(const struct tg_run *run);
 bool tg_host_state_is_end(enum tg_host_state state);
 /* Counted by limits.running: may disturb the host. A lost host is one of them: its change may still be going on. */
 bool tg_host_state_is_work(enum tg_host_state state);
+
+/* What keeps the current stage's next host from starting, as a bit each; 0 nothing, or nobody waits. */
+enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4 };
+unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 
 /* Words for journal and screen; the parsers give TG_E_DATA. */
 const char *tg_run_state_name(enum tg_run_state state);

@@ -10,11 +10,11 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "pause", "abort", "baked", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "pause", "abort", "baked", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "stop", "bake-ended"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
-                                                      "dry-run", "bake", "rest", "end"};
+                                                      "dry-run", "bake", "pace", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
 
 const char *tg_run_state_name(enum tg_run_state state)
@@ -109,13 +109,13 @@ static const struct tg_stage_rule stage_rules[] = {
 };
 static const uint64_t stage_ignored[TG_STAGE_STATES] = {
     [TG_STAGE_WAITING] = B(RESUMED),
-    [TG_STAGE_RUNNING] = B(RESUMED),
-    [TG_STAGE_BAKING] = B(ALL_VERIFIED) | B(ALL_ENDED), /* a bake runs to its end also when a pause has ended its hosts */
-    [TG_STAGE_PROVING] = B(RESUMED) | B(ALL_VERIFIED) | B(BAKED),
-    [TG_STAGE_DONE] = B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED),
+    [TG_STAGE_RUNNING] = B(RESUMED) | B(PACED), /* whom it lets start is seen to behind each event */
+    [TG_STAGE_BAKING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(PACED), /* a bake runs to its end also when a pause has ended its hosts */
+    [TG_STAGE_PROVING] = B(RESUMED) | B(ALL_VERIFIED) | B(BAKED) | B(PACED),
+    [TG_STAGE_DONE] = B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
 };
 static const uint64_t stage_impossible[TG_STAGE_STATES] = {
-    [TG_STAGE_WAITING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED),
+    [TG_STAGE_WAITING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
     [TG_STAGE_RUNNING] = B(OPEN) | B(BAKED),
     [TG_STAGE_BAKING] = B(OPEN),
     [TG_STAGE_PROVING] = B(OPEN),

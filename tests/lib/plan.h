@@ -12,6 +12,7 @@ struct test_stage {
     size_t count;
     bool dry_run;
     int64_t bake_ms;
+    struct tg_rate rate;
 };
 
 static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t n_stages, int64_t running, int64_t failed)
@@ -26,7 +27,7 @@ static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t 
     plan->change = json_object();
     plan->transport = strdup("simulated");
     plan->targets = strdup("*");
-    plan->running = running;
+    plan->running = plan->unverified = running;
     plan->failed = (struct tg_share) {TG_SHARE_COUNT, failed};
     plan->stages = calloc(n_stages, sizeof *plan->stages);
     plan->n_stages = n_stages;
@@ -36,7 +37,7 @@ static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t 
     size_t h = 0;
     for (size_t i = 0; i < n_stages; i++) {
         snprintf(name, sizeof name, "stage%zu", i);
-        plan->stages[i] = (struct tg_plan_stage) {strdup(name), h, stages[i].count, stages[i].dry_run, stages[i].bake_ms};
+        plan->stages[i] = (struct tg_plan_stage) {strdup(name), h, stages[i].count, stages[i].dry_run, stages[i].bake_ms, stages[i].rate};
         size_t dry = 0; /* a dry stage asks hosts that a later one changes */
         for (size_t k = 0; k < stages[i].count; k++, h++) {
             snprintf(name, sizeof name, "h%zu", stages[i].dry_run ? dry++ : changing++);

@@ -28,7 +28,7 @@ change: {puppet: {environment: production, tgas: [openssl]}}
 targets: "@web and (not @db"
 stages:
   - {name: canary, count: 0, bake: 10}
-  - {name: rest, untill: 100%, rate: 1/s}
+  - {name: rest, untill: 100%, rate: 1/month}
 limits: {running: fifty}
 verify: [{http: "{host}:8080/healthz", expect: 20}]
 around: [drain: {haproxy: {backend: web}}]
@@ -68,10 +68,10 @@ expect_no_out "$digest"
 note "every fault is told, with its place and its mend"
 run "$TAGOUT" plan -i fleet.yaml faults.yaml
 expect_status 65
-for place in 1:10 2:50 3: 5:27 5:36 6:18 6:32 7:19 8:17 8:48 9:10 10:22 10:39; do expect_err "faults.yaml:$place"; done
-expect_err '  6 |   - {name: rest, untill: 100%, rate: 1/s}'
+for place in 1:10 2:50 3: 5:27 5:36 6:18 6:38 7:19 8:17 8:48 9:10 10:22 10:39; do expect_err "faults.yaml:$place"; done
+expect_err '  6 |   - {name: rest, untill: 100%, rate: 1/month}'
 expect_err '    |                  ^^^^^^ did you mean "until"?'
-expect_err '"rate" in a stage is not supported yet'
+expect_err 'rate must be a number of hosts in a time, and is "1/month"'
 expect_err '13 mistakes; nothing was done.'
 if [ -z "$out" ]; then ok; else fail "something on stdout" "$out"; fi
 run "$TAGOUT" plan -o json -i fleet.yaml faults.yaml

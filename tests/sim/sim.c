@@ -53,19 +53,31 @@ static void open_store(struct sim *s, struct tg_store **out)
     must(s, tg_store_connect(*out, tg_store_deadline(*out, WAIT_MS), &e), &e, "connect");
 }
 
+static struct test_stage random_stage(struct rng *r, size_t count, bool dry_run, int64_t bake_ms)
+{
+    static const struct tg_rate rates[] = {{1, 1000}, {4, 60000}, {20, 1000}};
+    struct test_stage s = {.count = count, .dry_run = dry_run, .bake_ms = bake_ms};
+
+    if (rng_chance(r, 30))
+        s.rate = rates[rng_below(r, 3)];
+    return s;
+}
+
 static struct tg_plan *random_plan(struct rng *r)
 {
     struct test_stage stages[4];
     size_t n = 0;
 
     if (rng_chance(r, 30))
-        stages[n++] = (struct test_stage) {1 + rng_below(r, 3), true, 0};
+        stages[n++] = random_stage(r, 1 + rng_below(r, 3), true, 0);
     if (rng_chance(r, 60))
-        stages[n++] = (struct test_stage) {1, false, rng_chance(r, 50) ? 1000 : 0};
-    stages[n++] = (struct test_stage) {1 + rng_below(r, 6), false, rng_chance(r, 30) ? 2000 : 0};
+        stages[n++] = random_stage(r, 1, false, rng_chance(r, 50) ? 1000 : 0);
+    stages[n++] = random_stage(r, 1 + rng_below(r, 6), false, rng_chance(r, 30) ? 2000 : 0);
     if (rng_chance(r, 30))
-        stages[n++] = (struct test_stage) {1 + rng_below(r, 4), false, 0};
-    return test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
+        stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
+    struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
+    plan->unverified += (int64_t) rng_below(r, 4);
+    return plan;
 }
 
 static void wait_ms(struct sim *s, int64_t ms)
@@ -199,6 +211,7 @@ static void judge(struct sim *s)
     must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load at the end");
     if (run->state != TG_RUN_ENDED)
         world_violation(w, "P12: the run is over, its journal says %s", tg_run_state_name(run->state));
+    world_judge_rates(w);
     for (size_t i = 0; i < plan->n_hosts; i++) {
         const struct sim_host *h = &w->hosts[i];
         const struct tg_run_host *r = &run->hosts[i];

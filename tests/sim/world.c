@@ -92,6 +92,43 @@ static void end_due_steps(struct world *w)
         }
 }
 
+static size_t unverified(const struct world *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->plan->n_hosts; i++)
+        n += w->hosts[i].changed && !w->hosts[i].judged;
+    return n;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+void world_judge_rates(struct world *w)
+{
+    int64_t *starts = calloc(w->plan->n_hosts + 1, sizeof *starts);
+
+    for (size_t s = 0; s < w->plan->n_stages; s++) {
+        const struct tg_plan_stage *p = &w->plan->stages[s];
+        int64_t least = tg_rate_interval_us(&p->rate) / 1000;
+        size_t n = 0;
+        for (size_t i = p->first; i < p->first + p->count; i++)
+            if (w->hosts[i].first_ms)
+                starts[n++] = w->hosts[i].first_ms;
+        qsort(starts, n, sizeof *starts, by_time);
+        least -= least / 10 > 100 ? least / 10 : 100; /* as late as a start may be without losing its turn: run.h */
+        for (size_t i = 1; i < n; i++)
+            if (starts[i] - starts[i - 1] < least)
+                world_violation(w, "P5: in %s a host started %lld ms after another, at least %lld are asked for", p->name,
+                                (long long) (starts[i] - starts[i - 1]), (long long) least);
+    }
+    free(starts);
+}
+
 /* The step begins on the host, unless it has before. */
 static void start_step(struct world *w, const struct tg_run_action *a)
 {
@@ -115,6 +152,8 @@ static void start_step(struct world *w, const struct tg_run_action *a)
         world_violation(w, "P5: %s was changed without its lock", name);
     if (world_running(w) > (size_t) w->plan->running)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
+    if (unverified(w) > (size_t) w->plan->unverified)
+        world_violation(w, "P5: %zu hosts are changed and not verified, at most %lld may be", unverified(w), (long long) w->plan->unverified);
 }
 
 static bool is_away(struct world *w, const struct sim_host *h)
@@ -165,6 +204,7 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
             if (h->steps[k].state == STEP_RUNNING)
                 world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[t->action.host].name);
         h->locked = false;
+        h->judged = true; /* it is said how it ended */
         t->answer.kind = TG_EV_UNLOCKED;
     }
     tg_timer_start(t->timer, 1);
@@ -197,7 +237,7 @@ static void arrive(struct world *w, struct sim_task *t)
         t->answer.kind = h->script.verify;
         h->verified = h->script.verify == TG_EV_VERIFIED;
     }
-    tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, 60));
+    tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, t->action.kind == TG_DO_VERIFY ? (uint64_t) h->script.verdict_ms : 60));
 }
 
 static void on_timer(void *data)
@@ -210,6 +250,7 @@ static void on_timer(void *data)
         return;
     }
     end_due_steps(w);
+    w->hosts[t->action.host].judged |= t->action.kind == TG_DO_VERIFY;
     t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : NULL;
     if (t->drive && !t->no_answer)
         tg_drive_answer(t->drive, &t->answer);
@@ -271,6 +312,10 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     }
     if (!act || !host)
         return;
+    int64_t at = json_integer_value(json_object_get(line, "at"));
+    struct sim_host *of = &w->hosts[json_integer_value(host)];
+    if (!of->first_ms)
+        of->first_ms = at;
     bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
     if (!start)
         return;
@@ -299,7 +344,8 @@ static void write_script(struct rng *r, struct host_script *s, unsigned trouble)
                                .verify = mostly(r, 100 - trouble / 2, TG_EV_VERIFIED, mostly(r, 50, TG_EV_NOT_VERIFIED, TG_EV_INCONCLUSIVE)),
                                .dry = mostly(r, 100 - trouble / 4, TG_EV_APPLIED, TG_EV_FAILED),
                                .unlock_fails_percent = (unsigned) rng_below(r, trouble / 4 + 1),
-                               .lasts_ms = 10 + (int64_t) rng_below(r, 400)};
+                               .lasts_ms = 10 + (int64_t) rng_below(r, 400),
+                               .verdict_ms = 60 << rng_below(r, 6)};
 }
 
 int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struct tg_plan *plan)

@@ -35,14 +35,15 @@ struct host_script {
     enum tg_run_event_kind end; /* APPLIED, FAILED, UNPROVEN, HELD */
     enum tg_run_event_kind lock, guard, verify, dry;
     unsigned unlock_fails_percent;
-    int64_t lasts_ms;
+    int64_t lasts_ms, verdict_ms; /* verdict_ms: at most, of each verification */
 };
 
 struct sim_host {
     struct host_script script;
     struct step_record steps[STEPS_MAX];
     int changed;                /* how often it was */
-    bool locked, verified;
+    bool locked, verified, judged; /* judged: verified or not, there was a verdict */
+    int64_t first_ms;           /* its first start, by the journal; 0 none */
     bool start_too_late;        /* an intent to start it was committed after the abort */
     int64_t epoch;              /* highest seen */
 };
@@ -72,6 +73,8 @@ void world_settle(struct world *w);
 void world_violation(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* From on_line of the drive. */
 void world_line(struct world *w, const struct tg_run *run, const json_t *line);
+/* Whether hosts of a stage started no faster than they were to: P5. */
+void world_judge_rates(struct world *w);
 size_t world_running(const struct world *w);
 
 #endif

@@ -43,7 +43,7 @@ static void setup(struct desk *d)
     must(tg_loop_virtual(INT64_C(1795356000000), &d->loop, &e), &e);
     d->store = open_store(d);
     must(tg_store_create(d->store, "/runs", "", 0, 0, tg_store_deadline(d->store, WAIT_MS), &e), &e);
-    d->plan = test_plan((struct test_stage[]) {{3, false, 0}}, 1, 3, 0);
+    d->plan = test_plan((struct test_stage[]) {{3, false, 0, {0}}}, 1, 3, 0);
     must(tg_plan_seal(d->plan, &e), &e);
     must(tg_journal_create(d->store, d->plan, "alice@ops1", &tokens, 1795356000000, WAIT_MS, d->id, &e), &e);
     must(tg_journal_load(d->store, d->id, WAIT_MS, &d->j, &d->read, &d->run, &e), &e);

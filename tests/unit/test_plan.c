@@ -191,13 +191,13 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "ccb26b639707c022759709ccef013f674bd2fa0e757c010d08af6379681d6f5c");
+    cr_assert_str_eq(plan->digest, "7006220df9b8eb4ac348e9ddf343ee92fda1084c4359d7aab71774ab31d4ad39");
     tg_plan_free(plan);
 }
 
 static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
-                           "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest}]\n"
-                           "limits: {running: 3}\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
+                           "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min}]\n"
+                           "limits: {running: 3, unverified: 7}\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
                            "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]}]\n";
 
 Test(plan, survives_the_way_through_json)
@@ -213,6 +213,7 @@ Test(plan, survives_the_way_through_json)
     cr_assert_str_eq(back->digest, plan->digest);
     cr_assert_eq(back->n_hosts, plan->n_hosts);
     cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
+    cr_assert(back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
     again = tg_plan_to_json(back, NULL);
     cr_assert(json_equal(json, again));
@@ -237,7 +238,7 @@ Test(plan, a_changed_or_foreign_plan_is_refused)
     cr_assert_eq(tg_plan_from_json(json, &back, NULL), 0);
     tg_plan_free(back);
     e = (struct tg_error) TG_ERROR_INIT;
-    json_object_set_new(json, "format", json_integer(2));
+    json_object_set_new(json, "format", json_integer(3));
     cr_assert_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
     cr_assert(strstr(e.message, "format"));
     json_decref(json);
@@ -259,15 +260,17 @@ Test(plan, prints_in_a_terminals_width)
              "r: puppet agent, environment production, tags a,b            digest %.12s\n"
              "targets  *: 416 hosts\n"
              "\n"
-             "STAGE   HOSTS  PACE       BAKE    WHICH\n"
-             "look      416  dry-run    –       a[1,3,5,7],b[11,13,19],edge[1-9].example.com,…\n"
-             "canary      1  –          1m      a1\n"
-             "rest      415  3 at once  –       a[3,5,7],b[11,13,19],edge[1-9].example.com,we…\n"
+             "STAGE   HOSTS  PACE              BAKE    WHICH\n"
+             "look      416  dry-run           –       a[1,3,5,7],b[11,13,19],edge[1-9].examp…\n"
+             "canary      1  –                 1m      a1\n"
+             "rest      415  4/min, 3 at once  –       a[3,5,7],b[11,13,19],edge[1-9].example…\n"
              "\n"
              "around   lock, holding a, b\n"
              "verify   http://{host}/ within 5s\n"
              "         on the host: test -f /x within 30s\n"
-             "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n",
+             "limits   3 running, 7 unverified with them\n"
+             "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n"
+             "takes    at least 1h 44m, by its rates and bakes\n",
              plan->digest);
     cr_assert_str_eq(tg_buf_text(&out), wanted);
     tg_buf_release(&out);

@@ -105,7 +105,7 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
                                "tragets: \"*\"\n"                                          /* 3: unknown, and 4: none given */
                                "stages:\n"
                                "  - {name: canary, count: 0, bake: 10}\n"                  /* 5, 6 */
-                               "  - {name: rest, untill: 100%, rate: 1/s}\n"               /* 7, 8 */
+                               "  - {name: rest, untill: 100%, rate: 1/month}\n"           /* 7, 8 */
                                "limits: {running: fifty}\n"                                /* 9 */
                                "verify:\n"
                                "  - {http: \"{host}:8080\", expect: 20}\n"                 /* 10, 11 */
@@ -119,7 +119,7 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
         "5:27: count must be 1 to 1000000, and is 0",
         "5:36: bake: \"10\" is no duration",
         "6:18: unknown key \"untill\" in a stage",
-        "6:32: \"rate\" in a stage is not supported yet",
+        "6:38: rate must be a number of hosts in a time, and is \"1/month\"",
         "7:19: running must be a whole number, and is \"fifty\"",
         "9:12: http must be a URL, and is \"{host}:8080\"",
         "9:35: expect must be 100 to 599, and is 20",
@@ -134,10 +134,8 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
     refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
     refused(HEAD "rollback: {puppet: {environment: previous}}\n",
             (const char *const[]) {"5:1: \"rollback\" in a rollout is not supported yet", NULL});
-    refused(HEAD "limits: {unverified: 1, domains: {rack: 1}, floor: {role: 80%}}\n",
-            (const char *const[]) {"5:10: \"unverified\" in limits is not supported yet",
-                                   "5:25: \"domains\" in limits is not supported yet",
-                                   "5:45: \"floor\" in limits is not supported yet", NULL});
+    refused(HEAD "limits: {domains: {rack: 1}, floor: {role: 80%}}\n",
+            (const char *const[]) {"5:10: \"domains\" in limits is not supported yet", "5:30: \"floor\" in limits is not supported yet", NULL});
     refused(HEAD "failure: {unreachable: 10}\n", (const char *const[]) {"5:11: \"unreachable\" in failure is not supported yet", NULL});
     refused(HEAD "around: [silence: {}, snapshot: {}]\n",
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
@@ -145,6 +143,41 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
             (const char *const[]) {"4:9: the preset \"canary\" is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: true}]\n",
             (const char *const[]) {"4:20: \"approve\" in a stage is not supported yet", NULL});
+}
+
+Test(rollout, a_rate_and_unverified_are_read_and_contradictions_told)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nlimits: {running: 5, unverified: 9}\n"
+                                    "stages: [{name: a, rate: 30/min}, {name: b}]\n");
+
+    cr_assert_eq(r->unverified, 9);
+    cr_assert_eq(tg_rate_interval_us(&r->stages[0].rate), 2000000);
+    cr_assert_eq(r->stages[1].rate.count, 0);
+    tg_rollout_free(r);
+    r = take(HEAD "limits: {running: 5}\n");
+    cr_assert_eq(r->unverified, 5);
+    tg_rollout_free(r);
+    refused(HEAD "limits: {running: 5, unverified: 4}\n", (const char *const[]) {"5:34: unverified is 4, and running 5", NULL});
+    refused(HEAD "limits: {running: 5, unverified: 0}\n", (const char *const[]) {"5:34: unverified must be 1 to 100000, and is 0", NULL});
+}
+
+Test(rollout, rates_are_read_and_written_back)
+{
+    static const char *const good[] = {"1/s", "30/min", "4/h", "2/d", "100000/s"}, *const bad[] = {"", "0/s", "01/s", "1", "1/", "/s", "1/m", "-1/s", "1/s ", "100001/s",
+                                                                                              "1000000000000000000000/s", "1 /s", "1/S", "1.5/s"};
+    struct tg_rate rate;
+    char text[32];
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        cr_assert(tg_rate_parse(good[i], &rate), "%s", good[i]);
+        tg_rate_format(&rate, text, sizeof text);
+        cr_assert_str_eq(text, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert(!tg_rate_parse(bad[i], &rate), "%s", bad[i]);
+    cr_assert(tg_rate_parse("1/min", &rate));
+    cr_assert_eq(tg_rate_takes_ms(&rate, 1000), 999 * 60000);
+    cr_assert_eq(tg_rate_takes_ms(&rate, 0), 0);
 }
 
 Test(rollout, the_whole_must_have_the_right_shape)

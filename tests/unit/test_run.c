@@ -13,12 +13,12 @@ static bool of_run(enum tg_run_event_kind ev)
 
 static bool of_stage(enum tg_run_event_kind ev)
 {
-    return ev == TG_EV_BAKED || ev == TG_EV_OPEN || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_RESUMED;
+    return ev == TG_EV_BAKED || ev == TG_EV_PACED || ev == TG_EV_OPEN || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_RESUMED;
 }
 
 static bool of_host(enum tg_run_event_kind ev)
 {
-    return (ev > TG_EV_BAKED && ev < TG_EV_EXTERNAL) || ev >= TG_EV_RESUMED;
+    return (ev > TG_EV_PACED && ev < TG_EV_EXTERNAL) || ev >= TG_EV_RESUMED;
 }
 
 Test(run, every_pair_of_state_and_event_is_listed_exactly_once)
@@ -59,7 +59,7 @@ struct fleet {
     /* the truth */
     int applied[HOSTS_MAX];
     bool locked[HOSTS_MAX];
-    size_t working, worst;
+    size_t working, worst, worst_unverified;
     size_t abort_after;       /* actions; 0 never */
     int bakes;
 };
@@ -143,6 +143,11 @@ static void carry_out(struct fleet *f, struct tg_run_action a)
         say(f, (struct tg_run_event) {.kind = TG_EV_BAKED, .stage = a.stage, .host = TG_RUN_NONE});
         return;
     }
+    if (a.kind == TG_DO_PACE) {
+        f->now = f->now > a.until_ms ? f->now : a.until_ms;
+        say(f, (struct tg_run_event) {.kind = TG_EV_PACED, .stage = a.stage, .host = TG_RUN_NONE});
+        return;
+    }
     enum tg_run_event_kind scripted = f->answer[a.host][a.kind];
     if (scripted) {
         ev.kind = scripted;
@@ -178,6 +183,9 @@ static void go_on(struct fleet *f)
         struct tg_run_action a = f->todo.items[f->at++];
         if (f->run->in_work > f->worst)
             f->worst = f->run->in_work;
+        size_t unverified = f->run->in_work + f->run->totals[TG_HOST_VERIFYING];
+        if (unverified > f->worst_unverified)
+            f->worst_unverified = unverified;
         if (a.kind == TG_DO_END || a.kind == TG_DO_REST)
             continue;
         if (f->run->aborted && is_start(a.kind))
@@ -215,7 +223,7 @@ Test(run, changes_every_host_once_stage_after_stage)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{3, true, 0}, {1, false, 60000}, {5, false, 0}}, 3, 2, 0);
+    setup(&f, (struct test_stage[]) {{3, true, 0, {0}}, {1, false, 60000, {0}}, {5, false, 0, {0}}}, 3, 2, 0);
     begin(&f);
     go_on(&f);
     cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
@@ -228,12 +236,91 @@ Test(run, changes_every_host_once_stage_after_stage)
     teardown(&f);
 }
 
+/* P5: a fast start does not outrun the verdict. */
+Test(run, no_more_are_changed_without_a_verdict_than_may_be)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{12, false, 0, {0}}}, 1, 2, 0);
+    f.plan->unverified = 5;
+    begin(&f);
+    while (f.at < f.todo.n) { /* verdicts come last */
+        size_t i = f.at;
+        while (i < f.todo.n && f.todo.items[i].kind == TG_DO_VERIFY)
+            i++;
+        i = i < f.todo.n ? i : f.at;
+        struct tg_run_action a = f.todo.items[i];
+        memmove(&f.todo.items[f.at + 1], &f.todo.items[f.at], (i - f.at) * sizeof a);
+        f.at++;
+        cr_expect_leq(f.run->in_work, 2);
+        size_t unverified = f.run->in_work + f.run->totals[TG_HOST_VERIFYING];
+        cr_expect_leq(unverified, 5);
+        f.worst_unverified = unverified > f.worst_unverified ? unverified : f.worst_unverified;
+        if (unverified == 5 && f.run->totals[TG_HOST_WAITING])
+            cr_expect_eq(tg_run_brakes(f.run, f.now), f.run->in_work == 2 ? TG_BRAKE_UNVERIFIED | TG_BRAKE_RUNNING : TG_BRAKE_UNVERIFIED);
+        if (a.kind != TG_DO_END)
+            carry_out(&f, a);
+    }
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
+    cr_expect_eq(f.worst_unverified, 5, "the limit is used");
+    teardown(&f);
+}
+
+/* Hosts of a stage in the order of their starts are at least so far apart, but for a tenth. */
+static void starts_are_apart(const struct fleet *f, size_t stage, int64_t ms)
+{
+    const struct tg_plan_stage *p = &f->plan->stages[stage];
+
+    for (size_t i = p->first + 1; i < p->first + p->count; i++) {
+        int64_t apart = f->run->hosts[i].started_ms - f->run->hosts[i - 1].started_ms;
+        cr_expect_geq(apart, ms - ms / 10, "host %zu after %lld ms", i, (long long) apart);
+    }
+}
+
+Test(run, hosts_start_no_faster_than_the_rate_of_their_stage)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{2, true, 0, {1, 1000}}, {6, false, 0, {1, 60000}}, {20, false, 0, {2, 1000}}, {3, false, 0, {0}}}, 4, 4, 0);
+    begin(&f);
+    int64_t from = f.now;
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
+    starts_are_apart(&f, 0, 1000);
+    starts_are_apart(&f, 1, 60000);
+    starts_are_apart(&f, 2, 500);
+    cr_expect_leq(f.run->hosts[7].started_ms - f.run->hosts[2].started_ms, 5 * 60000 + 1000, "nor slower, when nothing else is in the way");
+    cr_expect_geq(f.now - from, (1000 + 5 * 60000 + 19 * 500) * 9 / 10);
+    teardown(&f);
+}
+
+Test(run, what_a_pause_made_a_rate_miss_is_not_made_up_for)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{6, false, 0, {1, 60000}}}, 1, 4, 0);
+    begin(&f);
+    while (f.todo.items[f.at].kind != TG_DO_PACE)
+        carry_out(&f, f.todo.items[f.at++]);
+    f.at++; /* its timer goes with the driver */
+    cr_expect_eq(tg_run_brakes(f.run, f.now), TG_BRAKE_RATE);
+    say(&f, (struct tg_run_event) {.kind = TG_EV_PAUSE, .host = TG_RUN_NONE, .stage = TG_RUN_NONE});
+    go_on(&f);
+    cr_expect_eq(f.run->state, TG_RUN_PAUSED);
+    f.now += 3600000;
+    say(&f, (struct tg_run_event) {.kind = TG_EV_RESUME, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .epoch = 2});
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
+    starts_are_apart(&f, 0, 60000);
+    teardown(&f);
+}
+
 /* P8, P12 */
 Test(run, halts_when_too_many_fail_and_unlocks_what_it_locked)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{8, false, 0}}, 1, 3, 1);
+    setup(&f, (struct test_stage[]) {{8, false, 0, {0}}}, 1, 3, 1);
     f.answer[1][TG_DO_VERIFY] = TG_EV_NOT_VERIFIED;
     f.answer[2][TG_DO_APPLY] = TG_EV_FAILED;
     begin(&f);
@@ -261,7 +348,7 @@ Test(run, an_abort_wins_wherever_it_comes)
 {
     for (size_t after = 1; after < 60; after++) {
         struct fleet f;
-        setup(&f, (struct test_stage[]) {{2, true, 0}, {2, false, 1000}, {4, false, 0}}, 3, 2, 0);
+        setup(&f, (struct test_stage[]) {{2, true, 0, {0}}, {2, false, 1000, {0}}, {4, false, 0, {0}}}, 3, 2, 0);
         f.abort_after = after;
         f.answer[2][TG_DO_APPLY] = TG_EV_BUSY;
         f.answers_left[2][TG_DO_APPLY] = 2;
@@ -279,7 +366,7 @@ Test(run, an_aborted_run_never_moves_again)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{4, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{4, false, 0, {0}}}, 1, 1, 0);
     f.abort_after = 3;
     begin(&f);
     go_on(&f);
@@ -300,7 +387,7 @@ Test(run, a_stage_of_which_nothing_ended_well_proves_nothing)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fleet f;
-        setup(&f, (struct test_stage[]) {{1, false, 0}, {4, false, 0}}, 2, 2, 3);
+        setup(&f, (struct test_stage[]) {{1, false, 0, {0}}, {4, false, 0, {0}}}, 2, 2, 3);
         f.answer[0][rows[i].on] = rows[i].answer;
         begin(&f);
         go_on(&f);
@@ -317,7 +404,7 @@ Test(run, an_unreachable_host_is_no_failure_and_no_success)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{4, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{4, false, 0, {0}}}, 1, 1, 0);
     f.answer[1][TG_DO_APPLY] = TG_EV_NOT_SENT;
     begin(&f);
     go_on(&f);
@@ -333,7 +420,7 @@ Test(run, a_lost_host_keeps_its_lock_until_it_can_be_looked_at)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{3, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{3, false, 0, {0}}}, 1, 1, 0);
     f.answer[0][TG_DO_APPLY] = TG_EV_LOST;
     f.answer[0][TG_DO_LOOK] = TG_EV_LOST;
     begin(&f);
@@ -358,7 +445,7 @@ Test(run, lost_hosts_take_up_the_limit_of_running_ones)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{5, false, 0}}, 1, 2, 4);
+    setup(&f, (struct test_stage[]) {{5, false, 0, {0}}}, 1, 2, 4);
     for (size_t i = 0; i < 5; i++)
         f.answer[i][TG_DO_APPLY] = f.answer[i][TG_DO_LOOK] = TG_EV_LOST;
     begin(&f);
@@ -372,7 +459,7 @@ Test(run, waits_for_a_tool_that_is_busy_but_not_for_ever)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{2, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{2, false, 0, {0}}}, 1, 1, 0);
     f.answer[0][TG_DO_APPLY] = TG_EV_BUSY;
     f.answers_left[0][TG_DO_APPLY] = 3;
     f.answer[1][TG_DO_APPLY] = TG_EV_BUSY;
@@ -392,7 +479,7 @@ Test(run, a_lock_that_would_not_go_is_a_leftover_and_no_good_end)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{2, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{2, false, 0, {0}}}, 1, 1, 0);
     f.answer[0][TG_DO_UNLOCK] = TG_EV_UNLOCK_FAILED;
     begin(&f);
     go_on(&f);
@@ -412,7 +499,7 @@ Test(run, a_bake_is_not_skipped_by_a_pause)
 {
     struct fleet f;
 
-    setup(&f, (struct test_stage[]) {{2, false, 5000}, {1, false, 0}}, 2, 2, 0);
+    setup(&f, (struct test_stage[]) {{2, false, 5000, {0}}, {1, false, 0, {0}}}, 2, 2, 0);
     begin(&f);
     while (f.at < f.todo.n && f.run->stages[0].state != TG_STAGE_BAKING)
         carry_out(&f, f.todo.items[f.at++]);
@@ -462,7 +549,7 @@ Test(run, resumes_from_every_line_of_its_journal)
     for (size_t cut = 1;; cut++) {
         struct fleet f;
         struct tg_error e = TG_ERROR_INIT;
-        setup(&f, (struct test_stage[]) {{1, true, 0}, {1, false, 1000}, {3, false, 0}}, 3, 2, 0);
+        setup(&f, (struct test_stage[]) {{1, true, 0, {0}}, {1, false, 1000, {0}}, {3, false, 0, {0}}}, 3, 2, 0);
         begin(&f);
         while (f.at < f.todo.n && json_array_size(f.journal) < cut && f.todo.items[f.at].kind != TG_DO_END)
             carry_out(&f, f.todo.items[f.at++]);
@@ -494,7 +581,7 @@ Test(run, a_garbled_journal_is_refused)
     struct fleet f;
     struct tg_error e = TG_ERROR_INIT;
 
-    setup(&f, (struct test_stage[]) {{1, false, 0}, {2, false, 0}}, 2, 1, 0);
+    setup(&f, (struct test_stage[]) {{1, false, 0, {0}}, {2, false, 0, {0}}}, 2, 1, 0);
     begin(&f);
     go_on(&f);
     size_t lines = json_array_size(f.journal);
@@ -524,7 +611,7 @@ Test(run, an_event_that_answers_nothing_is_refused)
     struct fleet f;
     struct tg_error e = TG_ERROR_INIT;
 
-    setup(&f, (struct test_stage[]) {{2, false, 0}}, 1, 1, 0);
+    setup(&f, (struct test_stage[]) {{2, false, 0, {0}}}, 1, 1, 0);
     begin(&f);
     cr_expect_eq(try_event(&f, (struct tg_run_event) {.kind = TG_EV_APPLIED, .host = 1, .stage = TG_RUN_NONE}, &e), TG_E_DATA);
     cr_expect_str_eq(e.message, "\"applied\" for h1, which is waiting");
