@@ -16,6 +16,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_log,
     &tg_cmd_check,
     &tg_cmd_exec,
+    &tg_cmd_permit,
     &tg_cmd_agent,
     &tg_cmd_budget_set,
     &tg_cmd_budget_list,
@@ -33,5 +34,6 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_tables,
     &tg_cmd_tables_complete,
     &tg_cmd_keep,
+    &tg_cmd_hold_permit,
     NULL,
 };

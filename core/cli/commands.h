@@ -11,6 +11,8 @@ extern const struct tg_cmd tg_cmd_check;
 extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;
 extern const struct tg_cmd tg_cmd_exec;
+extern const struct tg_cmd tg_cmd_permit;
+extern const struct tg_cmd tg_cmd_hold_permit;
 extern const struct tg_cmd tg_cmd_serve;
 extern const struct tg_cmd tg_cmd_budget_set;
 extern const struct tg_cmd tg_cmd_budget_list;

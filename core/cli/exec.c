@@ -29,6 +29,7 @@ static const struct tg_opt opts[] = {
      .text = "Charge this budget with N, by default with as many as the scopes have hosts. When it is spent the command is not started"},
     {.name = "members", .type = TG_OPT_STRING, .arg = "N|@FILE",
      .text = "How many members the actor believes the budget's group has, or a file of their names; otherwise what the inventory says. A budget's brake looks at it"},
+    {.name = "what", .type = TG_OPT_STRING, .arg = "TEXT", .text = "What to show those who wait for it, in place of COMMAND"},
     {.name = "on-lost", .type = TG_OPT_CHOICE, .arg = "WHAT", .choices = "stop|warn", .value = "stop",
      .text = "When the permit can't be proven alive any more: stop the command, or only say so. With warn a lock may be taken while the command still acts"},
     {.name = NULL},
@@ -332,7 +333,10 @@ static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct t
 
     tg_cli_owner(f, owner, sizeof owner);
     (void) gethostname(host, sizeof host - 1);
-    join_words(f->command, &what);
+    if (tg_opt_text(f, "what"))
+        tg_buf_puts(&what, tg_opt_text(f, "what"));
+    else
+        join_words(f->command, &what);
     struct tg_permit_request r = {.scopes = scopes, .actor = tg_opt_text(f, "actor"), .owner = owner, .host = host, .what = tg_buf_text(&what),
                                   .tokens = getenv("TAGOUT_TOKEN")};
     catch_signals(f->loop);
