@@ -1,9 +1,9 @@
 /*
  * The hidden command "_hold PID GRACE": what runs under a permit that a program holds by a pipe. It says that the permit is there, waits until the pipe
- * ends, and, when its keeper says that the permit is lost (TERM), ends PID (0: nobody) and all that it has started, but not us.
+ * ends or has something to read, and, when its keeper says that the permit is lost (TERM), ends PID (0: nobody) and all that it has started, but not us.
  *
- * PID is stopped first, so that it begins nothing new while what it has started gets TERM; then it is killed, and after GRACE ms the rest. It is known by a
- * descriptor, and the others by their start: an id alone may be another's by then.
+ * PID gets KILL, so that it begins nothing new, and what it has started TERM, and KILL after GRACE ms. It is not stopped before that: sudo, nsenter and shells stop
+ * themselves when their child stops, and nobody would wake them. PID is known by a descriptor, the others by their start: an id alone may be another's by then.
  */
 #define _GNU_SOURCE
 #include "agent/procs.h"
@@ -111,20 +111,14 @@ static void end_it(const struct held *h)
 {
     struct timespec grace = {.tv_sec = h->grace_ms / 1000, .tv_nsec = h->grace_ms % 1000 * 1000000};
     struct victim *v;
+    size_t n = choose(h, &v); /* while it is there, its children are known by it */
 
-    (void) pidfd_signal(h, SIGSTOP);
     tell(h);
-    size_t n = choose(h, &v);
-    signal_all(v, n, SIGTERM);
-    signal_all(v, n, SIGCONT);
-    (void) nanosleep(&grace, NULL);
-    struct victim *more;
-    size_t n_more = choose(h, &more); /* while it stands, its children are known by it */
-    signal_all(more, n_more, SIGKILL);
-    signal_all(v, n, SIGKILL);
     (void) pidfd_signal(h, SIGKILL);
+    signal_all(v, n, SIGTERM);
+    (void) nanosleep(&grace, NULL);
+    signal_all(v, n, SIGKILL);
     free(v);
-    free(more);
 }
 
 static int hold(const struct held *h, int signals)
@@ -135,13 +129,13 @@ static int hold(const struct held *h, int signals)
     for (;;) {
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             return tg_exit_status(TG_E_SYSTEM);
+        if (p[1].revents && (read(STDIN_FILENO, bytes, sizeof bytes) >= 0 || errno != EINTR))
+            return 0; /* before the signal: who has given it back must not be ended for it */
         if (p[0].revents) {
             if (h->pid)
                 end_it(h);
             return 128 + SIGTERM;
         }
-        if (p[1].revents && read(STDIN_FILENO, bytes, sizeof bytes) <= 0 && errno != EINTR)
-            return 0;
     }
 }
 
