@@ -3,8 +3,8 @@ Holds Salt off a minion while a maintenance lock of tagout(1) lies on it.
 
     module_executors: [tagout, direct_call]
 
-Before a function is called, by a job of the master or by salt-call, it is asked whether the minion is free. When it is held, or when
-that can't be told, the function is not called: the job fails with TAGOUT-HELD or TAGOUT-UNKNOWN and who, why and until when. What
+Before a function is called, by a job of the master or by salt-call, a permit is taken until the job ends: a lock on the minion waits for it. When the
+minion is held, or when that can't be told, the function is not called: the job fails with TAGOUT-HELD or TAGOUT-UNKNOWN and who, why and until when. What
 changes nothing is called all the same: test.*, saltutil.*, and states with test=True. Who has TAGOUT_TOKEN passes its lock.
 
 Salt calls nothing at all, not even saltutil.sync_executors, when this file is configured and missing: file first, configuration after.

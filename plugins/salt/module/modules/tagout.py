@@ -16,8 +16,14 @@ import fnmatch
 import json
 import os
 import re
+import select
 import signal
 import subprocess
+import sys
+import tempfile
+import threading
+import time
+import types
 
 PROGRAMS = ("/usr/bin/tagout", "/usr/local/bin/tagout")
 STATES = {0: "go", 75: "held"}
@@ -111,15 +117,120 @@ def _ask(opts, scopes=(), actor=None, tokens=None, patience="3s"):
         return _unknown("no-answer", "{} hangs: no answer after {:g} s".format(argv[0], deadline))
     if status == 0:
         return {"state": "go", "held": False}
+    return _refusal(argv[0], status, out, err)
+
+
+def _refusal(program, status, out, err):
     line = SAID.search(err) or SAID.search(out)
     if not line:
-        return _unknown("no-answer", "{} ended with {}: {}".format(argv[0], status, err.strip()))
+        return _unknown("no-answer", "{} ended with {}: {}".format(program, status, err.strip()))
     said = {name: bare or re.sub(r"\\(.)", r"\1", quoted) for name, quoted, bare in WORD.findall(line.group(0))}
     answer = {"state": STATES.get(status, "unknown"), "held": True, "line": line.group(0)}
     if "lock" in said:
         answer["id"] = said["lock"]
     answer.update((name, said[name]) for name in ("scope", "owner", "ticket", "until", "reason", "cause", "detail") if name in said)
     return answer
+
+
+class _Permit:
+    """
+    "tagout permit", which holds one as long as the pipe to it is open: until close(), or until this process ends, however it ends. refusal is
+    None, or what _ask() would say. When the permit is lost it ends this process, where stop is set. Raises nothing.
+    """
+
+    def __init__(self, opts, what, tokens=None, stop=True):
+        argv = [_program(opts), "permit", "--actor", _configured(opts, "actor", "config-management"), "--what", what]
+        self.process, self.refusal = None, None
+        try:
+            deadline = time.monotonic() + float(_configured(opts, "deadline", 10))
+            self.said = tempfile.TemporaryFile()
+            self.process = subprocess.Popen(
+                argv + (["--stop", str(os.getpid())] if stop else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
+                env=_environment(tokens), start_new_session=True,
+            )
+            if not self._first_line(deadline).startswith(b"TAGOUT-GO"):
+                self.refusal = self._why(argv[0], deadline)
+        except (OSError, TypeError, ValueError) as e:
+            self.refusal = _unknown("no-program" if isinstance(e, OSError) else "configuration", str(e))
+        if self.refusal:
+            self.close()
+
+    def _first_line(self, deadline):
+        line = b""
+        while b"\n" not in line and len(line) < 4096:
+            if not select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+                break
+            more = os.read(self.process.stdout.fileno(), 4096)
+            if not more:
+                break
+            line += more
+        return line
+
+    def _why(self, program, deadline):
+        try:
+            status = self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return _unknown("no-answer", "{} hangs: no permit in time".format(program))
+        self.said.seek(0)
+        return _refusal(program, status, "", self.said.read(65536).decode("utf-8", "replace"))
+
+    def lost(self):
+        return self.process is None or self.process.poll() is not None
+
+    def close(self):
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        try:
+            process.stdin.write(b"\n")  # children that were forked may have the pipe as well
+            process.stdin.close()
+        except OSError:
+            pass  # it has ended
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:  # it hangs before it has got one: what it has started has our word
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+        self.said.close()
+
+
+def _permits():
+    """Those of this process, by thread. Not in this file: Salt loads it anew in the middle of a run, when that has installed a package."""
+    return sys.modules.setdefault("_tagout_permits", types.ModuleType("_tagout_permits")).__dict__.setdefault("by_thread", {})
+
+
+def _hold_on(opts, what, tokens=None):
+    """
+    None when this job has a permit, from now until it ends; else what _ask() would say. A job is a process of its own, which ends when the permit is
+    lost. With "multiprocessing: False" it is a thread of the minion: that can't be ended, and is told of at the next question only.
+    """
+    key = (os.getpid(), threading.get_ident())
+    thread = threading.current_thread()
+    there = _permits().get(key)
+    if there:
+        return _unknown("permit-lost", "the permit of this job could not be proven alive") if there.lost() else None
+    permit_of_it = _Permit(opts, what, tokens, stop=thread is threading.main_thread())
+    if permit_of_it.refusal:
+        return permit_of_it.refusal
+    _permits()[key] = permit_of_it
+    if thread is not threading.main_thread():
+        threading.Thread(target=_give_back, args=(thread, key), daemon=True).start()
+    return None
+
+
+def _give_back(thread, key):
+    thread.join()
+    _permits().pop(key).close()
+
+
+def _what(names, data):
+    """For those who wait: the function and its states. Other arguments may be secrets."""
+    names = names if isinstance(names, str) else ", ".join(str(name) for name in names or ["?"])
+    arguments = data.get("arg")
+    first = arguments[0] if isinstance(arguments, (list, tuple)) and arguments else None
+    known = names.startswith("state.") and isinstance(first, str) and re.match(r"[\w.,-]+$", first)
+    return "salt: {}{}{}".format(names, " " + first if known else "", ", job {}".format(data["jid"]) if data.get("jid") else "")
 
 
 def _tokens_of(data):
@@ -154,13 +265,23 @@ def _is_harmless(opts, name, kwargs=None):
 
 def gate(names, kwargs=None, data=None):
     """
-    None when functions of these names may be called now; else why not, in a line. What the executor asks.
+    None when functions of these names may be called now; else why not, in a line. What the executor asks. With what changes something this takes a
+    permit until the job ends: a lock that is taken meanwhile waits for it.
     """
     # of a job with several functions, the least harmless one decides
     if all(_is_harmless(__opts__, name, kwargs) for name in (names if isinstance(names, (list, tuple)) else [names])):
         return None
-    answer = _ask(__opts__, tokens=_tokens_of(data or {}))
-    return answer["line"] if answer["held"] else None
+    answer = _hold_on(__opts__, _what(names, data or {}), _tokens_of(data or {}))
+    return answer["line"] if answer else None
+
+
+def permit(what="a state run"):
+    """
+    Takes a permit for the rest of this job, unless it has one. What the state tagout.free does, where no executor has asked before. Says what
+    tagout.check says.
+    """
+    answer = _hold_on(__opts__, "salt: {}".format(what))
+    return answer or {"state": "go", "held": False}
 
 
 def check(*scopes, **kwargs):
@@ -195,10 +316,11 @@ def run(name, *args, **kwargs):
     from salt.exceptions import CommandExecutionError
 
     kwargs = {key: value for key, value in kwargs.items() if not key.startswith("__pub_")}
-    if not _is_harmless(__opts__, name, kwargs):
-        answer = _ask(__opts__)
-        if answer["held"]:
-            raise CommandExecutionError(answer["line"])
+    if _is_harmless(__opts__, name, kwargs):
+        return __salt__[name](*args, **kwargs)
+    answer = _hold_on(__opts__, "salt: {}, by schedule".format(name))
+    if answer:
+        raise CommandExecutionError(answer["line"])
     return __salt__[name](*args, **kwargs)
 
 

@@ -32,9 +32,13 @@ def _result(name, result, comment, changes=None):
 def free(name, scopes=None, actor=None):
     """
     Fails when a lock lies on the scopes (without any: on this minion), or when that can't be told; with test=True as well, because the real run
-    would. A dry run that is to look past the lock: pillar='{tagout: {test: tell}}', which counts with test=True alone.
+    would. A dry run that is to look past the lock: pillar='{tagout: {test: tell}}', which counts with test=True alone. When it is free, the rest of
+    the run has a permit (without scopes and actor): a lock waits for its end.
     """
-    answer = __salt__["tagout.check"](*(scopes or []), actor=actor)
+    if scopes or actor or __opts__["test"]:
+        answer = __salt__["tagout.check"](*(scopes or []), actor=actor)
+    else:
+        answer = __salt__["tagout.permit"]()
     __context__.pop("retcode", None)  # what the run came to says the state
     if not answer["held"]:
         return _result(name, True, "free")
