@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -57,6 +58,51 @@ class Salt(WithProgram):
         os.remove(self.program)
         self.assertEqual(self.rules._ask(self.opts)["cause"], "no-program")
 
+    def test_only_a_clear_go_is_a_permit(self):  # P1, P2
+        for script, state in ANSWERS + [("echo TAGOUT-G; exit 0", "unknown"), ("head -c 9000 /dev/zero; exec sleep 1000", "unknown")]:
+            if state == "go":
+                state = "unknown"  # that is what check says, and no permit
+            self.answer(script)
+            permit = self.rules._Permit(self.opts, "x")
+            self.assertEqual(permit.refusal["state"], state, script)
+            self.assertIsNone(permit.process, script)
+        os.remove(self.program)
+        self.assertEqual(self.rules._Permit(self.opts, "x").refusal["cause"], "no-program")
+
+    def test_a_permit_is_given_back_by_a_word_or_by_the_end_of_the_pipe(self):
+        self.answer('echo "TAGOUT-GO fence=1:2"; read -r x; echo "$x, $*" >%s.said' % self.program)
+        permit = self.rules._Permit(self.opts, "salt: x")
+        self.assertIsNone(permit.refusal)
+        self.assertFalse(permit.lost())
+        permit.close()
+        with open(self.program + ".said", encoding="utf-8") as file:
+            self.assertEqual(file.read(), ", permit --actor config-management --what salt: x --stop %d\n" % os.getpid())
+
+    def test_one_job_has_one_permit_and_its_loss_is_no_go(self):
+        self.answer('echo TAGOUT-GO; echo . >>%s.n; exec sleep 0.3' % self.program)
+        self.rules.__opts__ = self.opts
+        told = []
+
+        def job():
+            told.append(self.rules.gate("cmd.run"))
+            told.append(self.rules.gate("cmd.run"))
+            permit = next(iter(self.rules._permits().values()))
+            permit.process.wait()
+            told.append(self.rules.gate("cmd.run"))
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        thread.join()
+        self.assertEqual(told[:2], [None, None])
+        self.assertIn("cause=permit-lost", told[2])
+        with open(self.program + ".n", encoding="utf-8") as file:
+            self.assertEqual(len(file.readlines()), 1)
+
+    def test_what_is_shown_has_no_arguments_but_names_of_states(self):
+        for names, data, shown in (("state.apply", {"arg": ["web"], "jid": "2026"}, "salt: state.apply web, job 2026"), ("cmd.run", {"arg": ["x --password y"]}, "salt: cmd.run"),
+                                   ("state.apply", {"arg": [{"pillar": 1}]}, "salt: state.apply"), (["a.b", "c.d"], {}, "salt: a.b, c.d"), (None, {}, "salt: ?")):
+            self.assertEqual(self.rules._what(names, data), shown)
+
     def test_the_words_of_the_line_are_told_apart(self):
         self.answer("echo '%s' >&2; exit 75" % HELD)
         got = self.rules._ask(self.opts)
@@ -74,6 +120,7 @@ class Salt(WithProgram):
         self.rules.__opts__ = self.opts
         self.assertIsNone(self.rules.gate(["test.ping", "test.version"]))
         self.assertIn("TAGOUT-HELD", self.rules.gate(["test.ping", "cmd.run"]))
+        self.assertFalse(self.rules._permits())
 
     def test_a_token_that_others_can_read_is_not_believed(self):
         path = os.path.join(self.dir.name, "token")
@@ -104,6 +151,20 @@ class Ansible(WithProgram):
                 script = "exec sleep 1000"
             self.answer(script)
             self.assertEqual(self.asker.check(["host:a"])[0], {"go": 0, "held": 75, "unknown": 69}[state], script)
+
+    def test_permits_are_for_all_hosts_or_for_none(self):  # P1, P2
+        go = "echo TAGOUT-GO; read -r x"
+        for script, status in ((go, 0), ('case "$*" in *host:h99*) echo \'%s\' >&2; exit 75 ;; esac; %s' % (HELD, go), 75), ("exit 0", 69), ("exec sleep 1000", 69),
+                               ('case "$*" in *host:h99*) kill -9 $$ ;; esac; %s' % go, 69)):
+            self.answer(script)
+            permits = self.callback.Permits(self.asker, "ansible: x")
+            hosts = {"h%d" % i: ["host:h%d" % i] for i in range(100)}
+            hosts["localhost"] = []
+            self.assertEqual(permits.take(hosts)[0], status, script)
+            self.assertEqual(len(permits.held), 3 if status == 0 else 0, script)
+            self.assertFalse(permits.are_lost())
+            permits.give_back()
+            self.assertEqual(permits.held, [])
 
     def test_of_many_hosts_those_that_are_held_are_found(self):
         self.answer('case "$*" in *host:h7*) echo \'%s\' >&2; exit 75 ;; esac; exit 0' % HELD)

@@ -113,24 +113,83 @@ ansible TAGOUT_ANSIBLE_ON_HELD=drop /srv/play/plain.yml -e file=dropped --limit 
 expect_status 75
 expect_untouched app2 dropped
 
-note "a lock that comes during the play stops it before the next task; so does one on a host that a task is delegated to"
+note "P1: a lock that comes during the play waits for its end, and shows it"
 unlock
 cat >"$tmp/play/steps.yml" <<'YAML'
 - hosts: app1.example.com
   gather_facts: false
   tasks:
     - copy: {content: x, dest: /root/first}
+    - name: waits
+      shell: touch /srv/play/waits; read -r x </srv/play/go
+    - name: the second
+      copy: {content: x, dest: /srv/play/second}
+YAML
+mkfifo "$tmp/play/go"
+n=0
+plays() { # [VARIABLE=value…]: starts it, in $playing, and waits until it is in its second task
+    n=$((n + 1))
+    rm -f "$tmp/play/waits" "$tmp/play/second"
+    start "play$n" "$TAGOUT_SOURCE/contrib/fleet" exec ops1 env ANSIBLE_NOCOLOR=1 "$@" sh -c 'exec ansible-playbook -i /srv/play/inventory /srv/play/steps.yml 2>>/srv/play/err'
+    playing=$pid
+    await 60 test -e "$tmp/play/waits" || { cat "$tmp/play$n.log" "$tmp/play/err"; return 1; }
+}
+locks() { # starts a lock on app1, in $locking, and waits until it waits
+    start "lock$n" fleet exec ops1 tagout lock host:app1.example.com --for 1h --reason meanwhile
+    locking=$pid
+    await 20 grep -q 'in flight' "$tmp/lock$n.log" || { cat "$tmp/lock$n.log"; return 1; }
+    expect_true "it is granted while the play goes on" sh -c "! grep -q '^Locked' '$tmp/lock$n.log'"
+}
+plays
+locks
+expect_file_has "$tmp/lock$n.log" 'config-management  host:app1.example.com  ansible: steps.yml, play app1.example.com on ops1'
+echo go >"$tmp/play/go"
+wait "$locking" || fail "the lock was not granted" "$(<"$tmp/lock$n.log")"
+expect_true "the play had not ended when it was granted" test -e "$tmp/play/second"
+wait "$playing" || fail "the play did not end well" "$(<"$tmp/play$n.log")"
+unlock
+
+note "where that is wanted, a lock that waits ends the play before its next task"
+plays TAGOUT_ANSIBLE_AGAIN=0
+locks
+echo go >"$tmp/play/go"
+status=0
+wait "$playing" || status=$?
+expect_equal "$status" 75 "status of the play"
+expect_file_has "$tmp/play/err" 'reason="meanwhile"'
+expect_file_has "$tmp/play/err" 'Stopped before the task "the second"'
+wait "$locking" || fail "the lock was not granted" "$(<"$tmp/lock$n.log")"
+expect_true "the second task was done" test ! -e "$tmp/play/second"
+unlock
+
+note "P4: a play whose permit is lost is ended, and begins nothing more"
+plays
+on ops1 pkill -KILL -f '^tagout exec .*ansible: steps.yml'
+status=0
+wait "$playing" || status=$?
+expect_equal "$status" 137 "status of the play"
+expect_file_has "$tmp/play/err" TAGOUT-LOST
+echo go >"$tmp/play/go"
+play_is_gone() { ! fleet exec ops1 pgrep -f 'ansible-playbook|tagout exec|_keep'; }
+expect_true "something of it is left" await 20 play_is_gone
+expect_true "the second task was done" test ! -e "$tmp/play/second"
+
+note "without permits, only asking: a lock that comes during the play is granted, and stops it before the next task"
+cat >"$tmp/play/asks.yml" <<'YAML'
+- hosts: app1.example.com
+  gather_facts: false
+  tasks:
     - name: somebody takes a lock
       command: tagout lock host:app1.example.com --for 1h --reason meanwhile
     - name: the second
       copy: {content: x, dest: /root/second}
 YAML
-ansible TAGOUT_ANSIBLE_AGAIN=0 /srv/play/steps.yml
+ansible TAGOUT_ANSIBLE_PERMITS=no TAGOUT_ANSIBLE_AGAIN=0 /srv/play/asks.yml
 expect_status 75
-expect_err 'reason="meanwhile"'
 expect_err 'Stopped before the task "the second"'
-expect_touched app1 first
 expect_untouched app1 second
+
+note "a host that a task is delegated to is asked for as well"
 cat >"$tmp/play/delegated.yml" <<'YAML'
 - hosts: app2.example.com
   gather_facts: false
@@ -140,6 +199,7 @@ cat >"$tmp/play/delegated.yml" <<'YAML'
 YAML
 ansible /srv/play/delegated.yml
 expect_status 75
+expect_err 'reason="meanwhile"'
 expect_untouched app1 delegated
 unlock
 

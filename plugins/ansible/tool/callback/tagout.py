@@ -1,8 +1,11 @@
 """Ansible stops before it touches a host that is held by a maintenance lock of tagout(1). See README.md beside the folder."""
 
 import os
+import select
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from ansible import context
@@ -13,8 +16,9 @@ DOCUMENTATION = """
     type: aggregate
     short_description: stops before a held host is touched
     description:
-      - Asks tagout about the hosts of each play before its first task, and again during the play.
+      - Takes a permit on the hosts of each play before its first task, until the play ends. A lock on them waits for that.
       - When one is held, or when that can't be told, the process ends with 75 or 69, and nothing more is done.
+      - When the permit is lost in the middle, the process is killed before a lock can be granted.
       - Dry runs (--check) go through.
     options:
       program:
@@ -33,10 +37,16 @@ DOCUMENTATION = """
         choices: [stop, drop]
         env: [{name: TAGOUT_ANSIBLE_ON_HELD}]
         ini: [{section: callback_tagout, key: on_held}]
+      permits:
+        description: no, only ask. For those who may read the store and not write to it. A lock then does not wait for the play; the play ends before its next task.
+        default: 'yes'
+        choices: ['yes', 'no']
+        env: [{name: TAGOUT_ANSIBLE_PERMITS}]
+        ini: [{section: callback_tagout, key: permits}]
       again:
-        description: Seconds after which the next task asks again. 0 asks before each task, -1 only before each play.
-        default: 5
-        type: int
+        description: Seconds after which the next task asks again, so that a lock which waits ends the play. 0 asks before each task, -1 only before each play. By
+          itself -1, and 5 without permits.
+        default: ''
         env: [{name: TAGOUT_ANSIBLE_AGAIN}]
         ini: [{section: callback_tagout, key: again}]
 """
@@ -64,14 +74,16 @@ class Asker:
             return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s hangs: no answer after %d s"' % (self.program, DEADLINE)
         except (OSError, ValueError) as e:
             return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-program detail="%s"' % str(e).replace('"', "'")
-        if done.returncode == GO:
-            return GO, ""
-        said = done.stderr.decode("utf-8", "replace")
+        return (GO, "") if done.returncode == GO else self.judge(done.returncode, done.stderr)
+
+    def judge(self, status, said):
+        """What it said when it did not say GO."""
+        said = said.decode("utf-8", "replace")
         line = next((line for line in said.splitlines() if line.startswith(("TAGOUT-HELD ", "TAGOUT-UNKNOWN "))), None)
         if line is None:
             detail = (said.strip().splitlines() or ["nothing was said"])[0].replace('"', "'")
-            return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s ended with %d: %s"' % (self.program, done.returncode, detail)
-        return HELD if done.returncode == HELD and line.startswith("TAGOUT-HELD ") else UNKNOWN, line
+            return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s ended with %d: %s"' % (self.program, status, detail)
+        return HELD if status == HELD and line.startswith("TAGOUT-HELD ") else UNKNOWN, line
 
     def refused(self, hosts):
         """{name: (status, line)} of those that are not free; hosts: {name: [scope] or []}. Asks for many at once, and closer where something is."""
@@ -93,6 +105,88 @@ class Asker:
         return found
 
 
+def _close(process, said, patience):
+    """Within patience and some seconds gives back what "tagout permit" holds, or ends it before it has got anything."""
+    try:
+        process.stdin.write(b"\n")  # workers of Ansible have the pipe as well
+        process.stdin.close()
+    except OSError:
+        pass  # it has ended
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:  # it hangs before it has got one: what it has started has our word
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    process.stdout.close()
+    said.close()
+
+
+class Permits:
+    """tagout permit, for many hosts: each holds one as long as the pipe to it is open, which this process's end closes as well."""
+
+    def __init__(self, asker, what):
+        self.asker = asker
+        self.what = what
+        self.held = []
+
+    def take(self, hosts):
+        """(GO, ""), or (status, line) of what refuses, and then none of these is held. hosts as of Asker.refused()."""
+        scopes = sorted({scope for some in hosts.values() for scope in some})
+        chunks = [scopes[at : at + AT_ONCE] for at in range(0, len(scopes), AT_ONCE)]
+        if any(not some for some in hosts.values()):
+            chunks.append([])  # this machine
+        begun = []
+        try:
+            for chunk in chunks:
+                begun.append(self._begin(chunk))
+            deadline = time.monotonic() + DEADLINE
+            for process, said in begun:
+                status, line = self._await(process, said, deadline)
+                if status != GO:
+                    break
+            else:
+                status, line = GO, ""
+                self.held += begun
+                begun = []
+        except (OSError, ValueError) as e:
+            status, line = UNKNOWN, 'TAGOUT-UNKNOWN cause=no-program detail="%s"' % str(e).replace('"', "'")
+        for process, said in begun:
+            _close(process, said, 1)
+        return status, line
+
+    def _begin(self, scopes):
+        said = tempfile.TemporaryFile()
+        argv = [self.asker.program, "permit", "--actor", self.asker.actor, "--what", self.what, "--stop", str(os.getpid())] + scopes
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
+        return process, said
+
+    def _await(self, process, said, deadline):
+        line = b""
+        while b"\n" not in line and len(line) < 4096:
+            if not select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+                return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s hangs: no permit after %d s"' % (self.asker.program, DEADLINE)
+            more = os.read(process.stdout.fileno(), 4096)
+            if not more:
+                break
+            line += more
+        if line.startswith(b"TAGOUT-GO"):
+            return GO, ""
+        try:
+            status = process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s hangs"' % self.asker.program
+        said.seek(0)
+        return self.asker.judge(status, said.read(65536))
+
+    def are_lost(self):
+        return any(process.poll() is not None for process, _ in self.held)
+
+    def give_back(self):
+        held, self.held = self.held, []
+        for process, said in held:
+            _close(process, said, 5)
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -108,6 +202,8 @@ class CallbackModule(CallbackBase):
         self.hosts = {}
         self.dropped = {}
         self.asked_at = 0.0
+        self.playbook = "?"
+        self.permits = None
 
     # An exception in a callback is a warning to Ansible, which goes on. Only the end of the process stops it, so all that goes wrong is one.
     def _guarded(self, what, *args):
@@ -136,7 +232,7 @@ class CallbackModule(CallbackBase):
     # --- what Ansible calls
 
     def v2_playbook_on_start(self, playbook):
-        self._guarded(self._start)
+        self._guarded(self._start, playbook)
 
     def v2_playbook_on_play_start(self, play):
         self._guarded(self._play_start, play)
@@ -147,22 +243,40 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_handler_task_start(self, task):
         self._guarded(self._task_start, task)
 
+    def v2_runner_on_start(self, host, task):
+        self._guarded(self._still_held, task)
+
     def v2_playbook_on_stats(self, stats):
         self._guarded(self._end, stats)
 
     # ---
 
-    def _start(self):
+    def _start(self, playbook):
         self.asker = Asker(self._option("program", ""), self._option("actor", "config-management"))
-        if self._option("on_held", "stop") not in ("stop", "drop"):
-            raise ValueError("on_held is stop or drop")
+        self.playbook = os.path.basename(playbook._file_name)
+        for name, words in (("on_held", ("stop", "drop")), ("permits", ("yes", "no"))):
+            if self._option(name, words[0]) not in words:
+                raise ValueError("%s is %s or %s" % (name, *words))
+        self.with_permits = self._option("permits", "yes") == "yes"
+        self.again = int(self._option("again", -1 if self.with_permits else 5))
 
     def _play_start(self, play):
+        if self.permits:
+            self.permits.give_back()
         self.play = play
+        self.permits = Permits(self.asker, ("ansible: %s, play %s" % (self.playbook, play.get_name().strip() or "?"))[:200])
         inventory = play.get_variable_manager()._inventory
         there = inventory.get_hosts(play.hosts, order=play.order)
         self.hosts = {host.name: self._scopes_of(host) for host in there}
-        refused = self._ask(self.hosts)
+        self._leave_out(inventory, there, self._ask(self.hosts))
+        while self.hosts and self.with_permits:
+            status, line = self.permits.take(self.hosts)
+            if status == GO:
+                break
+            # a lock has come since, or nobody can tell: then it is of all of them
+            self._leave_out(inventory, there, (self._ask(self.hosts) if status == HELD else None) or dict.fromkeys(self.hosts, (status, line)))
+
+    def _leave_out(self, inventory, there, refused):
         if not refused:
             return
         if self._option("on_held", "stop") == "stop" or len(refused) == len(self.hosts):
@@ -176,20 +290,38 @@ class CallbackModule(CallbackBase):
     def _task_start(self, task):
         if self.asker is None:
             raise RuntimeError("a task came before the playbook")
+        self._still_held(task)
         other = task.delegate_to if isinstance(task.delegate_to, str) and "{{" not in task.delegate_to else None
         if other and other not in self.hosts:
-            refused = self._ask({other: self._scopes_of_name(other)})
-            if refused:
-                self._stop(refused, "Stopped before the task \"%s\"" % task.get_name())
+            self._take_other(other, task)
         # free: other hosts are in the middle of tasks, which the end of the process would cut off
-        again = int(self._option("again", 5))
-        if again < 0 or time.monotonic() - self.asked_at < again or (self.play and self.play.strategy in ("free", "host_pinned")):
+        if self.again < 0 or time.monotonic() - self.asked_at < self.again or (self.play and self.play.strategy in ("free", "host_pinned")):
             return
         refused = self._ask(self.hosts)
         if refused:
             self._stop(refused, "Stopped before the task \"%s\"; what was done before stays" % task.get_name())
 
+    def _take_other(self, name, task):
+        """One that a task is delegated to: as if it were of the play from now on."""
+        scopes = {name: self._scopes_of_name(name)}
+        refused = self._ask(scopes)
+        if not refused and self.with_permits:
+            status, line = self.permits.take(scopes)
+            refused = {} if status == GO else {name: (status, line)}
+        if refused:
+            self._stop(refused, "Stopped before the task \"%s\"" % task.get_name())
+        if self.with_permits:
+            self.hosts[name] = scopes[name]
+
+    def _still_held(self, task):
+        """By itself the process is killed when a permit is lost; this is for the day when that could not be done."""
+        if self.permits and self.permits.are_lost():
+            lost = 'TAGOUT-LOST detail="a permit of this play could not be proven alive"'
+            self._stop(dict.fromkeys(self.hosts, (UNKNOWN, lost)), "Stopped before the task \"%s\"; what was done before stays" % task.get_name())
+
     def _end(self, stats):
+        if self.permits:
+            self.permits.give_back()
         if self.dropped:
             self._tell(self.dropped, "Left out")
             if not stats.failures and not stats.dark:
