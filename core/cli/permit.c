@@ -2,6 +2,7 @@
 #include "cli/permit.h"
 
 #include "cli/commands.h"
+#include "cli/guarding.h"
 #include "config/site.h"
 #include "guard/scope.h"
 
@@ -21,6 +22,8 @@ static const struct tg_opt opts[] = {
     {.name = "what", .type = TG_OPT_STRING, .arg = "TEXT", .text = "What is done under it, for those who wait for it. Default: COMMAND, or the process that asks"},
     {.name = "stop", .type = TG_OPT_INT, .arg = "PID",
      .text = "When the permit can't be proven alive any more, end this process, with all that it has started"},
+    {.name = "no-environment", .type = TG_OPT_FLAG,
+     .text = "Forget the environment first, but for TAGOUT_TOKEN and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store. Not with COMMAND"},
     {.name = NULL},
 };
 
@@ -97,25 +100,40 @@ static int become_exec(const struct tg_frame *f, const char *what, char *const *
     return tg_fail_errno(e, TG_E_SYSTEM, error, "tagout exec");
 }
 
+static int check_options(const struct tg_frame *f, const char *actor, struct tg_error *e)
+{
+    if (!actor)
+        return tg_fail(e, TG_E_USAGE, "who acts? --actor config-management, package-manager, autoscaler, reboot …");
+    int rc = tg_actor_check(actor, e);
+    if (rc)
+        return rc;
+    if (tg_opt_flag(f, "no-environment") && f->command)
+        return tg_fail(e, TG_E_USAGE, "--no-environment is for no COMMAND, whose environment it would be");
+    if (tg_opt_given(f, "stop") && (f->command || tg_opt_int(f, "stop") < 2 || tg_opt_int(f, "stop") > PID_MOST))
+        return tg_fail(e, TG_E_USAGE, "--stop is a process that is there, and no COMMAND");
+    if (tg_opt_given(f, "stop") && kill((pid_t) tg_opt_int(f, "stop"), 0) != 0)
+        return tg_fail_errno(e, TG_E_USAGE, errno, "--stop %lld", (long long) tg_opt_int(f, "stop"));
+    return 0;
+}
+
 /*
  * Root asks the store itself: such a permit outlives a restart of the agent, and budgets count. For others the agent does it, where there is
  * one: they need neither the store's password nor its file.
  */
 static int run_permit(struct tg_frame *f, struct tg_error *e)
 {
+    struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"), .inventory = tg_opt_text(f, "inventory")};
     const char *actor = tg_opt_text(f, "actor");
     struct tg_permit_words words = {0};
     char what[1024];
+    int rc = check_options(f, actor, e);
 
-    if (!actor)
-        return tg_fail(e, TG_E_USAGE, "who acts? --actor config-management, package-manager, autoscaler, reboot …");
-    int rc = tg_actor_check(actor, e);
+    if (!rc && tg_opt_flag(f, "no-environment"))
+        rc = tg_cli_forget_environment(e);
+    if (!rc)
+        rc = tg_config_load(&args, &f->problems, &f->config, e);
     if (rc)
         return rc;
-    if (tg_opt_given(f, "stop") && (f->command || tg_opt_int(f, "stop") < 2 || tg_opt_int(f, "stop") > PID_MOST))
-        return tg_fail(e, TG_E_USAGE, "--stop is a process that is there, and no COMMAND");
-    if (tg_opt_given(f, "stop") && kill((pid_t) tg_opt_int(f, "stop"), 0) != 0)
-        return tg_fail_errno(e, TG_E_USAGE, errno, "--stop %lld", (long long) tg_opt_int(f, "stop"));
     char *const *command = command_of(f, &words);
     bool answered = false;
     what_of(f, what, sizeof what);
@@ -136,7 +154,7 @@ const struct tg_cmd tg_cmd_permit = {
     .opts = opts,
     .min_args = 0,
     .max_args = TG_SCOPES_MAX,
-    .needs = TG_NEED_CONFIG | TG_TAKES_COMMAND,
+    .needs = TG_OWN_CONFIG | TG_TAKES_COMMAND,
     .complete = "scope",
     .exec = run_permit,
 };

@@ -76,7 +76,7 @@ class Salt(WithProgram):
         self.assertFalse(permit.lost())
         permit.close()
         with open(self.program + ".said", encoding="utf-8") as file:
-            self.assertEqual(file.read(), ", permit --actor config-management --what salt: x --stop %d\n" % os.getpid())
+            self.assertEqual(file.read(), ", permit --no-environment --actor config-management --what salt: x --stop %d\n" % os.getpid())
 
     def test_one_job_has_one_permit_and_its_loss_is_no_go(self):
         self.answer('echo TAGOUT-GO; echo . >>%s.n; exec sleep 0.3' % self.program)

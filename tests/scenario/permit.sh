@@ -157,8 +157,15 @@ run "${nobody[@]}" "${tagout[@]}" permit --actor config-management host:web1 -- 
 expect_true "status $status" test "$status" -ne 0
 expect_true "it was run" test ! -e "$tmp/run/acted"
 
+note "for root on another's behalf, the environment chooses no store"
+unset TAGOUT_AGENT_SOCKET
+run env TAGOUT_STORE="local:$tmp/other.db" TAGOUT_STATE_DIR="$tmp/other" "${tagout[@]}" permit --no-environment --actor config-management host:web1 </dev/null
+expect_status 0
+expect_out TAGOUT-GO
+expect_true "it looked elsewhere" test ! -e "$tmp/other.db"
+
 note "mistakes are told"
-for mistake in '' '--actor x --stop 1' '--actor x --stop 4194999' '--actor x --stop 2 -- true'; do
+for mistake in '' '--actor x --stop 1' '--actor x --stop 4194999' '--actor x --stop 2 -- true' '--actor x --no-environment -- true'; do
     # shellcheck disable=SC2086 # words on purpose
     run "${tagout[@]}" permit $mistake
     expect_status 64

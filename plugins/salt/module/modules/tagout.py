@@ -139,7 +139,7 @@ class _Permit:
     """
 
     def __init__(self, opts, what, tokens=None, stop=True):
-        argv = [_program(opts), "permit", "--actor", _configured(opts, "actor", "config-management"), "--what", what]
+        argv = [_program(opts), "permit", "--no-environment", "--actor", _configured(opts, "actor", "config-management"), "--what", what]
         self.process, self.refusal = None, None
         try:
             deadline = time.monotonic() + float(_configured(opts, "deadline", 10))
