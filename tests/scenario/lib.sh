@@ -105,10 +105,13 @@ expect_file_has() { # FILE TEXT
 
 # ---- time, ports, processes
 
-# Until COMMAND… is true, at most SECONDS: a bound for what hangs, no claim on speed.
+# Until COMMAND… is true, at most SECONDS of a machine that has nothing else to do, $patience times as many here: a bound for what hangs, no
+# claim on speed.
+patience=${TAGOUT_TEST_PATIENCE:-4}
 await() {
-    local limit=$1 deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    local limit=$(($1 * patience)) deadline
     shift
+    deadline=$((${EPOCHREALTIME/[.,]/} + limit * 1000000))
     until "$@" >/dev/null 2>&1; do
         if [ "${EPOCHREALTIME/[.,]/}" -ge $deadline ]; then
             printf 'waited %s s in vain for: %s\n' "$limit" "$*"
