@@ -8,7 +8,7 @@ need cmake ninja puppet java ip unshare
 unset ASAN_OPTIONS UBSAN_OPTIONS
 
 machine() {
-    ip -o link | cut -d: -f2 | grep -v tgf | sort
+    ip -o link | cut -d: -f2 | grep -vE "tg[fp][0-9]" | sort
     cut -d' ' -f5 /proc/self/mountinfo | sort
     md5sum /etc/hosts /etc/passwd /etc/puppet/puppet.conf
 }

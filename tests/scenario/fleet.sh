@@ -4,11 +4,11 @@
 . "$(dirname "$0")/lib.sh"
 need ip unshare nsenter ssh sshd sudo
 
-# What of the machine a fleet could leave or change; without the uplinks, because other fleets may come and go beside this one.
+# What of the machine a fleet could leave or change; without the links of other fleets and of the proof, which may come and go beside this one.
 machine() {
-    ip -o link | cut -d: -f2 | grep -v tgf | sort
-    ip -4 -o addr | grep -v tgf | sed 's/valid_lft.*//'
-    ip -4 route | grep -v tgf
+    ip -o link | cut -d: -f2 | grep -vE "tg[fp][0-9]" | sort
+    ip -4 -o addr | grep -vE "tg[fp][0-9]" | sed 's/valid_lft.*//'
+    ip -4 route | grep -vE "tg[fp][0-9]"
     cut -d' ' -f5 /proc/self/mountinfo | sort
     md5sum /etc/hosts /etc/passwd /etc/shadow /etc/ssh/sshd_config 2>/dev/null
 }
