@@ -21,6 +21,7 @@ mapfile -t COMP_WORDS < <(printf '%s' "$COMP_LINE" | grep -oE '[:=@]+|[^ :=@]+')
 case $COMP_LINE in *' ') COMP_WORDS+=('') ;; esac
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 compopt() { :; }
+timeout() { [ "$1" = 1 ] && command timeout 60 "${@:2}"; } # a prompt waits a second, and this machine may be busy
 _tagout
 printf '%s\n' "${COMPREPLY[@]}" | sed 's/ *$//' | sort | tr '\n' ' ' | sed 's/ *$//'
 BASH
