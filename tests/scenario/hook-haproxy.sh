@@ -26,9 +26,9 @@ global
     stats socket /run/admin.sock level admin
 defaults
     mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
+    timeout connect 50s
+    timeout client 600s
+    timeout server 600s
 frontend front
     bind 127.0.0.1:80
     default_backend web
@@ -40,7 +40,7 @@ backend web
 CFG
 for n in 1 2 3; do start "web$n" fleet exec lb1 python3 /root/server.py "web$n" "800$n"; done
 start haproxy fleet exec lb1 haproxy -db -f /root/haproxy.cfg
-fetch() { fleet exec lb1 curl -s --max-time 50 "http://127.0.0.1/$1"; }
+fetch() { fleet exec lb1 curl -s --max-time 500 "http://127.0.0.1/$1"; }
 expect_true "HAProxy answers" await 20 fetch ''
 state() { # SERVER
     fleet exec lb1 python3 -B -c 'import sys; sys.argv = ["x"]; from importlib.machinery import SourceFileLoader as L

@@ -149,11 +149,11 @@ ssh-keygen -q -R web4 -f "$tmp/known_hosts" >/dev/null 2>&1 || true
 ssh-keygen -q -R "$address" -f "$tmp/known_hosts" >/dev/null 2>&1 || true
 echo "web4.example.com,web4,$address $(cut -d' ' -f1,2 "$tmp/other.pub")" >>"$tmp/known_hosts"
 rollout ways '*'
-run tagout run --yes --connect-timeout 4s "$tmp/ways.yaml"
+run tagout run --yes --connect-timeout 10s "$tmp/ways.yaml"
 expect_status 1
 expect_out 'web2.example.com'
 expect_match 'web2.example.com.*refused the connection'
-expect_match 'web3.example.com.*(time|4s|4 s)'
+expect_match 'web3.example.com.*(time|10s|10 s)'
 expect_match 'web4.example.com.*key'
 expect_out '1 changed · 3 unreachable · nothing left locked'
 expect_equal "$(changes web1)$(changes web2)$(changes web3)$(changes web4)" 1000 "changes"
