@@ -285,6 +285,8 @@ void zk_on_multi(int rc, const void *data)
 
     zk_settle(rq->s, rc, rq->sent_ms, true);
     if (rc == ZOK) {
+        /* The header of an answer has the newest transaction that the server knows of, which may be another's. */
+        reply.own_txid = rq->written->mzxid;
         give(rq, &reply);
         return;
     }

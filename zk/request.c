@@ -81,7 +81,7 @@ static int32_t version_of(int64_t version)
     return version < 0 ? -1 : (int32_t) version;
 }
 
-static void fill_op(struct tg_store_impl *s, const struct tg_op *op, char *path, const char *bytes, zoo_op_t *out)
+static void fill_op(struct tg_store_impl *s, const struct tg_op *op, char *path, const char *bytes, struct Stat *written, zoo_op_t *out)
 {
     switch (op->kind) {
     case TG_OP_CREATE:
@@ -89,7 +89,7 @@ static void fill_op(struct tg_store_impl *s, const struct tg_op *op, char *path,
                            op->flags & TG_CREATE_EPHEMERAL ? ZOO_EPHEMERAL : ZOO_PERSISTENT, NULL, 0);
         break;
     case TG_OP_WRITE:
-        zoo_set_op_init(out, path, bytes, (int) op->len, version_of(op->version), NULL);
+        zoo_set_op_init(out, path, bytes, (int) op->len, version_of(op->version), written);
         break;
     case TG_OP_DELETE:
         zoo_delete_op_init(out, path, version_of(op->version));
@@ -102,7 +102,7 @@ static void fill_op(struct tg_store_impl *s, const struct tg_op *op, char *path,
 
 static size_t multi_size(const struct tg_store_impl *s, const struct tg_op *ops, size_t n_ops)
 {
-    size_t size = n_ops * (sizeof(struct tg_op) + sizeof(zoo_op_t) + sizeof(zoo_op_result_t));
+    size_t size = n_ops * (sizeof(struct tg_op) + sizeof(zoo_op_t) + sizeof(zoo_op_result_t)) + sizeof(struct Stat);
 
     for (size_t i = 0; i < n_ops; i++)
         size += strlen(s->url.chroot) + strlen(ops[i].path) + 1 + (ops[i].data ? ops[i].len : 0);
@@ -113,6 +113,7 @@ static size_t multi_size(const struct tg_store_impl *s, const struct tg_op *ops,
 static bool copy_ops(struct tg_store_impl *s, struct zk_request *rq, const struct tg_op *ops, size_t n_ops)
 {
     char *block = calloc(1, multi_size(s, ops, n_ops));
+    bool wrote = false;
 
     if (!block)
         return false;
@@ -120,7 +121,8 @@ static bool copy_ops(struct tg_store_impl *s, struct zk_request *rq, const struc
     rq->ops = (struct tg_op *) (void *) block;
     rq->zops = (zoo_op_t *) (void *) (rq->ops + n_ops);
     rq->results = (zoo_op_result_t *) (void *) (rq->zops + n_ops);
-    char *at = (char *) (rq->results + n_ops);
+    rq->written = (struct Stat *) (void *) (rq->results + n_ops);
+    char *at = (char *) (rq->written + 1);
     for (size_t i = 0; i < n_ops; i++) {
         char *path = at;
         size_t head = join(s, ops[i].path, path), len = ops[i].data ? ops[i].len : 0;
@@ -129,7 +131,8 @@ static bool copy_ops(struct tg_store_impl *s, struct zk_request *rq, const struc
             memcpy(at, ops[i].data, len);
         rq->ops[i] = ops[i];
         rq->ops[i].path = path[head] ? path + head : "/";
-        fill_op(s, &ops[i], path, at, &rq->zops[i]);
+        fill_op(s, &ops[i], path, at, wrote ? NULL : rq->written, &rq->zops[i]);
+        wrote = wrote || ops[i].kind == TG_OP_WRITE;
         at += len;
     }
     return true;

@@ -36,10 +36,11 @@ struct zk_request {
     tg_watch_fn watch;              /* NULL none, or it was ended meanwhile */
     void *watch_data;
     struct zk_wnode *wnode;         /* what the library was told to watch, while under way */
-    struct tg_op *ops;              /* multi: one block with the three below */
+    struct tg_op *ops;              /* multi: one block with the four below */
     size_t n_ops;
     zoo_op_t *zops;
     zoo_op_result_t *results;
+    struct Stat *written;           /* of the node that its first write wrote, if there is one */
 };
 
 /* One connection of the library's. It is polled through a duplicate of our own: the library closes its descriptor without asking,

@@ -277,6 +277,7 @@ static int do_write(struct tg_store_impl *s, int *budget, struct tg_error *e)
         return rc;
     if (rc)
         r.txid = 0;
+    r.own_txid = r.txid;
     r.code = rc;
     r.error = e;
     answer(s, &r);

@@ -44,7 +44,8 @@ static void answer(struct mitem *item)
 {
     struct tg_store_reply r = {.code = item->error.code, .error = &item->error, .stat = item->node.stat, .data = item->node.data ? item->node.data : "",
                                .len = item->node.len, .names = (const char *const *) item->names, .n_names = item->n_names,
-                               .failed_op = item->failed_op, .txid = item->txid};
+                               .failed_op = item->failed_op, .txid = item->txid,
+                               .own_txid = item->verb == TG_MEMORY_MULTI && !item->error.code ? item->txid : 0};
 
     item->fn(item->data, &r);
     tg_memory_free_item(item);

@@ -18,6 +18,7 @@ struct answer {
     bool done, abandoned;
     bool want_names;
     int failed_op;
+    int64_t own_txid;
     struct tg_error error; /* code 0: it went well */
     struct tg_node node;
     struct tg_names names;
@@ -90,6 +91,7 @@ static void on_answer(void *data, const struct tg_store_reply *r)
     }
     a->done = true;
     a->failed_op = r->failed_op;
+    a->own_txid = r->own_txid;
     if (r->code) {
         if (r->error)
             a->error = *r->error;
@@ -436,6 +438,7 @@ static bool of_connection(int code)
 
 static void take_multi(struct tg_multi *m, struct answer *a, int rc, const struct tg_error *trouble)
 {
+    m->txid = a && a->done ? a->own_txid : 0;
     m->error = a && a->done ? a->error : *trouble;
     m->code = a && a->done ? a->error.code : a && !of_connection(rc) ? TG_E_LOST : rc; /* sent, and not answered: nobody knows */
     if (a)

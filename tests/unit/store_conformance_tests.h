@@ -447,6 +447,30 @@ CONF_TEST(read_many_gives_each_its_own)
     tg_read_items_release(items, N);
 }
 
+CONF_TEST(a_transaction_tells_its_own_id_and_what_is_read_behind_it_sees_it)
+{
+    struct tg_store *b = conf_open();
+
+    OK(conf_create(conf_a, "/d", "D", e));
+    for (int i = 0; i < 20; i++) {
+        struct tg_op ops[] = {{.kind = TG_OP_CREATE, .path = "/d/x", .data = "X", .len = 1}, {.kind = TG_OP_WRITE, .path = "/d", .data = "E", .len = 1, .version = i}};
+        struct tg_op late[] = {{.kind = TG_OP_WRITE, .path = "/d", .data = "F", .len = 1, .version = i}};
+        struct tg_multi multis[] = {{.ops = ops, .n_ops = 2}, {.ops = late, .n_ops = 1}};
+        struct tg_read_item items[] = {{.path = "/d/x"}, {.path = "/d"}};
+        struct tg_exchange x = {.multis = multis, .n_multis = 2, .items = items, .n_items = 2};
+        OK(conf_create(b, "/other", "", e)); /* others write, too */
+        OK(tg_store_exchange(conf_a, &x, conf_until(conf_a), e));
+        cr_assert(multis[0].code == 0 && multis[0].txid > 0);
+        cr_assert(multis[1].code == TG_E_VERSION && multis[1].txid == 0);
+        cr_assert_eq(items[0].node.stat.created_txid, multis[0].txid);
+        cr_assert_eq(items[1].node.stat.modified_txid, multis[0].txid);
+        tg_read_items_release(items, 2);
+        OK(tg_store_delete(conf_a, "/d/x", TG_ANY_VERSION, conf_until(conf_a), e));
+        OK(tg_store_delete(b, "/other", TG_ANY_VERSION, conf_until(b), e));
+    }
+    tg_store_close(b);
+}
+
 /* Ephemerals and sessions */
 
 CONF_TEST(an_ephemeral_names_its_session_and_is_gone_when_that_closes)

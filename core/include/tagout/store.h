@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-#define TG_STORE_ABI 1
+#define TG_STORE_ABI 2
 #define TG_STORE_PATH_MAX 1023          /* bytes; ZooKeeper has no bound, its log lines and our buffers do */
 #define TG_STORE_DATA_MAX (512 * 1024)  /* bytes in one record or one multi; half of ZooKeeper's default jute.maxbuffer */
 #define TG_STORE_OPS_MAX 512            /* operations in one multi */
@@ -72,13 +72,14 @@ struct tg_op {
 struct tg_store_reply {
     int code;                      /* 0 or enum tg_code */
     const struct tg_error *error;  /* never NULL when code != 0 */
-    struct tg_stat stat;           /* read, list (of the parent); writes have none: read back what a fencing token needs */
+    struct tg_stat stat;           /* read, list (of the parent) */
     const char *data;              /* read; NUL-terminated behind len */
     size_t len;
     const char *const *names;      /* list: unsorted names, not paths */
     size_t n_names;
     int failed_op;                 /* multi: index of the operation that refused, -1 when it was none of them */
     int64_t txid;                  /* highest transaction id that this answer proves the store to have reached; 0 unknown */
+    int64_t own_txid;              /* multi: of this very transaction; 0: the store does not tell (ZooKeeper: only when it writes to a node) */
 };
 typedef void (*tg_store_fn)(void *data, const struct tg_store_reply *reply);
 
@@ -242,6 +243,7 @@ struct tg_multi {
     size_t n_ops;
     int code;              /* out: 0, the refusal, or what broke (TG_E_LOST and its kin: ambiguous) */
     struct tg_error error; /* out: when code is not 0 */
+    int64_t txid;          /* out, when code is 0: its transaction's id, of the nodes that it made and wrote; 0: the store does not tell */
 };
 struct tg_exchange {
     struct tg_multi *multis;
