@@ -29,6 +29,15 @@ const char *tg_store_trouble(const struct tg_store *store);
 /* The backend's own, for whoever knows which backend it is. */
 struct tg_store_impl *tg_store_impl_of(const struct tg_store *store);
 
+/* What a layer above keeps of a session; its free() is called when the store is closed. */
+struct tg_store_companion {
+    void (*free)(struct tg_store_companion *companion);
+};
+/* Where the store keeps it: the caller puts it there; NULL at first. */
+struct tg_store_companion **tg_store_companion(struct tg_store *store);
+/* Grows with each connection: what was read from a server is worth as long as it is the same. */
+uint64_t tg_store_connections(const struct tg_store *store);
+
 /* An operation list of the backend's own: everything in one block; free() it. NULL when memory is short. */
 struct tg_op *tg_ops_copy(const struct tg_op *ops, size_t n_ops);
 /* The length of the parent's path: 1 for a child of the root. */

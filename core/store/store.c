@@ -27,6 +27,8 @@ struct tg_store {
     struct tg_error trouble; /* why there is no connection */
     int64_t seen_txid;
     struct tg_store_watch *watches;
+    struct tg_store_companion *companion;
+    uint64_t connections;
 };
 
 struct request {
@@ -49,6 +51,7 @@ static void on_session(void *data, enum tg_session_state state, const struct tg_
         tg_fail(&s->error, state == TG_SESSION_EXPIRED ? TG_E_SESSION : TG_E_CONFIG, "%s: the session %s", s->url,
                 state == TG_SESSION_EXPIRED ? "has expired" : "was refused");
     }
+    s->connections++; /* counted when one ends as well: nothing that was known holds then */
     tg_error_clear(&s->trouble);
     if (state == TG_SESSION_CONNECTING && error)
         s->trouble = *error;
@@ -111,6 +114,8 @@ static void end_store(struct tg_store *s, int64_t max_wait_ms)
         next = w->next;
         free(w);
     }
+    if (s->companion)
+        s->companion->free(s->companion);
     free(s->url);
     free(s);
 }
@@ -168,6 +173,16 @@ int64_t tg_store_seen_txid(const struct tg_store *s)
 struct tg_store_impl *tg_store_impl_of(const struct tg_store *s)
 {
     return s->impl;
+}
+
+struct tg_store_companion **tg_store_companion(struct tg_store *s)
+{
+    return &s->companion;
+}
+
+uint64_t tg_store_connections(const struct tg_store *s)
+{
+    return s->connections;
 }
 
 const char *tg_store_trouble(const struct tg_store *s)
