@@ -1,5 +1,6 @@
 /* Changing a lock that lies in the store: confirming, extending, releasing; and finding one. See lock.h. */
 #include "guard/lock_work.h"
+#include "guard/recall.h"
 
 #include "base/shown.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define TRIES 24
+#define GO_TRIES 4 /* on crowded counters a tombstone is more easily written than a lock removed */
 
 /* A change: 0 to write it, 1 when it is so already, or an error. lost: a write of ours may have happened. */
 struct change {
@@ -24,6 +26,7 @@ struct change {
     int64_t spent_version;
     /* own */
     bool rows_differ;
+    bool kept_from;    /* the store lets us release it, but not remove it */
     bool crowded;      /* other locks lie on its scopes */
     char entry[160];   /* of the audit, of the last try */
 };
@@ -33,10 +36,27 @@ static bool again(int code)
     return code == TG_E_VERSION || code == TG_E_EXISTS || code == TG_E_LOST || code == TG_E_TIMEOUT;
 }
 
-static int change_once(struct tg_guard *guard, const char *id, struct change *c, bool lost, struct tg_lock *out, struct tg_error *e)
+/* One of our own is released without reading it; but once only, and what was lost is always looked for. */
+static int read_or_recall(struct tg_guard *guard, const char *id, struct change *c, bool first, struct tg_work *w, struct tg_error *e)
+{
+    if (first && c->reap) {
+        struct tg_error none = TG_ERROR_INIT;
+        if (tg_work_recall(guard, id, w, &none) == 0)
+            return 0;
+        tg_work_release(w);
+    }
+    return tg_work_read(guard, id, c->known, w, e);
+}
+
+static enum tg_rows rows_of(const struct change *c, int try)
+{
+    return !c->reap ? TG_ROWS_STAY : c->kept_from || try >= GO_TRIES ? TG_ROWS_AFTER : TG_ROWS_GO;
+}
+
+static int change_once(struct tg_guard *guard, const char *id, struct change *c, int try, bool lost, struct tg_lock *out, struct tg_error *e)
 {
     struct tg_work w;
-    int rc = tg_work_read(guard, id, c->known, &w, e);
+    int rc = read_or_recall(guard, id, c, try == 0, &w, e);
 
     c->rows_differ = w.rows_differ;
     c->now_ms = tg_guard_wall(guard);
@@ -46,7 +66,11 @@ static int change_once(struct tg_guard *guard, const char *id, struct change *c,
     w.spent = c->spent;
     w.spent_version = c->spent_version;
     if (rc == 0) {
-        rc = tg_work_write(&w, c->verb, c->who, c->why, c->reap, e);
+        rc = tg_work_write(&w, c->verb, c->who, c->why, rows_of(c, try), e);
+        if (w.kept_from && !c->kept_from) {
+            c->kept_from = true;
+            rc = TG_E_VERSION;
+        }
         snprintf(c->entry, sizeof c->entry, "%s", w.plan.audit.path);
         for (size_t i = 0; c->reap && i < w.plan.n_scopes; i++)
             c->crowded = c->crowded || w.plan.slots[w.plan.of_scope[i]].counter.count > 0;
@@ -81,7 +105,7 @@ static int change(struct tg_guard *guard, const char *id, struct change *c, stru
     tg_tree_begin(guard);
     for (int i = 0; (again(rc) || tg_tree_look_again(guard, rc, tg_guard_deadline(guard))) && i < TRIES; i++) {
         tg_error_clear(&why);
-        rc = change_once(guard, id, c, lost, &l, &why);
+        rc = change_once(guard, id, c, i, lost, &l, &why);
         if (rc == TG_E_NOENT && lost && was_ours(guard, c))
             rc = 0;
         lost = lost || rc == TG_E_LOST || rc == TG_E_TIMEOUT;
@@ -132,11 +156,14 @@ static int confirm_at_once(struct tg_guard *guard, struct tg_lock *lock, void (*
     int rc = tg_batch_run_while(&b, guard, meanwhile, data, NULL);
     free(text);
     tg_batch_release(&b);
-    if (!rc) {
-        lock->state = TG_LOCK_HELD;
-        lock->version++;
+    if (rc) {
+        tg_recall_forget(guard);
+        return rc;
     }
-    return rc;
+    lock->state = TG_LOCK_HELD;
+    lock->version++;
+    tg_recall_keep(guard, lock);
+    return 0;
 }
 
 static int confirm(struct tg_guard *guard, struct tg_lock *lock, void (*meanwhile)(void *data), void *data, struct tg_error *e)

@@ -1,11 +1,13 @@
 /*
  * Placing a lock: one transaction over all its scopes. See lock.h.
  *
- * Two round trips when nobody is in the way: the counters; then the transaction, with the own row and the folders of permits read right
- * behind it on the same session. A session's requests are carried out in their order, so these reads come after the write as the
- * handshake demands, whether or not its answer was waited for; an empty folder then proves that nobody was in flight.
+ * Two round trips when nobody is in the way: the counters, unless this session remembers them (recall.h); then the transaction, with the
+ * folders of permits read right behind it on the same session. A session's requests are carried out in their order, so these reads come after
+ * the write as the handshake demands, whether or not its answer was waited for; an empty folder then proves that nobody was in flight.
  */
 #include "guard/plan.h"
+
+#include "guard/recall.h"
 
 #include "base/shown.h"
 
@@ -69,36 +71,67 @@ static int look_for_own(struct tg_guard *guard, struct tg_lock *lock, struct tg_
     return rc;
 }
 
-/*
- * The transaction, and the reads behind it: items[0] is the own row, items[1] tells whether there ever were agents, and so somebody who has to
- * acknowledge (acks.h: read behind the write, as the permits are), the others are folders of permits.
- */
-#define BEHIND 2
+/* What stands behind the transaction: whether there ever were agents, and behind that (acks.h tells why in this order) folders of permits. */
+struct behind {
+    char folders[TG_SCOPES_MAX + 2][64];
+    struct tg_read_item items[TG_SCOPES_MAX + 3];
+    size_t n, n_agents, n_fixed; /* n_agents of the items, 0 or 1; of the folders, n_fixed must be there */
+};
+
+/* An agent is somebody who has to acknowledge; none has anything to do with a service. */
+static void plan_behind(const struct tg_scopes *scopes, struct behind *x)
+{
+    *x = (struct behind) {.n = 0};
+    for (size_t i = 0; i < scopes->n && !x->n_agents; i++)
+        x->n_agents = scopes->v[i].kind != TG_SCOPE_SERVICE;
+    x->items[0].path = "/agents";
+    size_t n = tg_permit_folders(scopes, x->folders, &x->n_fixed);
+    for (size_t i = 0; i < n; i++)
+        x->items[x->n_agents + i] = (struct tg_read_item) {.path = x->folders[i], .want_names = true};
+    x->n = n ? x->n_agents + n : 0; /* it can't be quiet: nothing is worth reading now */
+}
+
+static bool is_quiet(const struct behind *x)
+{
+    bool quiet = x->n > 0;
+
+    for (size_t i = 0; i < x->n_agents; i++)
+        quiet = quiet && (x->items[i].code || x->items[i].node.stat.children == 0);
+    for (size_t i = x->n_agents; i < x->n; i++)
+        quiet = quiet && (x->items[i].code ? i - x->n_agents >= x->n_fixed : x->items[i].names.count == 0);
+    return quiet;
+}
+
+/* The transaction, and the reads behind it. */
 static int write_and_read(struct tg_guard *guard, struct tg_batch *b, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
 {
-    char own[TG_ROW_PATH_SIZE], folders[TG_SCOPES_MAX + 2][64];
-    size_t n = tg_permit_folders(&lock->scopes, folders);
-    struct tg_read_item items[TG_SCOPES_MAX + BEHIND + 2] = {{.path = own}, {.path = "/agents"}};
+    struct behind behind;
     struct tg_multi multi = {.ops = b->ops, .n_ops = b->n};
-    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .items = items, .n_items = BEHIND + n};
+    struct tg_exchange x = {.multis = &multi, .n_multis = 1, .items = behind.items};
 
     if (b->failed)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    own_path(lock, own, sizeof own);
-    for (size_t i = 0; i < n; i++)
-        items[BEHIND + i] = (struct tg_read_item) {.path = folders[i], .want_names = true};
+    plan_behind(&lock->scopes, &behind);
+    x.n_items = behind.n;
     int rc = tg_store_exchange(guard->store, &x, tg_guard_deadline(guard), NULL);
-    if (multi.code || rc || items[0].code) {
-        tg_read_items_release(items, BEHIND + n);
-        /* It may be written, and what stood behind it was lost. */
-        return multi.code ? tg_fail(e, multi.code, "%s", multi.error.message) : look_for_own(guard, lock, e);
+    placed->quiet = !rc && !multi.code && is_quiet(&behind);
+    tg_read_items_release(behind.items, behind.n);
+    if (multi.code)
+        return tg_fail(e, multi.code, "%s", multi.error.message);
+    lock->txid = multi.txid;
+    lock->version = 0;
+    return lock->txid ? 0 : look_for_own(guard, lock, e); /* the fencing token */
+}
+
+static void remember(struct tg_guard *guard, struct tg_plan *p, const struct tg_lock *lock, int rc)
+{
+    if (rc) {
+        tg_recall_forget(guard);
+        return;
     }
-    rc = take_own(guard, lock, own, &items[0].node, e);
-    placed->quiet = n > 0 && (items[1].code || items[1].node.stat.children == 0);
-    for (size_t i = 0; i < n; i++)
-        placed->quiet = placed->quiet && (items[BEHIND + i].code ? i >= TG_PERMIT_FOLDERS_FIXED : items[BEHIND + i].names.count == 0);
-    tg_read_items_release(items, BEHIND + n);
-    return rc;
+    tg_plan_advance(p);
+    tg_recall_learn(guard, p);
+    tg_recall_keep(guard, lock);
 }
 
 static int try_once(struct tg_guard *guard, struct tg_plan *p, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
@@ -118,6 +151,7 @@ static int try_once(struct tg_guard *guard, struct tg_plan *p, struct tg_lock *l
         emit_records(&b, lock);
         tg_audit_append(&b, &p->audit, lock->since_ms, "lock", lock, lock->owner, lock->reason);
         rc = write_and_read(guard, &b, lock, placed, e);
+        remember(guard, p, lock, rc);
     }
     tg_batch_release(&b);
     return rc;
@@ -215,6 +249,7 @@ static int attempt(struct tg_guard *guard, struct tg_lock *lock, struct tg_place
     }
     if (!rc && !adopted)
         rc = try_once(guard, &p, lock, placed, e);
+    placed->recalled = p.recalled;
     if (ambiguous(rc))
         *lost = true;
     else if (rc == TG_E_EXISTS && !*lost)
@@ -247,7 +282,7 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed 
     for (int i = 0; i < TRIES && (worth_another(rc) || ambiguous(rc) || tg_tree_look_again(guard, rc, deadline)); i++) {
         if (i && tg_store_deadline(guard->store, 0) > deadline)
             break;
-        if (i) {
+        if (i && !placed->recalled) { /* else it was written unseen, and nobody need be in the way */
             back_off(guard, i);
             (void) tg_store_sync(guard->store, "/cluster", deadline, NULL); /* a server that lags behind would show the same again */
         }

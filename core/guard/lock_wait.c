@@ -45,12 +45,15 @@ static int add_folder(struct folders *f, const char *path, struct tg_error *e)
     return 0;
 }
 
-size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64])
+size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64], size_t *out_fixed)
 {
-    size_t n = TG_PERMIT_FOLDERS_FIXED;
+    size_t n = 1;
 
     snprintf(out[0], sizeof out[0], ROOT "/fleet");
-    snprintf(out[1], sizeof out[1], ROOT "/group"); /* of a service alone it need not be looked at; it costs nothing */
+    for (size_t i = 0; i < scopes->n && n == 1; i++)
+        if (scopes->v[i].kind != TG_SCOPE_SERVICE)
+            snprintf(out[n++], sizeof out[0], ROOT "/group");
+    *out_fixed = n;
     for (size_t i = 0; i < scopes->n; i++) {
         if (!tg_tree_has_buckets(scopes->v[i].kind))
             return 0;

@@ -2,6 +2,7 @@
 #include "guard/lock_work.h"
 
 #include "guard/acks.h"
+#include "guard/recall.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +184,20 @@ static int take_rows(struct tg_work *w, struct tg_error *e)
     return 0;
 }
 
+/* The counters of w->lock's scopes, and unless they are known its rows. */
+static int read_plan(struct tg_work *w, bool rows_known, struct tg_error *e)
+{
+    w->row_versions = calloc(w->lock.scopes.n, sizeof *w->row_versions);
+    if (!w->row_versions)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = tg_plan_new(&w->plan, &w->lock.scopes, w->lock.id, e);
+    w->plan.rows_known = rows_known;
+    w->plan.anew = !rows_known; /* rows and counters are compared: all of one moment */
+    if (!rc)
+        rc = tg_plan_read(w->guard, &w->plan, e);
+    return rc;
+}
+
 int tg_work_read(struct tg_guard *guard, const char *id, const struct tg_scopes *known, struct tg_work *w, struct tg_error *e)
 {
     *w = (struct tg_work) {.guard = guard};
@@ -192,13 +207,34 @@ int tg_work_read(struct tg_guard *guard, const char *id, const struct tg_scopes 
         return rc;
     if (known)
         snprintf(w->lock.id, sizeof w->lock.id, "%s", id);
-    w->row_versions = calloc(w->lock.scopes.n, sizeof *w->row_versions);
-    if (!w->row_versions)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    rc = tg_plan_new(&w->plan, &w->lock.scopes, w->lock.id, e);
-    if (!rc)
-        rc = tg_plan_read(guard, &w->plan, e);
+    rc = read_plan(w, false, e);
     return rc ? rc : take_rows(w, e);
+}
+
+int tg_work_recall(struct tg_guard *guard, const char *id, struct tg_work *w, struct tg_error *e)
+{
+    *w = (struct tg_work) {.guard = guard};
+    if (!tg_recall_find(guard, id, &w->lock))
+        return TG_E_NOENT;
+    int rc = read_plan(w, true, e);
+    for (size_t i = 0; !rc && i < w->plan.n_scopes; i++) {
+        const struct tg_slot *s = &w->plan.slots[w->plan.of_scope[i]];
+        w->row_versions[i] = w->lock.version;
+        if (!s->exists || !tg_counter_has(&s->counter, w->lock.id)) /* somebody was here: to be read */
+            rc = TG_E_NOENT;
+    }
+    return rc;
+}
+
+/* What all of them have: the tick, and the line in the audit. */
+static void emit_deed(struct tg_work *w, struct tg_batch *b, const char *verb, const char *who, const char *why)
+{
+    if (w->spent)
+        tg_batch_delete(b, w->spent, w->spent_version);
+    if (!verb)
+        return;
+    tg_batch_tick(b);
+    tg_audit_append(b, &w->plan.audit, tg_guard_wall(w->guard), verb, &w->lock, who, why);
 }
 
 static void emit_change(struct tg_work *w, struct tg_batch *b, const char *verb, const char *who, const char *why)
@@ -213,12 +249,7 @@ static void emit_change(struct tg_work *w, struct tg_batch *b, const char *verb,
     }
     free(text);
     tg_plan_emit(b, &w->plan, false);
-    if (w->spent)
-        tg_batch_delete(b, w->spent, w->spent_version);
-    if (!verb)
-        return;
-    tg_batch_tick(b);
-    tg_audit_append(b, &w->plan.audit, tg_guard_wall(w->guard), verb, &w->lock, who, why);
+    emit_deed(w, b, verb, who, why);
 }
 
 /* behind: 1 in a transaction that follows the one of emit_change(), which has grown every version by one. */
@@ -229,34 +260,71 @@ static void emit_removal(struct tg_work *w, struct tg_batch *b, int64_t behind)
         tg_batch_delete(b, tg_plan_row(&w->plan, i)->path, w->row_versions[i] + behind);
         tg_plan_remove(&w->plan, i, w->lock.id);
     }
-    tg_batch_delete(b, tg_plan_entry(&w->plan)->path, TG_ANY_VERSION);
+    /* Nobody writes to it after its birth: of one that this session made it is the first. */
+    tg_batch_delete(b, tg_plan_entry(&w->plan)->path, w->plan.rows_known ? 0 : tg_plan_entry(&w->plan)->node.stat.version);
     tg_plan_emit(b, &w->plan, false);
 }
 
-int tg_work_write(struct tg_work *w, const char *verb, const char *who, const char *why, bool reap, struct tg_error *e)
+static bool has_hosts(const struct tg_scopes *scopes)
+{
+    for (size_t i = 0; i < scopes->n; i++)
+        if (scopes->v[i].kind != TG_SCOPE_SERVICE)
+            return true;
+    return false;
+}
+
+/* Sends one or two transactions; behind them the folder of its acknowledgements, unless it is known whether there is one. */
+static int send(struct tg_work *w, struct tg_multi *multis, size_t n, bool *out_acks, struct tg_error *e)
+{
+    struct tg_read_item acks = {.path = tg_plan_acks_path(&w->plan)};
+    struct tg_exchange x = {.multis = multis, .n_multis = n, .items = &acks, .n_items = *out_acks && w->plan.rows_known && has_hosts(&w->lock.scopes)};
+    int rc = tg_store_exchange(w->guard->store, &x, tg_guard_deadline(w->guard), NULL);
+
+    *out_acks = *out_acks && (w->plan.rows_known ? !rc && x.n_items && !acks.code : tg_plan_has_acks(&w->plan));
+    tg_read_items_release(&acks, 1);
+    if (multis[0].code && e && !e->code)
+        *e = multis[0].error;
+    return multis[0].code;
+}
+
+/* What the session knows from here on. */
+static void learn(struct tg_work *w, int rc, bool all_done)
+{
+    if (rc || !all_done) {
+        tg_recall_forget(w->guard);
+        return;
+    }
+    tg_recall_drop(w->guard, w->lock.id);
+    tg_plan_advance(&w->plan);
+    tg_recall_learn(w->guard, &w->plan);
+}
+
+int tg_work_write(struct tg_work *w, const char *verb, const char *who, const char *why, enum tg_rows rows, struct tg_error *e)
 {
     struct tg_batch change = TG_BATCH_INIT, removal = TG_BATCH_INIT;
     struct tg_multi multis[2];
-    struct tg_exchange x = {.multis = multis, .n_multis = reap ? 2 : 1};
+    bool acks = rows != TG_ROWS_STAY;
 
-    emit_change(w, &change, verb, who, why);
-    if (reap) {
+    if (rows == TG_ROWS_GO) {
+        emit_removal(w, &change, 0);
+        emit_deed(w, &change, verb, who, why);
+    } else {
+        emit_change(w, &change, verb, who, why);
+    }
+    if (rows == TG_ROWS_AFTER) {
         tg_plan_advance(&w->plan);
         tg_batch_check(&removal, w->plan.audit.path, TG_ANY_VERSION);
         emit_removal(w, &removal, 1);
     }
     multis[0] = (struct tg_multi) {.ops = change.ops, .n_ops = change.n};
     multis[1] = (struct tg_multi) {.ops = removal.ops, .n_ops = removal.n};
-    int rc = change.failed || removal.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
-    if (!rc) {
-        (void) tg_store_exchange(w->guard->store, &x, tg_guard_deadline(w->guard), NULL);
-        rc = multis[0].code;
-        if (rc && e && !e->code)
-            *e = multis[0].error;
-    }
+    int rc = change.failed || removal.failed ? tg_fail(e, TG_E_MEMORY, "out of memory")
+                                             : send(w, multis, rows == TG_ROWS_AFTER ? 2 : 1, &acks, e);
+    learn(w, rc, rows != TG_ROWS_AFTER || !multis[1].code);
+    w->kept_from = rows == TG_ROWS_GO && rc == TG_E_PERM;
     tg_batch_release(&change);
     tg_batch_release(&removal);
-    if (!rc && reap && tg_plan_has_acks(&w->plan))
+    if (!rc && acks)
         tg_acks_clear(w->guard, w->lock.id);
     return rc == TG_E_NOENT ? TG_E_VERSION : rc; /* a row went since it was read: look again */
 }
@@ -266,12 +334,10 @@ int tg_work_remove(struct tg_work *w, const char *verb, const char *why, struct 
     struct tg_batch b = TG_BATCH_INIT;
 
     emit_removal(w, &b, 0);
-    if (verb) {
-        tg_batch_tick(&b);
-        tg_audit_append(&b, &w->plan.audit, tg_guard_wall(w->guard), verb, &w->lock, w->lock.owner, why);
-    }
+    emit_deed(w, &b, verb, w->lock.owner, why);
     int rc = tg_batch_run(&b, w->guard, e);
     tg_batch_release(&b);
+    learn(w, rc, true);
     if (!rc && tg_plan_has_acks(&w->plan))
         tg_acks_clear(w->guard, w->lock.id);
     return rc;

@@ -2,6 +2,7 @@
 #include "guard/plan.h"
 
 #include "guard/acks.h"
+#include "guard/recall.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,15 +95,48 @@ static int take_slot(struct tg_guard *guard, struct tg_slot *s, const struct tg_
 static int take_fixed(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e)
 {
     struct tg_counter root = {.epoch = 0};
-    int rc = tg_tree_prove_cluster(guard, &p->items[0], TG_NOTE_BOUNDED, &p->generation, e);
+    int rc = p->known ? 0 : tg_tree_prove_cluster(guard, &p->items[0], TG_NOTE_BOUNDED, &p->generation, e);
 
-    if (!rc && p->items[1].code)
-        rc = tg_unknown(guard, e, "missing-node", "locks is not there: this copy is not whole");
-    if (!rc && (rc = tg_tree_prove(guard, TG_LOCKS_ROOT, &p->items[1].node, &root, e)) == 0)
-        tg_counter_clear(&root);
+    if (!p->knows_minute) {
+        p->audit.have_day = p->items[2].code == 0;
+        p->audit.have_minute = p->items[3].code == 0;
+    }
+    if (rc || p->known)
+        return rc;
     p->cluster_version = p->items[0].node.stat.version;
-    p->audit.have_day = p->items[2].code == 0;
-    p->audit.have_minute = p->items[3].code == 0;
+    if (p->items[1].code)
+        return tg_unknown(guard, e, "missing-node", "locks is not there: this copy is not whole");
+    if ((rc = tg_tree_prove(guard, TG_LOCKS_ROOT, &p->items[1].node, &root, e)) == 0)
+        tg_counter_clear(&root);
+    return rc;
+}
+
+/* Whether the item of this place is still to be read. */
+static bool is_asked(const struct tg_plan *p, size_t i)
+{
+    if (i < FIXED)
+        return i < 2 ? !p->known : !p->knows_minute;
+    return i < FIXED + p->n ? !p->slots[i - FIXED].known : !p->rows_known;
+}
+
+/* Those that are asked for, moved together, read, and moved back. */
+static int read_asked(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e)
+{
+    struct tg_read_item *asked = calloc(p->n_items, sizeof *asked);
+    size_t n = 0;
+    int rc = 0;
+
+    if (!asked)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < p->n_items; i++)
+        if (is_asked(p, i))
+            asked[n++] = p->items[i];
+    if (n)
+        rc = tg_store_read_many(guard->store, asked, n, tg_guard_deadline(guard), e);
+    for (size_t i = p->n_items; !rc && i-- > 0;)
+        if (is_asked(p, i))
+            p->items[i] = asked[--n];
+    free(asked);
     return rc;
 }
 
@@ -117,11 +151,14 @@ int tg_plan_read(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e)
         p->items[FIXED + i].path = p->slots[i].path;
     for (size_t i = FIXED + p->n; i < p->n_items; i++)
         p->items[i].path = p->rows[i - FIXED - p->n];
-    int rc = tg_store_read_many(guard->store, p->items, p->n_items, tg_guard_deadline(guard), e);
+    if (!p->anew)
+        tg_recall_plan(guard, p);
+    int rc = read_asked(guard, p, e);
     if (!rc)
         rc = take_fixed(guard, p, e);
     for (size_t i = 0; !rc && i < p->n; i++)
-        rc = take_slot(guard, &p->slots[i], &p->items[FIXED + i], e);
+        if (!p->slots[i].known)
+            rc = take_slot(guard, &p->slots[i], &p->items[FIXED + i], e);
     return rc;
 }
 
@@ -133,6 +170,11 @@ const struct tg_read_item *tg_plan_row(const struct tg_plan *p, size_t scope)
 bool tg_plan_has_acks(const struct tg_plan *p)
 {
     return !p->items[FIXED + p->n + p->n_scopes + 1].code;
+}
+
+const char *tg_plan_acks_path(const struct tg_plan *p)
+{
+    return p->rows[p->n_scopes + 1];
 }
 
 const struct tg_read_item *tg_plan_entry(const struct tg_plan *p)
@@ -220,8 +262,10 @@ void tg_plan_advance(struct tg_plan *p)
     for (size_t i = 0; i < p->n; i++) {
         struct tg_slot *s = &p->slots[i];
         if (s->changed)
-            s->version = s->exists ? s->version + 1 : 0;
-        s->exists = s->exists || s->changed;
-        s->changed = false;
+            s->version = s->exists && !s->gone ? s->version + 1 : 0;
+        s->exists = (s->exists || s->changed) && !s->gone;
+        if (s->gone)
+            s->counter.epoch = 0; /* the next one begins anew */
+        s->changed = s->gone = false;
     }
 }

@@ -18,6 +18,7 @@ struct tg_slot {
     int parent;           /* index of its parent's slot; -1: none is changed */
     bool named;           /* its counter keeps names */
     bool kept;            /* stays when it is empty */
+    bool known;           /* remembered (recall.h), and not read */
     bool exists, changed, gone;
     int64_t version;
     struct tg_counter counter;
@@ -31,17 +32,23 @@ struct tg_plan {
     size_t n_items;
     int64_t generation, cluster_version;
     struct tg_audit_slot audit;
+    bool known, knows_minute; /* remembered: what stands above the slots; the audit's folders */
+    bool recalled;            /* something is: a refusal tells only that it is not so any more */
+    bool rows_known;          /* set by who knows its rows, before reading */
+    bool anew;                /* set before reading: all of it, whatever is remembered */
 };
 
 /* id NULL: no rows are read. The scopes are borrowed for the call. Release with tg_plan_release(), also after a failure. */
 int tg_plan_new(struct tg_plan *p, const struct tg_scopes *scopes, const char *id, struct tg_error *e);
 void tg_plan_release(struct tg_plan *p);
-/* One round trip: the cluster, every counter, the audit's folders, the rows. All of it is proven, but for what is not there. */
+/* One round trip: the cluster, every counter, the audit's folders, the rows. All of it is proven, but for what is not there. What this
+ * session remembers (recall.h) is not read; when that is all of it, there is no round trip. */
 int tg_plan_read(struct tg_guard *guard, struct tg_plan *p, struct tg_error *e);
 const struct tg_read_item *tg_plan_row(const struct tg_plan *p, size_t scope);
 const struct tg_read_item *tg_plan_entry(const struct tg_plan *p);
 /* Whether agents have acknowledged it, so that something is left below /acks when it goes. */
 bool tg_plan_has_acks(const struct tg_plan *p);
+const char *tg_plan_acks_path(const struct tg_plan *p);
 /* A node that is not there although its parent names it: gone between two reads, or this copy is not whole. TG_E_VERSION. */
 int tg_plan_prove_absences(const struct tg_plan *p, struct tg_error *e);
 
@@ -57,7 +64,7 @@ void tg_plan_touch(struct tg_plan *p, size_t scope);
  * goes. Who writes a row of that scope in the same transaction needs none: the row's id never comes back.
  */
 void tg_plan_emit(struct tg_batch *b, const struct tg_plan *p, bool checks);
-/* Takes what was emitted for done, for a second transaction that follows on the same session. */
+/* Takes what was emitted for done: for a second transaction that follows on the same session, or to be remembered. */
 void tg_plan_advance(struct tg_plan *p);
 
 #endif

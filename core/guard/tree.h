@@ -161,17 +161,17 @@ struct tg_placed {
     bool quiet;    /* behind the write, on the same session, nobody was in flight, and there never was an agent */
     bool asked;    /* by a request id: of two who ask at one moment the second gets the first one's */
     bool crowded;  /* other locks lie on its scopes; some may be dead */
+    bool recalled; /* own: of the last try, that it was made from what this session remembers */
 };
 /* tg_lock_place(), without noting it on this host: the caller does, before it tells anyone. */
 int tg_lock_place_only(struct tg_guard *guard, const struct tg_lock_request *request, struct tg_lock *out, struct tg_placed *placed, struct tg_error *e);
 /* tg_lock_confirm() and tg_tree_note(), the one while the answer to the other is on its way. */
 int tg_lock_confirm_noting(struct tg_guard *guard, struct tg_lock *lock, struct tg_error *e);
 /*
- * The folders that are empty when nobody is in flight in these scopes; the first TG_PERMIT_FOLDERS_FIXED must be there. out has room for
+ * The folders that are empty when nobody is in flight in these scopes; the first *out_fixed must be there. out has room for
  * TG_SCOPES_MAX + 2. 0 when it can't be said without looking at more: in a fleet or a group there may be hosts that do not say so.
  */
-#define TG_PERMIT_FOLDERS_FIXED 2
-size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64]);
+size_t tg_permit_folders(const struct tg_scopes *scopes, char (*out)[64], size_t *out_fixed);
 
 /* Removes locks that are dead on one scope, each from all its scopes; own_id (may be NULL) also when it was released only now. Returns how many
  * went; who is overtaken leaves it to the next. */

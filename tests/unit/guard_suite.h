@@ -826,6 +826,7 @@ GTEST(an_id_is_taken_in_lower_case)
 
 #include "guard_suite_records.h"
 #include "guard_suite_people.h"
+#include "guard_suite_recall.h"
 
 /* --- the local hold --- */
 

@@ -383,3 +383,78 @@ GTEST(overdue_locks_hold_unless_they_were_to_end) /* P3 */
     tg_lock_clear(&l);
     tg_scopes_release(&list);
 }
+
+/* --- what a session remembers --- */
+
+static uint64_t requests_of(const char *scopes)
+{
+    uint64_t before = tg_memory_requests(g.store);
+    char *id = lock_it(scopes, "alice@ops1");
+
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    free(id);
+    return tg_memory_requests(g.store) - before;
+}
+
+/*
+ * Of a lock on a service: the transaction, two folders of permits behind it, and that it is held; then one to release it. Of one on a host also the
+ * agents and the groups' permits, and its acknowledgements when it goes. tests/bench/lock-zk tells what each costs.
+ */
+GTEST(a_session_reads_nothing_that_it_wrote_itself)
+{
+    uint64_t service = requests_of("service:s"), host = requests_of("host:a");
+
+    cr_assert_eq(requests_of("service:s"), 5);
+    cr_assert_eq(requests_of("host:a"), 8);
+    cr_assert(service > 5 && host > 8);
+}
+
+GTEST(what_was_remembered_ends_with_the_connection) /* P2 */
+{
+    (void) requests_of("service:s");
+    tg_memory_disconnect(g.store);
+    tg_memory_reconnect(g.store);
+    OK(tg_store_connect(g.store, tg_store_deadline(g.store, 20000), e));
+    cr_assert_gt(requests_of("service:s"), 5);
+    cr_assert_eq(requests_of("service:s"), 5);
+}
+
+GTEST(an_old_copy_under_a_living_session_takes_no_lock_from_memory) /* P2 */
+{
+    struct tg_memory_snapshot *old;
+    char dir[] = "/tmp/tagout-test.XXXXXX", command[64];
+    struct tg_lock l;
+
+    g.state_dir = mkdtemp(dir);
+    cr_assert_not_null(g.state_dir);
+    char *first = lock_it("host:a", "alice@ops1");
+    OK(tg_memory_snapshot(NAME, &old, e));
+    cr_assert_eq(unlock(first, "alice@ops1"), 0);
+    char *second_id = lock_it("host:a", "alice@ops1");
+    OK(tg_memory_restore(NAME, old, e));
+    cr_assert_eq(unlock(second_id, "alice@ops1"), TG_E_UNKNOWN);
+    cr_assert_eq(try_lock(&g, "host:a", "alice@ops1", 0, &l, NULL), TG_E_UNKNOWN);
+    cr_assert_str_eq(g.cause, "older-than-seen");
+    tg_memory_snapshot_free(old);
+    g.state_dir = NULL;
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+    free(first);
+    free(second_id);
+}
+
+/* Who may write his row and not remove it leaves a tombstone, which a reaper removes. */
+GTEST(who_may_not_remove_releases_all_the_same)
+{
+    char *id = lock_it("host:a", "alice@ops1");
+    struct tg_memory_fault fault = {.path = "/lock-index/*", .verbs = TG_MEMORY_MULTI, .times = -1, .action = TG_MEMORY_FAIL, .code = TG_E_PERM, .session = g.store};
+
+    OK(tg_memory_fault_add(NAME, &fault, e));
+    cr_assert_eq(unlock(id, "alice@ops1"), 0);
+    tg_memory_faults_clear(NAME);
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_GO);
+    cr_assert_eq(count_locks(), 0);
+    cr_assert_eq(count_audit("unlock"), 1);
+    cr_assert_eq(unlock(id, "alice@ops1"), TG_E_NOENT);
+    free(id);
+}
