@@ -17,6 +17,7 @@ before=$(machine)
 for store in local zk; do
     note "--store $store"
     export FLEET_DIR=$tmp/$store FLEET_NAME=demo TMPDIR=$tmp
+    fleet_watch
     at_exit fleet_end
     run "$TAGOUT_SOURCE/contrib/demo" --store $store
     expect_status 0

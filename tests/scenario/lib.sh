@@ -153,10 +153,18 @@ stop() { # PID
 
 fleet() { "$TAGOUT_SOURCE/contrib/fleet" "$@"; }
 fleet_end() { fleet down >/dev/null; }
+# A script that is killed, as ctest does when its time is over, ends nothing: somebody else ends this fleet then, and removes the folder.
+fleet_watch() {
+    # shellcheck disable=SC2016 # for the inner shell
+    setsid bash -c 'tail --pid="$1" -f /dev/null; "$2/contrib/fleet" down; rm -rf --one-file-system "$3"' _ $$ "$TAGOUT_SOURCE" "$tmp" </dev/null >/dev/null 2>&1 &
+    at_exit kill $!
+    disown
+}
 fleet_up() {
     export FLEET_DIR=$tmp/fleet FLEET_NAME=t
     fleet=$FLEET_DIR/$FLEET_NAME
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || skip "needs root, or sudo without a password"
+    fleet_watch
     at_exit fleet_end
     if ! fleet up "$@" >"$tmp/.fleet" 2>&1; then
         case $(<"$tmp/.fleet") in
