@@ -52,7 +52,7 @@ struct tg_gate_ask {
     const struct tg_host *host;      /* NULL: the inventory does not have it (any more), so who owns it can't be told */
     const char *name;                /* of the host; borrowed */
     const struct tg_gate_rule *rule; /* NULL with host */
-    bool done;
+    bool begun, done;
     struct tg_outcome outcome;       /* UNKNOWN with its text when the host gave none */
     enum tg_gate_verdict verdict;
 };
@@ -88,7 +88,11 @@ json_t *tg_gate_json(const struct tg_gate_asks *asks, bool diffs);
 /* For the audit: "puppet undoes 1 manual change on zk[1-3].example.com", at most size - 1 bytes; hosts are counted where names don't fit. */
 int tg_gate_accepted(const struct tg_gate_groups *groups, char *out, size_t size, struct tg_error *e);
 
-/* ---- asking ---- */
+/*
+ * ---- asking ----
+ * Host by host over the transport; or, where the driver says so (is_central), on this machine as the user who asks, for some dozens of hosts at once: what
+ * those answer is one output, which the driver reads for each. It has a bound, and what is longer is not believed: nothing can be told of any of them.
+ */
 
 struct tg_gate_options {
     struct tg_loop *loop;
@@ -100,6 +104,7 @@ struct tg_gate_options {
     int64_t connect_ms;                /* 0: 15 s */
     int64_t timeout_ms;                /* of a dry-run, unless the tool's own is shorter; 0: 10 min */
     const char *steps_dir;             /* of the bare script; NULL: its own */
+    size_t central_max;                /* bytes of a central answer; 0: 32 MB */
     /* Called between turns of the loop, at least once a second. May be NULL. */
     void (*tell)(void *data, size_t done, size_t running, size_t total);
     void *data;

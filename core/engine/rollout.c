@@ -144,6 +144,9 @@ static void check_change(struct tg_rollout_reader *reader, const struct tg_drive
     size_t before = tg_problems_count(reader->p);
 
     if (!driver->params(reader->r->change, complain, &c, &params, &why)) {
+        if (driver->is_central && driver->is_central(params))
+            tg_error_hint(tg_yaml_problem(reader->p, value, "%s from the controller can only be asked before an unlock", driver->name),
+                          "a rollout has it run on each host");
         driver->params_free(params);
         return;
     }

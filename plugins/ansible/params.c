@@ -7,15 +7,26 @@
 
 #define TIMEOUT_MS 3600000 /* Ansible has none of its own; an hour is as long as Puppet gives itself */
 
+static void read_from(struct tg_params *r, const char *path, const json_t *v, struct tg_driver_params *p)
+{
+    const char *text = json_is_string(v) ? json_string_value(v) : "";
+
+    p->from_controller = strcmp(text, "controller") == 0;
+    if (!p->from_controller && strcmp(text, "host") != 0)
+        tg_params_mistake(r, path, "is host or controller");
+}
+
 static void read_key(struct tg_params *r, const char *key, const json_t *v, struct tg_driver_params *p)
 {
-    static const char *const known = "playbook, inventory, directory, tags, skip-tags, extra-vars, vault-password-file, timeout";
+    static const char *const known = "playbook, from, inventory, directory, tags, skip-tags, extra-vars, vault-password-file, timeout";
     static const char *const tag = "a tag: letters, digits, _ : . -";
     char path[80];
 
     snprintf(path, sizeof path, "/%.70s", key);
     if (strcmp(key, "playbook") == 0)
         tg_params_path(r, path, v, &p->playbook);
+    else if (strcmp(key, "from") == 0)
+        read_from(r, path, v, p);
     else if (strcmp(key, "inventory") == 0)
         tg_params_path(r, path, v, &p->inventory);
     else if (strcmp(key, "directory") == 0)
@@ -75,6 +86,6 @@ void tg_ansible_params_free(struct tg_driver_params *p)
 
 void tg_ansible_describe(const struct tg_driver_params *p, char *out, size_t size)
 {
-    snprintf(out, size, "ansible %s%s%s%s%s", p->playbook, p->tags ? ", tags " : "", p->tags ? p->tags : "", p->skip_tags ? ", without tags " : "",
+    snprintf(out, size, "ansible %s%s%s%s%s%s", p->playbook, p->from_controller ? ", from the controller" : "", p->tags ? ", tags " : "", p->tags ? p->tags : "", p->skip_tags ? ", without tags " : "",
              p->skip_tags ? p->skip_tags : "");
 }

@@ -74,12 +74,36 @@ static void argv_is(const char *json, enum tg_verb verb, const char *expected)
 Test(ansible, builds_its_commands)
 {
     argv_is("{\"playbook\": \"/srv/a/site.yml\"}", TG_VERB_DRY_RUN,
-            "/srv/a --connection=local --limit=web1.example.com --diff --inventory=web1.example.com, --check /srv/a/site.yml");
+            "/srv/a --connection=local --limit=web1.example.com --inventory=web1.example.com, --diff --check /srv/a/site.yml");
     argv_is("{\"playbook\": \"/site.yml\", \"inventory\": \"/srv/hosts\", \"directory\": \"/srv\", \"tags\": [\"a\", \"b\"], \"skip-tags\": \"c\", "
             "\"extra-vars\": {\"v\": \"1.2\"}, \"vault-password-file\": \"/root/v\"}",
             TG_VERB_APPLY,
-            "/srv --connection=local --limit=web1.example.com --diff --inventory=/srv/hosts --tags=a,b --skip-tags=c --extra-vars={\"v\":\"1.2\"} "
+            "/srv --connection=local --limit=web1.example.com --inventory=/srv/hosts --diff --tags=a,b --skip-tags=c --extra-vars={\"v\":\"1.2\"} "
             "--vault-password-file=/root/v /site.yml");
+}
+
+Test(ansible, from_the_controller_is_asked_for_all_hosts_at_once_and_changes_nothing)
+{
+    static const char *const hosts[] = {"web1.example.com", "web2.example.com"};
+    struct tg_driver_params *p = params("{\"playbook\": \"/srv/a/site.yml\", \"from\": \"controller\"}"), *plain = params("{\"playbook\": \"/srv/a/site.yml\", \"from\": \"host\"}");
+    struct tg_request_context c = {.host = hosts[0], .run_id = "r", .hosts = hosts, .n_hosts = 2};
+    struct tg_request r = {0};
+    char text[4096] = "";
+
+    cr_assert(driver->is_central(p));
+    cr_assert_not(driver->is_central(plain));
+    cr_assert_eq(driver->request(p, TG_VERB_DRY_RUN, &c, &r, NULL), 0);
+    for (size_t i = 5; r.argv[i]; i++) {
+        strcat(text, i > 5 ? " " : "");
+        strcat(text, r.argv[i]);
+    }
+    cr_assert_str_eq(text, "/srv/a --limit=web1.example.com,web2.example.com --diff --check /srv/a/site.yml");
+    tg_request_release(&r);
+    for (int verb = 0; verb < TG_VERB_COUNT; verb++)
+        if (verb != TG_VERB_DRY_RUN)
+            cr_assert_eq(driver->request(p, (enum tg_verb) verb, &c, &r, NULL), TG_E_CONFIG, "%s", tg_verb_name((enum tg_verb) verb));
+    driver->params_free(p);
+    driver->params_free(plain);
 }
 
 Test(ansible, has_nothing_to_disable)
@@ -91,11 +115,11 @@ Test(ansible, names_each_mistake)
 {
     struct tg_driver_params *p = NULL;
     struct tg_error e = TG_ERROR_INIT;
-    json_t *v = json_loads("{\"inventory\": \"hosts\", \"tags\": [], \"extra-vars\": \"a=b\", \"check\": true}", 0, NULL);
+    json_t *v = json_loads("{\"inventory\": \"hosts\", \"tags\": [], \"extra-vars\": \"a=b\", \"from\": \"here\", \"check\": true}", 0, NULL);
 
     cr_assert_eq(driver->params(v, complain, NULL, &p, &e), TG_E_DATA);
     json_decref(v);
-    static const char *const paths[] = {"/inventory: ", "/tags: ", "/extra-vars: ", "/check: is not known; ansible takes playbook, ", ": needs a playbook"};
+    static const char *const paths[] = {"/inventory: ", "/tags: ", "/extra-vars: ", "/from: is host or controller", "/check: is not known; ansible takes playbook, ", ": needs a playbook"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         cr_assert(strstr(complaints, paths[i]), "%s in %s", paths[i], complaints);
 }
@@ -126,6 +150,10 @@ static const struct {
     {"no tasks", TG_VERB_APPLY, 0, STATS(0, 0, 0, 0), "", TG_OUTCOME_UNKNOWN, "no task was run"},
     {"another host's figures", TG_VERB_DRY_RUN, 0, "{\"tagout\": \"stats\", \"hosts\": {\"web2\": {\"ok\": 3, \"changed\": 0, \"failures\": 0, \"unreachable\": 0}}}\n", "",
      TG_OUTCOME_UNKNOWN, "was not looked at"},
+    {"another host failed", TG_VERB_DRY_RUN, 2, "{\"tagout\": \"stats\", \"hosts\": {\"web2\": {\"ok\": 3, \"changed\": 0, \"failures\": 1, \"unreachable\": 0}, "
+     "\"" HOST "\": {\"ok\": 3, \"changed\": 0, \"failures\": 0, \"unreachable\": 0}}}\n", "", TG_OUTCOME_UNCHANGED, "nothing to change (3 tasks)"},
+    {"nobody failed, and yet", TG_VERB_DRY_RUN, 2, "{\"tagout\": \"stats\", \"hosts\": {\"web2\": {\"ok\": 3, \"changed\": 0, \"failures\": 0, \"unreachable\": 0}, "
+     "\"" HOST "\": {\"ok\": 3, \"changed\": 0, \"failures\": 0, \"unreachable\": 0}}}\n", "", TG_OUTCOME_UNKNOWN, "does not fit"},
     {"no host matched", TG_VERB_DRY_RUN, 0, "{\"tagout\": \"stats\", \"hosts\": {}}\n", "[WARNING]: Could not match supplied host pattern\n", TG_OUTCOME_UNKNOWN, "was not looked at"},
     {"no playbook", TG_VERB_DRY_RUN, 1, "", "ERROR! the playbook: /x.yml could not be found\n", TG_OUTCOME_FAILED, "the playbook: /x.yml could not be found (exit 1)"},
     {"held by a callback", TG_VERB_APPLY, 75, "", "TAGOUT-HELD lock=L7K2QX scope=host:a\n", TG_OUTCOME_HELD, "TAGOUT-HELD lock=L7K2QX scope=host:a"},

@@ -254,3 +254,109 @@ Test(gate, an_interrupted_question_leaves_nothing_at_work)
     cr_assert_eq(system(command), 0);
     tg_gate_asks_release(&asks);
 }
+
+/* ---- central: one request for many hosts, on this machine ---- */
+
+static bool always(const struct tg_driver_params *p)
+{
+    (void) p;
+    return true;
+}
+
+/* The script's arguments are the hosts; the environment comes on stdin. */
+static int central_request(const struct tg_driver_params *p, enum tg_verb verb, const struct tg_request_context *c, struct tg_request *out, struct tg_error *e)
+{
+    int rc = tg_request_arg(out, "sh") | tg_request_arg(out, "-c") | tg_request_arg(out, "%s", script) | tg_request_arg(out, "%s", work);
+
+    (void) p;
+    (void) e;
+    cr_assert_eq(verb, TG_VERB_DRY_RUN);
+    cr_assert_str_eq(c->host, c->hosts[0]);
+    out->timeout_ms = 1500;
+    for (size_t i = 0; i < c->n_hosts; i++)
+        rc |= tg_request_arg(out, "%s", c->hosts[i]);
+    return rc;
+}
+
+/* "HOST STATUS" a line; a host without one is not known. */
+static int central_answer(const struct tg_driver_params *p, enum tg_verb verb, const struct tg_answer *a, struct tg_outcome *o, struct tg_error *e)
+{
+    char key[64];
+
+    (void) p;
+    (void) verb;
+    (void) e;
+    *o = (struct tg_outcome) {.changed = 1, .corrective = -1};
+    snprintf(key, sizeof key, "%s ", a->host);
+    const char *at = strstr(a->out, key);
+    tg_outcome_say(o, !at ? TG_OUTCOME_UNKNOWN : at[strlen(key)] == '0' ? TG_OUTCOME_UNCHANGED : TG_OUTCOME_WOULD_CHANGE, "%s", at ? at : "not looked at");
+    return 0;
+}
+
+static const struct tg_driver central = {.version = TG_DRIVER_ABI, .name = "central", .verbs = 1u << TG_VERB_DRY_RUN, .request = central_request,
+                                         .answer = central_answer, .is_central = always};
+
+/* Asks 40 hosts through it, and web1 to web3 of them by the shell as well. */
+static void run_central(size_t max, struct tg_gate_asks *asks)
+{
+    static struct tg_gate_rule rules[] = {{.driver = &central}, {.driver = &shell}};
+    static const struct tg_gate_options o = {.transport = "local", .lock_id = "L7K2QX", .who = "alice@ops1", .tokens = "SECRET"};
+    static char names[40][8];
+    struct tg_gate_options here = o;
+    struct tg_error e = TG_ERROR_INIT;
+    char steps[64];
+
+    snprintf(steps, sizeof steps, "%s/steps", work);
+    here.loop = loop;
+    here.steps_dir = steps;
+    here.central_max = max;
+    asks->v = calloc(43, sizeof *asks->v);
+    asks->n = 43;
+    for (size_t i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "h%zu", i);
+        asks->v[i] = (struct tg_gate_ask) {.host = tg_inventory_host(inventory, "web1"), .name = names[i], .rule = &rules[0], .verdict = TG_GATE_UNKNOWN};
+    }
+    for (size_t i = 40; i < 43; i++)
+        asks->v[i] = (struct tg_gate_ask) {.host = tg_inventory_host(inventory, "web1"), .name = names[i - 40], .rule = &rules[1], .verdict = TG_GATE_UNKNOWN};
+    cr_assert_eq(tg_gate_run(&here, asks, &e), 0, "%s", e.message);
+    for (size_t i = 0; i < asks->n; i++)
+        cr_assert(asks->v[i].done, "%zu", i);
+}
+
+Test(gate, a_central_driver_is_asked_for_many_hosts_at_once_as_its_user)
+{
+    struct tg_gate_asks asks = {0};
+    char command[128];
+
+    setenv("TAGOUT_TEST_OF_USER", "it's $(mine)", 1);
+    snprintf(script, sizeof script, "[ -d \"$2\" ] && exit 0; while IFS= read -r l; do export \"$l\"; done; echo $# >>\"$0/calls\"\n"
+                                    "[ \"$TAGOUT_TOKEN $TAGOUT_TEST_OF_USER\" = \"SECRET it's \\$(mine)\" ] || exit 1\n"
+                                    "for h; do case $h in h7) echo \"$h 1\" ;; h8) ;; *) echo \"$h 0\" ;; esac; done");
+    run_central(0, &asks);
+    for (size_t i = 0; i < 40; i++)
+        cr_assert_eq(asks.v[i].verdict, i == 7 ? TG_GATE_REVERT : i == 8 ? TG_GATE_UNKNOWN : TG_GATE_NOTHING, "h%zu: %s", i, asks.v[i].outcome.text);
+    snprintf(command, sizeof command, "[ \"$(sort -n %s/calls | tr '\\n' ' ')\" = '10 30 ' ]", work);
+    cr_assert_eq(system(command), 0);
+    tg_gate_asks_release(&asks);
+}
+
+/* P12: a flood, a hang, a death and a lie about the end are not known. */
+Test(gate, what_a_central_driver_says_is_believed_within_bounds)
+{
+    static const char *const scripts[] = {
+        "for h; do echo \"$h 0\"; done; head -c 3000000 /dev/zero; for h; do echo \"$h 0\"; done", /* more than is read */
+        "for h; do echo \"$h 0\"; done; yes x",
+        "for h; do echo \"$h 0\"; done; sleep 300",
+        "exit 0",
+        "yes x | head -c 900000 | tr x '\\377'; kill -9 $$",
+    };
+
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        struct tg_gate_asks asks = {0};
+        snprintf(script, sizeof script, "[ -d \"$2\" ] && exit 0; %s", scripts[i]);
+        run_central(1 << 20, &asks);
+        for (size_t k = 0; k < 40; k++)
+            cr_assert_eq(asks.v[k].verdict, TG_GATE_UNKNOWN, "%s: h%zu: %s", scripts[i], k, asks.v[k].outcome.text);
+        tg_gate_asks_release(&asks);
+    }
+}

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define TG_DRIVER_ABI 2
+#define TG_DRIVER_ABI 3
 #define TG_REQUEST_ARGS_MAX 64
 #define TG_REQUEST_FILES_MAX 8
 
@@ -34,6 +34,8 @@ struct tg_request_context {
     const char *reason;   /* for disable */
     const char *who;      /* owner, for disable */
     const char *run_id;
+    const char *const *hosts; /* of a central driver: all that are meant, host is the first; NULL otherwise */
+    size_t n_hosts;
 };
 
 /*
@@ -165,6 +167,12 @@ struct tg_driver {
                    struct tg_request *out, struct tg_error *e);
     int (*answer)(const struct tg_driver_params *params, enum tg_verb verb, const struct tg_answer *answer, struct tg_outcome *out,
                   struct tg_error *e);
+    /*
+     * Whether a dry-run with these parameters is made on the machine where it is asked for, as the user who asks, for many hosts at once: one request for
+     * context.hosts, whose argv reads an environment from its stdin ("NAME=value" a line, up to its end), and the same answer is then read once
+     * for each host. Nothing but DRY_RUN is asked like that. NULL: never.
+     */
+    bool (*is_central)(const struct tg_driver_params *params);
 };
 
 /* The driver by name, its module loaded if need be. Static. TG_E_CONFIG with a hint when there is none. */
