@@ -63,7 +63,7 @@ expect_status 0
 expect_match 'apt +[^ ]+( apt-get)? +/etc/apt/apt.conf.d/00tagout'
 run "$hooks" enable --root "$tmp/image" apt dpkg unit:backup.service
 expect_status 0
-expect_file_has "$tmp/image/etc/apt/apt.conf.d/00tagout" "$root/bin/tagout check --actor package-manager"
+expect_file_has "$tmp/image/etc/apt/apt.conf.d/00tagout" "$root/bin/tagout check --no-environment --actor package-manager"
 expect_file_has "$tmp/image/etc/systemd/system/backup.service.d/50-tagout.conf" "ExecCondition=+"
 expect_equal "$(grep -rl @PROGRAM@ "$tmp/image" || true)" "" "files with a name that was not replaced"
 run "$hooks" enable --root "$tmp/image" --actor backup unit:backup.service
