@@ -339,6 +339,8 @@ static int one_pass(struct tg_migrate *m, struct tg_mirror_copied *out, struct t
         tg_fail(e, rc, "copying to %s: %s", tg_store_url(m->to), why.message);
     if (rc == TG_E_VERSION)
         tg_error_hint(e, "somebody else moves this tree, or writes there: tagout migrate status");
+    else if (rc)
+        tg_error_hint(e, "the source serves as before; what is there stays, so when the cause is mended: tagout migrate copy --to %s", m->s.record.to);
     return rc;
 }
 

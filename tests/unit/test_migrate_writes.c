@@ -308,6 +308,48 @@ MTEST(what_may_not_be_read_is_not_taken_for_what_is_not_there) /* P2 */
     run_steps(3, 4);
 }
 
+/* An older tagout made the source: what it lacks it lacks at the target, where init adds it. */
+MTEST(a_tree_of_an_older_tagout_is_moved_as_it_is) /* P2 */
+{
+    static const char *const later[] = {"/approvals", "/fleetlock", "/agents", "/acks"};
+    struct tg_op rows[TG_TREE_ROWS_MAX];
+    const char *added[TG_TREE_ROWS_MAX];
+    size_t n = tg_tree_init_ops(rows, TG_TREE_ROWS_MAX), n_added = 0;
+
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        OK(tg_store_delete(a.store, later[i], TG_ANY_VERSION, tg_store_deadline(a.store, 1000), e));
+    char *id = lock_it(&a, "service:db");
+    run_steps(0, 4);
+    cr_assert_eq(ask(&b, "service:db", NULL), TG_ANSWER_HELD);
+    cr_assert_eq(ask(&b, "service:free", NULL), TG_ANSWER_GO);
+    cr_assert_eq(take_slot(&b, 1), TG_E_UNKNOWN);
+    OK(tg_store_tree_extend(b.store, rows, n, n - TG_TREE_LATER, tg_store_deadline(b.store, 1000), added, &n_added, e));
+    cr_assert_eq(n_added, sizeof later / sizeof later[0]);
+    cr_assert_eq(take_slot(&b, 1), 0);
+    free(id);
+}
+
+/* What a newer tagout left at the target is not overwritten, nor what can't be read. */
+MTEST(a_target_whose_records_are_not_understood_is_left_alone) /* P2 */
+{
+    static const struct { const char *path, *text; } rows[] = {
+        {"/cluster", "{\"format\":9,\"id\":\"" ID "\",\"generation\":1,\"state\":\"retired\"}"}, {"/cluster", "garbage"},
+        {"/migration", "{\"format\":9}"}, {"/migration", "\xff\xfe"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tg_migrate m = mover();
+        struct tg_error why = TG_ERROR_INIT;
+        OK(tg_store_create(b.store, rows[i].path, rows[i].text, strlen(rows[i].text), 0, tg_store_deadline(b.store, 1000), e));
+        cr_assert_eq(tg_migrate_begin(&m, &why), TG_E_UNKNOWN, "%zu: %s", i, why.message);
+        cr_assert(strstr(why.message, B_URL), "%zu: %s", i, why.message);
+        mover_end(&m);
+        cr_assert_eq(children_of(&b, "/"), 1, "%zu", i);
+        OK(tg_store_delete(b.store, rows[i].path, 0, tg_store_deadline(b.store, 1000), e));
+        cr_assert_eq(ask(&a, "service:free", NULL), TG_ANSWER_GO);
+    }
+}
+
 Test(migrate_places, a_place_inside_of_the_source_is_no_target)
 {
     static const struct { const char *from, *to; bool inside; } rows[] = {
