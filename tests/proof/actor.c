@@ -59,7 +59,8 @@ static int start_command(struct worker *w, const char *name, struct tg_permit *p
                                   .grace_ms = TG_KEEPER_GRACE_MS};
     struct tg_error e = TG_ERROR_INIT;
 
-    bool long_one = now_us() - w->long_us > 12000000; /* now and then one that outlasts a session */
+    bool long_one = w->control->want_long || now_us() - w->long_us > 12000000; /* now and then one that outlasts a session */
+    w->control->want_long = 0;
     w->long_us = long_one ? now_us() : w->long_us;
     snprintf(lasts, sizeof lasts, "%u", long_one ? 6500 : 10 + roll(w, 80));
     tg_permit_deadline(p, &spec.term_at_ms, &spec.kill_at_ms);
@@ -150,7 +151,7 @@ static void ask(struct worker *w, bool permit, bool quick)
     }
     after(w, unknown ? TG_E_UNKNOWN : 0);
     if (held)
-        rest_ms(w, roll(w, 8));
+        rest_ms(w, roll(w, 20));
 }
 
 void be_actor(struct worker *w, bool quick)

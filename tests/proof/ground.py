@@ -23,6 +23,7 @@ GROUPS = {"front": ["web1", "web2", "web3"], "back": ["web3", "web4", "web5"]}
 HOSTS = 6
 PEOPLE = ("execer", "lockman")  # people.py
 N_FLAGS, SLOTS = 64, 56  # as in worker.h
+WANT_LONG = N_FLAGS - 1
 
 
 class Failed(Exception):
@@ -60,6 +61,32 @@ def children(pid):
     return found + [deep for child in found for deep in children(child)]
 
 
+class Tail:
+    """What the workers write from now on."""
+
+    def __init__(self, ground):
+        self.folder = ground.folder + "/logs"
+        self.at = {name: os.path.getsize(f"{self.folder}/{name}") for name in self.names()}
+
+    def names(self):
+        return [name for name in os.listdir(self.folder) if name != "nemesis"]
+
+    def lines(self):
+        """(slot, the line's words) of what is new, slot by slot."""
+        for name in self.names():
+            with open(f"{self.folder}/{name}", "rb") as f:
+                f.seek(self.at.get(name, 0))
+                new = f.read()
+            new = new[:new.rfind(b"\n") + 1]
+            self.at[name] = self.at.get(name, 0) + len(new)
+            for line in new.decode("utf-8", "replace").splitlines():
+                yield name, line.split(" ")
+
+    def ends(self, how):
+        """How many commands came to that end."""
+        return sum(words[2] == "end" and f"e={how}" in words for _, words in self.lines())
+
+
 class Ground:
     """The folder, the control file, the log of what was done to them, and the workers."""
 
@@ -85,6 +112,7 @@ class Ground:
         self.roles, self.running, self.began = {}, {}, {}
         self.spawning = threading.RLock()
         self.over = False
+        self.enough = False # operations: what has had no effect yet is left
         self.deaths = []
 
     def write_hosts(self):
@@ -171,7 +199,7 @@ class Ground:
         self.control[1] = level
         roles = ("locker", "lockman") if level == 1 else ("locker", "actor", "quick", "checker", *PEOPLE)
         if level:
-            await_that(f"quiet {level}", lambda: self.tend() or all(self.control[2 + self.roles[s][1]] for s in self.slots(*roles)), 120)
+            await_that(f"quiet {level}", lambda: self.tend() or all(self.control[2 + self.roles[s][1]] for s in self.slots(*roles)), 300)
 
     def set_clock(self, slot, off_ms):
         struct.pack_into("<q", self.control, N_FLAGS + 8 * self.roles[slot][1], off_ms)
@@ -209,6 +237,7 @@ class Ground:
 
 class Local:
     """The embedded store: a folder, and others that are put in its place."""
+    loses_sessions = False # of one that is stopped: its keeper holds it
 
     def __init__(self, ground):
         self.ground, self.folder = ground, os.path.join(ground.folder, "place")
@@ -263,6 +292,7 @@ class Local:
 class ZooKeeper:
     """An ensemble of three, each in a namespace of its own behind a real link (links.py), and there behind a proxy (proxy.py); and single
     servers with other data, to which the proxies can lead."""
+    loses_sessions = True
 
     def __init__(self, ground):
         self.ground, self.folder = ground, os.path.join(ground.folder, "zk")

@@ -204,6 +204,6 @@ void be_locker(struct worker *w)
             break_one(w);
         if (chance(w, 3))
             reap(w);
-        rest_ms(w, roll(w, 15));
+        rest_ms(w, roll(w, 60));
     }
 }

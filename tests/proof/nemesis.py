@@ -8,14 +8,14 @@ import shutil
 import signal
 import time
 
-from ground import Failed, await_that, children
+from ground import WANT_LONG, Failed, Tail, await_that, children, now_us
 from links import OUTSIDE, Links
 
 SESSION_S = 3.0  # as in worker.h
 
 
 class Lane:
-    """Chooses among its faults: each once in every round, in an order of the seed's."""
+    """Chooses among its faults: each once in every round, in an order of the seed's; at last only what has had no effect yet."""
 
     def __init__(self, ground, store, seed, only):
         """only: kinds, None for all."""
@@ -25,6 +25,8 @@ class Lane:
         self.effects = {kind: 0 for kind in self.kinds() if not only or kind in only}
 
     def next(self):
+        if self.ground.enough:
+            self.rounds = [kind for kind in self.rounds if not self.effects[kind]] or [kind for kind, n in self.effects.items() if not n]
         if not self.rounds:
             self.rounds = list(self.effects)
             self.dice.shuffle(self.rounds)
@@ -40,6 +42,7 @@ class Lane:
 
 class OnWorkers(Lane):
     """Processes and clocks."""
+    lost = 0 # commands that a keeper has ended
 
     def kinds(self):
         return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "kill_tagout", "stop_tagout", "step_clock"]
@@ -68,14 +71,30 @@ class OnWorkers(Lane):
     def stop_worker(self):
         """Some longer than a session: its permit is given away, and the keeper must have ended the command. Never the quick ones:
         who acts without a keeper has nobody to stop him while he is stopped himself."""
-        slots = self.ground.slots("actor", "locker")
+        tail, long, slots = Tail(self.ground), self.dice.random() < 0.5 or not self.lost, self.ground.slots("actor", "locker")
         chosen = self.dice.sample(slots, 3)
+        if long:
+            busy = self.find_busy()
+            chosen = [busy] + chosen[:2] if busy and busy not in chosen else chosen
         pids = [self.ground.running[slot].pid for slot in chosen]
         n = sum(self.signal(pid, signal.SIGSTOP) for pid in pids)
-        time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
+        time.sleep(SESSION_S + 0.8 if long else 0.4)
         for pid in pids:
             self.signal(pid, signal.SIGCONT)
-        return n
+        self.sleep(0.2, 0.4)
+        self.lost += tail.ends("lost")
+        return n if self.lost or not self.store.loses_sessions else 0
+
+    def find_busy(self):
+        """An actor whose command is going to outlast a session."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            self.ground.control[WANT_LONG] = 1
+            for slot in self.ground.slots("actor"):
+                if any(lasts_ms(pid) > 2 * SESSION_S * 1000 for pid in children(self.ground.running[slot].pid)):
+                    return slot
+            time.sleep(0.01)
+        return None
 
     def freeze_host(self):
         """The whole host: worker, keepers and commands. What it does just after it wakes is the known limit of P1."""
@@ -99,7 +118,7 @@ class OnWorkers(Lane):
         return n
 
     def find(self, name, *roles):
-        end = time.monotonic() + 3
+        end = time.monotonic() + 10
         while time.monotonic() < end:
             found = [child for slot in self.ground.slots(*roles) for child in children(self.ground.running[slot].pid) if is_named(child, name)]
             if found:
@@ -108,7 +127,13 @@ class OnWorkers(Lane):
         return None
 
     def kill_keeper(self):
-        return self.kill_some("tagout-keeper", "actor", "execer")
+        """Counted by the actors that found it gone, and not only by the dead: one that had done its work is missed by nobody."""
+        tail, n, end = Tail(self.ground), 0, time.monotonic() + 30
+        while not n and time.monotonic() < end:
+            self.ground.control[WANT_LONG] = 1
+            self.kill_some("tagout-keeper", "actor", "execer")
+            n = tail.ends("vanished")
+        return n
 
     def kill_tagout(self):
         """The command line itself: exec, lock and unlock."""
@@ -132,12 +157,45 @@ class OnWorkers(Lane):
         return len(slots)
 
 
+def lasts_ms(pid):
+    """Of a command of an actor (act.c), how long it is to last; 0 of any other process."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            words = f.read().split(b"\0")
+        return int(words[3]) if words[0].endswith(b"proof_act") else 0
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def is_named(pid, name):
     try:
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
             return f.read().strip() == name
     except OSError:
         return False
+
+
+def refusals(begin, tail, opened):
+    """How many have opened a store since, and were told UNKNOWN, or could not open it."""
+    n = 0
+    for slot, words in tail.lines():
+        if words[2] == "open?" and int(words[0]) > begin:
+            opened[slot] = True
+        elif words[2] == "open-" and slot in opened:
+            n += 1
+        elif words[2] in ("permit?", "check?") and slot in opened:
+            opened[words[3]] = True
+        elif words[2] == "said" and words[3] in opened and "v=unknown" in words:
+            n += 1
+    return n
+
+
+NOT_WHOLE = {"fewer-locks-than-recorded", "more-locks-than-recorded", "missing-node", "bad-record", "altered"}
+
+
+def doubts(_begin, tail, _seen):
+    """How many were told that a copy is not whole."""
+    return sum(words[2] == "said" and any("w=" + cause in words for cause in NOT_WHOLE) for _, words in tail.lines())
 
 
 class OnStore(Lane):
@@ -155,15 +213,25 @@ class OnStore(Lane):
         self.old = self.store.copy("copy.old")
         self.news = self.ground.make_news(self.store.direct)
 
-    def bad(self, kind, copy, seconds):
+    def in_place(self, kind, copy, told):
+        """Until somebody was told, and for a while; whether he was."""
         self.ground.note("bad?", kind=kind)
         self.store.put(copy)
         self.ground.note("bad!", kind=kind)
-        time.sleep(seconds)
+        begin, end, n, tail = now_us(), time.monotonic() + 30, 0, Tail(self.ground)
+        self.sleep(2.0, 3.0)
+        seen = {}
+        while not n and time.monotonic() < end:
+            n = told(begin, tail, seen)
+            time.sleep(0.05)
+        return min(n, 1)
+
+    def bad(self, kind, copy):
+        n = self.in_place(kind, copy, refusals)
         self.ground.note("good?", kind=kind)
         self.store.put_back()
         self.ground.note("good!", kind=kind)
-        return 1
+        return n
 
     def name(self):
         self.serial += 1
@@ -175,11 +243,11 @@ class OnStore(Lane):
         old = self.old
         if os.path.exists(old + "/store.db"):  # the place that it is put in is not its own: use a copy
             old = shutil.copytree(old, os.path.join(self.ground.folder, self.name()))
-        return self.bad("old", old, self.dice.uniform(2.0, 3.0))
+        return self.bad("old", old)
 
     def empty_store(self):
         another = self.dice.random() < 0.5  # a new cluster was made in it
-        return self.bad("empty", self.store.empty(self.name(), another), self.dice.uniform(2.0, 3.0))
+        return self.bad("empty", self.store.empty(self.name(), another))
 
     def partial_store(self):
         """As new as the true one, but locks are missing. Nobody locks meanwhile, and nobody acts across its end: what is written in a
@@ -188,16 +256,13 @@ class OnStore(Lane):
         copy = self.store.copy(self.name())
         if self.store.damage(copy, self.dice) == 0:
             raise Failed("there was nothing to take out of a copy")
-        self.ground.note("bad?", kind="partial")
-        self.store.put(copy)
-        self.ground.note("bad!", kind="partial")
-        time.sleep(2.5)
+        n = self.in_place("partial", copy, doubts)
         self.ground.quiet(2)
         self.ground.note("good?", kind="partial")
         self.store.put_back()
         self.ground.note("good!", kind="partial")
         self.ground.quiet(0)
-        return 1
+        return n
 
 
 class OnZooKeeper(OnStore):

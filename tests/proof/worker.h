@@ -25,7 +25,8 @@
 struct control {
     volatile unsigned char stop;  /* come to an end: release what is held, and leave */
     volatile unsigned char quiet; /* 1: lockers begin nothing; 2: nobody does */
-    volatile unsigned char resting[N_FLAGS - 2]; /* by number: it has nothing in hand, and begins nothing */
+    volatile unsigned char resting[N_FLAGS - 3]; /* by number: it has nothing in hand, and begins nothing */
+    volatile unsigned char want_long;            /* the next command of an actor is to outlast a session */
     volatile int64_t clock_ms[SLOTS]; /* how far each worker's wall clock is off */
 };
 
