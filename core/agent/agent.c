@@ -348,12 +348,13 @@ int tg_agent_new(const struct tg_agent_options *o, struct tg_agent **out, struct
 }
 
 /*
- * Runs in flight that are covered end when they end, not when we do: then the session is left to the store, which keeps it for its time, so
- * that the agent that comes next can cover them before their permits go. The process is about to end; its descriptors end the connection.
+ * Runs in flight that are covered end when they end, not when we do; and who has a permit of ours may act for as long as he was told that it is good.
+ * Then the session is left to the store, which keeps it for its time, so that the agent that comes next can cover what it finds before its
+ * permits go. The process is about to end; its descriptors end the connection.
  */
 static void leave(struct tg_agent *a)
 {
-    bool orphaned = tg_agent_covers_any(a) && a->store && tg_store_session_ms(a->store) != INT64_MAX;
+    bool orphaned = (tg_agent_covers_any(a) || a->n_permits) && a->store && tg_store_session_ms(a->store) != INT64_MAX;
 
     if (!orphaned) {
         tg_agent_drop_permits(a, a->store && tg_store_state(a->store) == TG_SESSION_CONNECTED);

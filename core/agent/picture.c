@@ -230,7 +230,10 @@ struct tg_guard tg_agent_guard(struct tg_agent *a)
     return (struct tg_guard) {.store = a->store, .inventory = a->inventory, .state_dir = a->config->state_dir, .timeout_ms = TG_AGENT_ASK_MS};
 }
 
-/* One look and its watches. 1: look again. */
+/*
+ * One look and its watches. 1: look again, as something has moved since. What was seen is kept nevertheless, and acknowledged: while it is dirty nothing
+ * is answered from it, and on a busy store there may be no quiet look for a long time.
+ */
 static int look_once(struct tg_agent *a, struct tg_guard *g, int64_t deadline, struct tg_error *e)
 {
     struct tg_look *look = NULL;
@@ -238,12 +241,13 @@ static int look_once(struct tg_agent *a, struct tg_guard *g, int64_t deadline, s
     a->dirty = false;
     a->looked_ms = tg_agent_now(a);
     int rc = tg_look_run(g, &a->own, false, deadline, &look, e);
-    if (!rc)
-        rc = arm_watches(a, look, deadline, e);
+    int moved = rc ? 0 : arm_watches(a, look, deadline, e);
+    if (moved < 0)
+        rc = moved;
     if (!rc)
         rc = keep_locks(a, look, e);
     tg_look_free(look);
-    return rc;
+    return rc ? rc : moved;
 }
 
 void tg_agent_refresh(struct tg_agent *a)
@@ -262,7 +266,9 @@ void tg_agent_refresh(struct tg_agent *a)
     a->dirty = a->dirty || rc != 0;
     if (rc == 0)
         set_proven(a);
-    else if (rc < 0)
+    else if (rc == 1)
+        a->changed = a->changed || a->picture.proven;
+    else
         set_unproven(a, g.cause[0] ? g.cause : tg_unknown_cause(rc), &e);
 }
 

@@ -168,6 +168,79 @@ GTEST(a_lock_waits_until_the_agent_knows_it)
     tg_lock_clear(&l);
 }
 
+struct busy {
+    struct tg_timer *timer;
+    struct tg_node fleet;
+    size_t n;
+};
+
+static void on_written(void *data, const struct tg_store_reply *reply)
+{
+    cr_assert_eq(reply->code, 0);
+    ++*(size_t *) data;
+}
+
+/* Somebody takes and releases locks elsewhere in the fleet all the time: the counter that every host goes by changes faster than anybody looks. */
+static void be_busy(void *data)
+{
+    struct busy *b = data;
+    const struct tg_op op = {.kind = TG_OP_WRITE, .path = "/locks/fleet", .data = b->fleet.data, .len = b->fleet.len, .version = TG_ANY_VERSION};
+
+    cr_assert_eq(tg_store_multi_async(g.store, &op, 1, on_written, &b->n, NULL), 0);
+    tg_timer_start(b->timer, 5);
+}
+
+/* P1 comes to an end: what a look has shown is acknowledged, though something has moved since; and nothing is answered from it. */
+GTEST(a_lock_is_acknowledged_on_a_store_that_is_never_quiet)
+{
+    struct tg_agent *a = sure_agent("web1");
+    struct busy b = {.n = 0};
+
+    tg_memory_latency(a->store, 5, 5);
+    OK(tg_store_read(g.store, "/locks/fleet", tg_store_deadline(g.store, 9000), &b.fleet, e));
+    OK(tg_timer_new(loop, be_busy, &b, &b.timer, e));
+    tg_timer_start(b.timer, 1);
+    run_for(a, 100);
+    struct tg_lock l = place("group:web=web[1-3]");
+    run_for(a, 2000);
+    cr_assert_gt(b.n, 100u);
+    cr_assert_not(tg_agent_is_sure(a));
+    EXPECT_WAITS(&l, 0, 1, 0);
+    tg_timer_free(b.timer);
+    tg_node_release(&b.fleet);
+    run_for(a, 1000);
+    cr_assert(tg_agent_is_sure(a), "%s", a->picture.cause);
+    tg_agent_free(a);
+    tg_lock_clear(&l);
+}
+
+/* P1: who took a permit through its socket was told for how long it is good, and may not hear that the agent ends. */
+GTEST(an_agent_that_ends_leaves_its_permits_to_their_time)
+{
+    struct tg_agent *a = sure_agent("web1");
+    struct tg_guard of_agent = tg_agent_guard(a);
+    struct tg_scopes list = scopes_of("host:web1");
+    struct tg_permit_request r = {.scopes = &list, .actor = "reboot", .owner = "root", .host = "web1", .what = "kured"};
+    struct tg_agent_permit *p = calloc(1, sizeof *p);
+    struct tg_guard_verdict v;
+
+    OK(tg_permit_take(&of_agent, &r, &p->permit, &v, e));
+    tg_verdict_release(&v);
+    a->permits = p;
+    a->n_permits = 1;
+    struct tg_lock l = place("host:web1");
+    run_for(a, 100);
+    EXPECT_WAITS(&l, 1, 1, 0);
+    tg_agent_free(a);
+    struct tg_waits w = waits_of(&l);
+    cr_assert_eq(w.n, 1u, "it is there as long as its holder goes by it");
+    tg_waits_release(&w);
+    tg_memory_reap(NAME);
+    EXPECT_WAITS(&l, 0, 0, 0);
+    tg_scopes_release(&list);
+    tg_lock_clear(&l);
+}
+
 /* P1: also the short way of a quiet lock, which is one exchange, sees that an agent is there: it gives up rather than be confirmed without it. */
 GTEST(a_quiet_lock_does_not_overlook_the_agent)
 {
