@@ -10,8 +10,9 @@ as "act" surely happened then. README.md has the events.
 
 What it holds against the logs:
   P1  no "act" of a held kind in an overlapping scope, by who bears no token of the lock, between "lock!" and the first "free?"
-  P2  no GO to a question that was asked and answered within that time, when it was a permit's (written before it was read), or when the
-      host that asked had met that lock before; no GO at all of a store that run knows to be old or empty ("bad!" to "good?"),
+  P1  who had an agent when the lock was placed, and has it still ("agents … present="), has acknowledged it ("acked="), when it overlaps that host
+  P2  no GO to a question that was asked and answered within that time, when it was a permit's (written before it was read), or an agent's
+      from what it knows ("age=" not 0), or when the host that asked had met that lock before; no GO at all of a store that run knows to be old or empty ("bad!" to "good?"),
       to who opened it in that time
   P3  every lock with "lock!" and no "free?" is listed at the end; a lock whose own time had come (x=1) may have gone
   P4  no "act" after the moment when the store may have given the permit away ("until … dead=")
@@ -66,6 +67,7 @@ class Ask:
     def __init__(self, name, kind, scopes, actor, tokens, slot, at):
         self.name, self.kind, self.scopes, self.actor, self.tokens, self.slot, self.asked = name, kind, scopes, actor, tokens, slot, at
         self.said, self.answer, self.cause, self.wall, self.opened = FAR, None, "-", 0, 0
+        self.known = False  # answered by an agent, without a look
         self.untils = []  # (when noted, kill, dead)
         self.acts = []
 
@@ -81,6 +83,7 @@ class Proof:
         self.thawed = collections.defaultdict(list)  # slot -> moments
         self.starved = []  # (begin, end): the machine did not let even a sleeping process run in time
         self.worst_late_us = 0
+        self.agents = []  # (when, lock, hosts with an agent, hosts that have acknowledged)
         self.refused = []  # when a store could not be opened
         self.freed = {}  # id -> first "free?": somebody may break a lock before its taker has noted that he has it
 
@@ -100,7 +103,9 @@ class Proof:
             handler = getattr(self, "on_" + event.replace("?", "_asks").replace("!", "_done").replace("-", "_failed"), None)
             if slot == "nemesis":
                 self.nemesis.append((t, event, f))
-                if event == "thaw":
+                if event == "agent":
+                    opened["asker" + f["slot"][-1]] = opened["holder" + f["slot"][-1]] = t
+                elif event == "thaw":
                     self.thawed[f["slot"]].append(t)
                 elif event == "starved":
                     self.starved.append((t - int(f["us"]), t))
@@ -131,6 +136,9 @@ class Proof:
         self.count["locks not granted"] += 1
         self.causes[f["w"]] += 1
 
+    def on_agents(self, t, slot, f):
+        self.agents.append((t, f["id"], set(f["present"].split(",")) - {"-"}, set(f["acked"].split(","))))
+
     def on_free_asks(self, t, slot, f):
         self.freed.setdefault(f["id"], t)
         lock = self.by_id.get(f["id"])
@@ -155,9 +163,9 @@ class Proof:
 
     def on_said(self, t, slot, f):
         ask = self.asks[f["p"]]
-        ask.said, ask.answer, ask.cause, ask.wall = t, f["v"], f["w"], int(f["wall"])
+        ask.said, ask.answer, ask.cause, ask.wall, ask.known = t, f["v"], f["w"], int(f["wall"]), int(f.get("age", 0)) > 0
         self.count["operations"] += 1
-        self.count[f"{ask.kind}s: {ask.answer}"] += 1
+        self.count[f"{ask.kind}s{', of an agent' if 'age' in f else ''}: {ask.answer}"] += 1
         if ask.answer == "unknown":
             self.causes[ask.cause] += 1
         for lock_id in f["i"].split(","):
@@ -224,7 +232,7 @@ class Proof:
                                    f"granted at {lock.granted}" + (f", not asked back before {lock.freed}" if lock.freed < FAR else ""))
                 break
         if ask.answer == "go" and self.held_at(lock, ask, ask.asked, ask.said) and self.held_at(lock, ask, ask.said, ask.said):
-            if ask.kind == "permit" or lock.met.get(ask.slot, FAR) < ask.asked:
+            if ask.kind == "permit" or ask.known or lock.met.get(ask.slot, FAR) < ask.asked:
                 self.violate("P2", f"{ask.name} ({ask.actor} on {','.join(ask.scopes)}) was told GO at {ask.said}, against {lock.id} on "
                                    f"{','.join(lock.scopes)}, granted at {lock.granted}")
             else:
@@ -262,8 +270,16 @@ class Proof:
                 if ask.asked >= begin and ask.said <= end and ask.opened >= begin:
                     if ask.answer == "go":
                         self.violate("P2", f"{ask.name} was told GO at {ask.said} by a store that was {kind} since {begin}")
-                    elif ask.answer == "unknown":
+                    elif ask.answer == "unknown" and ask.cause != "no-agent":
                         self.count[seen] += 1
+
+    def prove_acknowledged(self):
+        for t, lock_id, present, acked in self.agents:
+            lock = self.by_id[lock_id]
+            meant = {host for host in present if any(overlap(scope, "host:" + host, self.groups) for scope in lock.scopes)}
+            self.count["acknowledgements that had to be there"] += len(meant)
+            for host in sorted(meant - acked):
+                self.violate("P1", f"{lock_id} on {','.join(lock.scopes)} was granted at {lock.granted}, and the agent of {host} has not acknowledged it at {t}")
 
     def prove_lasting(self, listed, wall_ms):
         for lock in self.locks.values():
@@ -278,6 +294,7 @@ class Proof:
             self.act_deadline(ask)
         self.prove_meetings()
         self.prove_bad_stores()
+        self.prove_acknowledged()
         if listed is not None:
             self.prove_lasting(listed, wall_ms)
         return not self.violations

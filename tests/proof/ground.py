@@ -24,6 +24,7 @@ HOSTS = 6
 PEOPLE = ("execer", "lockman")  # people.py
 N_FLAGS, SLOTS = 64, 56  # as in worker.h
 WANT_LONG = N_FLAGS - 1
+OPERATIONS = {"lock!", "lock-", "freed", "broke", "free-", "extend!", "extend-", "said"}  # what ends one
 
 
 class Failed(Exception):
@@ -93,7 +94,7 @@ class Ground:
     def __init__(self, folder, build, fault, seed):
         self.folder, self.build, self.seed, self.fault = folder, build, seed, fault
         self.tagout = os.path.join(build, "bin/tagout")
-        self.worker = os.path.join(build, "tests/proof_worker" + ("_" + fault if fault else ""))
+        self.worker = os.path.join(build, "tests/proof_worker" + ("_" + fault if fault and fault != "agent_for_ever" else ""))
         self.env = dict(os.environ, PROOF_TAGOUT=self.tagout, PROOF_ACT=os.path.join(build, "tests/proof_act"),
                         LC_ALL="C.UTF-8", TZ="UTC")
         for name in ("TAGOUT_STORE", "TAGOUT_TOKEN", "TAGOUT_CONFIG", "TAGOUT_INVENTORY", "TAGOUT_STATE_DIR", "TAGOUT_AGENT_SOCKET"):
@@ -112,6 +113,7 @@ class Ground:
         self.roles, self.running, self.began = {}, {}, {}
         self.spawning = threading.RLock()
         self.over = False
+        self.all_said, self.done = Tail(self), 0
         self.enough = False # operations: what has had no effect yet is left
         self.deaths = []
 
@@ -159,7 +161,7 @@ class Ground:
 
     def await_news(self, news):
         if not self.fault:  # such a worker may know nothing at all
-            await_that("every host has met a lock since", lambda: all(self.mark(slot) >= news for slot in self.roles))
+            await_that("every host has met a lock since", lambda: all(self.mark(slot) >= news for slot in self.roles if self.roles[slot][0] not in ("asker", "holder")))
 
     # ---- workers
 
@@ -173,9 +175,25 @@ class Ground:
             dice = random.Random(f"{self.seed} {slot} {self.began[slot]}").getrandbits(63)
             os.makedirs(os.path.join(self.folder, "state", slot), exist_ok=True)
             with open(os.path.join(self.folder, slot + ".err"), "ab") as err:
-                program = [sys.executable, HERE + "/people.py"] if role in PEOPLE else [self.worker]
-                self.running[slot] = subprocess.Popen([*program, role, slot, str(number), self.folder, url, str(dice)], env=self.env,
-                                                      stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+                program, env = [sys.executable, HERE + "/people.py"] if role in PEOPLE else [self.worker], self.env
+                argv = [*program, role, slot, str(number), self.folder, url, str(dice)]
+                if role == "agent":
+                    argv, env = self.agent(slot, url)
+                self.running[slot] = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+                if role == "agent":
+                    self.note("agent", slot=slot, pid=self.running[slot].pid)
+
+    def agent(self, slot, url):
+        """The real one, of web1 for agent0. It is not this machine's own: it looks for nothing that runs here, and projects nothing."""
+        state, env = f"{self.folder}/state/{slot}", self.env
+        config = f"{state}/tagout.yaml"
+        with open(config + ".new", "w", encoding="ascii") as f:
+            f.write(f"store: {url}\nstate-dir: {state}\ninventory: {self.folder}/hosts.yaml\nsession: 3s\nagent-socket: {state}/socket\n")
+        os.rename(config + ".new", config)
+        if self.fault == "agent_for_ever":
+            env = dict(env, LD_PRELOAD=os.path.join(self.build, "tests/proof_agent_for_ever.so"))
+            env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+        return [self.tagout, "--config", config, "agent", "--host", f"web{int(slot[-1]) + 1}.example.com"], env
 
     def tend(self):
         """Those that were killed begin again; one that ended by itself is a failure of the run."""
@@ -183,9 +201,10 @@ class Ground:
             for slot, process in list(self.running.items()):
                 if process.poll() is None:
                     continue
+                agent = self.roles[slot][0] == "agent" # one that is told to end has ended well
                 if process.returncode not in (0, -signal.SIGKILL):
                     self.deaths.append(f"{slot} ended with {process.returncode}: " + self.last_words(slot))
-                if not self.over and process.returncode != 0:
+                if not self.over and (process.returncode != 0 or agent):
                     self.start(self.roles[slot][0], slot, self.roles[slot][2])
 
     def last_words(self, slot):
@@ -197,7 +216,7 @@ class Ground:
 
     def quiet(self, level):
         self.control[1] = level
-        roles = ("locker", "lockman") if level == 1 else ("locker", "actor", "quick", "checker", *PEOPLE)
+        roles = ("locker", "lockman") if level == 1 else ("locker", "actor", "quick", "checker", "asker", "holder", *PEOPLE)
         if level:
             await_that(f"quiet {level}", lambda: self.tend() or all(self.control[2 + self.roles[s][1]] for s in self.slots(*roles)), 300)
 
@@ -205,16 +224,18 @@ class Ground:
         struct.pack_into("<q", self.control, N_FLAGS + 8 * self.roles[slot][1], off_ms)
 
     def operations(self):
-        """About how many there were: a line of a log that ends one has 60 to 150 bytes, two a question."""
-        return sum(os.path.getsize(path) for path in glob.glob(self.folder + "/logs/*ker*") + glob.glob(self.folder + "/logs/*quick*")) // 240
+        """So far."""
+        self.done += sum(words[2] in OPERATIONS for _, words in self.all_said.lines())
+        return self.done
 
     def finish(self):
         self.control[1] = 0
         self.control[0] = 1
         end = time.monotonic() + 90
-        while any(process.poll() is None for process in self.running.values()):
+        running = lambda: [slot for slot, process in self.running.items() if process.poll() is None and self.roles[slot][0] != "agent"]
+        while running():
             if time.monotonic() > end:
-                raise Failed("did not come to an end: " + ", ".join(s for s, p in self.running.items() if p.poll() is None))
+                raise Failed("did not come to an end: " + ", ".join(running()))
             self.tend()
             time.sleep(0.05)
         self.tend()
@@ -242,7 +263,7 @@ class Local:
     def __init__(self, ground):
         self.ground, self.folder = ground, os.path.join(ground.folder, "place")
         os.mkdir(self.folder)
-        self.url = self.direct = f"local:{self.folder}/store.db"
+        self.url = self.direct = self.agents_url = f"local:{self.folder}/store.db"
 
     def prepare(self):
         self.ground.cli(self.url, "init")
@@ -290,8 +311,8 @@ class Local:
 
 
 class ZooKeeper:
-    """An ensemble of three, each in a namespace of its own behind a real link (links.py), and there behind a proxy (proxy.py); and single
-    servers with other data, to which the proxies can lead."""
+    """An ensemble of three, each in a namespace of its own behind a real link (links.py), and there behind a proxy (proxy.py) for the workers and
+    one for the agents; and single servers with other data, to which the proxies can lead."""
     loses_sessions = True
 
     def __init__(self, ground):
@@ -300,8 +321,7 @@ class ZooKeeper:
         self.links = Links(Failed)
         self.env = dict(ground.env, ZK_OWNER=str(os.getpid()), ZK_HEAP="160m", ZK_ADDRESS="0.0.0.0") # of its own namespace
         self.start_ensemble()
-        ports = [self.start_proxy(i) for i in (1, 2, 3)]
-        self.url = "zk://" + ",".join(f"{self.links.address(i)}:{port}" for i, port in zip((1, 2, 3), ports)) + "/tagout"
+        self.url, self.agents_url = self.behind_proxies(""), self.behind_proxies("agents")
         self.direct = "zk://" + ",".join(f"{self.links.address(i)}:2181" for i in (1, 2, 3)) + "/tagout"
 
     def start_ensemble(self):
@@ -318,13 +338,22 @@ class ZooKeeper:
             start.join()
         await_that("an ensemble with a leader", self.leader)
 
-    def start_proxy(self, i):
-        self.proxies[i] = subprocess.Popen([*self.links.inside(i), sys.executable, HERE + "/proxy.py", self.links.address(i)],
+    def behind_proxies(self, whose):
+        ports = [self.start_proxy(i, whose) for i in (1, 2, 3)]
+        return "zk://" + ",".join(f"{self.links.address(i)}:{port}" for i, port in zip((1, 2, 3), ports)) + "/tagout"
+
+    def start_proxy(self, i, whose):
+        self.proxies[i, whose] = subprocess.Popen([*self.links.inside(i), sys.executable, HERE + "/proxy.py", self.links.address(i)],
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self.tell(i, op="add", host="127.0.0.1", to=2181)["port"]
+        return self.tell_one((i, whose), op="add", host="127.0.0.1", to=2181)["port"]
 
     def tell(self, i, **order):
-        proxy = self.proxies[i]
+        """For all who are clients of that server."""
+        for whose in ("", "agents"):
+            self.tell_one((i, whose), **order)
+
+    def tell_one(self, which, **order):
+        proxy = self.proxies[which]
         proxy.stdin.write(json.dumps(order) + "\n")
         proxy.stdin.flush()
         return json.loads(proxy.stdout.readline())
@@ -400,8 +429,8 @@ class ZooKeeper:
 
     def stats(self):
         total = collections.Counter()
-        for i in self.proxies:
-            total.update(self.tell(i, op="stats"))
+        for which in self.proxies:
+            total.update(self.tell_one(which, op="stats"))
         return total
 
     def end(self):

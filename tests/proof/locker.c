@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "worker.h"
 
+#include "guard/acks.h"
+#include "guard/tree.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +70,56 @@ static long recall(struct worker *w, struct wish *wish, char id[TG_LOCK_ID_SIZE]
     return serial + 1;
 }
 
+/*
+ * Who of the hosts had an agent when the lock was placed, and has the same still, and who of all has acknowledged it: noted while the lock is there.
+ * The acknowledgements are read first: they go with the agent's session, as its presence does, or with the lock.
+ */
+#define HOSTS 6
+static void note_agents(struct worker *w, const struct tg_lock *l)
+{
+    char paths[2 * HOSTS + 1][TG_NODE_PATH_SIZE], folder[TG_NODE_PATH_SIZE], present[128] = "", acked[128] = "", name[TG_SCOPE_TEXT_SIZE];
+    struct tg_read_item items[2 * HOSTS + 1] = {{.path = NULL}};
+    struct tg_lock now;
+
+    for (int i = 0; i < HOSTS; i++) {
+        struct tg_scope host;
+        snprintf(name, sizeof name, "host:web%d.example.com", i + 1);
+        if (tg_scope_parse(name, &host, NULL) != 0)
+            return;
+        tg_acks_path(l, &host, paths[i], sizeof paths[i]);
+        tg_acks_presence_path(&host, paths[HOSTS + i], sizeof paths[i]);
+    }
+    tg_tree_scope_path("/locks", &l->scopes.v[0], folder, sizeof folder);
+    snprintf(paths[2 * HOSTS], TG_NODE_PATH_SIZE, "%.900s/%s", folder, l->id);
+    for (int i = 0; i <= 2 * HOSTS; i++)
+        items[i].path = paths[i];
+    if (tg_store_read_many(w->guard.store, items, 2 * HOSTS + 1, tg_store_deadline(w->guard.store, EXCHANGE_MS), NULL) != 0)
+        return;
+    const struct tg_read_item *row = &items[2 * HOSTS];
+    bool there = !row->code && tg_lock_decode(row->node.data, row->node.len, &now, NULL) == 0;
+    if (there && now.state != TG_LOCK_RELEASED) {
+        for (int i = 0; i < HOSTS; i++) {
+            size_t n = strlen(present), m = strlen(acked);
+            if (!items[HOSTS + i].code && items[HOSTS + i].node.stat.created_txid < l->txid)
+                snprintf(present + n, sizeof present - n, "%sweb%d.example.com", n ? "," : "", i + 1);
+            if (!items[i].code)
+                snprintf(acked + m, sizeof acked - m, "%sweb%d.example.com", m ? "," : "", i + 1);
+        }
+        note(w, "agents id=%s present=%s acked=%s", l->id, present[0] ? present : "-", acked[0] ? acked : "-");
+    }
+    if (there)
+        tg_lock_clear(&now);
+    tg_read_items_release(items, 2 * HOSTS + 1);
+}
+
+/* For who reads the log: what it waited for. */
+static void note_waits(void *data, const struct tg_lock *l, const struct tg_waits *waits)
+{
+    if (waits->n || waits->acks.n_missing)
+        note(data, "waits id=%s permits=%zu agents=%zu for=%s", l->id, waits->n, waits->acks.n_missing,
+             waits->n ? waits->v[0].permit.host : waits->acks.missing[0]);
+}
+
 static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_ID_SIZE])
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
@@ -86,10 +139,11 @@ static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_
                                 .request_id = wish->request};
     note(w, "lock? " WISH, wish->request, wish->scopes, wish->hold, wish->for_ms, wish->ends, wish->keep);
     if (!rc)
-        rc = tg_lock_take(&w->guard, &r, 8000 + (int64_t) roll(w, 4000), NULL, NULL, &l, &e);
+        rc = tg_lock_take(&w->guard, &r, 8000 + (int64_t) roll(w, 4000), note_waits, w, &l, &e);
     if (!rc) {
         snprintf(id, TG_LOCK_ID_SIZE, "%s", l.id);
         note(w, "lock! r=%s id=%s u=%lld", wish->request, l.id, (long long) l.until_ms);
+        note_agents(w, &l);
         tg_lock_clear(&l);
     } else {
         note(w, "lock- r=%s c=%d w=%s e=%.300s", wish->request, rc, w->guard.cause[0] ? w->guard.cause : "-", e.message);

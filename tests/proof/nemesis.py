@@ -45,7 +45,8 @@ class OnWorkers(Lane):
     lost = 0 # commands that a keeper has ended
 
     def kinds(self):
-        return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "kill_tagout", "stop_tagout", "step_clock"]
+        return ["kill_worker", "stop_worker", "freeze_host", "kill_keeper", "kill_tagout", "stop_tagout", "kill_agent", "stop_agent", "end_agent",
+                "step_clock"]
 
     def pid(self, *roles):
         slot = self.dice.choice(self.ground.slots(*roles))
@@ -62,7 +63,7 @@ class OnWorkers(Lane):
     def kill_worker(self):
         n = 0
         for _ in range(3):
-            _, pid = self.pid("locker", "actor", "quick", "checker", "execer", "lockman")
+            _, pid = self.pid("locker", "actor", "quick", "checker", "asker", "holder", "execer", "lockman")
             n += self.signal(pid, signal.SIGKILL)
             self.sleep(0.1, 0.6)
             self.ground.tend()
@@ -146,6 +147,33 @@ class OnWorkers(Lane):
             return 0
         time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
         return self.signal(pid, signal.SIGCONT)
+
+    def kill_agent(self):
+        """It comes back, with what its state folder has."""
+        return self.end_some(signal.SIGKILL)
+
+    def end_agent(self):
+        """As a new release does it: permits that it gave are still gone by."""
+        return self.end_some(signal.SIGTERM)
+
+    def end_some(self, number):
+        n = 0
+        for _ in range(2):
+            slot, pid = self.pid("agent")
+            n += self.signal(pid, number)
+            await_that(f"{slot} has ended", lambda: self.ground.running[slot].pid != pid or self.ground.running[slot].poll() is not None)
+            self.ground.tend()
+            self.sleep(0.3, 1.0)
+        return n
+
+    def stop_agent(self):
+        """Shorter and longer than a session."""
+        pids = [self.ground.running[slot].pid for slot in self.dice.sample(self.ground.slots("agent"), 2)]
+        n = sum(self.signal(pid, signal.SIGSTOP) for pid in pids)
+        time.sleep(self.dice.choice([0.4, SESSION_S + 0.8]))
+        for pid in pids:
+            self.signal(pid, signal.SIGCONT)
+        return n
 
     def step_clock(self):
         slots = self.dice.sample(self.ground.slots("locker", "actor", "quick", "checker"), 4)
@@ -269,7 +297,7 @@ class OnZooKeeper(OnStore):
     """Also servers and links."""
 
     def kinds(self):
-        return ["kill_server", "pause_server", "change_leader", "cut_link", "cut_all", "slow_link", "swallow_link", "lose_replies",
+        return ["kill_server", "pause_server", "change_leader", "cut_link", "cut_all", "cut_agents", "slow_link", "swallow_link", "lose_replies",
                 "dead_link", "deaf_server", "mute_server", "dead_all", "thin_link", "cut_leader", "deaf_leader", "unheard_leader",
                 "old_server", "empty_server"] + super().kinds()
 
@@ -322,6 +350,16 @@ class OnZooKeeper(OnStore):
     def cut_all(self):
         """Longer than a session: all permits are lost, and locks stay."""
         return self.delta("cut", lambda: self.with_link([1, 2, 3], SESSION_S + self.dice.uniform(0.7, 1.7), op="cut"))
+
+    def cut_agents(self):
+        """All of them, longer than a session: locks are taken without them meanwhile, and they answer UNKNOWN."""
+        def work():
+            for i in (1, 2, 3):
+                self.store.tell_one((i, "agents"), op="cut")
+            time.sleep(SESSION_S + self.dice.uniform(1.0, 2.0))
+            for i in (1, 2, 3):
+                self.store.tell_one((i, "agents"), op="heal")
+        return self.delta("cut", work)
 
     def slow_link(self):
         return self.delta("slowed", lambda: self.with_link([self.any()], 1.5, op="slow", ms=self.dice.choice([60, 250])))

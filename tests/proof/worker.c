@@ -223,6 +223,8 @@ int main(int argc, char **argv)
         be_locker(&w);
     else if (strcmp(argv[1], "checker") == 0)
         be_checker(&w);
+    else if (strcmp(argv[1], "holder") == 0 || strcmp(argv[1], "asker") == 0)
+        ask_agent(&w, argv[1][0] == 'h');
     else
         be_actor(&w, strcmp(argv[1], "quick") == 0);
     be_closed(&w);

@@ -4,7 +4,8 @@
  *
  *   proof_worker ROLE SLOT NUMBER FOLDER URL SEED
  *
- * ROLE is locker, actor (works through the keeper), quick (acts itself, within its deadline) or checker. SLOT names the log and the
+ * ROLE is locker, actor (works through the keeper), quick (acts itself, within its deadline) or checker; holder and asker are as quick and
+ * checker, but go by a host's agent. SLOT names the log and the
  * host whose mark it keeps (FOLDER/logs/SLOT, FOLDER/state/SLOT); NUMBER is its place in the control file. PROOF_TAGOUT and
  * PROOF_ACT are the programs of keeper and command.
  */
@@ -77,5 +78,7 @@ void be_quiet(struct worker *w, unsigned char level);
 void be_locker(struct worker *w);
 void be_actor(struct worker *w, bool quick);
 void be_checker(struct worker *w);
+/* Through the socket of the agent whose number ends the slot. permits: takes them, and acts; else it only asks. */
+void ask_agent(struct worker *w, bool permits);
 
 #endif
