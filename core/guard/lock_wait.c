@@ -183,17 +183,17 @@ static int list_fresh(struct tg_guard *guard, const struct tg_scopes *scopes, st
 
 /*
  * Whether it was written behind the lock. Its holder then reads the lock, on the session that wrote, and takes it back: it is no leave to act, and who
- * waited for such would wait for ever while automation tries again and again. Not so for a report of what acts already, for a lock whose time may
- * have been over when it was read, and for a token that the lock may have had then.
+ * waited for such would wait for ever while automation tries again and again. Not so for a report of what acts already, for a token that the lock may
+ * have had then, and for a lock whose time may have been over when it was read: but when end_asked, the caller asks behind this whether it is.
  */
-static bool has_met(const struct tg_permit_record *p, const struct tg_lock *lock)
+static bool has_met(const struct tg_permit_record *p, const struct tg_lock *lock, bool end_asked)
 {
-    if (!lock->txid || p->txid <= lock->txid)
+    if (!lock->txid || p->txid <= lock->txid || p->in_flight)
         return false;
-    return !p->in_flight && !lock->release_at_expiry && (!p->n_passes || lock->version == 0);
+    return lock->version == 0 ? end_asked || !lock->release_at_expiry : !p->n_passes && !lock->release_at_expiry;
 }
 
-static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const char *path, const struct tg_node *node, struct tg_waits *out,
+static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, bool end_asked, const char *path, const struct tg_node *node, struct tg_waits *out,
                        struct tg_error *e)
 {
     struct tg_permit_record p;
@@ -204,7 +204,7 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const
         return tg_tree_bad(guard, path, &why, e);
     p.session = node->stat.owner;
     p.txid = node->stat.created_txid;
-    bool conflict = !has_met(&p, lock) && tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) &&
+    bool conflict = !has_met(&p, lock, end_asked) && tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) &&
                     tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
     for (size_t i = 0; conflict && i < out->n; i++) /* the same below another of its scopes */
         conflict = strcmp(out->v[i].permit.id, p.id) != 0;
@@ -220,7 +220,7 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, const
     return 0;
 }
 
-int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct tg_waits *out, struct tg_error *e)
+static int conflicts(struct tg_guard *guard, const struct tg_lock *lock, bool end_asked, struct tg_waits *out, struct tg_error *e)
 {
     struct folders folders = {.n = 0}, permits = {.n = 0};
     struct tg_waits found = {.n = 0};
@@ -242,7 +242,7 @@ int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct
     if (!rc && (rc = read_rounds(guard, items, permits.n, e)) == 0) {
         for (size_t i = 0; !rc && i < permits.n; i++)
             if (!items[i].code) /* one that has gone meanwhile has ended */
-                rc = take_permit(guard, lock, permits.paths[i], &items[i].node, &found, e);
+                rc = take_permit(guard, lock, end_asked, permits.paths[i], &items[i].node, &found, e);
         tg_read_items_release(items, permits.n);
     }
     free(items);
@@ -253,6 +253,11 @@ int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct
     else
         *out = found;
     return rc;
+}
+
+int tg_lock_conflicts(struct tg_guard *guard, const struct tg_lock *lock, struct tg_waits *out, struct tg_error *e)
+{
+    return conflicts(guard, lock, false, out, e);
 }
 
 /* --- waiting --- */
@@ -422,7 +427,7 @@ static int quiesce(struct tg_guard *guard, struct tg_lock *lock, int64_t wait_ms
 
     for (unsigned round = 0;; round++) {
         struct tg_waits waits = {.n = 0};
-        int rc = tg_lock_conflicts(guard, lock, &waits, e);
+        int rc = conflicts(guard, lock, true, &waits, e);
         if (!rc)
             rc = tg_acks_owe(&owed, &waits, e);
         if (!rc)

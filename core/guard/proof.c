@@ -27,8 +27,10 @@ bool tg_tree_look_again(struct tg_guard *guard, int code, int64_t deadline)
     if (code != TG_E_UNKNOWN || strcmp(guard->cause, "older-than-seen") != 0 || guard->looked_again)
         return false;
     guard->looked_again = true;
+    if (tg_store_sync(guard->store, "/cluster", deadline, NULL) != 0)
+        return false; /* nothing else was seen: what was said of it stands */
     guard->cause[0] = '\0';
-    return tg_store_sync(guard->store, "/cluster", deadline, NULL) == 0;
+    return true;
 }
 
 void tg_tree_begin(struct tg_guard *guard)

@@ -61,7 +61,7 @@ static long recall(struct worker *w, struct wish *wish, char id[TG_LOCK_ID_SIZE]
             id[0] = '\0';
         } else if (sscanf(event, " lock! r=%*s id=%16s", id) == 1) {
             *out_open = !wish->keep;
-        } else if (strncmp(event, " freed ", 7) == 0) {
+        } else if (strncmp(event, " freed ", 7) == 0 || strncmp(event, " drop ", 6) == 0) {
             *out_open = false;
         }
     }
@@ -120,7 +120,7 @@ static void note_waits(void *data, const struct tg_lock *l, const struct tg_wait
              waits->n ? waits->v[0].permit.host : waits->acks.missing[0]);
 }
 
-static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_ID_SIZE])
+static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_ID_SIZE], bool *dropped)
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
     char list[256], *save = NULL, token[80];
@@ -147,6 +147,10 @@ static int take_once(struct worker *w, const struct wish *wish, char id[TG_LOCK_
         tg_lock_clear(&l);
     } else {
         note(w, "lock- r=%s c=%d w=%s e=%.300s", wish->request, rc, w->guard.cause[0] ? w->guard.cause : "-", e.message);
+        if (wish->ends && strncmp(e.hint, "nothing is left locked", 22) == 0) {
+            note(w, "drop r=%s", wish->request); /* a short one: there may never be nothing in flight for as long as it lasts */
+            *dropped = true;
+        }
     }
     tg_scopes_release(&scopes);
     return rc;
@@ -158,8 +162,9 @@ static bool take(struct worker *w, const struct wish *wish, char id[TG_LOCK_ID_S
     for (;;) {
         if (!be_open(w))
             return false;
-        int rc = take_once(w, wish, id);
-        if (!rc)
+        bool dropped = false;
+        int rc = take_once(w, wish, id, &dropped);
+        if (!rc || dropped)
             return true;
         after(w, rc);
         if (w->control->stop > 1)
@@ -248,7 +253,7 @@ void be_locker(struct worker *w)
         open = false;
         if (!id[0] && !take(w, &wish, id))
             return;
-        if (wish.keep)
+        if (wish.keep || !id[0])
             continue;
         rest_ms(w, roll(w, 12));
         if (chance(w, 15))

@@ -20,8 +20,8 @@ def lock(at, granted, freed=None, scopes="host:web1.example.com", hold="*", ends
 
 
 def ask(at, said, answer="go", kind="permit", scopes="host:web1.example.com", actor="autoscaler", tokens="-", acts=(), untils=(), slot="actor0",
-        name="p1", wall=0, ids="-", cause="-"):
-    lines = [(at, slot, f"{kind}? p={name} s={scopes} a={actor} t={tokens}"), (said, slot, f"said p={name} v={answer} w={cause} i={ids} wall={wall}")]
+        name="p1", wall=0, ids="-", cause="-", age=None):
+    lines = [(at, slot, f"{kind}? p={name} s={scopes} a={actor} t={tokens}"), (said, slot, f"said p={name} v={answer} w={cause} i={ids} wall={wall}" + (f" age={age}" if age is not None else ""))]
     lines += [(t, slot, f"until p={name} kill={kill} dead={dead}") for t, kill, dead in untils]
     return lines + [(t, slot, f"act p={name}") for t in acts]
 
@@ -73,6 +73,14 @@ class InOrder(unittest.TestCase):
         proof = self.fine(lock(100, 200), ask(210, 220, kind="check"))
         self.assertEqual(proof.count["stale checks (a lock that this host had not met)"], 1)
 
+    def test_an_agent_that_looked_at_a_server_that_lags(self):
+        proof = self.fine(lock(100, 200), ask(210, 220, kind="check", slot="asker0", age=0))
+        self.assertEqual(proof.count["stale checks (a lock that this host had not met)"], 1)
+
+    def test_a_lock_that_its_agents_have_acknowledged(self):
+        proof = self.fine(lock(100, 200, scopes="group:front"), [(201, "locker0", "agents id=AAAAAA present=web1.example.com,web9.example.com acked=web1.example.com")])
+        self.assertEqual(proof.count["acknowledgements that had to be there"], 1)
+
     def test_an_act_within_the_margin(self):
         proof = self.fine(ask(10, 20, acts=(95,), untils=((21, 90, 100),)))
         self.assertEqual(proof.count["acts in the margin"], 1)
@@ -117,6 +125,16 @@ class Violations(unittest.TestCase):
 
     def test_a_check_that_forgets_what_its_host_has_met(self):
         self.found("P2", lock(100, 200), ask(210, 220, "held", "check", ids="AAAAAA"), ask(230, 240, "go", "check", name="p2"))
+
+    def test_go_of_an_agent_from_what_it_knows(self):
+        self.found("P2", lock(100, 200), ask(210, 220, kind="check", slot="asker0", age=7))
+
+    def test_a_lock_that_an_agent_has_not_acknowledged(self):
+        self.found("P1", lock(100, 200, scopes="fleet"), [(201, "locker0", "agents id=AAAAAA present=web1.example.com acked=web2.example.com")])
+
+    def test_go_of_an_agent_that_came_up_in_an_old_store(self):
+        self.found("P2", [(5, "nemesis", "agent slot=agent0 pid=1"), (1, "nemesis", "bad! kind=old"), (300, "nemesis", "good? kind=old")],
+                   ask(10, 20, kind="check", slot="asker0", age=3))
 
     def test_go_of_an_old_store(self):
         self.found("P2", [(5, "actor0", "open?"), (1, "nemesis", "bad! kind=old"), (300, "nemesis", "good? kind=old")], ask(10, 20, kind="check"))

@@ -131,7 +131,7 @@ bool be_open(struct worker *w)
             w->uses = 0;
             return true;
         }
-        note(w, "open- c=%d", rc);
+        note(w, "open- c=%d e=%.300s", rc, e.message);
         be_closed(w);
         if (w->control->stop > 1)
             return false;

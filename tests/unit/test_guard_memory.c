@@ -274,6 +274,28 @@ GTEST(a_server_that_lags_behind_this_hosts_mark_is_asked_again)
     cr_assert_eq(system(command), 0);
 }
 
+GTEST(an_old_copy_that_can_not_be_asked_again_is_said_to_be_old) /* P12: not "damaged" */
+{
+    char dir[] = "/tmp/tagout-test.XXXXXX", command[64];
+    struct tg_guard late = {.store = open_another(), .timeout_ms = 20000, .state_dir = mkdtemp(dir)};
+    struct tg_memory_fault fault = {.verbs = TG_MEMORY_SYNC, .session = late.store, .times = -1, .action = TG_MEMORY_LOSE_REQUEST};
+
+    free(lock_it("host:z", "alice@ops1"));
+    g.state_dir = dir;
+    OK(tg_memory_lag(late.store, 50, e));
+    free(lock_it("host:b", "alice@ops1"));
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_GO); /* noted */
+    OK(tg_memory_fault_add(NAME, &fault, e));
+    struct tg_guard_verdict v = ask_of(&late, "host:a", "x");
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    cr_assert_str_eq(v.cause, "older-than-seen", "%s: %s", v.cause, v.error.message);
+    tg_verdict_release(&v);
+    tg_store_close(late.store);
+    g.state_dir = NULL;
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
 GTEST(stale_reads_do_not_fool_the_handshake) /* P1 */
 {
     struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
