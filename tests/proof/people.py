@@ -141,7 +141,7 @@ class Lockman(Person):
         while self.stopping() < 2:
             self.note(f"free? id={lock}")
             status, said = self.tagout("unlock", lock)
-            if status == 0 or "there is no lock" in said:
+            if status == 0 or "there is no lock" in said or "has been released already" in said:
                 self.note(f"freed id={lock} c={status}")
                 return
             self.note(f"free- id={lock} c={status} w=- e={' '.join(said.split())[:200]}")
