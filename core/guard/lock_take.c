@@ -189,16 +189,17 @@ static int find_live(struct tg_guard *guard, const struct tg_scopes *scopes, con
 }
 
 /* Somebody who asks with the same request id came first. Looked for behind the counters: who comes later still changes one of them. */
-static int adopt(struct tg_guard *guard, struct tg_lock *lock, int64_t generation)
+static int adopt(struct tg_guard *guard, struct tg_lock *lock, int64_t generation, struct tg_error *e)
 {
     struct tg_lock found;
-    int rc = find_live(guard, &lock->scopes, lock->request, &found, NULL);
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = find_live(guard, &lock->scopes, lock->request, &found, &why);
 
     if (rc)
-        return rc;
+        return rc == TG_E_NOENT ? rc : tg_fail(e, rc, "%s", why.message);
     if (strcmp(found.owner, lock->owner) != 0 || found.scopes.n != lock->scopes.n) {
         tg_lock_clear(&found);
-        return TG_E_EXISTS;
+        return tg_fail(e, TG_E_EXISTS, "the request %s is somebody else's", lock->request);
     }
     tg_lock_clear(lock);
     *lock = found;
@@ -240,12 +241,10 @@ static int attempt(struct tg_guard *guard, struct tg_lock *lock, struct tg_place
     }
     bool adopted = false;
     if (!rc && placed->asked && is_crowded(&p)) {
-        rc = adopt(guard, lock, p.generation);
+        rc = adopt(guard, lock, p.generation, e);
         adopted = rc == 0;
         if (rc == TG_E_NOENT)
             rc = 0;
-        else if (rc)
-            tg_fail(e, rc, "the request %s is somebody else's", lock->request);
     }
     if (!rc && !adopted)
         rc = try_once(guard, &p, lock, placed, e);
