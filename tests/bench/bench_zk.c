@@ -6,27 +6,33 @@
  *   bench_zk store URL PATH                  the same through tagout's store layer
  *   bench_zk pairs HOST:PORT PATH COUNT      connects; COUNT times a create and a delete below PATH; prints the median in µs
  *   bench_zk locks URL COUNT [STATE-DIR]     COUNT times a lock and an unlock of it on one session; prints the median in µs
- *   bench_zk both HOST:PORT PATH URL COUNT [STATE-DIR]   the two above in turn, so that both meet the same noise; prints both medians
+ *   bench_zk turns HOST:PORT PATH URL COUNT [STATE-DIR]  COUNT times each of these in turn, so that all meet the same noise; prints the medians:
+ *                                            a bare create and delete; a bare client that sends what a lock and its release send; a lock and its
+ *                                            release on a service, on a host, and on a service as the first of a session
  *   bench_zk pair HOST:PORT PATH             connects, one create and delete below PATH, ends the session
  *   bench_zk many URL COUNT                  takes COUNT locks, each on a host of its own, and leaves them
- *   bench_zk runs COUNT STATUS COMMAND…      runs the command COUNT times; prints the median in µs; each must end with the status
+ *   bench_zk runs COUNT STATUS COMMAND… [-- COMMAND…]    runs the commands COUNT times, in turn; prints the median of each in µs; all must end
+ *                                            with the status
  */
-#include "guard/lock.h"
+#include "guard/recall.h"
 
 #include <tagout/store.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <zookeeper/zookeeper.h>
 
-static int done, failed;
+static int done, failed, last_fd = -1;
 
 static int64_t now_us(void)
 {
@@ -82,6 +88,7 @@ static void turn(zhandle_t *zh, int connecting)
         struct timeval tv;
         int fd = -1, interest = 0;
         zookeeper_interest(zh, &fd, &interest, &tv);
+        last_fd = fd;
         struct pollfd p = {.fd = fd, .events = (short) ((interest & ZOOKEEPER_READ ? POLLIN : 0) | (interest & ZOOKEEPER_WRITE ? POLLOUT : 0))};
         poll(&p, 1, (int) (tv.tv_sec * 1000 + tv.tv_usec / 1000));
         zookeeper_process(zh, (p.revents & POLLIN ? ZOOKEEPER_READ : 0) | (p.revents & (POLLOUT | POLLERR) ? ZOOKEEPER_WRITE : 0));
@@ -230,44 +237,183 @@ static int locks(const char *url, size_t count, const char *state_dir)
     return rc != 0;
 }
 
-static int both(const char *server, const char *path, const char *url, size_t count, const char *state_dir)
+/* --- what a lock on a service and its release send, by the bare client --- */
+
+struct bare {
+    char path[64], record[300];
+    zoo_op_t ops[16];
+    zoo_op_result_t results[16];
+    char paths[16][160];
+    int n, owed;
+    size_t round;
+};
+
+static void on_names(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+    struct bare *b = (struct bare *) (uintptr_t) data;
+
+    (void) names, (void) stat;
+    failed |= rc != ZOK;
+    done = --b->owed == 0;
+}
+
+static void on_multi(int rc, const void *data)
+{
+    struct bare *b = (struct bare *) (uintptr_t) data;
+
+    failed |= rc != ZOK;
+    done = --b->owed == 0;
+}
+
+/* c: create, d: delete, w: write, k: check; of the node of that name, numbered when it ends in "-". */
+static void add(struct bare *b, char kind, const char *name)
+{
+    char *path = b->paths[b->n];
+    zoo_op_t *op = &b->ops[b->n++];
+    size_t len = strlen(name);
+
+    if (len && name[len - 1] == '-')
+        snprintf(path, sizeof b->paths[0], "%s/%s%zu", b->path, name, b->round);
+    else
+        snprintf(path, sizeof b->paths[0], "%s%s%s", b->path, len ? "/" : "", name);
+    if (kind == 'c')
+        zoo_create_op_init(op, path, b->record, sizeof b->record, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
+    else if (kind == 'w')
+        zoo_set_op_init(op, path, b->record, sizeof b->record, -1, NULL);
+    else if (kind == 'd')
+        zoo_delete_op_init(op, path, -1);
+    else
+        zoo_check_op_init(op, path, -1);
+}
+
+static void begin(struct bare *b)
+{
+    b->n = 0;
+    add(b, 'k', "");
+}
+
+/* What is sent together is one segment, as it is of the store layer. */
+static void cork(int on)
+{
+    setsockopt(last_fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static void flight(zhandle_t *zh, struct bare *b, int lists)
+{
+    cork(1);
+    b->owed = 1 + lists;
+    zoo_amulti(zh, b->n, b->ops, b->results, on_multi, b);
+    for (int i = 0; i < lists; i++)
+        zoo_aget_children2(zh, b->path, 0, on_names, b);
+    cork(0);
+    turn(zh, 0);
+}
+
+static void floor_once(zhandle_t *zh, struct bare *b)
+{
+    b->round++;
+    begin(b); /* taken: counters, row, index, audit, tick; and behind it two folders of permits */
+    add(b, 'c', "tick"), add(b, 'd', "tick"), add(b, 'k', "index"), add(b, 'w', "bucket"), add(b, 'c', "scope-"), add(b, 'c', "row-"), add(b, 'c', "entry-"), add(b, 'c', "took-");
+    flight(zh, b, 2);
+    begin(b); /* held */
+    add(b, 'w', "row-");
+    flight(zh, b, 0);
+    begin(b); /* released */
+    add(b, 'd', "row-"), add(b, 'd', "entry-"), add(b, 'w', "bucket"), add(b, 'd', "scope-"), add(b, 'c', "tick"), add(b, 'd', "tick"), add(b, 'c', "gone-");
+    flight(zh, b, 0);
+}
+
+static void floor_begin(zhandle_t *zh, const char *path, struct bare *b)
+{
+    memset(b->record, 'r', sizeof b->record);
+    snprintf(b->path, sizeof b->path, "%s/floor%d", path, (int) getpid());
+    make_parent(zh, b->path);
+    static const char *const nodes[] = {"index", "bucket"};
+    for (size_t i = 0; i < 2; i++) {
+        char node[128];
+        snprintf(node, sizeof node, "%s/%s", b->path, nodes[i]);
+        make_parent(zh, node);
+    }
+}
+
+/* --- in turn --- */
+
+enum { PAIR, FLOOR, SERVICE, HOST, FIRST, KINDS };
+
+struct turns {
+    zhandle_t *zh;
+    const char *path;
+    struct bare bare;
+    struct tg_guard guard;
+    struct tg_scope service, host;
+};
+
+static int once(struct turns *t, int kind, size_t i, struct tg_error *e)
+{
+    struct tg_scopes scopes = {.v = kind == HOST ? &t->host : &t->service, .n = 1};
+
+    if (kind == PAIR)
+        pair_once(t->zh, t->path, i);
+    else if (kind == FLOOR)
+        floor_once(t->zh, &t->bare);
+    else
+        return lock_once(&t->guard, &scopes, e);
+    return failed ? tg_fail(e, TG_E_FAILED, "the bare client was refused") : 0;
+}
+
+static int take_turns(struct turns *t, size_t count, struct tg_error *e)
+{
+    int64_t *v[KINDS];
+    int rc = 0;
+
+    for (int k = 0; k < KINDS; k++)
+        if (!(v[k] = calloc(count, sizeof **v)))
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < count + 20; i++)
+        for (int k = 0; !rc && k < KINDS; k++) {
+            if (k == FIRST)
+                tg_recall_forget(&t->guard);
+            int64_t begun = now_us();
+            rc = once(t, k, i, e);
+            if (i >= 20)
+                v[k][i - 20] = now_us() - begun;
+        }
+    for (int k = 0; k < KINDS; k++) {
+        if (!rc)
+            printf("%lld%c", (long long) median(v[k], count), k == KINDS - 1 ? '\n' : ' ');
+        free(v[k]);
+    }
+    return rc;
+}
+
+static int turns(const char *server, const char *path, const char *url, size_t count, const char *state_dir)
 {
     struct tg_error e = TG_ERROR_INIT;
     struct tg_loop *loop = NULL;
-    struct tg_store *store = NULL;
-    struct tg_scope scope = {.kind = TG_SCOPE_FLEET};
-    struct tg_scopes scopes = {.v = &scope, .n = 1};
-    int64_t *v = calloc(count, sizeof *v), *bare = calloc(count, sizeof *bare);
-    zhandle_t *zh = connect_to(server);
+    static struct turns t;
     int rc = tg_loop_new(&loop, &e);
 
-    make_parent(zh, path);
+    t.zh = connect_to(server);
+    t.path = path;
+    t.guard.state_dir = state_dir;
+    make_parent(t.zh, path);
+    floor_begin(t.zh, path, &t.bare);
     if (rc == 0)
-        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url, .session_ms = 60000}, &store, &e);
+        rc = tg_store_open(&(struct tg_store_options) {.loop = loop, .url = url, .session_ms = 60000}, &t.guard.store, &e);
     if (rc == 0)
-        rc = tg_scope_parse("service:autoscaler", &scope, &e);
-    struct tg_guard guard = {.store = store, .state_dir = state_dir};
-    for (size_t i = 0; rc == 0 && v && bare && i < count + 20; i++) {
-        int64_t begun = now_us();
-        pair_once(zh, path, i);
-        int64_t between = now_us();
-        rc = lock_once(&guard, &scopes, &e);
-        if (i < 20)
-            continue;
-        bare[i - 20] = between - begun;
-        v[i - 20] = now_us() - between;
-    }
-    if (rc == 0 && v && bare && !failed)
-        printf("%lld %lld\n", (long long) median(bare, count), (long long) median(v, count));
-    else
+        rc = tg_scope_parse("service:autoscaler", &t.service, &e);
+    if (rc == 0)
+        rc = tg_scope_parse("host:web001.example.com", &t.host, &e);
+    if (rc == 0)
+        rc = take_turns(&t, count, &e);
+    if (rc)
         fprintf(stderr, "%s\n", e.message);
-    free(v);
-    free(bare);
-    tg_scope_release(&scope);
-    tg_store_close(store);
-    zookeeper_close(zh);
+    tg_scope_release(&t.service);
+    tg_scope_release(&t.host);
+    tg_store_close(t.guard.store);
+    zookeeper_close(t.zh);
     tg_loop_free(loop);
-    return rc != 0 || failed;
+    return rc != 0;
 }
 
 /* Locks that stay, each on a host of its own. */
@@ -302,34 +448,53 @@ static int many(const char *url, size_t count)
     return rc != 0;
 }
 
-static int runs(size_t count, int wanted, char **command)
+/* How long it took, or -1. */
+static int64_t run_once(int wanted, char **command)
 {
-    int64_t *v = calloc(count, sizeof *v);
+    int64_t begun = now_us();
+    int status = 0;
+    pid_t pid = fork();
 
-    for (size_t i = 0; i < count + 3 && v; i++) {
-        int64_t begun = now_us();
-        int status = 0;
-        pid_t pid = fork();
-        if (pid == 0) {
-            int null = open("/dev/null", O_WRONLY);
-            dup2(null, 1);
-            dup2(null, 2);
-            execvp(command[0], command);
-            _exit(127);
-        }
-        waitpid(pid, &status, 0);
-        if (i >= 3)
-            v[i - 3] = now_us() - begun;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != wanted) {
-            fprintf(stderr, "%s ended with %d, not %d\n", command[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, wanted);
-            free(v);
-            return 1;
-        }
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, 1);
+        dup2(null, 2);
+        execvp(command[0], command);
+        _exit(127);
     }
-    if (v)
-        printf("%lld\n", (long long) median(v, count));
-    free(v);
-    return 0;
+    waitpid(pid, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == wanted)
+        return now_us() - begun;
+    fprintf(stderr, "%s ended with %d, not %d\n", command[0], WIFEXITED(status) ? WEXITSTATUS(status) : -1, wanted);
+    return -1;
+}
+
+#define COMMANDS_MAX 4
+static int runs(size_t count, int wanted, char **argv)
+{
+    char **commands[COMMANDS_MAX] = {argv};
+    int64_t *v[COMMANDS_MAX], took = 0;
+    size_t n = 1;
+
+    for (char **at = argv; *at; at++)
+        if (strcmp(*at, "--") == 0 && n < COMMANDS_MAX) {
+            *at = NULL;
+            commands[n++] = ++at;
+        }
+    for (size_t k = 0; k < n; k++)
+        v[k] = calloc(count, sizeof **v);
+    for (size_t i = 0; i < count + 3 && took >= 0; i++)
+        for (size_t k = 0; k < n && took >= 0; k++) {
+            took = v[k] ? run_once(wanted, commands[k]) : -1;
+            if (i >= 3 && took >= 0)
+                v[k][i - 3] = took;
+        }
+    for (size_t k = 0; k < n; k++) {
+        if (took >= 0)
+            printf("%lld%c", (long long) median(v[k], count), k + 1 < n ? ' ' : '\n');
+        free(v[k]);
+    }
+    return took < 0;
 }
 
 int main(int argc, char **argv)
@@ -342,8 +507,8 @@ int main(int argc, char **argv)
         return pairs(argv[2], argv[3], (size_t) atoi(argv[4]));
     if ((argc == 4 || argc == 5) && strcmp(argv[1], "locks") == 0 && atoi(argv[3]) > 0)
         return locks(argv[2], (size_t) atoi(argv[3]), argv[4]);
-    if ((argc == 6 || argc == 7) && strcmp(argv[1], "both") == 0 && atoi(argv[5]) > 0)
-        return both(argv[2], argv[3], argv[4], (size_t) atoi(argv[5]), argv[6]);
+    if ((argc == 6 || argc == 7) && strcmp(argv[1], "turns") == 0 && atoi(argv[5]) > 0)
+        return turns(argv[2], argv[3], argv[4], (size_t) atoi(argv[5]), argv[6]);
     if (argc == 4 && strcmp(argv[1], "pair") == 0)
         return pair(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "many") == 0 && atoi(argv[3]) > 0)
