@@ -65,6 +65,11 @@ expect_err 'ticket=OPS-7'
 expect_err 'new disk'
 expect_untouched held
 
+note "the report says so"
+run on app1 sh -c 'tr -s "\n " "  " </var/cache/puppet/state/last_run_report.yaml' # YAML folds long lines
+expect_match 'TAGOUT-HELD lock=[A-Z0-9]+ .*ticket=OPS-7.*new disk'
+expect_match ' status: failed '
+
 note "the fact and tagout_check, past the hook"
 puppet_run --prerun_command= -e "notice(\$facts[tagout][state], \$facts[tagout][ticket], \$facts[tagout][reason])"
 expect_out 'held OPS-7 new disk "sdb"'
