@@ -107,7 +107,7 @@ static bool installed(const struct tg_enforce_tool *t)
     bool any = !t->programs;
 
     for (size_t i = 0; !any && t->programs[i]; i++)
-        any = tg_child_find(t->programs[i], TG_CHILD_PATH, path, sizeof path, NULL) == 0;
+        any = tg_child_find(t->programs[i], TG_ENFORCE_PATH, path, sizeof path, NULL) == 0;
     return any;
 }
 

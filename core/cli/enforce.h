@@ -18,6 +18,9 @@
 
 enum tg_enforced { TG_ENFORCE_BLOCKED, TG_ENFORCE_NOT_BLOCKED, TG_ENFORCE_NOT_CONFIGURED, TG_ENFORCE_NOT_TRIED, TG_ENFORCE_NOT_INSTALLED };
 
+/* Where tools are looked for: also where the packages of Puppet and Salt themselves put them, as on hosts that are driven (bare_script.sh). */
+#define TG_ENFORCE_PATH TG_CHILD_PATH ":/opt/puppetlabs/bin:/opt/saltstack/salt"
+
 /* A try of one tool. The frame's, and empty before each tool. */
 struct tg_enforce {
     const struct tg_enforce_tool *tool;

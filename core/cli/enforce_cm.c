@@ -36,7 +36,7 @@ static int puppet_prepare(struct tg_enforce *x, struct tg_error *e)
     return rc;
 }
 
-static const char *const puppet_programs[] = {"puppet", "/opt/puppetlabs/bin/puppet", NULL};
+static const char *const puppet_programs[] = {"puppet", NULL};
 const struct tg_enforce_tool tg_enforce_puppet = {
     .name = "puppet",
     .hook = "prerun_command",

@@ -142,10 +142,10 @@ int tg_enforce_file(struct tg_enforce *x, const char *name, const char *content,
 int tg_enforce_run(struct tg_enforce *x, const char *const *argv, int64_t timeout_ms, struct tg_child_result *out, struct tg_error *e)
 {
     char also[128];
-    const char *env[sizeof x->env / sizeof x->env[0] + 5] = {"PATH=" TG_CHILD_PATH, "HOME=/root", "LANG=C.UTF-8", also};
+    const char *env[sizeof x->env / sizeof x->env[0] + 5] = {"PATH=" TG_ENFORCE_PATH, "HOME=/root", "LANG=C.UTF-8", also};
 
     snprintf(also, sizeof also, "TAGOUT_ALSO=%s", x->scope ? x->scope : "");
     memcpy(env + 4, x->env, x->n_env * sizeof env[0]);
-    struct tg_child_spec spec = {.argv = argv, .env = env, .dir = "/"};
+    struct tg_child_spec spec = {.argv = argv, .env = env, .search = TG_ENFORCE_PATH, .dir = "/"};
     return tg_child_run(&spec, NULL, 0, timeout_ms, OUTPUT_MAX, out, e);
 }
