@@ -142,7 +142,8 @@ class _Permit:
         argv = [_program(opts), "permit", "--no-environment", "--actor", _configured(opts, "actor", "config-management"), "--what", what]
         self.process, self.refusal = None, None
         try:
-            deadline = time.monotonic() + float(_configured(opts, "deadline", 10))
+            self.patience = float(_configured(opts, "deadline", 10))
+            deadline = time.monotonic() + self.patience
             self.said = tempfile.TemporaryFile()
             self.process = subprocess.Popen(
                 argv + (["--stop", str(os.getpid())] if stop else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
@@ -170,7 +171,7 @@ class _Permit:
         try:
             status = self.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            return _unknown("no-answer", "{} hangs: no permit in time".format(program))
+            return _unknown("no-answer", "{} hangs: no answer after {:g} s".format(program, self.patience))
         self.said.seek(0)
         return _refusal(program, status, "", self.said.read(65536).decode("utf-8", "replace"))
 
