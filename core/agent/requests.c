@@ -65,6 +65,8 @@ static int check_whom(const struct tg_agent *a, const struct tg_agent_request *r
         return not_me(e, "inventory", r->inventory, inventory);
     if (r->host && strcmp(r->host, a->called) != 0)
         return not_me(e, "host", r->host, a->called);
+    if (r->state_dir && strcmp(r->state_dir, a->config->state_dir) != 0)
+        return not_me(e, "state-dir", r->state_dir, a->config->state_dir);
     return 0;
 }
 

@@ -4,9 +4,12 @@
 #include "agent/client.h"
 #include "agent/protocol.h"
 #include "config/site.h"
+#include "guard/hold.h"
 
 #include <tagout/log.h>
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,8 +18,8 @@ static json_t *request_of(const struct tg_frame *f, const char *actor, const cha
 {
     const struct tg_config *c = f->config;
     char host[TG_SCOPE_NAME_MAX + 1] = "";
-    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s}", "v", TG_AGENT_VERSION, "op", "check", "actor", actor, "store", c->store, "inventory",
-                          c->inventory ? c->inventory : "", "state-dir", c->state_dir);
+    json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s}", "v", TG_AGENT_VERSION, "op", "check", "actor", actor, "store", c->store, "inventory",
+                          c->inventory ? c->inventory : "");
 
     if (o && tokens)
         json_object_set_new(o, "token", json_string(tokens));
@@ -66,12 +69,16 @@ static bool ask(const char *path, const char *line, size_t len, int64_t deadline
 bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *tokens, int64_t timeout_ms, json_t **out)
 {
     const char *also = getenv("TAGOUT_ALSO");
+    char hold[PATH_MAX];
     int64_t deadline = tg_mono_ms(tg_clock_real()) + (timeout_ms + 9) / 10;
 
     if (also && also[0])
         return false; /* scopes that are added to "this host": the agent would need to be told which that is */
     if (access(f->config->agent_socket, F_OK) != 0)
         return false;
+    tg_local_hold_file(f->config->state_dir, hold, sizeof hold);
+    if (access(hold, F_OK) == 0 || errno != ENOENT)
+        return false; /* the agent looks into its own state folder, which need not be ours */
     json_t *o = request_of(f, actor, tokens);
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     size_t len = text ? strlen(text) : 0;

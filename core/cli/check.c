@@ -92,7 +92,11 @@ static int load_config(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"), .inventory = tg_opt_text(f, "inventory")};
 
-    return f->config ? 0 : tg_config_load(&args, &f->problems, &f->config, e);
+    int rc = f->config ? 0 : tg_config_load(&args, &f->problems, &f->config, e);
+
+    if (!rc)
+        tg_cli_holds_of_host(f->config);
+    return rc;
 }
 
 static int prepare(struct tg_frame *f, struct tg_error *e)

@@ -1,5 +1,6 @@
 /* What a command runs in: see cmd.h. */
 #include "cli/cmd.h"
+#include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
 
@@ -18,7 +19,11 @@ static int load_config(struct tg_frame *f, struct tg_error *e)
     struct tg_config_args args = {.file = tg_opt_text(f, "config"), .store = tg_opt_text(f, "store"),
                                   .inventory = tg_opt_text(f, "inventory")};
 
-    return tg_config_load(&args, &f->problems, &f->config, e);
+    int rc = tg_config_load(&args, &f->problems, &f->config, e);
+
+    if (!rc)
+        tg_cli_holds_of_host(f->config);
+    return rc;
 }
 
 int tg_frame_open_store(struct tg_frame *f, struct tg_store **out, struct tg_error *e)

@@ -6,6 +6,7 @@
 #include "base/child.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "guard/hold.h"
 #include "guard/show.h"
 
 #include <pwd.h>
@@ -30,6 +31,13 @@ void tg_cli_owner(const struct tg_frame *f, char *out, size_t size)
         snprintf(out, size, "%s", f->config->owner);
     else
         snprintf(out, size, "%.100s@%s", user && user[0] ? user : "unknown", host);
+}
+
+void tg_cli_holds_of_host(const struct tg_config *config)
+{
+    if (config->host_state_dir)
+        tg_local_hold_also(config->host_state_dir);
+    tg_local_hold_also(TG_CONFIG_STATE_DIR); /* where tagout hold goes when the configuration can't be read */
 }
 
 struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms)

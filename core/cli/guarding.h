@@ -8,6 +8,8 @@
 /* USER@HOST of who runs this (through sudo: of who called it), or what the configuration says. size TG_OWNER_SIZE. */
 void tg_cli_owner(const struct tg_frame *f, char *out, size_t size);
 /* The guard's inputs from the frame. timeout_ms 0: the usual. */
+/* From here on the holds of this host count, also for who has a state folder of his own. */
+void tg_cli_holds_of_host(const struct tg_config *config);
 struct tg_guard tg_cli_guard(struct tg_frame *f, int64_t timeout_ms);
 /* This host as a scope: its name in the inventory when there is one, else what the machine calls itself. TG_E_UNKNOWN when it is in none. */
 int tg_cli_own_host(const struct tg_inventory *inventory, struct tg_scope *out, struct tg_error *e);

@@ -37,6 +37,25 @@ static int say(const struct tg_frame *f, const struct tg_locks *gone, const stru
     return 0;
 }
 
+/* In one's own state folder, or where else one is found that holds this host: then *dir is that. */
+static int lift(const char **dir, const char *owner, struct tg_locks *out, struct tg_error *e)
+{
+    const char *other;
+    int rc = tg_local_hold_lift(*dir, owner, out, e);
+
+    for (size_t i = 0; rc == TG_E_NOENT && (other = tg_local_hold_elsewhere(i)) != NULL; i++) {
+        struct tg_error why = TG_ERROR_INIT;
+        if ((rc = tg_local_hold_lift(other, owner, out, &why)) == TG_E_NOENT)
+            continue;
+        *dir = other;
+        if (rc && e)
+            *e = why;
+    }
+    if (!rc)
+        tg_error_clear(e);
+    return rc;
+}
+
 static int run_unhold(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_config_args args = {
@@ -51,9 +70,11 @@ static int run_unhold(struct tg_frame *f, struct tg_error *e)
     if (tg_config_load(&args, &f->problems, &f->config, NULL) != 0)
         fprintf(stderr, "tagout: the configuration is wrong (tagout doctor tells more); going on with %s\n",
                 tg_config_usual_state_dir());
+    else
+        tg_cli_holds_of_host(f->config);
     const char *dir = f->config ? f->config->state_dir : tg_config_usual_state_dir();
     tg_cli_owner(f, owner, sizeof owner);
-    int rc = tg_local_hold_lift(dir, force ? NULL : owner, &gone, e);
+    int rc = lift(&dir, force ? NULL : owner, &gone, e);
     if (rc == TG_E_PERM && e && strstr(e->message, "can't be"))
         tg_error_hint(e, "as root: sudo tagout unhold");
     if (rc)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_DIR "/var/lib/tagout"
 #define AGENT_SOCKET "/run/tagout/agent.sock"
 /* ZooKeeper's own default bounds are 4 s to 40 s; longer only delays that others see a dead holder. */
 #define SESSION_MIN_MS 2000
@@ -306,7 +305,7 @@ static int take_args(struct tg_config *c, const struct tg_config_args *args, str
 
 static int take_defaults(struct tg_config *c, struct tg_error *e)
 {
-    int rc = c->state_dir ? 0 : set(&c->state_dir, STATE_DIR, e);
+    int rc = c->state_dir ? 0 : set(&c->state_dir, TG_CONFIG_STATE_DIR, e);
 
     if (!rc && !c->agent_socket)
         rc = set(&c->agent_socket, AGENT_SOCKET, e);
@@ -323,13 +322,15 @@ const char *tg_config_usual_state_dir(void)
 {
     const char *dir = secure_getenv("TAGOUT_STATE_DIR");
 
-    return dir && dir[0] == '/' ? dir : STATE_DIR;
+    return dir && dir[0] == '/' ? dir : TG_CONFIG_STATE_DIR;
 }
 
 static int load(struct tg_config *c, const struct tg_config_args *args, struct tg_problems *p, struct tg_error *e)
 {
     int rc = read_file(c, args->site_file ? args->site_file : TG_CONFIG_FILE, true, p, e);
 
+    if (!rc && c->state_dir)
+        rc = set(&c->host_state_dir, c->state_dir, e);
     if (!rc && args->file)
         rc = read_file(c, args->file, false, p, e);
     if (!rc)
@@ -367,6 +368,7 @@ void tg_config_free(struct tg_config *c)
     free(c->inventory);
     free(c->inventory_from);
     free(c->state_dir);
+    free(c->host_state_dir);
     free(c->agent_socket);
     tg_yaml_free(c->before_unlock_doc);
     free(c->owner);

@@ -27,6 +27,7 @@ struct tg_yaml_doc;
 struct tg_yaml_node;
 
 #define TG_CONFIG_FILE "/etc/tagout/tagout.yaml"
+#define TG_CONFIG_STATE_DIR "/var/lib/tagout"
 
 /* What the agent projects locks into; each can be switched off. */
 enum tg_project_switch { TG_PROJECT_PUPPET, TG_PROJECT_FACTS, TG_PROJECT_RUN, TG_PROJECT_MOTD, TG_PROJECT_SWITCHES };
@@ -40,6 +41,7 @@ struct tg_config {
     char *inventory;       /* file or program; NULL: none is configured */
     char *inventory_from;  /* likewise; NULL with it */
     char *state_dir;       /* absolute; never NULL */
+    char *host_state_dir;  /* the same for everybody on this host, whatever the environment and --config say: TG_CONFIG_FILE's; NULL: the default */
     char *agent_socket;    /* absolute; never NULL */
     char *owner;           /* who takes locks, when not USER@HOST; NULL */
     bool project_off[TG_PROJECT_SWITCHES];

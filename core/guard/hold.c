@@ -392,17 +392,33 @@ int tg_local_hold_lift(const char *state_dir, const char *owner, struct tg_locks
 
 /* --- the guard --- */
 
-bool tg_local_hold_decides(const char *state_dir, const struct tg_inventory *inventory, const struct tg_question *q,
-                           int64_t wall_ms, struct tg_guard_verdict *out)
+static char elsewhere[2][512];
+static size_t n_elsewhere;
+
+void tg_local_hold_also(const char *state_dir)
+{
+    for (size_t i = 0; i < n_elsewhere; i++)
+        if (strcmp(elsewhere[i], state_dir) == 0)
+            return;
+    if (n_elsewhere < sizeof elsewhere / sizeof elsewhere[0] && strlen(state_dir) < sizeof elsewhere[0])
+        memcpy(elsewhere[n_elsewhere++], state_dir, strlen(state_dir) + 1);
+}
+
+const char *tg_local_hold_elsewhere(size_t i)
+{
+    return i < n_elsewhere ? elsewhere[i] : NULL;
+}
+
+static bool decides(const char *state_dir, const struct tg_inventory *inventory, const struct tg_question *q,
+                    int64_t wall_ms, struct tg_guard_verdict *out)
 {
     struct tg_locks holds;
     struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .cause = TG_LOCAL_HOLD_BAD};
     struct tg_question about = *q;
-    int rc = state_dir ? tg_local_hold_load(state_dir, inventory, NULL, &holds, &v.error) : 0;
+    int rc = tg_local_hold_load(state_dir, inventory, NULL, &holds, &v.error);
 
-    if (!state_dir || (!rc && !holds.n)) {
-        if (state_dir)
-            tg_locks_release(&holds);
+    if (!rc && !holds.n) {
+        tg_locks_release(&holds);
         return false;
     }
     if (!rc) {
@@ -422,4 +438,15 @@ bool tg_local_hold_decides(const char *state_dir, const struct tg_inventory *inv
     }
     *out = v;
     return true;
+}
+
+bool tg_local_hold_decides(const char *state_dir, const struct tg_inventory *inventory,
+                           const struct tg_question *question, int64_t wall_ms, struct tg_guard_verdict *out)
+{
+    bool decided = state_dir && decides(state_dir, inventory, question, wall_ms, out);
+
+    for (size_t i = 0; !decided && i < n_elsewhere; i++)
+        decided = (!state_dir || strcmp(state_dir, elsewhere[i]) != 0) &&
+                  decides(elsewhere[i], inventory, question, wall_ms, out);
+    return decided;
 }

@@ -52,9 +52,16 @@ int tg_local_hold_lift(const char *state_dir, const char *owner, struct tg_locks
 /*
  * The guard's part: true when a hold decides the question, with HELD or UNKNOWN in *out, which is written over (the
  * caller has released it); false: none is in the way. A question without scopes is about this host. state_dir NULL:
- * there is none.
+ * none of its own. The holds in the folders of tg_local_hold_also() count as well.
  */
 bool tg_local_hold_decides(const char *state_dir, const struct tg_inventory *inventory,
                            const struct tg_question *question, int64_t wall_ms, struct tg_guard_verdict *out);
+/*
+ * Whoever has a state folder of his own (TAGOUT_STATE_DIR, --config) is on this host all the same: from here on, holds in this
+ * folder count for this process as well. Two folders at most. Copied.
+ */
+void tg_local_hold_also(const char *state_dir);
+/* The i-th of them; NULL behind the last. */
+const char *tg_local_hold_elsewhere(size_t i);
 
 #endif

@@ -63,6 +63,19 @@ expect_status 75
 expect_out '"via": "store"'
 expect_equal "$err" "$by_agent" "the line"
 
+note "a hold in a state folder that is not the agent's counts all the same" # P2
+sed "s|^state-dir:.*|state-dir: $tmp/own|" "$tmp/web1.yaml" >"$tmp/own.yaml"
+run "$TAGOUT" --config "$tmp/own.yaml" check --timeout 8s --actor reboot -o json host:web1
+expect_out '"via": "agent"'
+run "$TAGOUT" --config "$tmp/own.yaml" hold --reason "the array is degraded" --wait 100ms
+run "$TAGOUT" --config "$tmp/own.yaml" check --timeout 8s --actor reboot fleet
+expect_status 75
+expect_err "lock=LOCAL"
+run "$TAGOUT" --config "$tmp/own.yaml" unhold
+expect_status 0
+asks web1 '{"v":1,"op":"check","actor":"reboot","state-dir":"/elsewhere"}' >"$tmp/.asked"
+expect_file_has "$tmp/.asked" '"code":"configuration"'
+
 note "an agent that hangs does not hold a check up"
 kill -STOP "$pid_web2"
 check web2

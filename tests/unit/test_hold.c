@@ -179,6 +179,30 @@ HTEST(what_makes_no_sense_is_unknown_and_stays) /* P2 */
     cr_assert_eq(ask("host:web1", "reboot"), TG_ANSWER_GO);
 }
 
+HTEST(a_state_folder_of_ones_own_hides_no_hold) /* P2 */
+{
+    char own[96];
+
+    snprintf(own, sizeof own, "%s/own", dir);
+    cr_assert_eq(mkdir(own, 0755), 0);
+    cr_assert_eq(place("alice@web1", NULL, 0, NULL), 0);
+    tg_local_hold_also(dir);
+    tg_local_hold_also(dir);
+    cr_assert_str_eq(tg_local_hold_elsewhere(0), dir);
+    cr_assert_null(tg_local_hold_elsewhere(1));
+    struct tg_question q = {.actor = "reboot"};
+    struct tg_guard_verdict v;
+    cr_assert(tg_local_hold_decides(own, NULL, &q, 2000, &v));
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    tg_verdict_release(&v);
+    spoil("garbage");
+    cr_assert(tg_local_hold_decides(own, NULL, &q, 2000, &v));
+    cr_assert_eq(v.answer, TG_ANSWER_UNKNOWN);
+    tg_verdict_release(&v);
+    cr_assert_eq(unlink(file), 0);
+    cr_assert_not(tg_local_hold_decides(own, NULL, &q, 2000, &v));
+}
+
 HTEST(only_roots_word_counts) /* P2 */
 {
     cr_assert_eq(place("alice@web1", NULL, 0, NULL), 0);

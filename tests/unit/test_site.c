@@ -54,6 +54,7 @@ Test(site, without_a_file_there_are_defaults)
     cr_assert_str_eq(c->store, "local:/var/lib/tagout/store.db");
     cr_assert_str_eq(c->store_from, "default");
     cr_assert_str_eq(c->state_dir, "/var/lib/tagout");
+    cr_assert_null(c->host_state_dir, "the default");
     cr_assert_null(c->inventory);
     cr_assert_eq(c->session_ms, 10000);
     tg_config_free(c);
@@ -78,6 +79,7 @@ Test(site, the_later_wins_key_by_key)
     cr_assert_str_eq(c->ssh_config, "none");
     cr_assert_str_eq(c->owner, "ops");
     cr_assert_eq(c->session_ms, 20000);
+    cr_assert_str_eq(c->host_state_dir, "/a", "the host's own stays known");
     tg_config_free(c);
 
     setenv("TAGOUT_STORE", "local:/env.db", 1);
@@ -98,6 +100,7 @@ Test(site, the_default_store_is_in_the_state_folder)
     setenv("TAGOUT_STATE_DIR", "/home/u/tagout", 1);
     struct tg_config *c = load(&(struct tg_config_args) {.site_file = "/nonexistent/x"});
     cr_assert_str_eq(c->store, "local:/home/u/tagout/store.db");
+    cr_assert_null(c->host_state_dir);
     tg_config_free(c);
 }
 
