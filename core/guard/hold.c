@@ -270,7 +270,7 @@ static int fill(const struct tg_local_hold_request *r, struct tg_lock *l, struct
         (rc = tg_text_copy("ticket", r->ticket ? r->ticket : "", l->ticket, sizeof l->ticket, e)) != 0)
         return rc;
     for (size_t i = 0; i < r->n_hold; i++) {
-        if ((rc = tg_actor_check(r->hold[i], e)) != 0)
+        if ((rc = tg_held_actor_check(r->hold[i], e)) != 0)
             return rc;
         snprintf(l->hold[l->n_hold++], TG_ACTOR_SIZE, "%s", r->hold[i]);
     }

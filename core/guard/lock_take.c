@@ -271,6 +271,26 @@ static void back_off(struct tg_guard *guard, int round)
             return;
 }
 
+/* A folder that every tree has, and that no look at locks needs, may be what is gone: TG_E_UNKNOWN then. TG_E_NOENT: it is not that. */
+static int lacks_folder(struct tg_guard *guard, const char *id, struct tg_error *e)
+{
+    char index[16];
+
+    snprintf(index, sizeof index, "/lock-index/%c", id[0]);
+    const char *const folders[] = {index, "/audit"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        struct tg_read_item item = {.path = folders[i]};
+        int rc = tg_store_read_many(guard->store, &item, 1, tg_guard_deadline(guard), e);
+        if (rc)
+            return rc;
+        rc = item.code;
+        tg_read_items_release(&item, 1);
+        if (rc == TG_E_NOENT)
+            return tg_tree_missing(guard, folders[i], e);
+    }
+    return TG_E_NOENT;
+}
+
 static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed *placed, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
@@ -288,6 +308,8 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed 
         tg_error_clear(&why);
         rc = attempt(guard, lock, placed, &lost, &why);
     }
+    if (rc == TG_E_NOENT && !lost && (rc = lacks_folder(guard, lock->id, e)) != TG_E_NOENT)
+        return rc;
     if (worth_another(rc)) {
         tg_fail(e, lost ? TG_E_LOST : TG_E_VERSION, "the lock could not be written in %d tries: %s", TRIES, why.message);
         return lost ? TG_E_LOST : TG_E_VERSION;
@@ -317,7 +339,7 @@ static int fill_texts(const struct tg_lock_request *r, struct tg_lock *l, struct
         (rc = tg_text_copy("ticket", r->ticket ? r->ticket : "", l->ticket, sizeof l->ticket, e)) != 0)
         return rc;
     for (size_t i = 0; i < r->n_hold; i++) {
-        if ((rc = tg_actor_check(r->hold[i], e)) != 0)
+        if ((rc = tg_held_actor_check(r->hold[i], e)) != 0)
             return rc;
         snprintf(l->hold[l->n_hold++], TG_ACTOR_SIZE, "%s", r->hold[i]);
     }

@@ -402,3 +402,12 @@ int tg_actor_check(const char *actor, struct tg_error *e)
     tg_error_hint(e, "such as config-management, package-manager, autoscaler, reboot, or a word of your own");
     return TG_E_USAGE;
 }
+
+int tg_held_actor_check(const char *actor, struct tg_error *e)
+{
+    if (strcmp(actor, "all") != 0)
+        return tg_actor_check(actor, e);
+    tg_fail(e, TG_E_USAGE, "\"all\" is no actor that a lock can hold");
+    tg_error_hint(e, "to hold all automation name no actor: leave --hold out");
+    return TG_E_USAGE;
+}

@@ -79,5 +79,7 @@ int tg_scope_own_host(const struct tg_inventory *inventory, const char *called, 
 
 /* An actor's name: [a-z0-9][a-z0-9_-]{0,31}. TG_E_USAGE. */
 int tg_actor_check(const char *actor, struct tg_error *e);
+/* Likewise one that a lock is to hold: not "all", which would hold an actor of that name alone, and be shown as a lock on all of them. */
+int tg_held_actor_check(const char *actor, struct tg_error *e);
 
 #endif

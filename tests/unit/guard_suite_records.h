@@ -225,4 +225,20 @@ GTEST(odd_names_in_a_counter_are_unknown) /* P2 */
     }
 }
 
+GTEST(a_store_without_the_index_of_locks_is_not_whole) /* P2 */
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_lock l;
+    char path[16];
+
+    for (const char *c = TG_ID_ALPHABET; *c; c++) {
+        snprintf(path, sizeof path, "/lock-index/%c", *c);
+        OK(tg_store_delete(g.store, path, TG_ANY_VERSION, tg_store_deadline(g.store, 20000), e));
+    }
+    cr_assert_eq(try_lock(&g, "host:a", "alice@ops1", -1, &l, &why), TG_E_UNKNOWN, "%s", why.message);
+    cr_assert_str_eq(g.cause, "missing-node");
+    cr_assert(strstr(why.message, "lock-index/"), "%s", why.message);
+    cr_assert_eq(ask("host:a", "x"), TG_ANSWER_GO, "nothing was locked");
+}
+
 #endif

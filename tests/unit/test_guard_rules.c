@@ -211,3 +211,13 @@ Test(record, every_flipped_bit_is_found)
     free(text);
     tg_permit_clear(&p);
 }
+
+Test(rules, a_lock_on_all_automation_names_no_actor)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_held_actor_check("autoscaler", NULL), 0);
+    cr_assert_eq(tg_held_actor_check("A", NULL), TG_E_USAGE);
+    cr_assert_eq(tg_held_actor_check("all", &e), TG_E_USAGE, "it would be shown as one, and hold nothing");
+    cr_assert(strstr(e.hint, "leave --hold out"), "%s", e.hint);
+}
