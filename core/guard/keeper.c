@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,6 +158,7 @@ int tg_keeper_start(struct tg_loop *loop, const struct tg_keeper_spec *spec, str
         free(k);
         return tg_fail_errno(e, TG_E_SYSTEM, errno, "no socket for the keeper");
     }
+    (void) prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the keeper has is left to us, should somebody kill it */
     *k = (struct tg_keeper) {.loop = loop, .fd = pair[0], .tty = foreground_tty()};
     say(k, TG_WIRE_BEAT, 0, spec->goes_on ? INT64_MAX : spec->term_at_ms, spec->goes_on ? INT64_MAX : spec->kill_at_ms); /* there before it begins to listen */
     int rc = start_process(k, spec, pair[1], e);
@@ -224,6 +226,16 @@ static void take_terminal_back(const struct tg_keeper *k)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* The keeper was killed, and what it kept is ours now (as a subreaper): nothing of it may act when the permit is given back. */
+static void end_what_it_kept(const struct tg_keeper *k)
+{
+    while ((k->command > 0 && kill(-k->command, SIGKILL) == 0) || tg_keeper_kill_strays()) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        (void) poll(NULL, 0, 10);
+    }
+}
+
 void tg_keeper_free(struct tg_keeper *k)
 {
     int saved = errno;
@@ -237,6 +249,8 @@ void tg_keeper_free(struct tg_keeper *k)
     close(k->fd); /* a keeper that still runs ends what it keeps */
     while (k->pid > 0 && waitpid(k->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+    if (k->end == TG_KEEPER_VANISHED)
+        end_what_it_kept(k);
     take_terminal_back(k);
     free(k);
     errno = saved;

@@ -48,7 +48,7 @@ enum tg_keeper_end {
     TG_KEEPER_EXITED,  /* the command ended by itself, or by a signal that somebody sent: status */
     TG_KEEPER_LOST,    /* the keeper ended it: the permit could not be proven alive any more */
     TG_KEEPER_ENDED,   /* the keeper ended it because tg_keeper_stop() asked for it */
-    TG_KEEPER_VANISHED /* the keeper was killed; the group was killed after it */
+    TG_KEEPER_VANISHED /* the keeper was killed; the group, and what had left it, is killed before tg_keeper_free() returns */
 };
 
 /*

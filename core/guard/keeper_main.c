@@ -66,30 +66,6 @@ static void begin_end(struct keep *k, enum tg_keeper_end why)
     kill(-k->group, SIGCONT); /* what is stopped can't obey */
 }
 
-/* Those whom we got as a subreaper: they left the group and lost their parent. Returns whether there were any. */
-static bool kill_strays(void)
-{
-    bool any = false;
-    char path[64], text[4096];
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int) getpid());
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    for (char *p = text, *next; *p; p = next) {
-        long pid = strtol(p, &next, 10);
-        if (next == p)
-            break;
-        if (pid > 1)
-            any |= kill((pid_t) pid, SIGKILL) == 0;
-    }
-    return any;
-}
-
 static void do_kill(struct keep *k)
 {
     k->killed = true;
@@ -101,7 +77,7 @@ static void reap(struct keep *k);
 /* The permit is lost: nothing that descends from the command may act on. Each round may bring children of those that died. */
 static void end_strays(struct keep *k)
 {
-    while (kill_strays()) {
+    while (tg_keeper_kill_strays()) {
         struct pollfd fd = {.fd = k->signals, .events = POLLIN};
         struct signalfd_siginfo info;
         (void) poll(&fd, 1, 100);

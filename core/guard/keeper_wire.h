@@ -2,6 +2,7 @@
 #ifndef TG_GUARD_KEEPER_WIRE_H
 #define TG_GUARD_KEEPER_WIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TG_KEEPER_NEVER "never" /* in place of a grace: the loss of the permit ends nothing */
@@ -21,5 +22,8 @@ struct tg_wire {
     int64_t a, b;
     char text[1024]; /* REFUSED: message, NUL, hint, NUL */
 };
+
+/* KILLs the children of this process, which as a subreaper has those that left the group and lost their parent. Whether there were any. */
+bool tg_keeper_kill_strays(void);
 
 #endif

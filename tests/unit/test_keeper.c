@@ -224,6 +224,16 @@ Test(keeper, a_killed_keeper_takes_the_command_with_it)
     await_dead(inner);
 }
 
+Test(keeper, a_killed_keeper_leaves_nothing_that_left_the_group) /* P1: the permit is given back behind this */
+{
+    struct tg_keeper *k = start("setsid sh -c 'echo $$ >stray; exec sleep 1000' & wait");
+    pid_t stray = await_pid("stray");
+
+    kill(tg_keeper_pid(k), SIGKILL);
+    ends(k, TG_KEEPER_VANISHED, 128 + SIGKILL);
+    cr_assert(is_dead(stray));
+}
+
 Test(keeper, waits_for_what_works_on_in_the_background_of_the_group)
 {
     struct stat st;
