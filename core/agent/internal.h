@@ -24,6 +24,7 @@ struct tg_agent_permit {
     uint64_t conn_id;
     bool orphan;                     /* the connection is over: to be given back */
     int64_t beat_ms;                 /* when it was last asked for */
+    int64_t again_ms;                /* of an orphan: not before this is giving it back tried again */
 };
 /* A run in flight that is covered by a permit. */
 struct tg_agent_cover {

@@ -10,6 +10,7 @@
 
 #define PERMITS_MAX 512       /* each is an ephemeral that is asked for every few seconds */
 #define PER_CONNECTION_MAX 16
+#define GIVE_BACK_AGAIN_MS 1000
 
 void tg_agent_permits_of_gone(struct tg_agent *a, const struct tg_conn *conn)
 {
@@ -85,18 +86,21 @@ static int take(struct tg_agent *a, const struct tg_conn *conn, const struct tg_
     snprintf(what, sizeof what, "process %ld", (long) tg_conn_pid(conn));
     struct tg_permit_request q = {.scopes = scopes, .actor = r->actor, .owner = r->owner && r->owner[0] ? r->owner : owner, .host = a->called,
                                   .what = r->what ? r->what : what, .tokens = r->token};
+    q.left = &p->permit;
     int rc = tg_permit_take(&g, &q, &p->permit, v, NULL);
-    if (rc) {
+    if (!p->permit) {
         free(p);
         return rc;
     }
+    p->orphan = rc != 0;
     p->conn_id = id;
     p->beat_ms = tg_agent_now(a);
     p->next = a->permits;
     a->permits = p;
     a->n_permits++;
-    *out = p;
-    return 0;
+    if (!rc)
+        *out = p;
+    return rc;
 }
 
 static void add_permit(struct tg_agent *a, json_t *o, const struct tg_permit *permit)
@@ -189,6 +193,17 @@ void tg_agent_serve_release(struct tg_agent *a, struct tg_conn *conn, const stru
     tg_agent_send(conn, r, json_pack("{s:s}", "released", r->permit));
 }
 
+/* Until it is done: what is left in the store keeps locks waiting for as long as our session lives. */
+static void give_back(struct tg_agent *a, struct tg_agent_permit *p, int64_t now)
+{
+    if (!a->store || tg_store_state(a->store) != TG_SESSION_CONNECTED || now < p->again_ms)
+        return;
+    if (tg_permit_give_back(p->permit))
+        remove_permit(a, p, true);
+    else
+        p->again_ms = tg_agent_now(a) + GIVE_BACK_AGAIN_MS;
+}
+
 void tg_agent_keep_permits(struct tg_agent *a)
 {
     int64_t now = tg_agent_now(a);
@@ -197,7 +212,7 @@ void tg_agent_keep_permits(struct tg_agent *a)
         next = p->next;
         int64_t every = tg_permit_beat_ms(p->permit);
         if (p->orphan) {
-            remove_permit(a, p, true);
+            give_back(a, p, now);
         } else if (every != INT64_MAX && now - p->beat_ms >= every) {
             p->beat_ms = now;
             tg_permit_beat(p->permit);

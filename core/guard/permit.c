@@ -179,7 +179,8 @@ static int write_it(struct tg_permit *p, struct tg_error *e)
     return rc;
 }
 
-static void withdraw(struct tg_permit *p)
+/* Whether it is known to be gone. */
+static bool withdraw(struct tg_permit *p)
 {
     struct tg_batch b = TG_BATCH_INIT;
     char path[TG_NODE_PATH_SIZE];
@@ -194,6 +195,7 @@ static void withdraw(struct tg_permit *p)
     for (int i = 0; i < 3 && rc == TG_E_LOST; i++) /* if it fails for good, the session's end takes it away */
         rc = tg_batch_run(&b, &p->guard, NULL);
     tg_batch_release(&b);
+    return rc == 0 || rc == TG_E_NOENT || rc == TG_E_SESSION;
 }
 
 /* --- taking it --- */
@@ -206,6 +208,17 @@ static bool held_locally(struct tg_guard *guard, const struct tg_permit_request 
     return tg_local_hold_decides(guard->state_dir, guard->inventory, &q, tg_guard_wall(guard), verdict);
 }
 
+/* It was refused, or it is not known whether it was written. Consumed. */
+static void drop(struct tg_permit *p, const struct tg_permit_request *r, bool gone)
+{
+    if (!gone && r->left) {
+        *r->left = p;
+        return;
+    }
+    tg_permit_clear(&p->record);
+    free(p);
+}
+
 int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_guard_verdict *verdict, struct tg_error *e)
 {
     struct tg_question q = {.actor = r->actor, .tokens = r->tokens};
@@ -215,13 +228,14 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
     *verdict = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
     guard->cause[0] = '\0';
     int rc = permit_new(guard, r, &p, &why);
-    bool locally = !rc && held_locally(guard, r, verdict);
+    bool locally = !rc && held_locally(guard, r, verdict), gone = true;
     if (!rc && !locally)
         rc = write_it(p, &why);
     if (locally) {
         rc = verdict->answer == TG_ANSWER_HELD ? TG_E_HELD : TG_E_UNKNOWN;
         why = verdict->error;
     } else if (rc) {
+        gone = !p || rc == TG_E_USAGE || tg_store_state(guard->store) == TG_SESSION_EXPIRED; /* else it may be written, or be on its way */
         tg_verdict_unknown(p ? &p->guard : guard, rc, &why, verdict);
         why = verdict->error;
     } else {
@@ -234,7 +248,7 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
         }
         rc = verdict->answer == TG_ANSWER_HELD ? TG_E_HELD : TG_E_UNKNOWN;
         why = verdict->error;
-        withdraw(p);
+        gone = withdraw(p);
     }
     if (rc == TG_E_HELD)
         tg_fail(e, rc, "%s holds it", verdict->locks.v[0].id);
@@ -243,8 +257,7 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
     tg_error_hint(e, "%s", why.hint);
     snprintf(guard->cause, sizeof guard->cause, "%s", verdict->cause);
     if (p)
-        tg_permit_clear(&p->record);
-    free(p);
+        drop(p, r, gone);
     return rc;
 }
 
@@ -372,6 +385,13 @@ void tg_permit_abandon(struct tg_permit *p)
         return;
     tg_permit_clear(&p->record);
     free(p);
+}
+
+bool tg_permit_give_back(struct tg_permit *p)
+{
+    if (!tg_permit_state(p) && withdraw(p))
+        p->state = TG_E_NOENT;
+    return tg_permit_state(p) != 0;
 }
 
 void tg_permit_release(struct tg_permit *p)

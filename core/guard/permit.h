@@ -14,6 +14,11 @@ struct tg_permit_request {
     const char *host;   /* where it runs, for those who wait for it */
     const char *what;   /* what it runs, likewise */
     const char *tokens; /* of locks that its bearer passes; NULL none */
+    /*
+     * For who keeps its session: where a permit is left that was not given, and of which it is not known that the store has it no more. Give it
+     * back until that is done, or locks wait for it as long as the session lives. NULL: nothing is left; it goes with the session.
+     */
+    struct tg_permit **left;
 };
 
 struct tg_permit;
@@ -55,7 +60,9 @@ int64_t tg_permit_beat_ms(const struct tg_permit *permit);
 void tg_permit_beat(struct tg_permit *permit);
 /* What the last answers said: 0, or TG_E_SESSION (expired), TG_E_NOENT (taken away). Then it is gone: stop at once. */
 int tg_permit_state(const struct tg_permit *permit);
-/* Gives it back and frees. NULL is fine. */
+/* Gives it back. False: the store may still have it, try again; true: it is gone, and only to be freed. */
+bool tg_permit_give_back(struct tg_permit *permit);
+/* Gives it back, as far as one try does it, and frees. NULL is fine. */
 void tg_permit_release(struct tg_permit *permit);
 /* Frees it without giving it back, after its store was closed: it went with the session. */
 void tg_permit_abandon(struct tg_permit *permit);

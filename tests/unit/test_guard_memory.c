@@ -274,6 +274,44 @@ GTEST(a_server_that_lags_behind_this_hosts_mark_is_asked_again)
     cr_assert_eq(system(command), 0);
 }
 
+GTEST(a_permit_that_was_not_given_is_not_left_behind) /* P1 must not cost that locks come to an end: an agent's session lives for weeks */
+{
+    struct tg_guard agent = {.store = open_another(), .timeout_ms = 300};
+    struct tg_scopes list = scopes_of("host:web2");
+    struct tg_permit *p = NULL, *left = NULL;
+    struct tg_permit_request r = {.scopes = &list, .actor = "x", .owner = "o", .host = "h", .what = "w", .left = &left};
+    struct tg_memory_fault fault = {.path = "/permits/*", .verbs = TG_MEMORY_MULTI, .session = agent.store, .times = -1};
+    static const enum tg_memory_action actions[] = {TG_MEMORY_HANG_ANSWER, TG_MEMORY_LOSE_ANSWER, TG_MEMORY_LOSE_REQUEST};
+    struct tg_guard_verdict v;
+    struct tg_lock l;
+
+    cr_assert_eq(take_permit(&agent, "host:web2", "x", &p), 0); /* its folders */
+    tg_permit_release(p);
+    for (size_t i = 0; i < 2 * sizeof actions / sizeof actions[0]; i++) {
+        char *id = i % 2 ? lock_it("host:web2", "alice@ops1") : NULL; /* with it, it is written and then refused: giving it back fails */
+        p = NULL;
+        fault.action = actions[i / 2];
+        fault.nth = i % 2 ? 2 : 1;
+        OK(tg_memory_fault_add(NAME, &fault, e));
+        cr_assert_neq(tg_permit_take(&agent, &r, &p, &v, NULL), 0);
+        cr_assert_null(p);
+        cr_assert(left, "%zu", i);
+        tg_verdict_release(&v);
+        tg_memory_faults_clear(NAME);
+        cr_assert(tg_permit_give_back(left), "%zu", i);
+        tg_permit_release(left);
+        left = NULL;
+        if (id)
+            cr_assert_eq(unlock(id, "alice@ops1"), 0);
+        free(id);
+        OK(try_lock(&g, "host:web2", "bob@ops1", 0, &l, e));
+        cr_assert_eq(unlock(l.id, "bob@ops1"), 0);
+        tg_lock_clear(&l);
+    }
+    tg_scopes_release(&list);
+    tg_store_close(agent.store);
+}
+
 GTEST(an_old_copy_that_can_not_be_asked_again_is_said_to_be_old) /* P12: not "damaged" */
 {
     char dir[] = "/tmp/tagout-test.XXXXXX", command[64];
