@@ -184,6 +184,8 @@ static int reap(struct tg_store_impl *s, const uint64_t *dead, size_t n, struct 
     for (size_t i = 0; i < n && !rc; i++)
         rc = delete_owned(s, dead[i], txid, e);
     if (!rc)
+        rc = tg_local_db_same(s, e); /* see tg_local_begin() */
+    if (!rc)
         rc = tg_local_run(s, SQL_COMMIT, "written", e);
     if (rc) {
         tg_local_rollback(s);
@@ -198,6 +200,10 @@ static int reap(struct tg_store_impl *s, const uint64_t *dead, size_t n, struct 
     return 0;
 }
 
+/*
+ * Sessions are looked for by name, beside the file that has the database's name now. When that is another one, all of ours seem to be dead, though they
+ * act: so what is found dead is looked for once more, between two proofs that the file is ours.
+ */
 int tg_local_begin(struct tg_store_impl *s, enum tg_local_sql how, struct tg_error *e)
 {
     uint64_t dead[DEAD_MAX];
@@ -211,7 +217,7 @@ int tg_local_begin(struct tg_store_impl *s, enum tg_local_sql how, struct tg_err
         if (!rc && n == 0)
             return 0;
         tg_local_rollback(s);
-        if (rc || (rc = reap(s, dead, n, e)) != 0)
+        if (rc || (rc = tg_local_db_same(s, e)) != 0 || (i && (rc = reap(s, dead, n, e)) != 0))
             return rc;
     }
     return TG_LOCAL_BUSY;
