@@ -1,6 +1,7 @@
 /* What the session is, for those above: its state, its checks when it comes up, and the requests that keep it proven. */
 #include "zk.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +35,24 @@ static void tell(struct tg_store_impl *s, enum tg_session_state state, const str
         s->on_session(s->data, state, why);
 }
 
-void zk_session_over(struct tg_store_impl *s, enum tg_session_state state, int code, const char *why)
+static void over(struct tg_store_impl *s, enum tg_session_state state, const struct tg_error *e)
 {
     if (s->over.code)
         return;
-    tg_fail(&s->over, code, "%s: %s", s->url_text, why);
+    s->over = *e;
     s->up = false;
     tell(s, state, &s->over);
     zk_answer_all(s, &s->over);
     zk_watch_lose(&s->watches);
     zk_drive_soon(s); /* the connection goes from there: this may be called from inside the library */
+}
+
+void zk_session_over(struct tg_store_impl *s, enum tg_session_state state, int code, const char *why)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    tg_fail(&e, code, "%s: %s", s->url_text, why);
+    over(s, state, &e);
 }
 
 static struct own *own_request(struct tg_store_impl *s)
@@ -76,6 +85,16 @@ static void on_config(int rc, const char *value, int len, const struct Stat *sta
     free(o);
 }
 
+static void there_is_none(struct tg_store_impl *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    tg_fail(&e, TG_E_UNKNOWN, "%s: there is no %s on this ZooKeeper", s->url_text, s->url.chroot);
+    tg_error_hint(&e, "is the address right? If it is to be a new store: tagout init --store %s", s->url_text);
+    e.sys_errno = ENOENT;
+    over(s, TG_SESSION_REFUSED, &e);
+}
+
 static void on_chroot(int rc, const struct Stat *stat, const void *data)
 {
     struct own *o = (struct own *) data;
@@ -91,10 +110,12 @@ static void on_chroot(int rc, const struct Stat *stat, const void *data)
         s->checked = true;
         return;
     }
-    if (rc == ZNONODE && s->make_rc != ZOK)
+    if (rc == ZNONODE && s->make_rc == ZOK) {
+        there_is_none(s);
+        return;
+    }
+    if (rc == ZNONODE)
         snprintf(why, sizeof why, "%s can't be made: %s", s->url.chroot, zerror(s->make_rc));
-    else if (rc == ZNONODE)
-        snprintf(why, sizeof why, "there is no %s on this ZooKeeper", s->url.chroot);
     else
         snprintf(why, sizeof why, "%s can't be looked at: %s", s->url.chroot, zerror(rc));
     bool perm = rc == ZNOAUTH || s->make_rc == ZNOAUTH;

@@ -76,19 +76,19 @@ static int extend(struct tg_frame *f, int64_t deadline, bool *out_added, struct 
 {
     struct tg_op rows[TG_TREE_ROWS_MAX];
     const char *added[TG_TREE_ROWS_MAX];
-    struct tg_read_item items[TG_TREE_LATER] = {{.code = 0}};
+    struct tg_read_item items[TG_TREE_ROWS_MAX] = {{.code = 0}};
     struct tg_cluster c;
     size_t n = collect(rows, TG_TREE_ROWS_MAX), missing = 0;
 
     *out_added = false;
-    for (size_t i = 0; i < TG_TREE_LATER; i++)
-        items[i].path = rows[n - TG_TREE_LATER + i].path;
-    int rc = tg_store_read_many(f->store, items, TG_TREE_LATER, deadline, e);
+    for (size_t i = 0; i < n; i++)
+        items[i].path = rows[i].path;
+    int rc = tg_store_read_many(f->store, items, n, deadline, e);
     if (rc)
         return rc;
-    for (size_t i = 0; i < TG_TREE_LATER; i++)
+    for (size_t i = 0; i < n; i++)
         missing += items[i].code == TG_E_NOENT;
-    tg_read_items_release(items, TG_TREE_LATER);
+    tg_read_items_release(items, n);
     if (!missing)
         return 0;
     if ((rc = tg_cluster_check(f->store, f->config->state_dir, deadline, &c, NULL, e)) != 0)

@@ -5,6 +5,7 @@
 #include "base/shown.h"
 #include "store/cluster.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,18 +102,17 @@ const char *tg_unknown_cause(int code)
     }
 }
 
-/* The store says that it is none. Did this host ever see one there? */
+/* The store says that there is none. Did this host ever see one there? */
 static void tell_empty(const struct tg_guard *guard, struct tg_guard_verdict *out)
 {
     const char *url = tg_store_url(guard->store);
     struct tg_seen seen;
 
+    snprintf(out->cause, sizeof out->cause, "not-initialised");
     if (!guard->state_dir || tg_seen_load(guard->state_dir, url, &seen, NULL) != 0)
         return;
-    if (!seen.known) {
-        snprintf(out->cause, sizeof out->cause, "not-initialised");
+    if (!seen.known)
         return;
-    }
     snprintf(out->cause, sizeof out->cause, "store-empty");
     tg_error_clear(&out->error);
     tg_fail(&out->error, TG_E_UNKNOWN, "nothing is there, but this host has seen cluster %.8s there: an empty store has taken its place", seen.id);
@@ -124,10 +124,15 @@ void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_
     out->answer = TG_ANSWER_UNKNOWN;
     out->error = *e;
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : tg_unknown_cause(code));
-    if (!guard->cause[0] && code == TG_E_UNKNOWN && tg_store_state(guard->store) == TG_SESSION_REFUSED)
-        tell_empty(guard, out);
-    else if (!guard->cause[0] && code == TG_E_UNKNOWN) /* it is there, and says of itself that it is not whole */
-        snprintf(out->cause, sizeof out->cause, "damaged");
+    if (!guard->cause[0] && code == TG_E_UNKNOWN) {
+        bool refused = tg_store_state(guard->store) == TG_SESSION_REFUSED;
+        if (refused && e->sys_errno == ENOENT)
+            tell_empty(guard, out);
+        else if (refused && e->sys_errno == EPROTONOSUPPORT)
+            snprintf(out->cause, sizeof out->cause, "format-newer");
+        else if (!refused || e->sys_errno == EUCLEAN) /* it is there, and says of itself that it is not whole */
+            snprintf(out->cause, sizeof out->cause, "damaged");
+    }
     tg_error_hint(&out->error, TG_UNKNOWN_HINT);
 }
 

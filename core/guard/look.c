@@ -501,8 +501,8 @@ int tg_look_run(struct tg_guard *guard, const struct tg_scopes *scopes, bool all
         rc = tg_unknown(guard, e, "overtaken", "%s: locks changed during each of %d looks", why.message, OVERTAKEN_MAX);
     else if (rc == TG_E_VERSION) /* again and again the same: it is not on its way, it is missing */
         rc = tg_unknown(guard, e, doubt ? doubt : "fewer-locks-than-recorded", "%s: this copy is not whole", why.message);
-    else
-        rc = tg_fail(e, rc, "%s", why.message);
+    else if (e && !e->code)
+        *e = why; /* all of it: a store's refusal tells more than its text */
     tg_error_hint(e, "%s", why.hint);
     return rc;
 }

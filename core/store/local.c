@@ -298,7 +298,7 @@ static void connect_now(struct tg_store_impl *s)
     int rc = tg_local_db_open(s, &e);
 
     if (rc == TG_LOCAL_BUSY && now_of(s) - s->opened_ms > BUSY_MAX_MS)
-        rc = tg_fail(&e, TG_E_UNKNOWN, "%s: another process has held it for %d s", s->path, BUSY_MAX_MS / 1000);
+        rc = tg_fail(&e, TG_E_TIMEOUT, "%s: another process has held it for %d s", s->path, BUSY_MAX_MS / 1000);
     if (rc == TG_LOCAL_BUSY) {
         tg_timer_start(s->pump, 1 + (int64_t) ((unsigned) rand_r(&s->seed) % BACKOFF_MAX_MS));
         return;

@@ -51,6 +51,14 @@ static const char schema[] =
 
 static const char *const suffixes[] = {"", "-wal", "-shm"};
 
+/* A refusal, with what it is for who asks a program: see TG_SESSION_REFUSED. */
+static int refuse(struct tg_error *e, int what)
+{
+    if (e)
+        e->sys_errno = what;
+    return TG_E_UNKNOWN;
+}
+
 int tg_local_fail(struct tg_store_impl *s, int rc, const char *doing, struct tg_error *e)
 {
     const char *why = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
@@ -63,13 +71,13 @@ int tg_local_fail(struct tg_store_impl *s, int rc, const char *doing, struct tg_
     case SQLITE_NOMEM:
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     case SQLITE_NOTADB:
-        tg_fail(e, TG_E_UNKNOWN, "%s is no database", s->path);
-        tg_error_hint(e, "is this the right file? tagout init makes a store at another path");
-        return TG_E_UNKNOWN;
+        tg_fail(e, TG_E_UNKNOWN, "%s is no database: it is damaged, or not a store's file", s->path);
+        tg_error_hint(e, "is this the right path? If so: stop what uses it, and bring back a backup; a new store is made elsewhere: tagout init --store local:/PATH");
+        return refuse(e, EUCLEAN);
     case SQLITE_CORRUPT:
         tg_fail(e, TG_E_UNKNOWN, "%s is damaged: %s (%s)", s->path, why, doing);
         tg_error_hint(e, "stop what uses it, and bring back a backup; until then nobody can prove that there is no lock");
-        return TG_E_UNKNOWN;
+        return refuse(e, EUCLEAN);
     case SQLITE_FULL:
         tg_fail(e, TG_E_SYSTEM, "%s: no space left (%s); nothing was written", s->path, doing);
         tg_error_hint(e, "make room on its file system, then try again");
@@ -93,7 +101,7 @@ static int no_store(const struct tg_store_impl *s, const char *detail, struct tg
 {
     tg_fail(e, TG_E_UNKNOWN, "there is no store at %s%s", s->path, detail);
     tg_error_hint(e, "if this host is to have its own: tagout init --store local:%s; otherwise mend the path", s->path);
-    return TG_E_UNKNOWN;
+    return refuse(e, ENOENT);
 }
 
 /* WAL needs shared memory, and sessions need locks that a kernel gives up for its dead: no network's file system promises both. */
@@ -207,13 +215,13 @@ static int check_format(struct tg_store_impl *s, bool *out_empty, struct tg_erro
         return 0;
     if (application != APPLICATION_ID) {
         tg_fail(e, TG_E_UNKNOWN, "%s is a database, but no store of tagout", s->path);
-        tg_error_hint(e, "is this the right file? tagout init makes a store at another path");
-        return TG_E_UNKNOWN;
+        tg_error_hint(e, "is this the right path? If so: bring back a backup; a new store is made elsewhere: tagout init --store local:/PATH");
+        return refuse(e, EUCLEAN);
     }
     if (format != TG_LOCAL_FORMAT) {
         tg_fail(e, TG_E_UNKNOWN, "%s has format %" PRId64 ", this tagout knows %d", s->path, format, TG_LOCAL_FORMAT);
         tg_error_hint(e, "install the version of tagout that the other users of this store have");
-        return TG_E_UNKNOWN;
+        return refuse(e, EPROTONOSUPPORT);
     }
     return 0;
 }
@@ -386,8 +394,13 @@ static int one_number(struct tg_store_impl *s, enum tg_local_sql which, int64_t 
         sqlite3_reset(q);
         return 0;
     }
-    int code = rc == SQLITE_DONE ? tg_fail(e, TG_E_UNKNOWN, "%s is damaged: its transaction id is missing", s->path)
-                                 : tg_local_fail(s, rc, doing, e);
+    int code;
+    if (rc == SQLITE_DONE) {
+        tg_fail(e, TG_E_UNKNOWN, "%s is damaged: its transaction id is missing", s->path);
+        code = refuse(e, EUCLEAN);
+    } else {
+        code = tg_local_fail(s, rc, doing, e);
+    }
     sqlite3_reset(q);
     return code;
 }

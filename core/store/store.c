@@ -239,10 +239,11 @@ int tg_store_usable(struct tg_store *s, struct tg_error *e)
 
     if (state != TG_SESSION_EXPIRED && state != TG_SESSION_REFUSED)
         return 0;
-    tg_fail(e, s->error.code ? s->error.code : TG_E_SESSION, "%s", s->error.code ? s->error.message : "the session is over");
-    if (s->error.hint[0])
-        tg_error_hint(e, "%s", s->error.hint);
-    return s->error.code ? s->error.code : TG_E_SESSION;
+    if (!s->error.code)
+        return tg_fail(e, TG_E_SESSION, "the session is over");
+    if (e && !e->code)
+        *e = s->error;
+    return s->error.code;
 }
 
 static void link_watch(struct tg_store_watch *w)

@@ -67,6 +67,27 @@ drop /acks /audit
 run "$TAGOUT" init --store "$url"
 expect_status 69
 expect_err "the store has no audit: this copy is not whole"
+for path in /audit /permits /permits/fleet /locks /locks/host; do # what every version made, and nothing else is missing
+    rm "$db"; cp "$tmp/whole.db" "$db"
+    rm -rf "$TAGOUT_STATE_DIR" # what exec noted
+    top=/$(cut -d/ -f2 <<<"$path") # with its children, as counted as the rest
+    if [ "$path" = "$top" ]; then drop "$path"; fi
+    sqlite "$db" "DELETE FROM node WHERE path = '$path' OR path LIKE '$path/%'"
+    if [ "$path" != "$top" ]; then sqlite "$db" "UPDATE node SET children = children - 1 WHERE path = '$top'"; fi
+    run "$TAGOUT" init --store "$url"
+    expect_status 69
+    expect_err "the store has no ${path#/}: this copy is not whole"
+    run "$TAGOUT" exec --store "$url" --actor x host:a -- touch "$tmp/acted"
+    case $path in /audit | /permits/fleet) ;; *) expect_status 69 ;; esac
+    if [ "$top" = /locks ]; then
+        expect_true "nothing acted" test ! -e "$tmp/acted"
+        run "$TAGOUT" check --store "$url" --actor x host:a
+        expect_status 69
+    fi
+    rm -f "$tmp/acted"
+done
+rm "$db"; cp "$tmp/whole.db" "$db"
+drop /acks /audit
 doctor
 expect_match 'UNKNOWN +tree +'
 rm "$db"; cp "$tmp/whole.db" "$db"
@@ -119,11 +140,40 @@ rm -f "$TAGOUT_STATE_DIR"/seen/*.json
 doctor
 expect_status 0
 
+note "P2: garbage or half of it in its place is damage, not an empty store; which file, and what to do"
+cp "$db" "$tmp/sound.db"
+damaged() { # WHAT
+    run "$TAGOUT" check --store "$url" --actor x host:a
+    expect_status 69
+    expect_err "cause=damaged"
+    expect_match "detail=\"$db is .*mend=\".*bring back a backup"
+    doctor
+    expect_status 69
+    expect_match "UNKNOWN +store .*$db is "
+    expect_no_out store-empty
+    run "$TAGOUT" init --store "$url"
+    expect_status 69
+}
+size=$(stat -c %s "$db")
+rm -f "$db"-*; head -c 10 "$tmp/sound.db" >"$db"; damaged "its first bytes"
+rm -f "$db"-*; head -c $((size / 2)) "$tmp/sound.db" >"$db"; damaged "half of it"
+rm -f "$db"-*; head -c "$size" /dev/urandom >"$db"; damaged "garbage"
+rm -f "$db"-*; : >"$db"
+run "$TAGOUT" check --store "$url" --actor x host:a
+expect_status 69
+expect_err "cause=store-empty"
+rm -f "$db"-*; cp "$tmp/sound.db" "$db"
+doctor
+expect_status 0
+
 note "damage, a stranger, the future"
 sqlite "$db" 'PRAGMA user_version = 9'
 doctor
 expect_status 69
 expect_out "has format 9, this tagout knows 1"
+run "$TAGOUT" check --store "$url" --actor x host:a
+expect_status 69
+expect_err "cause=format-newer"
 rm -f "$db" "$db"-*
 sqlite "$db" 'CREATE TABLE t (x)'
 doctor

@@ -95,7 +95,9 @@ enum tg_session_state {
     TG_SESSION_CONNECTING, /* also after a break: the session may live on, nothing may be assumed */
     TG_SESSION_CONNECTED,
     TG_SESSION_EXPIRED,    /* final: close and open anew */
-    TG_SESSION_REFUSED     /* final: authentication, configuration, or there is no store there; the error says which */
+    /* Final: authentication, configuration, or there is no store there; the error says which. Of a TG_E_UNKNOWN its sys_errno tells: ENOENT, there is
+     * nothing; EUCLEAN, what is there is damaged or no store; EPROTONOSUPPORT, it has a format that is not known; 0, something else. */
+    TG_SESSION_REFUSED
 };
 /* error: why, NULL when there is nothing to say. While CONNECTING it may come again, when the reason is another one. */
 typedef void (*tg_session_fn)(void *data, enum tg_session_state state, const struct tg_error *error);
