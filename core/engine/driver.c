@@ -66,6 +66,15 @@ void tg_outcome_say(struct tg_outcome *outcome, enum tg_outcome_kind kind, const
     make_harmless(outcome->text);
 }
 
+void tg_outcome_say_timeout(struct tg_outcome *outcome, const char *tool, const struct tg_answer *answer, int64_t most_ms)
+{
+    int64_t lasted_ms = answer->ended_ms - answer->started_ms;
+
+    if (lasted_ms <= 0 || lasted_ms > most_ms) /* by the host's wall clock, which may step */
+        lasted_ms = most_ms;
+    tg_outcome_say(outcome, TG_OUTCOME_FAILED, "%s: ended after %lld s, its time-out", tool, (long long) ((lasted_ms + 500) / 1000));
+}
+
 static int sum(int a, int b)
 {
     return a < 0 ? b : b < 0 ? a : a > 100000000 ? a : a + b;

@@ -175,7 +175,7 @@ static void judge_bare(const struct tg_answer *a, const struct tg_driver_params 
     else if (a->status == 127 || a->status == 126)
         tg_outcome_say(o, TG_OUTCOME_FAILED, "ansible is not installed on the host (exit %d: %s)", a->status, words);
     else if (a->status == 124)
-        tg_outcome_say(o, TG_OUTCOME_FAILED, "ansible: ended after %lld s, its time-out", (long long) (p->timeout_ms / 1000));
+        tg_outcome_say_timeout(o, "ansible", a, p->timeout_ms);
     else if (a->status != 0)
         tg_outcome_say(o, TG_OUTCOME_FAILED, "ansible: %s (exit %d)", words, a->status);
     else

@@ -94,7 +94,7 @@ static bool did_not_run(const struct tg_answer *a, const struct tg_driver_params
         tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet is not installed on the host (exit %d: %s)", a->status, line);
     } else if (a->status == 124 || a->status > 128) {
         if (a->status == 124 || a->ended_ms - a->started_ms >= p->timeout_ms)
-            tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet: ended after %lld s, its time-out", (long long) (p->timeout_ms / 1000));
+            tg_outcome_say_timeout(o, "puppet", a, p->timeout_ms);
         else
             tg_outcome_say(o, TG_OUTCOME_FAILED, "puppet: killed by signal %d", a->status - 128);
     } else {

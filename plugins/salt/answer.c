@@ -37,7 +37,7 @@ static void judge_bare(const struct tg_answer *a, const struct tg_driver_params 
     else if (a->status == 127 || a->status == 126)
         tg_outcome_say(o, TG_OUTCOME_FAILED, "salt is not installed on the host (exit %d: %s)", a->status, words);
     else if (a->status == 124 || (a->status > 128 && a->ended_ms - a->started_ms >= p->timeout_ms))
-        tg_outcome_say(o, TG_OUTCOME_FAILED, "salt: ended after %lld s, its time-out", (long long) (p->timeout_ms / 1000));
+        tg_outcome_say_timeout(o, "salt", a, p->timeout_ms);
     else if (a->status > 128 && a->status < 160)
         tg_outcome_say(o, TG_OUTCOME_FAILED, "salt: killed by signal %d", a->status - 128);
     else if (a->status != 0)

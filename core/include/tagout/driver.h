@@ -116,6 +116,8 @@ void tg_outcome_release(struct tg_outcome *outcome);
 void tg_outcome_item(struct tg_outcome *outcome, const char *what, int added, int removed, int corrective);
 /* Sets kind and text; the text's control characters are replaced. */
 void tg_outcome_say(struct tg_outcome *outcome, enum tg_outcome_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* FAILED, with "TOOL: ended after N s, its time-out": N as it was, for the caller's own time-out may be shorter than most_ms, the parameter's. */
+void tg_outcome_say_timeout(struct tg_outcome *outcome, const char *tool, const struct tg_answer *answer, int64_t most_ms);
 /* Lines of a unified diff that begin with + and -, its head apart. */
 void tg_diff_count(const char *diff, int *out_added, int *out_removed);
 
