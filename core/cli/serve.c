@@ -290,8 +290,25 @@ static void serve_health(struct serve *s, struct tg_http_call *call)
     answer_json(s, call, well ? 200 : 503, json_pack("{s:b,s:I}", "connected", well, "slots", (json_int_t) s->n_holders));
 }
 
+/* What is misspelt must not be left out of the question: "scpoe=host:db" would be asked without it. */
+static bool refuse_stranger(struct serve *s, struct tg_http_call *call)
+{
+    static const char *const none[] = {NULL}, *const of_check[] = {"actor", "scope", NULL};
+    bool is_check = strcmp(call->path, "/v1/check") == 0;
+    const char *stranger = s->http->stranger(call, is_check ? of_check : none);
+    char text[160];
+
+    if (!stranger)
+        return false;
+    snprintf(text, sizeof text, "the query has an argument that is not known: \"%.40s\"; %s", stranger, is_check ? "there are actor and scope" : "there is none here");
+    answer_no(s, call, 400, "usage", text);
+    return true;
+}
+
 static void serve_call(struct serve *s, struct tg_http_call *call)
 {
+    if (refuse_stranger(s, call))
+        return;
     if (strcmp(call->path, "/v1/pre-reboot") == 0)
         serve_fleetlock(s, call, pre_reboot);
     else if (strcmp(call->path, "/v1/steady-state") == 0)

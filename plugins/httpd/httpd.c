@@ -305,6 +305,34 @@ static size_t arguments_of(const struct tg_http_call *call, const char *name, co
     return g.n;
 }
 
+struct roll_call {
+    const char *const *names;
+    const char *stranger;
+};
+
+static enum MHD_Result look_for_stranger(void *data, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
+{
+    struct roll_call *r = data;
+
+    (void) kind;
+    (void) value;
+    (void) value_size;
+    for (size_t i = 0; r->names[i]; i++)
+        if (strlen(r->names[i]) == key_size && strcmp(r->names[i], key) == 0)
+            return MHD_YES;
+    r->stranger = key;
+    return MHD_NO;
+}
+
+static const char *stranger_of(const struct tg_http_call *call, const char *const *names)
+{
+    const struct call *c = (const struct call *) (const void *) call;
+    struct roll_call r = {.names = names};
+
+    (void) MHD_get_connection_values_n(c->connection, MHD_GET_ARGUMENT_KIND, look_for_stranger, &r);
+    return r.stranger;
+}
+
 static void answer_it(struct tg_http_call *call, unsigned status, const char *type, const char *body, size_t len)
 {
     struct call *c = (struct call *) (void *) call;
@@ -328,6 +356,7 @@ static const struct tg_httpd_backend backend = {
     .port = port_of,
     .header = header_of,
     .arguments = arguments_of,
+    .stranger = stranger_of,
     .answer = answer_it,
     .close = close_it,
 };

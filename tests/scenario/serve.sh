@@ -49,6 +49,9 @@ ask 423 "$url/v1/check?actor=autoscaler&scope=service:x&scope=group:web"
 expect_out "TAGOUT-HELD lock=$lock"
 ask 400 "$url/v1/check?scope=group:web"
 ask 400 "$url/v1/check?actor=autoscaler"
+ask 400 "$url/v1/check?actor=autoscaler&scope=group:web&scpoe=host:web1.example.com" # asked without it, it might be another answer
+expect_out 'not known: \"scpoe\"'
+ask 400 "$url/healthz?verbose"
 ask 400 "$url/v1/check?actor=autoscaler&scope=group:wbe"
 ask 400 "$url/v1/check?actor=auto%0ascaler&scope=group:web"
 ask 400 "$url/v1/check?actor=autoscaler&scope=service:x%00y" # never the question that is left of it

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define TG_HTTPD_ABI 1
+#define TG_HTTPD_ABI 2
 #define TG_HTTPD_BODY_MAX (64 * 1024)   /* more is answered with 413 by the module */
 #define TG_HTTPD_CLIENTS_MAX 512        /* connections; one more waits in the kernel's queue */
 #define TG_HTTPD_IDLE_S 20              /* a client that sends nothing for so long is hung up on */
@@ -40,6 +40,8 @@ struct tg_httpd_backend {
     /* A header's value, in any case, NULL when there is none; and all values of an argument of the query, at most max: how many there are. */
     const char *(*header)(const struct tg_http_call *call, const char *name);
     size_t (*arguments)(const struct tg_http_call *call, const char *name, const char **out, size_t max);
+    /* The first argument of the query that is in none of the names (NULL-terminated); NULL when all are. Borrowed, as long as the call. */
+    const char *(*stranger)(const struct tg_http_call *call, const char *const *names);
     /* The answer is copied. A client that is gone meanwhile is no error. */
     void (*answer)(struct tg_http_call *call, unsigned status, const char *type, const char *body, size_t len);
     /* Every call must have been answered. */
