@@ -268,6 +268,8 @@ void tg_agent_step(struct tg_agent *a)
         a->tick_ms = now;
         if (inventory_has_changed(a))
             load_inventory(a);
+        if (tg_agent_has_expired(a))
+            a->dirty = true;
     }
     keep_session(a);
     doubt(a);

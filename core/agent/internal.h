@@ -100,6 +100,8 @@ int64_t tg_agent_now(const struct tg_agent *agent);
 
 /* --- the picture --- */
 struct tg_guard tg_agent_guard(struct tg_agent *agent);
+/* A lock that was to end by itself should have: look again. Not true more often than every 2 s. */
+bool tg_agent_has_expired(const struct tg_agent *agent);
 /* Looks and arms its watches until nothing moves in between. */
 void tg_agent_refresh(struct tg_agent *agent);
 /* Until when, on the monotonic clock, an answer from the picture may be believed: INT64_MIN not at all. */

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPIRY_LOOK_MS 2000 /* between two looks at what should have ended, but by the store's clock has not */
 #define LOOKS_MAX 6       /* of one refresh: then it stays dirty, and the next turn goes on */
 #define GROUPS_MAX 256    /* watched one by one; with more locked groups than that, one watch on the cluster's ticks tells of every lock */
 
@@ -176,7 +177,18 @@ static void clear_locks(struct tg_agent *a)
     a->picture.n_locks = 0;
 }
 
-/* Those that overlap this host move out of the look. Live or not by the clock is asked when it is answered: what ends by itself does so then. */
+/* No counter moves when a lock ends by itself: it is looked again when its time is over by this clock, until it is by the store's. */
+bool tg_agent_has_expired(const struct tg_agent *a)
+{
+    int64_t wall = tg_wall_ms(tg_loop_clock(a->loop));
+
+    for (size_t i = 0; i < a->n_locks; i++)
+        if (a->locks[i].release_at_expiry && wall >= a->locks[i].until_ms)
+            return tg_agent_now(a) - a->looked_ms >= EXPIRY_LOOK_MS;
+    return false;
+}
+
+/* Those that overlap this host move out of the look, but for what has ended by itself. */
 static int keep_locks(struct tg_agent *a, struct tg_look *look, struct tg_error *e)
 {
     size_t n = 0, kept = 0;
@@ -186,7 +198,7 @@ static int keep_locks(struct tg_agent *a, struct tg_look *look, struct tg_error 
     if (!locks)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++)
-        if (found[i].state != TG_LOCK_RELEASED && tg_scopes_overlap(&found[i].scopes, &a->own, NULL, NULL) != TG_OVERLAP_NO) {
+        if (found[i].state != TG_LOCK_RELEASED && !found[i].ended && tg_scopes_overlap(&found[i].scopes, &a->own, NULL, NULL) != TG_OVERLAP_NO) {
             locks[kept++] = found[i];
             found[i].scopes = (struct tg_scopes) TG_SCOPES_INIT;
         }

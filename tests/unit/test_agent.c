@@ -241,6 +241,27 @@ GTEST(an_agent_that_ends_leaves_its_permits_to_their_time)
     tg_lock_clear(&l);
 }
 
+/* P3: no counter moves when a lock ends by itself; what shows locks hears of it all the same. */
+GTEST(a_lock_that_has_ended_by_itself_goes_from_the_picture)
+{
+    struct tg_agent *a = sure_agent("web1");
+    struct tg_scopes list = scopes_of("host:web1");
+    struct tg_lock_request r = {.scopes = &list, .owner = "alice@ops1", .reason = "move", .for_ms = 3000, .release_at_expiry = true};
+    struct tg_lock l;
+
+    OK(tg_lock_place(&g, &r, &l, e));
+    run_for(a, 1000);
+    cr_assert_eq(a->picture.n_locks, 1u);
+    int told = host.told;
+    run_for(a, 10000);
+    cr_assert_eq(a->picture.n_locks, 0u);
+    cr_assert_gt(host.told, told);
+    cr_assert(tg_agent_is_sure(a));
+    tg_agent_free(a);
+    tg_scopes_release(&list);
+    tg_lock_clear(&l);
+}
+
 /* P1: also the short way of a quiet lock, which is one exchange, sees that an agent is there: it gives up rather than be confirmed without it. */
 GTEST(a_quiet_lock_does_not_overlook_the_agent)
 {
