@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "cli/guarding.h"
+#include "fleet/inventory.h"
 #include "guard/budget.h"
 
 #include <string.h>
@@ -49,13 +50,22 @@ static int take_brake(const struct tg_budget *b, struct tg_error *e)
         return 0;
     if (b->brake.kind != TG_SHARE_PERCENT)
         return tg_fail(e, TG_E_USAGE, "--brake is a share, such as 20%%");
-    if (b->of.kind == TG_SCOPE_SERVICE || b->of.kind == TG_SCOPE_HOST)
+    if (b->of.kind == TG_SCOPE_SERVICE)
         return 0;
     if (b->at_most.kind == TG_SHARE_PERCENT && b->brake.value <= b->at_most.value) {
         tg_fail(e, TG_E_USAGE, "the brake would act on what the budget allows: it must be more than --at-most's share");
         return TG_E_USAGE;
     }
     return 0;
+}
+
+/* A host is one member: what may happen to it is a number of times. */
+static int refuse_share_of_host(const struct tg_budget *b, struct tg_error *e)
+{
+    if (b->of.kind != TG_SCOPE_HOST || (b->at_most.kind != TG_SHARE_PERCENT && b->brake.kind == TG_SHARE_UNSET))
+        return 0;
+    tg_fail(e, TG_E_USAGE, "host:%s is one member: there is no share of it", b->of.name);
+    return tg_error_hint(e, "give a number of times, such as --at-most 1 --per 1d, or a group"), TG_E_USAGE;
 }
 
 static int take_terms(struct tg_frame *f, struct tg_budget *b, struct tg_error *e)
@@ -84,39 +94,70 @@ static int take_terms(struct tg_frame *f, struct tg_budget *b, struct tg_error *
             return rc;
         snprintf(b->actors[b->n_actors++], TG_ACTOR_SIZE, "%s", actors[i]);
     }
-    return take_brake(b, e);
+    rc = refuse_share_of_host(b, e);
+    return rc ? rc : take_brake(b, e);
 }
 
-/* A name that the inventory does not know is hardly meant. */
-static int prove_of(const struct tg_frame *f, const struct tg_budget *b, struct tg_error *e)
+/* A name that the inventory does not know is hardly meant. *out_members: how many it has there; -1 not known. */
+static int prove_of(const struct tg_frame *f, const struct tg_budget *b, int64_t *out_members, struct tg_error *e)
 {
     struct tg_scope of = {.kind = b->of.kind};
 
     memcpy(of.name, b->of.name, sizeof of.name);
     int rc = tg_scope_resolve(&of, f->inventory, e);
+    size_t n = of.host_set.n;
+    if (!rc && f->inventory && b->of.kind == TG_SCOPE_FLEET)
+        (void) tg_inventory_hosts(f->inventory, &n);
+    *out_members = rc || !f->inventory || b->of.kind == TG_SCOPE_SERVICE ? -1 : (int64_t) n;
     tg_scope_release(&of);
     return rc;
+}
+
+/* What a share is now; one of few members is none, and nobody would hear of it before a command is refused. */
+static void say_share(const struct tg_budget *b, int64_t members)
+{
+    if (b->at_most.kind != TG_SHARE_PERCENT || members < 0)
+        return;
+    int64_t limit = tg_share_within(&b->at_most, members);
+    printf("That is %lld of the %lld that the inventory has now.\n", (long long) limit, (long long) members);
+    if (limit == 0)
+        fprintf(stderr, "tagout: warning: the share of %lld is less than one, so everything that counts for it is refused\n  give a number: --at-most 1\n",
+                (long long) members);
+}
+
+static int say_set(struct tg_frame *f, const struct tg_budget *b, int64_t members, struct tg_error *e)
+{
+    char per[32], of[TG_SCOPE_TEXT_SIZE];
+
+    if (f->json) {
+        json_t *o = json_pack("{s:s,s:b}", "budget", b->name, "set", 1);
+        if (o && members >= 0)
+            json_object_set_new(o, "limit", json_integer((json_int_t) tg_share_within(&b->at_most, members)));
+        return tg_print_json(o, e);
+    }
+    tg_duration_format(b->per_ms, per, sizeof per);
+    printf("Budget %s: at most %s of %s in %s%s%s.\n", b->name, tg_opt_text(f, "at-most"), tg_scope_format(&b->of, of, sizeof of), per,
+           b->n_actors ? ", counted for " : "; it counts when an exec names it with --budget", b->n_actors ? tg_opt_text(f, "for") : "");
+    say_share(b, members);
+    return 0;
 }
 
 static int run_set(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_budget b = {.version = 0};
     struct tg_guard g = tg_cli_guard(f, 0);
-    char owner[TG_OWNER_SIZE], per[32], of[TG_SCOPE_TEXT_SIZE];
+    char owner[TG_OWNER_SIZE];
     const char *why = tg_opt_text(f, "reason");
+    int64_t members = -1;
 
     tg_cli_owner(f, owner, sizeof owner);
     int rc = take_terms(f, &b, e);
     if (!rc)
-        rc = prove_of(f, &b, e);
+        rc = prove_of(f, &b, &members, e);
     if (!rc)
         rc = tg_budget_set(&g, &b, owner, why ? why : "", e);
-    if (!rc && f->json)
-        rc = tg_print_json(json_pack("{s:s,s:b}", "budget", b.name, "set", 1), e);
-    else if (!rc)
-        printf("Budget %s: at most %s of %s in %s%s%s.\n", b.name, tg_opt_text(f, "at-most"), tg_scope_format(&b.of, of, sizeof of),
-               (tg_duration_format(b.per_ms, per, sizeof per), per), b.n_actors ? ", counted for " : "; it counts when an exec names it with --budget",
-               b.n_actors ? tg_opt_text(f, "for") : "");
+    if (!rc)
+        rc = say_set(f, &b, members, e);
     tg_budget_clear(&b);
     return rc;
 }

@@ -93,25 +93,15 @@ static void join_words(char *const *words, struct tg_buf *out)
         tg_buf_printf(out, "%s%s", i ? " " : "", words[i]);
 }
 
-static bool is_quiet(const struct tg_frame *f)
-{
-    return strcmp(tg_opt_text(f, "on-held"), "quiet") == 0;
-}
-
 static void say_verdict(const struct tg_frame *f, const struct tg_guard_verdict *v)
 {
     struct tg_buf b = TG_BUF_INIT;
 
     tg_verdict_line(v, f->config->store, tg_wall_ms(tg_loop_clock(f->loop)), &b);
-    if (v->answer == TG_ANSWER_HELD && is_quiet(f)) {
-        struct tg_buf what = TG_BUF_INIT;
-        join_words(f->command, &what);
-        openlog("tagout", LOG_PID, LOG_CRON);
-        syslog(LOG_NOTICE, "%s not started: %s", tg_buf_text(&b), tg_buf_text(&what));
-        tg_buf_release(&what);
-    } else {
+    if (v->answer == TG_ANSWER_HELD)
+        tg_exec_say_held(f, tg_buf_text(&b));
+    else
         fprintf(stderr, "%s\n", tg_buf_text(&b));
-    }
     tg_buf_release(&b);
 }
 
@@ -120,7 +110,7 @@ static void say_waiting(const struct tg_frame *f, const struct tg_guard_verdict 
 {
     int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
 
-    if (is_quiet(f))
+    if (tg_exec_is_quiet(f))
         return;
     fprintf(stderr, "  waiting for %zu lock%s:\n", v->locks.n, v->locks.n == 1 ? "" : "s");
     for (size_t i = 0; i < v->locks.n && i < 10; i++) {

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #define MEMBERS_BYTES_MAX (16 << 20) /* a name a line, a million of them */
 
@@ -102,20 +103,43 @@ int tg_exec_budget_take(struct tg_frame *f, struct tg_exec_budget *b, struct tg_
     return rc ? rc : take_members(f, &b->bill.members, e);
 }
 
-static void say_spent(const struct tg_exec_budget *b)
+bool tg_exec_is_quiet(const struct tg_frame *f)
+{
+    return strcmp(tg_opt_text(f, "on-held"), "quiet") == 0;
+}
+
+void tg_exec_say_held(const struct tg_frame *f, const char *line)
+{
+    struct tg_buf what = TG_BUF_INIT;
+
+    if (!tg_exec_is_quiet(f)) {
+        fprintf(stderr, "%s\n", line);
+        return;
+    }
+    for (size_t i = 0; f->command[i]; i++)
+        tg_buf_printf(&what, "%s%s", i ? " " : "", f->command[i]);
+    openlog("tagout", LOG_PID, LOG_CRON);
+    syslog(LOG_NOTICE, "%s not started: %s", line, tg_buf_text(&what));
+    tg_buf_release(&what);
+}
+
+static void say_spent(const struct tg_frame *f, const struct tg_exec_budget *b)
 {
     const struct tg_budget *budget = b->bill.refused;
     const struct tg_budget_answer *a = &b->bill.answer;
     char of[TG_SCOPE_TEXT_SIZE], per[32], at[40];
+    struct tg_buf line = TG_BUF_INIT;
 
     tg_duration_format(budget->per_ms, per, sizeof per);
-    fprintf(stderr, "TAGOUT-HELD budget=%s scope=%s asked=%lld used=%lld limit=%lld per=\"%s\"", budget->name, tg_scope_format(&budget->of, of, sizeof of),
-            (long long) b->bill.asked, (long long) a->used, (long long) a->limit, per);
+    tg_buf_printf(&line, "TAGOUT-HELD budget=%s scope=%s asked=%lld used=%lld limit=%lld per=\"%s\"", budget->name, tg_scope_format(&budget->of, of, sizeof of),
+                  (long long) b->bill.asked, (long long) a->used, (long long) a->limit, per);
     tg_time_format(a->free_at_ms - a->free_at_ms % 1000 + 1000, at, sizeof at);
     if (a->word == TG_BUDGET_SPENT)
-        fprintf(stderr, " until=%s\n", at);
+        tg_buf_printf(&line, " until=%s", at);
     else
-        fprintf(stderr, " detail=\"%s\"\n", a->limit == 0 ? "the share of so few members is less than one: give the budget a number" : "more than the whole budget: it will never fit");
+        tg_buf_printf(&line, " detail=\"%s\"", a->limit == 0 ? "the share of so few members is less than one: give the budget a number" : "more than the whole budget: it will never fit");
+    tg_exec_say_held(f, tg_buf_text(&line));
+    tg_buf_release(&line);
 }
 
 /* A budget's own mend in place of a lost store's. */
@@ -167,6 +191,6 @@ int tg_exec_budget_charge(struct tg_frame *f, struct tg_guard *g, const struct t
     if (b->bill.refused && b->bill.answer.word == TG_BUDGET_SPENT)
         *out_free_ms = b->bill.answer.free_at_ms - b->bill.now_ms;
     if (!quiet && b->bill.refused)
-        say_spent(b);
+        say_spent(f, b);
     return TG_E_HELD;
 }

@@ -42,6 +42,23 @@ one_store() {
     expect_no_out acted
     run "${tagout[@]}" budget list
     expect_out "5 of 5"
+    run scale --on-held quiet --budget web-removals=1 -- echo acted
+    expect_status 75
+    expect_equal "$out$err" "" "what a quiet one says of a spent budget"
+
+    note "a share says what it is now; of a host there is none"
+    run "${tagout[@]}" budget set small --at-most 0.1% --of group:web --per 1h
+    expect_status 0
+    expect_match 'That is 0 of the [0-9]+ that the inventory has now'
+    expect_err "everything that counts for it is refused"
+    run "${tagout[@]}" budget set small --at-most 50% --of group:web --per 1h
+    expect_status 0
+    expect_match 'That is [1-9][0-9]* of the'
+    expect_equal "$err" "" "warnings of a share that is some"
+    run "${tagout[@]}" budget set of-one --at-most 50% --of host:web1.example.com --per 1h
+    expect_status 64
+    expect_err "is one member"
+    for name in small of-one; do run "${tagout[@]}" budget remove "$name" --reason "a test"; done
     run scale --budget web-removal=1 -- echo acted
     expect_status 64
     expect_err 'did you mean "web-removals"?'
