@@ -261,6 +261,8 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     q.tokens = getenv("TAGOUT_TOKEN");
     if (!rc)
         rc = tg_actor_check(q.actor, e);
+    if (!rc && tg_opt_ms(f, "timeout") <= 0)
+        rc = tg_fail(e, TG_E_USAGE, "--timeout %s: nobody can answer in no time; such as 3s", tg_opt_text(f, "timeout"));
     if (!rc)
         rc = tg_policy_parse(tg_opt_text(f, "on-unknown"), &policy, e);
     if (!rc && tg_opt_given(f, "token")) {

@@ -15,7 +15,11 @@ static int run_extend(struct tg_frame *f, struct tg_error *e)
     char owner[TG_OWNER_SIZE], until[40], left[32];
     int64_t for_ms = tg_opt_ms(f, "for"), now = tg_wall_ms(tg_loop_clock(f->loop));
 
-    if (for_ms <= 0)
+    if (for_ms == 0) {
+        tg_fail(e, TG_E_USAGE, "--for 0s: a lock's end is moved to a time that is still to come");
+        return tg_error_hint(e, "to end it now: tagout unlock %s", f->argv[0]), TG_E_USAGE;
+    }
+    if (for_ms < 0)
         return tg_fail(e, TG_E_USAGE, "for how long, from now on? --for 2h");
     tg_cli_owner(f, owner, sizeof owner);
     int rc = tg_lock_extend(&g, f->argv[0], owner, for_ms, &l, e);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/shown.h"
 #include "cli/cmd.h"
+#include "cli/guarding.h"
 #include "guard/check.h"
 
 #include <fcntl.h>
@@ -60,7 +61,7 @@ void tg_print_error(struct tg_frame *f, const struct tg_error *e)
     }
     if (f->json) {
         json_t *o = json_pack("{s:{s:s,s:s,s:i}}", "error", "code", tg_code_name(e->code), "message", e->message, "exit",
-                              tg_exit_status(e->code));
+                              f->status ? f->status : tg_exit_status(e->code));
         if (o && hint[0])
             json_object_set_new(json_object_get(o, "error"), "hint", json_string(hint));
         if (o && e->file[0])
@@ -140,10 +141,12 @@ int main(int argc, char **argv)
     int rc = run(&f, argc, argv, &e);
     if (!rc && fflush(stdout) != 0)
         rc = tg_fail(&e, TG_E_SYSTEM, "the output could not be written");
+    int number = rc == TG_E_CANCELLED ? tg_cli_signalled() : 0;
+    f.status = !rc ? f.status : number ? 128 + number : tg_exit_status(rc); /* interrupted by a signal: as the shell has it */
     if (rc)
         tg_print_error(&f, &e);
     tg_frame_release(&f);
     tg_problems_release(&f.problems);
     tg_cli_release(&f);
-    return rc ? tg_exit_status(rc) : f.status;
+    return f.status;
 }

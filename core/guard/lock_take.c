@@ -316,7 +316,9 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed 
     }
     if (rc)
         tg_fail(e, rc, "%s", why.message);
-    if (rc && lost)
+    if (rc && lost && !tg_store_session_id(guard->store))
+        tg_error_hint(e, "the store was never reached: nothing is locked by this");
+    else if (rc && lost)
         tg_error_hint(e, "the lock %s may have been taken: tagout locks tells", lock->id);
     else if (rc)
         tg_error_hint(e, "%s", why.hint);
@@ -419,7 +421,7 @@ static void take_back(struct tg_guard *guard, struct tg_lock *lock, struct tg_er
     int rc = look_for_own(guard, lock, &none);
     if (!rc)
         rc = tg_lock_undo(guard, lock, "interrupted", &none);
-    if (rc && rc != TG_E_NOENT && rc != TG_E_EXISTS)
+    if (rc && rc != TG_E_NOENT && rc != TG_E_EXISTS && tg_store_session_id(guard->store))
         tg_error_hint(e, "the lock %s may have been taken (%s): tagout locks tells, tagout unlock %s releases it", lock->id, none.message, lock->id);
     else
         tg_error_hint(e, "nothing is left locked by this");

@@ -77,6 +77,8 @@ static int take(json_t *o, const char *file, struct tg_seen *out, struct tg_erro
         return garbage(file, "it makes no sense", e);
     if (json_integer_value(format) > SEEN_FORMAT)
         return garbage(file, "it was written by a newer tagout", e);
+    if (json_integer_value(format) < 1 || json_integer_value(generation) < 0 || json_integer_value(txid) < 0)
+        return garbage(file, "it makes no sense", e);
     out->known = true;
     snprintf(out->id, sizeof out->id, "%s", id);
     out->generation = json_integer_value(generation);

@@ -292,6 +292,12 @@ mistakes() {
     expect_status 64
     run t check --actor 'a b' host:a
     expect_status 64
+    run t check --actor a -t 0s host:a
+    expect_status 64
+    expect_err "--timeout 0s"
+    run t extend LNONE --for 0s
+    expect_status 64
+    expect_err "tagout unlock LNONE"
     run t check --actor a --on-unknown maybe host:a
     expect_status 64
     expect_err "last-known=AGE"
@@ -353,6 +359,27 @@ hangs() {
     rm -f "$tmp/fifo"
 }
 
+interrupted_lock() { # P3
+    note "lock, interrupted while it waits: 128+signal, and nothing is left locked"
+    mkfifo "$tmp/go-on"
+    start acting "$TAGOUT" exec --actor autoscaler service:busy -- sh -c "echo started; read -r x <'$tmp/go-on'"
+    local acting=$pid
+    await 30 has "$tmp/acting.log" started
+    for signal in TERM HUP; do
+        start waiting "$TAGOUT" lock service:busy --for 1h --reason r
+        await 30 has "$tmp/waiting.log" "waiting for 1 in flight"
+        kill "-$signal" "$pid"
+        s=0
+        wait "$pid" || s=$?
+        expect_equal "$s" $((128 + $(kill -l "$signal"))) "status after $signal"
+        expect_file_has "$tmp/waiting.log" "nothing is left locked by this"
+    done
+    expect_equal "$(t locks service:busy -o json)" "[]" "an interrupted lock leaves nothing"
+    echo >"$tmp/go-on"
+    wait "$acting"
+    rm "$tmp/go-on"
+}
+
 interrupted_before_its_start() {
     note "exec, interrupted while it waits: 128+signal, nothing was started, nothing is left"
     run t lock host:w --for 1h --reason r
@@ -391,6 +418,7 @@ everything() {
     holds_while_a_command_runs
     mistakes
     what_can_not_be_seen_is_shown
+    interrupted_lock
     interrupted_before_its_start
     hangs
 }

@@ -174,7 +174,8 @@ static void put(const char *text)
 Test(seen, a_mark_that_makes_no_sense_is_not_nothing_seen, .init = setup, .fini = teardown)
 {
     static const char *const bad[] = {"", "{", "{}", "[]", "\"\"", "{\"format\":1,\"cluster\":\"x\",\"generation\":1,\"txid\":1}",
-                                      "{\"format\":2,\"cluster\":\"" ID_A "\",\"generation\":1,\"txid\":1}",
+                                      "{\"format\":2,\"cluster\":\"" ID_A "\",\"generation\":1,\"txid\":1}", "{\"format\":0,\"cluster\":\"" ID_A "\",\"generation\":1,\"txid\":1}",
+                                      "{\"format\":1,\"cluster\":\"" ID_A "\",\"generation\":1,\"txid\":-1}", "{\"format\":1,\"cluster\":\"" ID_A "\",\"generation\":-1,\"txid\":1}",
                                       "{\"format\":1,\"cluster\":\"" ID_A "\",\"generation\":1,\"txid\":1.5}",
                                       "{\"format\":1,\"cluster\":\"" ID_A "\",\"generation\":1,\"tx"};
 
