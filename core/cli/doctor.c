@@ -3,6 +3,7 @@
 
 #include "engine/gate.h"
 #include "cli/enforce.h"
+#include "cli/guarding.h"
 #include "config/site.h"
 #include "guard/tree.h"
 #include "store/cluster.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 5000
+#define TEXT_COLUMN 24 /* behind the verdict and the check */
 /* Locks end at wall-clock times that somebody else wrote; people notice a difference from here on. */
 #define CLOCK_WARN_MS 2000
 
@@ -332,12 +334,16 @@ static int print_json(const struct tg_frame *f, const struct finding *found, enu
 static void print_text(const struct tg_frame *f, const struct finding *found)
 {
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[31m"};
+    int column = f->out_tty && f->width < 60 ? 4 : TEXT_COLUMN;
 
     for (size_t i = 0; i < CHECKS; i++) {
-        printf("%s%-7s%s  %-13s  %s\n", f->colour ? colours[found[i].verdict] : "", words[found[i].verdict], f->colour ? "\033[0m" : "", found[i].check,
-               found[i].text);
-        if (found[i].mend[0])
-            printf("%9s%-13s  %s\n", "", "", found[i].mend);
+        printf("%s%-7s%s  %-13s%s", f->colour ? colours[found[i].verdict] : "", words[found[i].verdict], f->colour ? "\033[0m" : "", found[i].check,
+               column < TEXT_COLUMN ? "\n    " : "  ");
+        tg_cli_fold(f, found[i].text, column);
+        if (found[i].mend[0]) {
+            printf("%*s", column, "");
+            tg_cli_fold(f, found[i].mend, column);
+        }
     }
 }
 

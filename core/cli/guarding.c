@@ -9,12 +9,17 @@
 #include "guard/hold.h"
 #include "guard/show.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define COLUMN_MIN 6 /* narrower columns tell nothing */
+#define REST_MIN 8   /* of a table's last column */
+#define FOLD_MIN 16
 
 extern char **environ;
 
@@ -143,46 +148,97 @@ static int width_of(const char *text)
     return n;
 }
 
-static void print_cell(const char *text, int pad)
-{
-    fputs(text, stdout);
-    for (int n = width_of(text); n < pad; n++)
-        putchar(' ');
-}
-
-/* The last column: at most width columns of it. */
-static void print_rest(const char *text, int width)
+/* At most room columns of it, with "…" for what is cut. Returns how many it took. */
+static int print_cut(const char *text, int room)
 {
     int n = 0;
 
-    if (width_of(text) <= width) {
-        puts(text);
-        return;
+    if (width_of(text) <= room) {
+        fputs(text, stdout);
+        return width_of(text);
     }
-    for (; *text && (n < width - 1 || ((unsigned char) *text & 0xc0) == 0x80); text++) {
+    for (; *text; text++) {
         n += ((unsigned char) *text & 0xc0) != 0x80;
-        if (n <= width - 1)
-            putchar(*text);
+        if (n >= room)
+            break;
+        putchar(*text);
     }
-    puts("…");
+    fputs("…", stdout);
+    return room;
+}
+
+/*
+ * Of columns that are too wide together the widest give way first; never the first one, which is what one types next. Where that is not enough two are
+ * left out (width -2): the one in the middle, and the last but one. Returns what is left for the last.
+ */
+static int fit(int *widths, size_t n_columns, int width)
+{
+    int used = 0;
+
+    for (size_t c = 0; c + 1 < n_columns; c++)
+        used += widths[c] + 2;
+    while (used + REST_MIN > width) {
+        size_t widest = 0;
+        for (size_t c = 1; c + 1 < n_columns; c++)
+            if (widths[c] > COLUMN_MIN && (!widest || widths[c] > widths[widest]))
+                widest = c;
+        if (!widest)
+            break;
+        widths[widest]--;
+        used--;
+    }
+    const size_t out[] = {(n_columns - 1) / 2, n_columns - 2};
+    for (size_t i = 0; i < 2 && n_columns > 4 && used + REST_MIN > width; i++) {
+        used -= widths[out[i]] + 2;
+        widths[out[i]] = -2;
+    }
+    return width - used > COLUMN_MIN ? width - used : COLUMN_MIN;
 }
 
 void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns)
 {
-    int widths[16] = {0}, used = 0;
+    int widths[16] = {0}, room = INT_MAX;
 
     for (size_t c = 0; c + 1 < n_columns; c++) {
         widths[c] = width_of(head[c]);
         for (size_t r = 0; r < n_rows; r++)
             widths[c] = width_of(rows[r][c]) > widths[c] ? width_of(rows[r][c]) : widths[c];
-        used += widths[c] + 2;
     }
+    if (f->out_tty)
+        room = fit(widths, n_columns, f->width);
     for (size_t r = 0; r <= n_rows; r++) {
         for (size_t c = 0; c + 1 < n_columns; c++)
-            print_cell(r ? rows[r - 1][c] : head[c], widths[c] + 2);
-        int room = f->out_tty && f->width - used > 20 ? f->width - used : 100000;
-        print_rest(r ? rows[r - 1][n_columns - 1] : head[n_columns - 1], room);
+            if (widths[c] > 0)
+                printf("%*s", widths[c] + 2 - print_cut(r ? rows[r - 1][c] : head[c], widths[c]), "");
+        print_cut(r ? rows[r - 1][n_columns - 1] : head[n_columns - 1], room);
+        putchar('\n');
     }
+}
+
+void tg_cli_fold(const struct tg_frame *f, const char *text, int column)
+{
+    int room = f->out_tty ? f->width - column : INT_MAX, at = 0;
+
+    if (room < FOLD_MIN) /* rather two lines of the terminal's than one word in each */
+        room = INT_MAX;
+    while (*text) {
+        char word[1024];
+        size_t len = strcspn(text, " ");
+        snprintf(word, sizeof word, "%.*s", (int) (len < sizeof word ? len : sizeof word - 1), text);
+        int n = width_of(word);
+        if (at && n >= room - at) {
+            printf("\n%*s", column, "");
+            at = 0;
+        } else if (at) {
+            putchar(' ');
+            at++;
+        }
+        fputs(word, stdout);
+        at += n;
+        text += strlen(word);
+        text += strspn(text, " ");
+    }
+    putchar('\n');
 }
 
 /* --- signals, environment --- */

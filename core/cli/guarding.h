@@ -29,8 +29,14 @@ json_t *tg_cli_scopes_json(const struct tg_scopes *scopes);
 json_t *tg_cli_lock_json(const struct tg_lock *lock, int64_t now_ms);
 /* "2026-11-22T17:20:00Z" as a JSON string. */
 json_t *tg_cli_time_json(int64_t wall_ms);
-/* Prints a table: rows of columns, as wide as they need; the last is cut at the terminal's width. */
+/*
+ * Prints a table: rows of columns, as wide as they need. On a terminal it is cut to its width: first the last column, then the widest of those in between, never
+ * the first. In a pipe nothing is cut.
+ */
 void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns);
+
+/* Prints text from that column on, and ends the line; on a terminal broken at blanks, with the rest below its beginning. */
+void tg_cli_fold(const struct tg_frame *f, const char *text, int column);
 
 /* SIGINT, SIGTERM and SIGHUP interrupt the loop from now on; returned by tg_cli_signalled() once, 0 none. */
 void tg_cli_catch_signals(struct tg_loop *loop);
