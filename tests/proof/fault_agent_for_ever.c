@@ -6,5 +6,5 @@
 
 bool tg_agent_is_sure(struct tg_agent *a)
 {
-    return a->looked_ms != 0;
+    return tg_agent_as_of(a) != INT64_MIN;
 }

@@ -249,7 +249,7 @@ class OnStore(Lane):
         begin, end, n, tail = now_us(), time.monotonic() + 30, 0, Tail(self.ground)
         self.sleep(2.0, 3.0)
         seen = {}
-        while not n and time.monotonic() < end:
+        while not n and time.monotonic() < end and not self.ground.fault:
             n = told(begin, tail, seen)
             time.sleep(0.05)
         return min(n, 1)
