@@ -356,7 +356,7 @@ class OnZooKeeper(OnStore):
         def work():
             for i in (1, 2, 3):
                 self.store.tell_one((i, "agents"), op="cut")
-            time.sleep(SESSION_S + self.dice.uniform(1.0, 2.0))
+            time.sleep(SESSION_S + self.dice.uniform(2.0, 5.0))
             for i in (1, 2, 3):
                 self.store.tell_one((i, "agents"), op="heal")
         return self.delta("cut", work)
