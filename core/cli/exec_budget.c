@@ -42,6 +42,10 @@ static int take_want(const char *text, struct tg_exec_budget *b, struct tg_error
             return tg_fail(e, TG_E_USAGE, "--budget names %s twice", w->name);
     if (equals && take_number(equals + 1, TG_BUDGET_UNITS_MAX, &w->n) != 0)
         return tg_fail(e, TG_E_USAGE, "--budget %s: \"%.40s\" is no number of members", w->name, equals + 1);
+    if (w->n == 0) {
+        tg_fail(e, TG_E_USAGE, "--budget %s=0 would charge nothing, and the budget would count nothing", w->name);
+        return tg_error_hint(e, "how many members are disrupted? without a number it is as many as the scopes have hosts"), TG_E_USAGE;
+    }
     b->bill.n_want++;
     return 0;
 }

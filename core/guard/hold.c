@@ -333,6 +333,12 @@ static int keep(struct tg_locks *list, struct tg_lock *l)
 
 static int remove_file(const char *file, int folder, struct tg_error *e)
 {
+    struct stat st;
+
+    if (lstat(file, &st) == 0 && S_ISDIR(st.st_mode)) {
+        tg_fail(e, TG_E_SYSTEM, "%s is a folder, which tagout never makes", file);
+        return tg_error_hint(e, "look what is in it, and take it away yourself: mv, or rmdir"), TG_E_SYSTEM;
+    }
     if (unlink(file) != 0)
         return tg_fail_errno(e, errno == EACCES || errno == EPERM || errno == EROFS ? TG_E_PERM : TG_E_SYSTEM, errno,
                              "%s can't be removed", file);

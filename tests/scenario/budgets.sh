@@ -59,6 +59,9 @@ one_store() {
     expect_status 64
     expect_err "is one member"
     for name in small of-one; do run "${tagout[@]}" budget remove "$name" --reason "a test"; done
+    run scale --budget web-removals=0 -- echo acted
+    expect_status 64
+    expect_err "web-removals=0 would charge nothing"
     run scale --budget web-removal=1 -- echo acted
     expect_status 64
     expect_err 'did you mean "web-removals"?'
