@@ -204,7 +204,7 @@ await 60 fleet exec salt1 test -e /srv/begun
 kill -INT "$unlocking"
 status=0
 wait "$unlocking" || status=$?
-expect_equal "$status" 1 "status of the interrupted unlock"
+expect_equal "$status" 130 "status of the interrupted unlock"
 expect_file_has "$tmp/interrupted.log" interrupted
 holds "$id"
 quiet() { ! fleet exec salt1 pgrep -f 'salt-call|sleep 600'; }
