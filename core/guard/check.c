@@ -126,11 +126,12 @@ void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_
     snprintf(out->cause, sizeof out->cause, "%s", guard->cause[0] ? guard->cause : tg_unknown_cause(code));
     if (!guard->cause[0] && code == TG_E_UNKNOWN) {
         bool refused = tg_store_state(guard->store) == TG_SESSION_REFUSED;
-        if (refused && e->sys_errno == ENOENT)
+        int what = refused ? tg_store_error(guard->store)->sys_errno : 0; /* who passed e on may have made another of it */
+        if (what == ENOENT)
             tell_empty(guard, out);
-        else if (refused && e->sys_errno == EPROTONOSUPPORT)
+        else if (what == EPROTONOSUPPORT)
             snprintf(out->cause, sizeof out->cause, "format-newer");
-        else if (!refused || e->sys_errno == EUCLEAN) /* it is there, and says of itself that it is not whole */
+        else if (!refused || what == EUCLEAN) /* it is there, and says of itself that it is not whole */
             snprintf(out->cause, sizeof out->cause, "damaged");
     }
     tg_error_hint(&out->error, TG_UNKNOWN_HINT);
