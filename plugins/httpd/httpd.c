@@ -248,7 +248,7 @@ static int open_it(struct tg_loop *loop, const char *address, uint16_t port, tg_
     errno = 0;
     h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0), port, NULL, NULL, on_request, h,
                                  MHD_OPTION_SOCK_ADDR, (struct sockaddr *) &at, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned) TG_HTTPD_CLIENTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) TG_HTTPD_IDLE_S, MHD_OPTION_END);
+                                 (unsigned) TG_HTTPD_CLIENTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned) TG_HTTPD_PEER_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) TG_HTTPD_IDLE_S, MHD_OPTION_END);
     if (!h->daemon) {
         int error = errno;
         free(h);

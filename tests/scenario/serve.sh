@@ -136,6 +136,26 @@ ask 200 "$url/v1/check?actor=autoscaler&scope=group:web"
 fleetlock 200 pre-reboot web2.example.com
 fleetlock 200 steady-state web2.example.com
 
+note "six hundred of one address leave room for another"
+python3 - "$port" "$tmp/crowd" <<'PY' &
+import socket, sys, time
+all = []
+for i in range(600):
+    s = socket.socket()
+    s.bind(("127.0.0.2", 0))
+    s.setblocking(False)
+    s.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    all.append(s)
+open(sys.argv[2], "w").close()
+time.sleep(60)
+PY
+crowd=$!
+at_exit stop "$crowd"
+await 20 test -e "$tmp/crowd"
+await 20 sh -c "test \$(ss -tn state established '( sport = :$port )' | grep -c 127.0.0.2) -gt 200"
+ask 200 "$url/v1/check?actor=autoscaler&scope=group:web"
+stop "$crowd"
+
 note "P2: the store is away"
 mv "$tmp/store.db" "$tmp/gone.db"
 ask 503 "$url/v1/check?actor=autoscaler&scope=group:web"

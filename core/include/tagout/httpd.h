@@ -17,6 +17,7 @@ extern "C" {
 #define TG_HTTPD_ABI 2
 #define TG_HTTPD_BODY_MAX (64 * 1024)   /* more is answered with 413 by the module */
 #define TG_HTTPD_CLIENTS_MAX 512        /* connections; one more waits in the kernel's queue */
+#define TG_HTTPD_PEER_MAX 384           /* of one address: one more is hung up on, so that others find room */
 #define TG_HTTPD_IDLE_S 20              /* a client that sends nothing for so long is hung up on */
 
 struct tg_httpd;
