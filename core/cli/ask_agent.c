@@ -66,6 +66,24 @@ static bool ask(const char *path, const char *line, size_t len, int64_t deadline
     return false;
 }
 
+char *tg_agent_line(json_t *o, size_t *out_len)
+{
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    size_t len = text ? strlen(text) : 0;
+    char *line = text ? malloc(len + 1) : NULL;
+
+    json_decref(o);
+    if (line) {
+        memcpy(line, text, len);
+        line[len] = '\n';
+        *out_len = len + 1;
+    }
+    if (text)
+        explicit_bzero(text, len);
+    free(text);
+    return line;
+}
+
 bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *tokens, int64_t timeout_ms, json_t **out)
 {
     const char *also = getenv("TAGOUT_ALSO");
@@ -79,17 +97,12 @@ bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *t
     tg_local_hold_file(f->config->state_dir, hold, sizeof hold);
     if (access(hold, F_OK) == 0 || errno != ENOENT)
         return false; /* the agent looks into its own state folder, which need not be ours */
-    json_t *o = request_of(f, actor, tokens);
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    size_t len = text ? strlen(text) : 0;
-    json_decref(o);
-    char *line = text ? realloc(text, len + 2) : NULL;
-    if (!line) {
-        free(text);
+    size_t len;
+    char *line = tg_agent_line(request_of(f, actor, tokens), &len);
+    if (!line)
         return false;
-    }
-    line[len] = '\n';
-    bool answered = len < TG_AGENT_LINE_MAX && ask(f->config->agent_socket, line, len + 1, deadline, out);
+    bool answered = len <= TG_AGENT_LINE_MAX && ask(f->config->agent_socket, line, len, deadline, out);
+    explicit_bzero(line, len); /* it has the tokens */
     free(line);
     return answered;
 }

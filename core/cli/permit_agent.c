@@ -3,6 +3,7 @@
 
 #include "agent/client.h"
 #include "agent/protocol.h"
+#include "cli/ask_agent.h"
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "guard/keeper.h"
@@ -35,18 +36,14 @@ static int64_t now_ms(void)
 /* Sends o, which it consumes; the answer when it is a JSON object, and NULL otherwise. */
 static json_t *ask(struct by_agent *b, json_t *o, int64_t deadline, struct tg_error *e)
 {
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    size_t len = text ? strlen(text) : 0;
+    size_t len;
+    char *line = tg_agent_line(o, &len);
 
-    json_decref(o);
-    char *line = text ? realloc(text, len + 2) : NULL;
     if (!line) {
-        free(text);
         tg_fail(e, TG_E_MEMORY, "out of memory");
         return NULL;
     }
-    line[len] = '\n';
-    int rc = len < TG_AGENT_LINE_MAX ? tg_agent_ask(&b->client, line, len + 1, b->answer, TG_AGENT_ANSWER_MAX + 1, deadline, e)
+    int rc = len <= TG_AGENT_LINE_MAX ? tg_agent_ask(&b->client, line, len, b->answer, TG_AGENT_ANSWER_MAX + 1, deadline, e)
                                      : tg_fail(e, TG_E_USAGE, "the request is too long for the agent");
     explicit_bzero(line, len);
     free(line);
