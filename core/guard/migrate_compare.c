@@ -10,25 +10,13 @@
 
 /* What records name, to be looked for when all was read. */
 struct proof {
-    char **paths;
-    size_t n, cap;
+    struct tg_mirror_paths paths;
     int64_t now_ms;
 };
 
 static int must_be_there(struct proof *p, const char *path, struct tg_error *e)
 {
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 256;
-        char **v = realloc(p->paths, cap * sizeof *v);
-        if (!v)
-            return tg_fail(e, TG_E_MEMORY, "out of memory");
-        p->paths = v;
-        p->cap = cap;
-    }
-    if (!(p->paths[p->n] = strdup(path)))
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    p->n++;
-    return 0;
+    return tg_mirror_touch(&p->paths, path, false, e);
 }
 
 static int prove_counter(struct proof *p, const char *path, const struct tg_node *node, const struct tg_counter *c, struct tg_error *e)
@@ -80,17 +68,10 @@ static int visit(void *data, const char *path, const struct tg_node *node, struc
 /* All that was named must have been met. */
 static int prove_named(const struct proof *p, const struct tg_mirror_sums *sums, struct tg_error *e)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (!tg_mirror_find(sums, p->paths[i]))
-            return tg_fail(e, TG_E_DATA, "%s is named and is not there", p->paths[i] + 1);
+    for (size_t i = 0; i < p->paths.n; i++)
+        if (!tg_mirror_find(sums, p->paths.v[i]))
+            return tg_fail(e, TG_E_DATA, "%s is named and is not there", p->paths.v[i] + 1);
     return 0;
-}
-
-static void proof_release(struct proof *p)
-{
-    for (size_t i = 0; i < p->n; i++)
-        free(p->paths[i]);
-    free(p->paths);
 }
 
 static int64_t wait_of(const struct tg_migrate *m)
@@ -214,6 +195,6 @@ int tg_migrate_equal(struct tg_migrate *m, struct tg_mirror_sums *there, struct 
     if (!rc)
         rc = compare(m, &from, there, 0, NULL, e);
     tg_mirror_sums_release(&from);
-    proof_release(&proof);
+    tg_mirror_paths_release(&proof.paths);
     return rc;
 }
