@@ -281,8 +281,10 @@ class Local:
     def damage(self, copy, dice):
         """Takes locks out of a copy: records, scopes, or a whole kind. Counters stay as they are."""
         db = sqlite3.connect(copy + "/store.db")
-        like = dice.choice(["/locks/%/%/%", "/locks/%/%", "/locks/service%"])
-        n = db.execute("DELETE FROM node WHERE path LIKE ? AND path NOT IN ('/locks/fleet', '/locks/group', '/locks/host', '/locks/service')", (like,)).rowcount
+        n = 0
+        for like in dice.sample(["/locks/%/%/%", "/locks/%/%", "/locks/service%"], 3):
+            if not n: # of some there may be none just now
+                n = db.execute("DELETE FROM node WHERE path LIKE ? AND path NOT IN ('/locks/fleet', '/locks/group', '/locks/host', '/locks/service')", (like,)).rowcount
         db.execute("UPDATE node SET children = (SELECT count(*) FROM node AS c WHERE c.parent = node.path)")
         db.commit()
         db.close()
@@ -405,9 +407,11 @@ class ZooKeeper:
 
     def damage(self, copy, dice):
         """Takes locks out of a copy: buckets, scopes or records. Counters stay as they are."""
-        slashes = dice.choice([3, 4, 5])
-        gone = [path for path in self.shell(copy, ["ls -R /"]).split("\n") if path.startswith("/tagout/locks/") and path.count("/") == slashes + 1][:40]
-        self.shell(copy, ["deleteall " + path for path in gone])
+        locks = [path for path in self.shell(copy, ["ls -R /"]).split("\n") if path.startswith("/tagout/locks/")]
+        levels = ([path for path in locks if path.count("/") == slashes + 1][:40] for slashes in dice.sample([3, 4, 5], 3))
+        gone = next(filter(None, levels), []) # of some there may be none just now
+        if gone:
+            self.shell(copy, ["deleteall " + path for path in gone])
         return len(gone)
 
     def empty(self, name, another):
