@@ -1,4 +1,4 @@
-/* What the two halves of the rollout's reader share: rollout.c (the whole, stages, limits) and rollout_steps.c (around, verify). */
+/* What the parts of the rollout's reader share: rollout.c (the whole, limits), rollout_stages.c and rollout_steps.c (around, verify). */
 #ifndef TG_ENGINE_ROLLOUT_INTERNAL_H
 #define TG_ENGINE_ROLLOUT_INTERNAL_H
 
@@ -24,6 +24,10 @@ bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node
 struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct tg_yaml_node *node, const char *what,
                                              const struct tg_error *why);
 
+/* A selector's grammar only: which hosts it means is the plan's question. *slot is NULL before. */
+void tg_rollout_read_selector(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, char **slot);
+/* rollout->driver must be known. */
+void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 
