@@ -7,6 +7,7 @@
 
 static const struct tg_opt opts[] = {
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts will be reached: ssh, or local for this machine"},
+    {.name = "stages", .type = TG_OPT_FLAG, .text = "Prints the stages as YAML, a preset written out, to be put into the file; no fleet is needed"},
     {.name = NULL},
 };
 
@@ -72,17 +73,40 @@ static int print_text(const struct tg_frame *f, const struct tg_plan *plan, cons
     return rc;
 }
 
-static int plan_exec(struct tg_frame *f, struct tg_error *e)
+static int print_stages(const struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
 {
-    struct tg_rollout *rollout = NULL;
-    struct tg_plan *plan = NULL;
-    int rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = tg_rollout_stages_text(rollout, &text, e);
 
-    if (!rc)
-        rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
+    if (!rc && f->json)
+        rc = tg_print_json(json_pack("{s:s,s:s}", "file", f->argv[0], "stages", tg_buf_text(&text)), e);
+    else if (!rc)
+        fputs(tg_buf_text(&text), stdout);
+    tg_buf_release(&text);
+    return rc;
+}
+
+static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
+{
+    struct tg_plan *plan = NULL;
+    int rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
+
     if (!rc)
         rc = f->json ? print_json(plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
     tg_plan_free(plan);
+    return rc;
+}
+
+static int plan_exec(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_rollout *rollout = NULL;
+    bool stages = tg_opt_flag(f, "stages");
+    int rc = stages ? 0 : tg_frame_load_inventory(f, e);
+
+    if (!rc)
+        rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
+    if (!rc)
+        rc = stages ? print_stages(f, rollout, e) : print_plan(f, rollout, e);
     tg_rollout_free(rollout);
     return rc;
 }
@@ -94,11 +118,11 @@ const struct tg_cmd tg_cmd_plan = {
     .details = "Reads the rollout FILE and compiles it for the hosts of the inventory: which hosts are in which stage, at what pace, "
                "around which locks, and how each is verified. Nothing is changed and no host is asked. The digest stands for exactly "
                "this plan: tagout run refuses when file or inventory have changed since.",
-    .examples = "  $ tagout plan openssl.yaml\n  $ tagout plan -o json openssl.yaml | jq -r .plan.digest\n",
+    .examples = "  $ tagout plan openssl.yaml\n  $ tagout plan --stages openssl.yaml\n  $ tagout plan -o json openssl.yaml | jq -r .plan.digest\n",
     .opts = opts,
     .min_args = 1,
     .max_args = 1,
-    .needs = TG_NEED_INVENTORY,
+    .needs = TG_NEED_CONFIG,
     .complete = "file",
     .exec = plan_exec,
 };

@@ -48,7 +48,7 @@ static struct tg_error *mistake(struct compiler *c, const struct tg_yaml_node *a
 }
 
 /* 0 also when the selector has a mistake, which is reported then: *out has no hosts. */
-static int select_hosts(struct compiler *c, const char *text, const struct tg_yaml_node *at, struct tg_selection *out)
+static int select_hosts(struct compiler *c, const char *text, const struct tg_yaml_node *at, bool optional, struct tg_selection *out)
 {
     struct tg_error why = TG_ERROR_INIT;
     int rc = tg_select(c->inventory, text, out, &why);
@@ -65,7 +65,7 @@ static int select_hosts(struct compiler *c, const char *text, const struct tg_ya
             *c->e = why;
         return rc;
     }
-    if (out->n == 0)
+    if (out->n == 0 && !optional)
         mistake(c, at, "targets \"%.200s\" match no host", text);
     return 0;
 }
@@ -79,7 +79,7 @@ static int select_targets(struct compiler *c)
     c->state = calloc(n ? n : 1, 1);
     if (!c->state)
         return no_memory(c);
-    if ((rc = select_hosts(c, c->r->targets, c->r->targets_at, &c->targets)) != 0)
+    if ((rc = select_hosts(c, c->r->targets, c->r->targets_at, false, &c->targets)) != 0)
         return rc;
     for (size_t i = 0; i < c->targets.n; i++)
         c->state[c->targets.hosts[i]->index] = IS_TARGET;
@@ -162,12 +162,13 @@ static int take_own(struct compiler *c, const struct tg_stage_spec *s, int64_t l
 {
     struct tg_selection own = TG_SELECTION_INIT;
     size_t among = 0;
-    int rc = select_hosts(c, s->targets, s->targets_at, &own);
+    int rc = select_hosts(c, s->targets, s->targets_at, s->optional, &own);
 
     for (size_t i = 0; !rc && i < own.n; i++)
         among += (c->state[own.hosts[i]->index] & IS_TARGET) != 0;
-    if (!rc && own.n > 0 && among == 0)
-        mistake(c, s->targets_at, "none of the %zu hosts of stage \"%s\" is among the rollout's targets", own.n, s->name);
+    if (!rc && own.n > 0 && among == 0 && !s->optional)
+        tg_error_hint(mistake(c, s->targets_at, "none of the %zu hosts of stage \"%s\" is among the rollout's targets", own.n, s->name),
+                      "a stage with \"optional: true\" may be empty");
     for (size_t i = 0; !rc && i < own.n && left > 0; i++)
         rc = take_host(c, own.hosts[i], s->dry_run, &left);
     tg_selection_release(&own);

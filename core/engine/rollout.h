@@ -5,6 +5,7 @@
 #ifndef TG_ENGINE_ROLLOUT_H
 #define TG_ENGINE_ROLLOUT_H
 
+#include "base/buf.h"
 #include "config/rate.h"
 #include "config/share.h"
 
@@ -26,6 +27,7 @@ struct tg_stage_spec {
     int64_t count;          /* or this many more hosts; -1 unset. With neither: all of the stage's targets that are left */
     bool dry_run;           /* ask the driver's dry-run verb only; its hosts may be in a later stage as well */
     struct tg_rate rate;    /* how fast its hosts may start; count 0: as the limits allow */
+    bool optional;          /* may turn out to have no host; else targets that match none are a mistake */
     int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
     int line, column;
     const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
@@ -78,6 +80,8 @@ int tg_rollout_read(const char *file, struct tg_problems *problems, struct tg_ro
 int tg_rollout_parse(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_rollout **out,
                      struct tg_error *e);
 void tg_rollout_free(struct tg_rollout *rollout);
+/* The stages, presets written out, as YAML that can stand in the file in place of what is there. TG_E_MEMORY. */
+int tg_rollout_stages_text(const struct tg_rollout *rollout, struct tg_buf *out, struct tg_error *e);
 
 /* Copies into *out, all its own; TG_E_MEMORY, *out then being nothing that must be released. */
 int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct tg_error *e);

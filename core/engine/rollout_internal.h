@@ -5,6 +5,9 @@
 #include "config/yaml.h"
 #include "engine/rollout.h"
 
+#define TG_BAKE_MAX_MS (INT64_C(30) * 86400000)
+#define TG_PRESET_STAGES_MAX 100 /* rolling in batches of 1 % */
+
 struct tg_rollout_reader {
     struct tg_rollout *r;
     struct tg_problems *p;
@@ -28,6 +31,8 @@ struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct
 void tg_rollout_read_selector(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, char **slot);
 /* rollout->driver must be known. */
 void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+/* "canary", or {canary: {bake: 10m}}: writes its stages out. false when node is no preset and must be a list. */
+bool tg_rollout_read_preset(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 

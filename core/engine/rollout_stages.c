@@ -5,9 +5,8 @@
 
 /* More are no stages but a list of hosts; the plan, its digest and each screen grow with them. */
 #define STAGES_MAX 1000
-#define BAKE_MAX_MS (INT64_C(30) * 86400000)
 
-enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, APPROVE };
+enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, APPROVE };
 static const struct tg_yaml_key stage_keys[] = {
     [NAME] = {.name = "name", .required = true},
     [STAGE_TARGETS] = {.name = "targets"},
@@ -16,6 +15,7 @@ static const struct tg_yaml_key stage_keys[] = {
     [BAKE] = {.name = "bake"},
     [DRY_RUN] = {.name = "dry-run"},
     [RATE] = {.name = "rate"},
+    [OPTIONAL] = {.name = "optional"},
     [APPROVE] = {.name = "approve", .later = true},
     {.name = NULL},
 };
@@ -44,9 +44,10 @@ static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_no
     tg_rollout_read_selector(reader, values[STAGE_TARGETS], "targets", &s->targets);
     s->targets_at = values[STAGE_TARGETS];
     tg_yaml_bool(values[DRY_RUN], "dry-run", reader->p, &s->dry_run);
+    tg_yaml_bool(values[OPTIONAL], "optional", reader->p, &s->optional);
     tg_yaml_int(values[COUNT], "count", 1, 1000000, reader->p, &s->count);
     read_until(reader, values[UNTIL], s);
-    tg_yaml_duration(values[BAKE], "bake", 0, BAKE_MAX_MS, reader->p, &s->bake_ms);
+    tg_yaml_duration(values[BAKE], "bake", 0, TG_BAKE_MAX_MS, reader->p, &s->bake_ms);
     tg_yaml_rate(values[RATE], "rate", reader->p, &s->rate);
     if (values[COUNT] && values[UNTIL])
         tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
@@ -89,15 +90,7 @@ static void check_dry_runs(struct tg_rollout_reader *reader)
 
 void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
-    static const char *const presets[] = {"rolling", "one-some-many", "canary", "shards", "maintenance-week", NULL};
-
-    for (size_t i = 0; node && node->kind == TG_YAML_SCALAR && presets[i]; i++)
-        if (strcmp(node->text, presets[i]) == 0) {
-            tg_error_hint(tg_yaml_problem(reader->p, node, "the preset \"%s\" is not supported yet", node->text),
-                          "write the stages out, such as - {name: canary, count: 1}");
-            return;
-        }
-    if (!tg_yaml_is_list(node, "stages", reader->p))
+    if (!node || tg_rollout_read_preset(reader, node) || !tg_yaml_is_list(node, "stages", reader->p))
         return;
     if (node->n == 0)
         tg_error_hint(tg_yaml_problem(reader->p, node, "no stages"), "such as - {name: all}");

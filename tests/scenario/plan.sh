@@ -116,3 +116,21 @@ run "$TAGOUT" plan -i "$tmp/site-fleet.yaml" "$TAGOUT_SOURCE/contrib/examples/si
 expect_status 0
 expect_out "canary      1  –          2s      app1"
 expect_out "rest        4  2 at once  –       app2,cache[1-3]"
+
+note "a preset, and the stages that it stands for"
+cd "$tmp"
+{ grep -v -e ' {name' -e '^stages' good.yaml; echo 'stages: {canary: {bake: 90s}}'; } >preset.yaml
+run "$TAGOUT" plan --stages preset.yaml
+expect_status 0
+expect_out "  - {name: slow, until: 1%, rate: 1/min, bake: 90s}"
+{ grep -v ^stages preset.yaml; printf '%s\n' "$out"; } >written.yaml
+run "$TAGOUT" plan -o json -i fleet.yaml preset.yaml
+expect_status 0
+preset=$(grep -o '"digest": "[0-9a-f]*"' <<<"$out")
+run "$TAGOUT" plan -o json -i fleet.yaml written.yaml
+expect_out "$preset"
+sed 's/canary:/canray:/' preset.yaml >wrong.yaml
+run "$TAGOUT" plan -i fleet.yaml wrong.yaml
+expect_status 65
+expect_err 'there is no preset "canray" of stages'
+expect_err 'did you mean "canary"?'

@@ -129,12 +129,43 @@ Test(plan, hosts_that_no_changing_stage_covers_are_counted)
     tg_plan_free(plan);
 }
 
+/* A preset is nothing but the stages that it stands for: the digest is the same. */
+Test(plan, of_a_preset_is_that_of_its_stages_written_out)
+{
+    static const char tolerant[] = "groups:\n  a: {hosts: \"web[1-3]\", attrs: {tolerance: high}}\n  b: {hosts: \"web[4-6]\", attrs: {tolerance: low}}\n"
+                                   "  c: {hosts: \"web[7-8]\"}\n";
+    static const char *const presets[] = {"canary", "rolling", "one-some-many", "{rolling: {batch: 30%, bake: 1m}}",
+                                          "{risk: {attr: tolerance, order: [high, medium, low]}}"};
+    char text[4096];
+
+    for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_rollout *r = NULL;
+        struct tg_buf out = TG_BUF_INIT;
+        int n = snprintf(text, sizeof text, HEAD "targets: \"*\"\nstages: %s\n", presets[i]);
+        cr_assert_eq(tg_rollout_parse("r.yaml", text, (size_t) n, &p, &r, NULL), 0);
+        cr_assert_eq(tg_rollout_stages_text(r, &out, NULL), 0);
+        struct tg_plan *a = plan_of(text, tolerant);
+        snprintf(text, sizeof text, HEAD "targets: \"*\"\n%s", tg_buf_text(&out));
+        struct tg_plan *b = plan_of(text, tolerant);
+        cr_assert_str_eq(a->digest, b->digest);
+        cr_assert_eq(a->n_left, 0);
+        tg_plan_free(a);
+        tg_plan_free(b);
+        tg_rollout_free(r);
+        tg_buf_release(&out);
+    }
+    stages_are(HEAD "targets: \"*\"\nstages: {risk: {attr: tolerance, order: [high, medium, low]}}\n", tolerant,
+               "high: web1 web2 web3 | medium: | low: web4 web5 web6 | others: web7 web8");
+}
+
 Test(plan, what_only_the_fleet_shows_has_its_place)
 {
     refused(HEAD "targets: web9\nstages: [{name: a}]\n", (const char *const[]) {"3:10: targets: ", NULL});
     refused(HEAD "targets: \"@web and role=none\"\nstages: [{name: a}]\n", (const char *const[]) {"3:", NULL});
     refused(HEAD "targets: \"@web\"\nstages:\n  - {name: a, targets: \"@nope\"}\n  - {name: b, targets: \"@db\"}\n",
             (const char *const[]) {"5:25: targets: ", "6:24: none of the 2 hosts of stage \"b\" is among the rollout's targets", NULL});
+    refused(HEAD "targets: \"@web\"\nstages: {risk: {attr: tolerance, order: [high]}}\n", (const char *const[]) {"4:23: targets: no host has an attribute \"tolerance\"", NULL});
     refused(HEAD "targets: \"@web\"\nstages:\n  - {name: a, until: 5}\n  - {name: b, until: 50%}\n",
             (const char *const[]) {"6:22: until falls: 3 of 6 hosts here, 5 in stage \"a\"", NULL});
 }

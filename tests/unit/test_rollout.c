@@ -139,8 +139,8 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
     refused(HEAD "failure: {unreachable: 10}\n", (const char *const[]) {"5:11: \"unreachable\" in failure is not supported yet", NULL});
     refused(HEAD "around: [silence: {}, snapshot: {}]\n",
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
-    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: canary\n",
-            (const char *const[]) {"4:9: the preset \"canary\" is not supported yet", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
+            (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: true}]\n",
             (const char *const[]) {"4:20: \"approve\" in a stage is not supported yet", NULL});
 }
@@ -249,4 +249,65 @@ Test(rollout, a_file_that_is_not_there_says_so)
 
     cr_assert_eq(tg_rollout_read("/nonexistent/r.yaml", &p, &r, &e), TG_E_DATA);
     cr_assert_str_eq(e.message, "/nonexistent/r.yaml can't be read: No such file or directory");
+}
+
+#define PRESET(stages) "rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: " stages "\n"
+
+/* The stages that a file has, as text; what is printed says the same when it is read again. */
+static void written_out(const char *stages, const char *wanted)
+{
+    char text[8192];
+    struct tg_buf first = TG_BUF_INIT, again = TG_BUF_INIT;
+
+    snprintf(text, sizeof text, PRESET("%s"), stages);
+    struct tg_rollout *r = take(text);
+    cr_assert_eq(tg_rollout_stages_text(r, &first, NULL), 0);
+    if (wanted)
+        cr_assert_str_eq(tg_buf_text(&first), wanted);
+    tg_rollout_free(r);
+    snprintf(text, sizeof text, "rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\n%s", tg_buf_text(&first));
+    r = take(text);
+    cr_assert_eq(tg_rollout_stages_text(r, &again, NULL), 0);
+    cr_assert_str_eq(tg_buf_text(&first), tg_buf_text(&again));
+    tg_rollout_free(r);
+    tg_buf_release(&first);
+    tg_buf_release(&again);
+}
+
+Test(rollout, a_preset_is_written_out_into_ordinary_stages)
+{
+    written_out("canary", "stages:\n  - {name: canary, count: 1, bake: 10m}\n  - {name: slow, until: 1%, rate: 1/min, bake: 10m}\n"
+                          "  - {name: fast, until: 100%, rate: 1/s}\n");
+    written_out("{canary: {bake: 90s, until: 0.5%}}",
+                "stages:\n  - {name: canary, count: 1, bake: 90s}\n  - {name: slow, until: 0.5%, rate: 1/min, bake: 90s}\n"
+                "  - {name: fast, until: 100%, rate: 1/s}\n");
+    written_out("one-some-many", "stages:\n  - {name: one, count: 1, bake: 10m}\n  - {name: some, until: 10%, bake: 10m}\n  - {name: many, until: 100%}\n");
+    written_out("{one-some-many: {some: 25%, bake: 0s}}", "stages:\n  - {name: one, count: 1}\n  - {name: some, until: 25%}\n  - {name: many, until: 100%}\n");
+    written_out("rolling", "stages:\n  - {name: all, until: 100%}\n");
+    written_out("{rolling: }", "stages:\n  - {name: all, until: 100%}\n");
+    written_out("{rolling: {batch: 40%, bake: 1500ms, rate: 2/min}}",
+                "stages:\n  - {name: batch-1, until: 40%, rate: 2/min, bake: 1500ms}\n  - {name: batch-2, until: 80%, rate: 2/min, bake: 1500ms}\n"
+                "  - {name: batch-3, until: 100%, rate: 2/min, bake: 1500ms}\n");
+    written_out("{risk: {attr: tolerance, order: [high, low], bake: 1h}}",
+                "stages:\n  - {name: high, targets: \"tolerance=high\", optional: true, bake: 1h}\n"
+                "  - {name: low, targets: \"tolerance=low\", optional: true, bake: 1h}\n  - {name: others, optional: true}\n");
+    written_out("{rolling: {batch: 1%}}", NULL); /* a hundred of them */
+    written_out("[{name: a, targets: '@b and c=\"d e\"', dry-run: true}, {name: b, count: 7, rate: 4/h, bake: 2d}]",
+                "stages:\n  - {name: a, targets: \"@b and c=\\\"d e\\\"\", dry-run: true}\n  - {name: b, count: 7, rate: 4/h, bake: 2d}\n");
+}
+
+Test(rollout, a_presets_mistakes_have_their_place)
+{
+    refused(PRESET("canry"), (const char *const[]) {"4:9: there is no preset \"canry\" of stages", NULL});
+    refused(PRESET("{canary: {back: 5m}}"), (const char *const[]) {"4:19: unknown key \"back\" in canary", NULL});
+    refused(PRESET("{canary: {}, rolling: {}}"), (const char *const[]) {"4:22: stages has more than one key", NULL});
+    refused(PRESET("{canary: [a]}"), (const char *const[]) {"4:18: canary must be a mapping", NULL});
+    refused(PRESET("{canary: {until: 5}}"), (const char *const[]) {"4:26: until must be a percentage above 0, and is \"5\"", NULL});
+    refused(PRESET("{rolling: {batch: 0.5%}}"), (const char *const[]) {"4:27: batch must be a percentage of at least 1%, and is \"0.5%\"", NULL});
+    refused(PRESET("risk"), (const char *const[]) {"4:9: the preset \"risk\" has no \"attr\"", NULL});
+    refused(PRESET("{risk: {attr: a b, order: []}}"),
+            (const char *const[]) {"4:23: attr must be an attribute of hosts, and is \"a b\"", "4:35: order must have 1 to 32 values, and has 0", NULL});
+    refused(PRESET("{risk: {attr: a, order: [high, others, high, A_b]}}"),
+            (const char *const[]) {"4:40: order has \"others\"", "4:48: order has \"high\" twice", "4:54: a value of order must be a word", NULL});
+    refused(PRESET("\"\""), (const char *const[]) {"4:9: there is no preset \"\" of stages", NULL});
 }
