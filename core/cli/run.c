@@ -1,7 +1,7 @@
 /* tagout run: executes a plan on the fleet, or goes on with a run that was left. */
 #include "cli/commands.h"
 #include "cli/guarding.h"
-#include "cli/run_view.h"
+#include "cli/run_show.h"
 #include "config/site.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_text.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 10000
-#define REDRAW_MS 250
+#define TICK_MS 250
 
 static const struct tg_opt opts[] = {
     {.name = "dry-run", .letter = 'n', .type = TG_OPT_FLAG, .text = "Asks the tool on every host what it would change, and changes nothing"},
@@ -39,75 +39,25 @@ static void on_signal(int signal_number)
 /* ---- showing ---- */
 
 struct show {
-    struct tg_frame *f;
-    struct tg_run_view view;
-    struct tg_buf buf;
-    int drawn;            /* lines on the terminal that the next drawing replaces */
-    int64_t drawn_ms;
+    struct tg_run_show run;
     bool told_pause;
 };
 
-static void draw(struct show *s, int64_t now_ms)
-{
-    tg_buf_reset(&s->buf);
-    if (s->drawn)
-        tg_buf_printf(&s->buf, "\033[%dA\033[J", s->drawn);
-    if (tg_run_view_block(&s->view, now_ms, &s->buf, NULL))
-        return;
-    s->drawn = 0;
-    for (const char *c = tg_buf_text(&s->buf); *c; c++)
-        s->drawn += *c == '\n';
-    fputs(tg_buf_text(&s->buf), stdout);
-    fflush(stdout);
-    s->drawn_ms = now_ms;
-}
-
 static void on_line(void *data, const struct tg_run *run, const json_t *line)
 {
-    struct show *s = data;
-
-    if (s->f->json) {
-        json_dumpf(line, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-    } else if (!s->f->out_tty) {
-        tg_buf_reset(&s->buf);
-        tg_run_view_line(run, line, &s->buf);
-        fputs(tg_buf_text(&s->buf), stdout);
-        fflush(stdout);
-    }
+    tg_run_show_line(&((struct show *) data)->run, run, line);
 }
 
 static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
 {
     struct show *s = data;
 
-    if (!s->f->json && s->f->out_tty && now_ms - s->drawn_ms >= REDRAW_MS)
-        draw(s, now_ms);
+    tg_run_show_tick(&s->run, now_ms);
     if (stops && !s->told_pause && run->state == TG_RUN_PAUSING) {
         fprintf(stderr, "Pausing: nothing new starts, what is in flight ends. Once more to leave at once.\n");
         s->told_pause = true;
-        s->drawn = 0;
+        s->run.drawn = 0;
     }
-}
-
-static int show_end(struct show *s, struct tg_error *e)
-{
-    int rc = 0;
-
-    if (s->f->json) {
-        json_t *o = tg_run_view_json(&s->view);
-        if (!o || json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF)
-            rc = tg_fail(e, TG_E_SYSTEM, "the output could not be written");
-        json_decref(o);
-        return rc;
-    }
-    if (s->f->out_tty)
-        draw(s, s->view.run->last_ms);
-    tg_buf_reset(&s->buf);
-    rc = tg_run_view_summary(&s->view, &s->buf, e);
-    fputs(tg_buf_text(&s->buf), stdout);
-    return rc;
 }
 
 /* ---- driving ---- */
@@ -119,22 +69,25 @@ static int status_of(const struct tg_run *run)
 
 static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const char *who, struct tg_error *e)
 {
-    struct show s = {.f = f, .view = {.run = run, .id = j->id, .width = f->width, .colour = f->colour, .driven = true}};
+    struct show s = {.told_pause = false};
     struct tg_drive_options o = {.journal = j, .run = run, .by = who, .ports = tg_ports_table(ports), .on_line = on_line, .on_tick = on_tick,
-                                 .tick_ms = REDRAW_MS, .data = &s, .stops = &stops};
+                                 .tick_ms = TICK_MS, .data = &s, .stops = &stops};
     struct sigaction act = {.sa_handler = on_signal};
 
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    tg_run_show_init(&s.run, f, run, j->id);
+    s.run.view.driven = true;
+    tg_run_show_begin(&s.run);
     int rc = tg_drive(&o, e);
-    s.view.driven = false;
+    s.run.view.driven = false;
     if (!rc)
-        rc = show_end(&s, e);
+        rc = tg_run_show_end(&s.run, e);
     else if (rc != TG_E_HELD)
         tg_error_hint(e, "nothing is lost: steps under way go on on their hosts. Go on with: tagout run --resume %s", j->id);
     if (!rc)
         f->status = status_of(run);
-    tg_buf_release(&s.buf);
+    tg_run_show_release(&s.run);
     return rc;
 }
 

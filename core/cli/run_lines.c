@@ -114,19 +114,63 @@ static json_t *stage_json(const struct tg_run *run, size_t i)
     return json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry_run", p->dry_run, "hosts", hosts);
 }
 
-json_t *tg_run_view_json(const struct tg_run_view *v)
+static json_t *stage_head_json(const struct tg_run *run, size_t i)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+
+    return json_pack("{s:s,s:s,s:b,s:I}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry_run", p->dry_run, "hosts",
+                     (json_int_t) p->count);
+}
+
+/* All but the stages. */
+static json_t *run_json(const struct tg_run_view *v)
 {
     const struct tg_run *run = v->run;
-    json_t *stages = json_array();
-
-    for (size_t i = 0; stages && i < run->plan->n_stages; i++)
-        json_array_append_new(stages, stage_json(run, i));
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:I,s:I,s:o}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:I,s:I,s:I}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
                           tg_run_state_name(run->state), "driven", v->driven, "started", tg_cli_time_json(run->started_ms), "last", tg_cli_time_json(run->last_ms),
-                          "failures", (json_int_t) tg_run_failures(run), "leftovers", (json_int_t) tg_run_leftovers(run), "stages", stages);
+                          "failures", (json_int_t) tg_run_failures(run), "failures_max", (json_int_t) tg_run_failures_max(run), "leftovers",
+                          (json_int_t) tg_run_leftovers(run));
+
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
     if (o && run->why)
         json_object_set_new(o, "why", json_string(run->why));
     return o;
+}
+
+static json_t *with_stages(const struct tg_run_view *v, json_t *(*stage)(const struct tg_run *run, size_t i))
+{
+    json_t *o = run_json(v), *stages = json_array();
+
+    for (size_t i = 0; stages && i < v->run->plan->n_stages; i++)
+        json_array_append_new(stages, stage(v->run, i));
+    if (!o || !stages || json_object_set(o, "stages", stages)) {
+        json_decref(o);
+        o = NULL;
+    }
+    json_decref(stages);
+    return o;
+}
+
+json_t *tg_run_view_json(const struct tg_run_view *v)
+{
+    return with_stages(v, stage_json);
+}
+
+json_t *tg_run_view_head_json(const struct tg_run_view *v)
+{
+    return with_stages(v, stage_head_json);
+}
+
+json_t *tg_run_view_progress_json(const struct tg_run_view *v, int64_t now_ms)
+{
+    const struct tg_run *run = v->run;
+    const char *stage = run->stage < run->plan->n_stages ? run->plan->stages[run->stage].name : NULL;
+    json_t *counts = json_object();
+
+    for (int s = 0; counts && s < TG_HOST_STATES; s++)
+        if (run->totals[s])
+            json_object_set_new(counts, tg_host_state_name((enum tg_host_state) s), json_integer((json_int_t) run->totals[s]));
+    return json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o}", "at", tg_cli_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
+                     (json_int_t) tg_run_done(run), "hosts", (json_int_t) run->plan->n_hosts, "failures", (json_int_t) tg_run_failures(run), "counts", counts);
 }

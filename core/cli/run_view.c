@@ -365,6 +365,7 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
                       run->why && run->why[0] ? " (\"" : "", run->why ? run->why : "", run->why && run->why[0] ? "\")" : "");
         break;
     case TG_END_NONE:
+    case TG_RUN_ENDS:
     default:
         tg_buf_printf(out, "%s after %s.\n", run->state == TG_RUN_PAUSED ? "PAUSED" : "STOPPED IN THE MIDDLE", took);
     }

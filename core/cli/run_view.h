@@ -22,5 +22,9 @@ int tg_run_view_summary(const struct tg_run_view *view, struct tg_buf *out, stru
 void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out);
 /* The whole as JSON: new reference. */
 json_t *tg_run_view_json(const struct tg_run_view *view);
+/* The same with how many hosts a stage has in place of each. */
+json_t *tg_run_view_head_json(const struct tg_run_view *view);
+/* How far it is: counts. */
+json_t *tg_run_view_progress_json(const struct tg_run_view *view, int64_t now_ms);
 
 #endif

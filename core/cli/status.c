@@ -1,12 +1,18 @@
 /* tagout status: the runs there are, or one of them in full. */
 #include "cli/commands.h"
 #include "cli/run_view.h"
+#include "cli/status.h"
 #include "engine/journal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS TG_STATUS_WAIT_MS
+
+static const struct tg_opt opts[] = {
+    {.name = "watch", .letter = 'w', .type = TG_OPT_FLAG, .text = "Follows RUN until it has ended, whoever drives it, and exits as it did"},
+    {.name = NULL},
+};
 
 /* Whether somebody drives it. Not to know is an error, never "nobody" (P12). */
 static int ask_seat(struct tg_frame *f, const char *id, bool *out_driven, char *out, size_t size, struct tg_error *e)
@@ -158,6 +164,8 @@ static int status_all(struct tg_frame *f, struct tg_error *e)
 
 static int status_exec(struct tg_frame *f, struct tg_error *e)
 {
+    if (tg_opt_flag(f, "watch"))
+        return f->argc ? tg_status_watch(f, f->argv[0], e) : tg_fail(e, TG_E_USAGE, "--watch follows one run: name it (tagout status lists them)");
     return f->argc ? status_one(f, f->argv[0], e) : status_all(f, e);
 }
 
@@ -167,7 +175,8 @@ const struct tg_cmd tg_cmd_status = {
     .brief = "show the runs, or how far one of them is",
     .details = "Without RUN lists all runs. \"left\" is one that nobody drives: its process died, or was left; tagout run --resume goes on with it. With RUN "
                "shows its stages and what went wrong where. It only reads, and can be asked on any machine while the run goes on.",
-    .examples = "  $ tagout status\n  $ tagout status openssl-20261122-1\n  $ tagout status openssl-20261122-1 -o json | jq .state\n",
+    .examples = "  $ tagout status\n  $ tagout status openssl-20261122-1\n  $ tagout status openssl-20261122-1 -o json | jq .state\n  $ tagout status openssl-20261122-1 --watch\n",
+    .opts = opts,
     .min_args = 0,
     .max_args = 1,
     .needs = TG_NEED_STORE,

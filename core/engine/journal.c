@@ -9,26 +9,9 @@
 
 #define LOAD_TRIES 8 /* a busy driver writes a few times a second, reading takes a few milliseconds */
 
-/* FNV-1a, 64 bits: it finds accidents, which is what it is for. */
-uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        sum = (sum ^ (unsigned char) bytes[i]) * UINT64_C(0x100000001b3);
-    return sum;
-}
-
 int64_t tg_journal_deadline(const struct tg_journal *j)
 {
     return tg_store_deadline(j->store, j->wait_ms);
-}
-
-char *tg_journal_head(int64_t lines, size_t segments, uint64_t sum, struct tg_error *e)
-{
-    struct tg_buf b = TG_BUF_INIT;
-
-    tg_buf_printf(&b, "{\"format\":%d,\"lines\":%lld,\"segments\":%zu,\"sum\":\"%016llx\"}", TG_JOURNAL_FORMAT, (long long) lines, segments,
-                  (unsigned long long) sum);
-    return tg_buf_take(&b, e);
 }
 
 char *tg_journal_record(const char *rollout, const char *digest, const char *by, int64_t made_ms, int64_t epoch, struct tg_error *e)
@@ -43,7 +26,7 @@ char *tg_journal_record(const char *rollout, const char *digest, const char *by,
     return text;
 }
 
-static json_t *parse(const char *what, const struct tg_node *node, struct tg_error *e)
+json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg_error *e)
 {
     json_error_t je;
     json_t *o = json_loadb(node->data, node->len, JSON_REJECT_DUPLICATES, &je);
@@ -58,7 +41,7 @@ static json_t *parse(const char *what, const struct tg_node *node, struct tg_err
     return NULL;
 }
 
-static int read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e)
+int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e)
 {
     char path[TG_RUN_ID_SIZE + 64];
 
@@ -76,11 +59,11 @@ static char *copy_text(const json_t *o, const char *key)
 static int read_record(struct tg_journal *j, struct tg_error *e)
 {
     struct tg_node node;
-    int rc = read_node(j, "", &node, e);
+    int rc = tg_journal_read_node(j, "", &node, e);
 
     if (rc)
         return rc;
-    json_t *o = parse("its record", &node, e);
+    json_t *o = tg_journal_parse("its record", &node, e);
     j->record_version = node.stat.version;
     tg_node_release(&node);
     if (!o)
@@ -104,7 +87,7 @@ int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, stru
                    : tg_store_read(j->store, path, tg_journal_deadline(j), &node, e);
     if (rc)
         return rc;
-    json_t *o = parse("its control", &node, e);
+    json_t *o = tg_journal_parse("its control", &node, e);
     const json_t *abort = o ? json_object_get(o, "abort") : NULL;
     j->control = (struct tg_run_control) {.abort = json_is_object(abort), .at_ms = json_integer_value(json_object_get(abort, "at"))};
     const char *by = json_string_value(json_object_get(abort, "by")), *reason = json_string_value(json_object_get(abort, "reason"));
@@ -119,11 +102,11 @@ int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, stru
 int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg_error *e)
 {
     struct tg_node node;
-    int rc = read_node(j, "/token", &node, e);
+    int rc = tg_journal_read_node(j, "/token", &node, e);
 
     if (rc)
         return rc;
-    json_t *o = parse("its token", &node, e);
+    json_t *o = tg_journal_parse("its token", &node, e);
     const char *own = json_string_value(json_object_get(o, "own")), *all = json_string_value(json_object_get(o, "all"));
     if (own && all) {
         snprintf(out->own, sizeof out->own, "%s", own);
@@ -141,11 +124,11 @@ static int read_plan_parts(struct tg_journal *j, struct tg_buf *text, struct tg_
 {
     struct tg_node node;
     char below[32];
-    int rc = read_node(j, "/plan", &node, e);
+    int rc = tg_journal_read_node(j, "/plan", &node, e);
 
     if (rc)
         return rc;
-    json_t *o = parse("its plan", &node, e);
+    json_t *o = tg_journal_parse("its plan", &node, e);
     json_int_t parts = json_integer_value(json_object_get(o, "parts")), bytes = json_integer_value(json_object_get(o, "bytes"));
     tg_node_release(&node);
     json_decref(o);
@@ -153,7 +136,7 @@ static int read_plan_parts(struct tg_journal *j, struct tg_buf *text, struct tg_
         return TG_E_DATA;
     for (int i = 1; i <= parts && i <= TG_PLAN_PARTS_MAX; i++) {
         snprintf(below, sizeof below, "/plan/%04d", i);
-        if ((rc = read_node(j, below, &node, e)) != 0)
+        if ((rc = tg_journal_read_node(j, below, &node, e)) != 0)
             return rc == TG_E_NOENT ? TG_E_DATA : rc;
         tg_buf_add(text, node.data, node.len);
         tg_node_release(&node);
@@ -182,98 +165,6 @@ static int read_plan(struct tg_journal *j, struct tg_plan **out, struct tg_error
     return rc;
 }
 
-/* The lines of one segment into the replay. */
-static int replay_segment(const struct tg_buf *segment, struct tg_replay *replay, struct tg_error *e)
-{
-    const char *at = segment->data, *end = segment->data + segment->len;
-
-    while (at < end) {
-        const char *nl = memchr(at, '\n', (size_t) (end - at));
-        json_error_t je;
-        if (!nl)
-            return tg_fail(e, TG_E_DATA, "journal line %lld is cut off", (long long) replay->lines + 1);
-        json_t *line = json_loadb(at, (size_t) (nl - at), JSON_REJECT_DUPLICATES, &je);
-        if (!line)
-            return tg_fail(e, TG_E_DATA, "journal line %lld is no JSON: %s", (long long) replay->lines + 1, je.text);
-        int rc = tg_replay_line(replay, line, e);
-        json_decref(line);
-        if (rc)
-            return rc;
-        at = nl + 1;
-    }
-    return 0;
-}
-
-static int read_head(struct tg_journal *j, uint64_t *out_sum, struct tg_error *e)
-{
-    struct tg_node node;
-    int rc = read_node(j, "/journal", &node, e);
-
-    if (rc == TG_E_NOENT) {
-        tg_error_clear(e);
-        return tg_fail(e, TG_E_DATA, "it has no journal: its making was cut short, or this copy of the store is not whole");
-    }
-    if (rc)
-        return rc;
-    json_t *o = parse("its journal", &node, e);
-    const char *sum = json_string_value(json_object_get(o, "sum"));
-    j->head_version = node.stat.version;
-    j->lines = json_integer_value(json_object_get(o, "lines"));
-    j->segments = (size_t) json_integer_value(json_object_get(o, "segments"));
-    *out_sum = sum ? strtoull(sum, NULL, 16) : 0;
-    json_int_t children = node.stat.children;
-    tg_node_release(&node);
-    json_decref(o);
-    if (!o)
-        return TG_E_DATA;
-    if (children != (json_int_t) j->segments)
-        return tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", j->segments, (long long) children);
-    return 0;
-}
-
-static int read_segments(struct tg_journal *j, struct tg_replay *replay, struct tg_error *e)
-{
-    char below[40];
-    int rc = 0;
-
-    j->sum = TG_SUM_START;
-    for (size_t i = 1; !rc && i <= j->segments; i++) {
-        struct tg_node node;
-        snprintf(below, sizeof below, "/journal/%08zu", i);
-        rc = read_node(j, below, &node, e);
-        if (rc == TG_E_NOENT) {
-            tg_error_clear(e);
-            rc = tg_fail(e, TG_E_DATA, "segment %zu of its journal is missing", i);
-        }
-        if (rc)
-            break;
-        tg_buf_reset(&j->tail);
-        tg_buf_add(&j->tail, node.data, node.len);
-        tg_node_release(&node);
-        j->sum = tg_journal_sum(j->sum, j->tail.data, j->tail.len);
-        rc = tg_buf_ok(&j->tail, e);
-        if (!rc)
-            rc = replay_segment(&j->tail, replay, e);
-    }
-    return rc;
-}
-
-static int read_journal(struct tg_journal *j, struct tg_run *run, struct tg_error *e)
-{
-    struct tg_replay replay = {.run = run};
-    uint64_t sum = 0;
-    int rc = read_head(j, &sum, e);
-
-    if (!rc)
-        rc = read_segments(j, &replay, e);
-    tg_replay_release(&replay);
-    if (!rc && replay.lines != j->lines)
-        rc = tg_fail(e, TG_E_DATA, "its journal has %lld lines, it should have %lld", (long long) replay.lines, (long long) j->lines);
-    if (!rc && sum != j->sum)
-        rc = tg_fail(e, TG_E_DATA, "its journal's bytes do not add up to what its head says");
-    return rc;
-}
-
 static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run **out_run, struct tg_error *e)
 {
     struct tg_plan *plan = NULL;
@@ -291,7 +182,7 @@ static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run *
     if (!rc)
         rc = tg_run_new(plan, &run, e);
     if (!rc)
-        rc = read_journal(j, run, e);
+        rc = tg_journal_read(j, run, e);
     if (!rc)
         rc = tg_journal_control(j, NULL, NULL, e);
     if (!rc) {
@@ -303,18 +194,6 @@ static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run *
     tg_plan_free(plan);
     tg_error_prefix(e, "run %s", j->id);
     return rc;
-}
-
-/* Was the journal written to while it was read? Then what does not add up says nothing. */
-static bool head_moved(struct tg_journal *j)
-{
-    struct tg_node node;
-
-    if (read_node(j, "/journal", &node, NULL))
-        return false;
-    bool moved = node.stat.version != j->head_version;
-    tg_node_release(&node);
-    return moved;
 }
 
 int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan,
@@ -337,7 +216,7 @@ int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, str
             *out = j;
             return 0;
         }
-        bool again = rc == TG_E_DATA && head_moved(j);
+        bool again = (rc == TG_E_DATA && tg_journal_moved(j)) || rc == TG_E_VERSION;
         tg_journal_free(j);
         if (!again)
             break;
@@ -354,6 +233,7 @@ void tg_journal_free(struct tg_journal *j)
     free(j->rollout);
     free(j->digest);
     free(j->by);
+    tg_replay_release(&j->replay);
     tg_buf_release(&j->tail);
     tg_buf_release(&j->pending);
     free(j);

@@ -38,6 +38,32 @@ struct tg_run_control {
     int64_t at_ms;
 };
 
+/* How far a run was when its head was written: with it a list of runs needs no journal. */
+struct tg_run_summary {
+    bool known;              /* a run of an earlier version says nothing */
+    enum tg_run_state state;
+    enum tg_run_end end;
+    size_t done, hosts, failures, leftovers;
+};
+
+/* Who drives a run. */
+struct tg_run_seat {
+    char by[256], host[256]; /* "?" when the lease does not say */
+    int64_t pid, epoch, since_ms;
+    int64_t version;         /* of the lease */
+    uint64_t session;        /* of the store */
+};
+
+struct tg_journal_head {
+    int64_t version;         /* of the node */
+    int64_t lines;
+    size_t segments;         /* the last one's number; 0 none yet */
+    uint64_t sum;            /* of the bytes of all lines */
+    int64_t children;        /* segments that the server counts */
+    int64_t modified_ms;     /* by the store's clock */
+    struct tg_run_summary summary;
+};
+
 struct tg_journal {
     struct tg_store *store;  /* borrowed */
     char id[TG_RUN_ID_SIZE];
@@ -48,7 +74,8 @@ struct tg_journal {
     char *rollout, *digest, *by; /* of the record */
     int64_t made_ms;
     struct tg_run_control control;
-    int64_t lines;           /* committed and pending */
+    struct tg_replay replay; /* of the machine that was loaded: borrowed. Only who reads on uses it */
+    int64_t lines;           /* committed */
     uint64_t sum;            /* of what is committed */
     size_t segments;         /* committed; 0 none yet */
     struct tg_buf tail;      /* the last segment as committed */
@@ -78,6 +105,20 @@ int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg
  */
 int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan,
                     struct tg_run **out_run, struct tg_error *e);
+/* A line that was read: event or intent. run is as it is behind it. */
+typedef void (*tg_journal_line_fn)(void *data, const struct tg_run *run, const json_t *line);
+struct tg_journal_reader {
+    tg_watch_fn watch;        /* on the head, set before it is read; NULL none */
+    tg_journal_line_fn on_line; /* may be NULL */
+    void *data;               /* of both */
+};
+/*
+ * Reads what was written since: for who follows a run that another drives. TG_E_VERSION: what lies between is no longer there as lines: load again.
+ * After any error the machine is as of some line in between, and must not be read on.
+ */
+int tg_journal_read_on(struct tg_journal *j, const struct tg_journal_reader *reader, struct tg_error *e);
+/* Reads the head; with a watch when watch is not NULL. TG_E_DATA: it is none, or of another format. */
+int tg_journal_read_head(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_journal_head *out, struct tg_error *e);
 /*
  * Takes the seat: the lease, and an epoch above all before. The caller must have loaded the journal on the same store handle, and gets
  * TG_E_VERSION when anything was written since (load again). TG_E_HELD: somebody has it; the message says who.
@@ -101,8 +142,13 @@ int tg_journal_prove(struct tg_journal *j, struct tg_error *e);
 
 /* Says "abort" to a run, whoever drives it. TG_E_NOENT. Idempotent: the first one's name and reason stay. */
 int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e);
-/* Who is in the seat: 0 with the text, TG_E_NOENT when nobody is. */
+/* Who is in the seat: 0, or TG_E_NOENT when nobody is. A watch (may be NULL) fires when that changes. */
+int tg_run_seat_read(struct tg_store *store, const char *id, tg_watch_fn watch, void *data, int64_t wait_ms, struct tg_run_seat *out,
+                     struct tg_error *e);
+/* The same as text. */
 int tg_run_seat(struct tg_store *store, const char *id, int64_t wait_ms, char *out, size_t size, struct tg_error *e);
+/* "alice@ops1, process 4711 on ops1, since 2026-11-22T14:00:00Z" */
+void tg_run_seat_text(const struct tg_run_seat *seat, char *out, size_t size);
 /* Ids of all runs, in the order of their names. Release with tg_names_release(). */
 int tg_run_list(struct tg_store *store, int64_t wait_ms, struct tg_names *out, struct tg_error *e);
 

@@ -1,4 +1,4 @@
-/* Runs in the store: the driver's seat, and appending to the journal. See journal.h. */
+/* Runs in the store: appending to the journal, and what people want of a run. See journal.h. */
 #include "engine/holds.h"
 #include "engine/journal_internal.h"
 #include "store/cluster.h"
@@ -6,139 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define OPS_MAX 16 /* record, control, head, and at most seven segments of 64 KB in a commit */
 
 static void path_of(const struct tg_journal *j, const char *below, char *out, size_t size)
 {
     snprintf(out, size, "/runs/%s%s", j->id, below);
-}
-
-/* ---- the seat ---- */
-
-static char *lease_text(const char *by, int64_t epoch, int64_t wall_ms, struct tg_error *e)
-{
-    char host[256] = "";
-
-    gethostname(host, sizeof host - 1);
-    json_t *o = json_pack("{s:i,s:s,s:s,s:i,s:I,s:I}", "format", TG_JOURNAL_FORMAT, "by", by, "host", host, "pid", (int) getpid(), "epoch",
-                          (json_int_t) epoch, "since", (json_int_t) wall_ms);
-    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-
-    json_decref(o);
-    if (!text)
-        tg_fail(e, TG_E_MEMORY, "out of memory");
-    return text;
-}
-
-int tg_run_seat(struct tg_store *store, const char *id, int64_t wait_ms, char *out, size_t size, struct tg_error *e)
-{
-    char path[TG_RUN_ID_SIZE + 32], since[40];
-    struct tg_node node;
-
-    snprintf(path, sizeof path, "/runs/%s/lease", id);
-    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, e);
-    if (rc)
-        return rc;
-    json_t *o = json_loadb(node.data, node.len, 0, NULL);
-    const char *by = json_string_value(json_object_get(o, "by")), *host = json_string_value(json_object_get(o, "host"));
-    tg_time_format(json_integer_value(json_object_get(o, "since")) / 1000 * 1000, since, sizeof since);
-    snprintf(out, size, "%s, process %lld on %s, since %s", by ? by : "?", (long long) json_integer_value(json_object_get(o, "pid")),
-             host ? host : "?", since);
-    json_decref(o);
-    tg_node_release(&node);
-    return 0;
-}
-
-static int seat_taken(struct tg_journal *j, struct tg_error *e)
-{
-    char who[400] = "somebody";
-
-    tg_run_seat(j->store, j->id, j->wait_ms, who, sizeof who, NULL);
-    tg_fail(e, TG_E_HELD, "run %s is being driven by %s", j->id, who);
-    tg_error_hint(e, "if that process is gone, the seat is free once its session with the store has ended: some seconds");
-    return TG_E_HELD;
-}
-
-/* Our own lease from an attempt whose answer was lost? */
-static bool lease_is_ours(struct tg_journal *j)
-{
-    char path[TG_RUN_ID_SIZE + 32];
-    struct tg_node node;
-
-    path_of(j, "/lease", path, sizeof path);
-    if (tg_store_read(j->store, path, tg_journal_deadline(j), &node, NULL))
-        return false;
-    bool ours = node.stat.owner != 0 && node.stat.owner == tg_store_session_id(j->store);
-    tg_node_release(&node);
-    return ours;
-}
-
-static int try_seat(struct tg_journal *j, const char *record, const char *lease, struct tg_error *e)
-{
-    char run[TG_RUN_ID_SIZE + 32], head[TG_RUN_ID_SIZE + 32], lease_path[TG_RUN_ID_SIZE + 32];
-    int64_t cluster_version;
-    int failed = -1, rc = tg_cluster_live(j->store, tg_journal_deadline(j), &cluster_version, e);
-
-    if (rc)
-        return rc;
-
-    path_of(j, "", run, sizeof run);
-    path_of(j, "/journal", head, sizeof head);
-    path_of(j, "/lease", lease_path, sizeof lease_path);
-    const struct tg_op ops[] = {
-        {.kind = TG_OP_CREATE, .path = lease_path, .data = lease, .len = strlen(lease), .flags = TG_CREATE_EPHEMERAL},
-        {.kind = TG_OP_WRITE, .path = run, .data = record, .len = strlen(record), .version = j->record_version},
-        {.kind = TG_OP_CHECK, .path = head, .version = j->head_version},
-        {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version},
-    };
-    return tg_store_multi(j->store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_journal_deadline(j), &failed, e);
-}
-
-int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
-{
-    struct tg_error own = TG_ERROR_INIT;
-    char *record = tg_journal_record(j->rollout, j->digest, j->by, j->made_ms, j->epoch + 1, e);
-    char *lease = record ? lease_text(by, j->epoch + 1, wall_ms, e) : NULL;
-    int rc = lease ? try_seat(j, record, lease, &own) : TG_E_MEMORY;
-
-    free(record);
-    free(lease);
-    if ((rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_EXISTS) && lease_is_ours(j))
-        rc = 0;
-    if (!rc) {
-        j->seated = true;
-        j->epoch++;
-        j->record_version++;
-        return 0;
-    }
-    if (rc == TG_E_EXISTS)
-        return seat_taken(j, e);
-    if (e && !e->code)
-        *e = own;
-    return rc;
-}
-
-void tg_journal_leave(struct tg_journal *j)
-{
-    char path[TG_RUN_ID_SIZE + 32];
-
-    if (!j->seated)
-        return;
-    j->seated = false;
-    tg_buf_reset(&j->pending);
-    path_of(j, "/lease", path, sizeof path);
-    tg_store_delete(j->store, path, TG_ANY_VERSION, tg_store_deadline(j->store, j->wait_ms < 2000 ? j->wait_ms : 2000), NULL);
-}
-
-int tg_journal_prove(struct tg_journal *j, struct tg_error *e)
-{
-    char path[TG_RUN_ID_SIZE + 32];
-
-    path_of(j, "", path, sizeof path);
-    const struct tg_op op = {.kind = TG_OP_CHECK, .path = path, .version = j->record_version};
-    return tg_store_multi(j->store, &op, 1, tg_journal_deadline(j), NULL, e);
 }
 
 /* ---- tokens ---- */
@@ -237,6 +110,12 @@ static void lay_out(const struct tg_journal *j, struct batch *b)
     }
 }
 
+static struct tg_run_summary summary_of(const struct tg_run *run)
+{
+    return (struct tg_run_summary) {.known = true, .state = run->state, .end = tg_run_end(run), .done = tg_run_done(run), .hosts = run->plan->n_hosts,
+                                    .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run)};
+}
+
 static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, struct tg_error *e)
 {
     b->sum = j->sum;
@@ -254,7 +133,8 @@ static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, 
         if (rc)
             return rc;
     }
-    if (!(b->head = tg_journal_head(j->lines + b->lines, b->segments, b->sum, e)))
+    const struct tg_journal_head after = {.lines = j->lines + b->lines, .segments = b->segments, .sum = b->sum, .summary = summary_of(j->replay.run)};
+    if (!(b->head = tg_journal_head_text(&after, e)))
         return TG_E_MEMORY;
     fill_op(head, b->head, strlen(b->head));
     return 0;

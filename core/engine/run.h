@@ -137,7 +137,8 @@ enum tg_run_end {
     TG_END_DONE,
     TG_END_BADLY,
     TG_END_HALTED,
-    TG_END_ABORTED
+    TG_END_ABORTED,
+    TG_RUN_ENDS
 };
 
 #define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */

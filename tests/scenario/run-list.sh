@@ -38,6 +38,20 @@ expect_match "n\\[1-3\\]\\.example\\.com +unreachable: \\(port $port\\) refused 
 expect_equal "$(grep -c 'refused the connection' <<<"$out")" 1 "times it is told"
 expect_out "Look closer: tagout status"
 
+note "a run that has ended is watched to its end at once, with its status"
+id=$(head -1 "$tmp/run.log")
+run tagout status "$id" --watch
+expect_status 1
+expect_out 'ENDED BADLY'
+run tagout status "$id" --watch -o json
+expect_status 1
+expect_equal "$(sed 's/.*"type":"\([a-z]*\)".*/\1/' <<<"$out" | tr '\n' ' ')" "run progress end " "types of the stream"
+expect_out '"end":"badly"'
+run tagout status --watch
+expect_status 64
+run tagout status no-such-run --watch
+expect_status 1
+
 note "P12: a run whose journal was cut off is named, and the status is not 0"
 sqlite3 "$tmp/store.db" "update node set data = substr(data, 1, length(data) / 2) where path = (select path from node where path like '/runs/%/journal/%' limit 1)"
 run tagout status

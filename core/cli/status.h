@@ -1,0 +1,12 @@
+/* What the parts of tagout status share: status.c (one run, all runs), status_watch.c. */
+#ifndef TG_CLI_STATUS_H
+#define TG_CLI_STATUS_H
+
+#include "cli/cmd.h"
+
+#define TG_STATUS_WAIT_MS 10000
+
+/* Shows a run until it has ended; the frame's status is its. */
+int tg_status_watch(struct tg_frame *f, const char *id, struct tg_error *e);
+
+#endif
