@@ -253,3 +253,18 @@ int tg_httpd_find(const struct tg_httpd_backend **out, struct tg_error *e)
     *out = m->httpd;
     return 0;
 }
+
+int tg_zone_backend_find(const struct tg_zone_backend **out, struct tg_error *e)
+{
+    const struct tg_module *m;
+    int rc = tg_module_load("calendar", &m, e);
+
+    if (rc)
+        return rc;
+    if (!m->zones)
+        return lacks("calendar", "time zones", e);
+    if (m->zones->version != TG_ZONE_ABI)
+        return wrong_abi("calendar", "time zones", m->zones->version, TG_ZONE_ABI, e);
+    *out = m->zones;
+    return 0;
+}

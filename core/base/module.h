@@ -11,5 +11,7 @@ extern const struct tg_transport_backend *const tg_builtin_transports[];
 int tg_store_backend_find(const char *scheme, const struct tg_store_backend **out, struct tg_error *e);
 /* The HTTP server of the module "httpd". TG_E_CONFIG. */
 int tg_httpd_find(const struct tg_httpd_backend **out, struct tg_error *e);
+/* Time zones, of the module "calendar". TG_E_CONFIG. */
+int tg_zone_backend_find(const struct tg_zone_backend **out, struct tg_error *e);
 
 #endif

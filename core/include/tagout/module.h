@@ -10,6 +10,7 @@
 #include <tagout/probe.h>
 #include <tagout/store.h>
 #include <tagout/transport.h>
+#include <tagout/zone.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +28,7 @@ struct tg_module {
     const struct tg_driver *driver;
     const struct tg_probe_backend *probe;
     const struct tg_httpd_backend *httpd;
+    const struct tg_zone_backend *zones;
 };
 
 #define TG_MODULE_EXPORT __attribute__((visibility("default")))

@@ -1,0 +1,30 @@
+/* Time zones: UTC by itself, the others from the module "calendar". Pure but for loading it. */
+#ifndef TG_CALENDAR_ZONE_H
+#define TG_CALENDAR_ZONE_H
+
+#include <tagout/zone.h>
+
+#define TG_DAY_S INT64_C(86400)
+
+struct tg_zone {
+    const struct tg_zone_backend *backend; /* NULL: UTC */
+    const void *zone;
+};
+
+/* TG_E_DATA: no such zone, with a hint. TG_E_CONFIG: the module is missing. */
+int tg_zone_find(const char *name, struct tg_zone *out, struct tg_error *e);
+/* How far local time is ahead of UTC. */
+int64_t tg_zone_offset_s(const struct tg_zone *zone, int64_t wall_s);
+/* The date there, in days since 1970-01-01. */
+int64_t tg_zone_date(const struct tg_zone *zone, int64_t wall_s);
+/* 0 Monday … 6 Sunday */
+int tg_weekday(int64_t date);
+
+/*
+ * When clocks there show a date and a second of the day. Where they show it twice (the end of summer time) the last time, or the first;
+ * where they skip it, the moment at which they do.
+ */
+enum tg_zone_which { TG_ZONE_FIRST, TG_ZONE_LAST };
+int64_t tg_zone_wall_s(const struct tg_zone *zone, int64_t date, int64_t second, enum tg_zone_which which);
+
+#endif
