@@ -32,6 +32,7 @@ void tg_plan_free(struct tg_plan *plan)
     free(plan->transport);
     free(plan->targets);
     json_decref(plan->change);
+    tg_plan_limits_release(plan);
     free(plan);
 }
 
@@ -55,6 +56,15 @@ static void add_field(struct tg_sha256 *h, const char *text)
     tg_sha256_add(h, text ? text : "", strlen(text ? text : "") + 1);
 }
 
+static void add_domains(struct tg_sha256 *h, const struct tg_plan *plan, size_t host)
+{
+    for (size_t l = 0; l < plan->n_limits; l++) {
+        uint32_t d = plan->domain_of[host * plan->n_limits + l];
+        for (unsigned shift = 0; shift < 32; shift += 8)
+            tg_sha256_add(h, &(const unsigned char) {(unsigned char) (d >> shift & 0xffU)}, 1);
+    }
+}
+
 /* The digest of a stage's hosts: of a million of them, the JSON would take longer, and more memory, than all the rest of a plan. */
 static json_t *hosts_digest(const struct tg_plan *plan, const struct tg_plan_stage *s)
 {
@@ -68,6 +78,8 @@ static json_t *hosts_digest(const struct tg_plan *plan, const struct tg_plan_sta
         add_field(&h, plan->hosts[i].user);
         snprintf(port, sizeof port, "%d", plan->hosts[i].port);
         add_field(&h, port);
+        if (plan->domain_of)
+            add_domains(&h, plan, i);
     }
     tg_sha256_end_hex(&h, hex);
     return json_string(hex);
@@ -90,8 +102,9 @@ static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage
     char rate[32];
 
     tg_rate_format(&s->rate, rate, sizeof rate);
-    return json_pack("{s:s,s:b,s:I,s:s,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "hosts",
-                     purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s));
+    return json_pack("{s:s,s:b,s:I,s:s,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "hosts",
+                     purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s), "domains",
+                     purpose == TO_SEAL ? json_null() : tg_plan_domains_json(plan, s));
 }
 
 static json_t *around_json(const struct tg_around *a)
@@ -129,10 +142,11 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
-                             "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "failed", failed, "of_at_least",
+                             "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "limits",
+                             tg_plan_limits_json(plan), "failed", failed, "of_at_least",
                              (json_int_t) plan->of_at_least, "stages", stages, "around", around, "verify", verify);
     if (rc) {
         json_decref(body);
@@ -190,12 +204,13 @@ static int read_host(const json_t *json, struct tg_plan_host *h, struct tg_error
 static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_stage *s, struct tg_error *e)
 {
     const char *name, *rate;
-    json_t *hosts;
+    json_t *hosts, *domains;
     json_int_t bake_ms;
     int dry_run, rc = 0;
 
     *s = (struct tg_plan_stage) {.first = plan->n_hosts};
-    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts) ||
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts,
+                    "domains", &domains) ||
         !json_is_array(hosts) || bake_ms < 0 || (rate[0] && !tg_rate_parse(rate, &s->rate)))
         return broken(e, "a stage");
     s->dry_run = dry_run;
@@ -206,7 +221,7 @@ static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_s
         rc = read_host(json_array_get(hosts, i), &plan->hosts[plan->n_hosts++], e);
         s->count++;
     }
-    return rc;
+    return rc ? rc : tg_plan_domains_read(plan, s, domains, e);
 }
 
 static int read_stages(const json_t *stages, struct tg_plan *plan, struct tg_error *e)
@@ -218,7 +233,8 @@ static int read_stages(const json_t *stages, struct tg_plan *plan, struct tg_err
         n += json_array_size(json_object_get(json_array_get(stages, i), "hosts"));
     plan->hosts = calloc(n ? n : 1, sizeof *plan->hosts);
     plan->stages = calloc(json_array_size(stages) + 1, sizeof *plan->stages);
-    if (!plan->hosts || !plan->stages)
+    plan->domain_of = plan->n_limits ? malloc((n ? n : 1) * plan->n_limits * sizeof *plan->domain_of) : NULL;
+    if (!plan->hosts || !plan->stages || (plan->n_limits && !plan->domain_of))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < json_array_size(stages); i++)
         rc = read_stage(json_array_get(stages, i), plan, &plan->stages[plan->n_stages++], e);
@@ -295,12 +311,12 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
 {
     const char *name, *driver, *transport, *targets, *failed, *digest;
     json_int_t n_targets, n_left, running, unverified, of_at_least;
-    json_t *change, *stages, *around, *verify;
+    json_t *change, *limits, *stages, *around, *verify;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
-                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "failed", &failed, "of_at_least", &of_at_least,
+                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
                     "stages", &stages, "around", &around, "verify", &verify))
         return broken(e, "something is missing, or is there that we don't know");
     if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || !tg_share_parse(failed, &plan->failed) ||
@@ -315,7 +331,9 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
     if (!take_text(name, &plan->name) || !take_text(driver, &plan->driver) || !take_text(transport, &plan->transport) ||
         !take_text(targets, &plan->targets))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    int rc = read_stages(stages, plan, e);
+    int rc = tg_plan_limits_read(plan, limits, e);
+    if (!rc)
+        rc = read_stages(stages, plan, e);
     return rc ? rc : read_steps(around, verify, plan, e);
 }
 

@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 2
+#define TG_PLAN_FORMAT 3
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -27,6 +27,21 @@ struct tg_plan_stage {
     struct tg_rate rate; /* how fast they may start */
 };
 
+struct tg_plan_limit {
+    enum tg_limit_kind kind;
+    char *name;              /* see struct tg_limit_spec */
+    bool selector;
+    struct tg_share share;
+    size_t n_without;        /* hosts to be changed that have no such attribute: it does not hold them back */
+};
+struct tg_plan_domain {
+    uint32_t limit;          /* in plan.limits */
+    uint32_t n_hosts;        /* of the inventory, in the plan or not */
+    uint32_t max;            /* so many of them may be down at once; at least 1 */
+    char *value;             /* of the attribute; "" of a selector */
+};
+#define TG_NO_DOMAIN UINT32_MAX
+
 struct tg_plan {
     char digest[TG_PLAN_DIGEST_SIZE];
     char *name;              /* of the rollout */
@@ -41,6 +56,11 @@ struct tg_plan {
     size_t n_stages;
     int64_t running;         /* limits.running, limits.unverified: see run.h */
     int64_t unverified;      /* at least running */
+    struct tg_plan_limit *limits;
+    size_t n_limits;
+    struct tg_plan_domain *domains; /* of all limits, those that hosts to be changed are in */
+    size_t n_domains;
+    uint32_t *domain_of;     /* [host * n_limits + limit]: in plan.domains, or TG_NO_DOMAIN; NULL without limits. Hosts that are only dry-run are in none */
     struct tg_share failed;
     int64_t of_at_least;
     struct tg_around *around;
@@ -55,6 +75,8 @@ struct tg_plan {
 int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory *inventory, const char *transport,
                     struct tg_problems *problems, struct tg_plan **out, struct tg_error *e);
 void tg_plan_free(struct tg_plan *plan);
+/* "rack r7", or the selector. */
+void tg_plan_domain_name(const struct tg_plan *plan, size_t domain, char *out, size_t size);
 /* As JSON, with format number and digest: what the store keeps. New reference. The digest is over all that is in it but itself, with the
  * hosts of a stage as a digest of their own. */
 json_t *tg_plan_to_json(const struct tg_plan *plan, struct tg_error *e);

@@ -21,7 +21,8 @@ struct compiler {
     unsigned char *state; /* by index of host: IS_TARGET, IS_CHANGED */
     size_t changed;       /* hosts in changing stages so far */
     size_t cursor;        /* targets before it are all changed */
-    size_t cap;           /* of plan->hosts */
+    size_t cap;           /* of plan->hosts, and of source */
+    uint32_t *source;     /* index in the inventory of each host of the plan */
     const struct tg_stage_spec *last_until;
     int64_t last_goal;
 };
@@ -103,8 +104,13 @@ static int add_host(struct compiler *c, const struct tg_host *host)
         if (!hosts)
             return no_memory(c);
         plan->hosts = hosts;
+        uint32_t *source = realloc(c->source, cap * sizeof *source);
+        if (!source)
+            return no_memory(c);
+        c->source = source;
         c->cap = cap;
     }
+    c->source[plan->n_hosts] = host->index;
     struct tg_plan_host *h = &plan->hosts[plan->n_hosts++];
     *h = (struct tg_plan_host) {.port = host->port};
     return copy_text(host->name, &h->name) && copy_text(host->address, &h->address) && copy_text(host->user, &h->user) ? 0
@@ -238,6 +244,8 @@ static int compile(struct compiler *c, const char *transport)
     if (!rc)
         rc = compile_stages(c);
     if (!rc)
+        rc = tg_plan_limits_compile(c->plan, c->r, c->inventory, c->source, c->p, c->e);
+    if (!rc)
         rc = tg_problems_error(c->p, c->e);
     return rc ? rc : tg_plan_seal(c->plan, c->e);
 }
@@ -252,6 +260,7 @@ int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory 
     rc = c.plan ? compile(&c, transport) : no_memory(&c);
     tg_selection_release(&c.targets);
     free(c.state);
+    free(c.source);
     if (rc) {
         tg_plan_free(c.plan);
         return rc;

@@ -7,4 +7,19 @@
 /* Computes plan->digest. TG_E_MEMORY. */
 int tg_plan_seal(struct tg_plan *plan, struct tg_error *e);
 
+struct tg_inventory;
+struct tg_problems;
+
+/* Fills in limits, domains and domain_of of a plan whose stages are there; source: the index in the inventory of each host of the plan. What can't be kept is a
+ * mistake in problems. TG_E_MEMORY. */
+int tg_plan_limits_compile(struct tg_plan *plan, const struct tg_rollout *rollout, const struct tg_inventory *inventory, const uint32_t *source,
+                           struct tg_problems *problems, struct tg_error *e);
+void tg_plan_limits_release(struct tg_plan *plan);
+/* As JSON: the limits with their domains, and of a stage the domains of its hosts. New references, NULL when memory is short. */
+json_t *tg_plan_limits_json(const struct tg_plan *plan);
+json_t *tg_plan_domains_json(const struct tg_plan *plan, const struct tg_plan_stage *stage);
+/* Back. The hosts of the plan are known before their domains are read. TG_E_DATA. */
+int tg_plan_limits_read(struct tg_plan *plan, const json_t *limits, struct tg_error *e);
+int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *domains, struct tg_error *e);
+
 #endif

@@ -1,4 +1,4 @@
-/* Reading a rollout: see rollout.h. Here: the whole, its change and limits; rollout_stages.c has the stages, rollout_steps.c around and verify. */
+/* Reading a rollout: see rollout.h. Here: the whole and its change; rollout_stages.c has the stages, rollout_limits.c the limits, rollout_steps.c around and verify. */
 #include "engine/rollout_internal.h"
 
 #include "fleet/selector.h"
@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RUNNING_MAX 100000
 
 enum key { ROLLOUT, CHANGE, TARGETS, STAGES, LIMITS, AROUND, VERIFY, FAILURE, WINDOWS, ROLLBACK };
 static const struct tg_yaml_key keys[] = {
@@ -24,16 +22,6 @@ static const struct tg_yaml_key keys[] = {
     {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
-
-enum limit_key { RUNNING, UNVERIFIED, DOMAINS, FLOOR };
-static const struct tg_yaml_key limit_keys[] = {
-    [RUNNING] = {.name = "running"},
-    [UNVERIFIED] = {.name = "unverified"},
-    [DOMAINS] = {.name = "domains", .later = true},
-    [FLOOR] = {.name = "floor", .later = true},
-    {.name = NULL},
-};
-#define N_LIMIT_KEYS (sizeof limit_keys / sizeof limit_keys[0] - 1)
 
 enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN };
 static const struct tg_yaml_key failure_keys[] = {
@@ -159,22 +147,6 @@ static void read_change(struct tg_rollout_reader *reader, const struct tg_yaml_n
         check_change(reader, driver, pair->value);
 }
 
-static void read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
-{
-    const struct tg_yaml_node *values[N_LIMIT_KEYS];
-
-    if (!node)
-        return;
-    tg_yaml_fields(node, "limits", limit_keys, reader->p, values);
-    tg_yaml_int(values[RUNNING], "running", 1, RUNNING_MAX, reader->p, &reader->r->running);
-    reader->r->unverified = reader->r->running;
-    if (tg_yaml_int(values[UNVERIFIED], "unverified", 1, RUNNING_MAX, reader->p, &reader->r->unverified) &&
-        reader->r->unverified < reader->r->running)
-        tg_error_hint(tg_yaml_problem(reader->p, values[UNVERIFIED], "unverified is %lld, and running %lld", (long long) reader->r->unverified,
-                                      (long long) reader->r->running),
-                      "whoever runs is unverified, too, so this must be as many at least");
-}
-
 static void read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
     static const char *const ends[] = {"halt", NULL};
@@ -204,7 +176,7 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     tg_rollout_read_selector(reader, values[TARGETS], "targets", &reader->r->targets);
     reader->r->targets_at = values[TARGETS];
     tg_rollout_read_stages(reader, values[STAGES]);
-    read_limits(reader, values[LIMITS]);
+    tg_rollout_read_limits(reader, values[LIMITS]);
     tg_rollout_read_around(reader, values[AROUND]);
     tg_rollout_read_verify(reader, values[VERIFY]);
     read_failure(reader, values[FAILURE]);
@@ -267,6 +239,9 @@ void tg_rollout_free(struct tg_rollout *r)
         tg_around_release(&r->around[i]);
     for (size_t i = 0; i < r->n_verify; i++)
         tg_verify_release(&r->verify[i]);
+    for (size_t i = 0; i < r->n_limits; i++)
+        free(r->limits[i].name);
+    free(r->limits);
     free(r->stages);
     free(r->around);
     free(r->verify);

@@ -35,6 +35,22 @@ struct tg_stage_spec {
     const struct tg_yaml_node *until_at;   /* NULL without until */
 };
 
+/*
+ * A limit by domain, counted over all hosts of the inventory that share a fate: those with the same value of an attribute (a rack, a
+ * cluster of three), or those that a selector means.
+ */
+enum tg_limit_kind {
+    TG_LIMIT_DOMAIN, /* at most share of a domain's hosts are down; a percentage is rounded down */
+    TG_LIMIT_FLOOR   /* at least share of them stay up; a percentage is rounded up. As a number: k of n replicas */
+};
+struct tg_limit_spec {
+    enum tg_limit_kind kind;
+    char *name;             /* an attribute's key, or a selector */
+    bool selector;
+    struct tg_share share;  /* more than 0 */
+    const struct tg_yaml_node *at; /* the key; NULL when not read from a file */
+};
+
 enum tg_around_kind { TG_AROUND_LOCK };
 struct tg_around {
     enum tg_around_kind kind;
@@ -61,6 +77,8 @@ struct tg_rollout {
     size_t n_stages;        /* at least 1 */
     int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
     int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */
+    struct tg_limit_spec *limits; /* limits.domains, limits.floor, as written */
+    size_t n_limits;
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
     struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */

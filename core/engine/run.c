@@ -1,5 +1,5 @@
 /* The step of a run: one event against the tables, then whatever follows from it. See run.h. */
-#include "engine/run.h"
+#include "engine/run_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -141,6 +141,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
 {
     struct tg_run_host *h = &run->hosts[i];
     struct tg_run_stage *stage = &run->stages[h->stage];
+    bool was_down = tg_run_is_down(h);
 
     run->totals[h->state]--;
     stage->counts[h->state]--;
@@ -153,9 +154,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_work += tg_host_state_is_work(to);
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
-    size_t offset = i - run->plan->stages[h->stage].first;
-    if (to == TG_HOST_WAITING && offset < stage->next)
-        stage->next = offset;
+    tg_queue_moved(run, i, was_down);
 }
 
 /* A bake is still ahead of this host: only in the stage that is running, and not for one that was lost and came back later. */
@@ -216,13 +215,18 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
     return 0;
 }
 
-static void tell_host(struct step *s, size_t i, enum tg_run_event_kind kind)
+static void tell_host_why(struct step *s, size_t i, enum tg_run_event_kind kind, const char *why)
 {
-    struct tg_run_event ev = {.kind = kind, .at_ms = s->now_ms, .host = i, .stage = TG_RUN_NONE};
+    struct tg_run_event ev = {.kind = kind, .at_ms = s->now_ms, .host = i, .stage = TG_RUN_NONE, .text = why};
     int rc = host_event(s, i, &ev, NULL);
 
     assert(!rc); /* the tables have every pair of what we send ourselves */
     (void) rc;
+}
+
+static void tell_host(struct step *s, size_t i, enum tg_run_event_kind kind)
+{
+    tell_host_why(s, i, kind, NULL);
 }
 
 /* ---- stages ---- */
@@ -340,7 +344,9 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
 {
     const struct tg_run_stage *stage = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
 
-    return stage && run->state == TG_RUN_ACTIVE && stage->counts[TG_HOST_WAITING] ? brakes_of(run, stage, now_ms) : 0;
+    if (!stage || run->state != TG_RUN_ACTIVE || !stage->counts[TG_HOST_WAITING])
+        return 0;
+    return brakes_of(run, stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
 }
 
 #define LATE_US 100000 /* timers, and a commit before each start */
@@ -363,13 +369,13 @@ static void start_of_stage(struct step *s, size_t i)
     struct tg_run_stage *stage = &run->stages[i];
 
     while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, stage, s->now_ms)) {
-        size_t h = p->first + stage->next++;
-        if (run->hosts[h].state != TG_HOST_WAITING)
-            continue;
+        size_t h = tg_queue_take(run, i);
+        if (h == TG_RUN_NONE)
+            return;
         tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
         spend_rate(s, i);
     }
-    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, stage, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms)
+    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, stage, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms || !tg_queue_any(run, i))
         return;
     stage->paced_ms = (stage->next_us + 999) / 1000;
     add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
@@ -380,6 +386,46 @@ static void start_hosts(struct step *s)
 {
     for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
         start_of_stage(s, i);
+}
+
+/* Why a domain has no room. */
+static void say_full(const struct tg_run *run, char *out, size_t size)
+{
+    size_t at = 0, domain, waiting;
+    char name[160] = "a domain";
+    const char *who = "";
+
+    if (tg_run_full_domain(run, &at, &domain, &waiting)) {
+        const struct tg_plan *plan = run->plan;
+        tg_plan_domain_name(plan, domain, name, sizeof name);
+        for (size_t i = 0; !who[0] && i < plan->n_hosts; i++)
+            if (tg_run_is_down(&run->hosts[i]) && plan->domain_of[i * plan->n_limits + plan->domains[domain].limit] == domain)
+                who = plan->hosts[i].name;
+        snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, who, run->domains[domain].down > 1 ? " …" : "");
+    }
+}
+
+/* Nobody is at work (who bakes waits for these), and each that waits in a stage is held back by hosts that ended badly: nothing in this run will change that. */
+static bool skip_blocked(struct step *s)
+{
+    struct tg_run *run = s->run;
+    char why[400] = "its domain has no room";
+    bool any = false;
+
+    for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
+        const struct tg_plan_stage *p = &run->plan->stages[i];
+        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
+            continue;
+        if (!any)
+            say_full(run, why, sizeof why);
+        any = true;
+        for (size_t h = p->first; h < p->first + p->count; h++)
+            if (run->hosts[h].state == TG_HOST_WAITING)
+                tell_host_why(s, h, TG_EV_SKIP, why);
+    }
+    if (any)
+        tg_queue_forget(run);
+    return any;
 }
 
 static size_t before_bake(const struct tg_run_stage *stage)
@@ -436,10 +482,12 @@ static void settle(struct step *s)
 
     if ((run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING) && too_many_failures(run))
         halt_for_failures(s);
-    while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
-        ;
-    if (run->state == TG_RUN_ACTIVE)
-        start_hosts(s);
+    do {
+        while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
+            ;
+        if (run->state == TG_RUN_ACTIVE)
+            start_hosts(s);
+    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && skip_blocked(s));
     if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
         halt(s, "hosts that were lost take up all of limits.running");
     if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
@@ -521,11 +569,13 @@ int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error 
         run->stages[i].counts[TG_HOST_WAITING] = p->count;
     }
     run->totals[TG_HOST_WAITING] = plan->n_hosts;
-    *out = run;
-    if (covered == plan->n_hosts)
-        return 0;
-    tg_run_free(run);
-    return tg_fail(e, TG_E_DATA, "the plan has %zu hosts, its stages have %zu", plan->n_hosts, covered);
+    int rc = covered == plan->n_hosts ? tg_queue_new(run, e)
+                                      : tg_fail(e, TG_E_DATA, "the plan has %zu hosts, its stages have %zu", plan->n_hosts, covered);
+    if (rc)
+        tg_run_free(run);
+    else
+        *out = run;
+    return rc;
 }
 
 void tg_run_free(struct tg_run *run)
@@ -536,6 +586,7 @@ void tg_run_free(struct tg_run *run)
         free(run->hosts[i].lock);
         free(run->hosts[i].text);
     }
+    tg_queue_free(run);
     free(run->hosts);
     free(run->stages);
     free(run->why);

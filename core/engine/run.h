@@ -10,6 +10,11 @@
  * are being verified, so that whatever comes of them no more than that were changed without a verdict; the stage's rate, one host an interval;
  * who is late by at most a tenth of it, or of a second, keeps the average, and more than that is not made up for.
  *
+ * limits.domains and limits.floor hold back by domain (plan.h): a host is down from its start until it is verified, and stays so when it ends as
+ * failed, unknown, lost, unreachable or held; one that was not touched, or ended well, is not. Of the hosts that wait, the first (in the plan's order)
+ * that no limit holds back starts next; who is held back by a domain lets others go first. When nobody is at work and all that wait are held back by
+ * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
+ *
  * How ends are counted, and what they stop:
  *   failed       the tool or a verification said no. Counts against failure.failed.
  *   unknown      may have been changed, nothing proves how it went. Counts against failure.failed as well: a change that cuts the
@@ -18,6 +23,7 @@
  *                the change may still be going on.
  *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
  *   unreachable  nothing was sent. Not a failure: the change can't be to blame.
+ *   skipped      a domain had no room for it, and was not to get any. The host was not touched. Not a failure.
  * A stage of which no host at all ended well proves nothing, so none follows it: the run halts. A run with any host that did not end
  * well, or that left something behind, ends badly.
  */
@@ -67,6 +73,7 @@ enum tg_host_state {
     TG_HOST_UNREACHABLE,
     TG_HOST_UNKNOWN,
     TG_HOST_LOST,
+    TG_HOST_SKIPPED,
     TG_HOST_STUCK,    /* ended as host.end says, but its lock could not be released: a leftover */
     TG_HOST_STATES
 };
@@ -110,6 +117,7 @@ enum tg_run_event_kind {
     TG_EV_RESUMED,      /* stage, host */
     TG_EV_START,        /* host */
     TG_EV_START_DRY,    /* host */
+    TG_EV_SKIP,         /* host: limits leave it no room for good */
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
     TG_EV_COUNT
@@ -189,11 +197,21 @@ struct tg_run_stage {
     enum tg_stage_state state;
     size_t counts[TG_HOST_STATES];
     size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
-    size_t next;                /* no host before this one is waiting */
+    size_t next;                /* those before this one that wait are in queues (run_queue.c) */
+    uint32_t ready;             /* queue: may be tried; TG_RUN_NOBODY none */
     bool baked;
     int64_t next_us;            /* its next host may start then, as far as its rate goes */
     int64_t paced_ms;           /* until when that is waited for; 0 it is not */
     int64_t bake_until_ms, started_ms, ended_ms;
+};
+
+/* A domain of the plan, as it is now. */
+#define TG_RUN_NOBODY UINT32_MAX
+struct tg_run_domain {
+    uint32_t down;
+    uint32_t parked;            /* queue: hosts that found it full when it was their turn */
+    uint32_t n_parked;
+    bool represented;           /* the first of them is among the ready ones, to be tried in its turn */
 };
 
 struct tg_run {
@@ -207,6 +225,8 @@ struct tg_run {
     size_t stage;               /* current; plan.n_stages when all are done */
     struct tg_run_stage *stages;
     struct tg_run_host *hosts;
+    struct tg_run_domain *domains; /* as plan.domains */
+    struct tg_run_link *links;  /* of hosts that wait in a queue */
     size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
     size_t totals[TG_HOST_STATES];
@@ -234,8 +254,12 @@ bool tg_host_state_is_end(enum tg_host_state state);
 bool tg_host_state_is_work(enum tg_host_state state);
 
 /* What keeps the current stage's next host from starting, as a bit each; 0 nothing, or nobody waits. */
-enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4 };
+enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */ };
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
+/* The first domain from *at on that keeps somebody waiting, and how many; false behind the last. Begin with *at = 0. */
+bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
+/* Counted as down by limits.domains and limits.floor. */
+bool tg_run_is_down(const struct tg_run_host *host);
 
 /* Words for journal and screen; the parsers give TG_E_DATA. */
 const char *tg_run_state_name(enum tg_run_state state);

@@ -8,11 +8,11 @@ static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing",
 static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done"};
 static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
-    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "stuck"};
+    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "pause", "abort", "baked", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "stop", "bake-ended"};
+    "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -132,6 +132,7 @@ static const uint64_t stage_impossible[TG_STAGE_STATES] = {
 static const struct tg_host_rule host_rules[] = {
     R(WAITING, START, GO(LOCKING, LOCK)),
     R(WAITING, START_DRY, GO(DRY_CHECKING, CHECK)),
+    R(WAITING, SKIP, GO(SKIPPED, NOTHING)),
 
     {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
     R(LOCKING, LOCK_REFUSED, U(HELD)), /* it may be there all the same: one that waited in vain, one of a driver that died */
@@ -218,6 +219,7 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
     [TG_HOST_UNREACHABLE] = B(STOP) | B(RESUMED),
     [TG_HOST_UNKNOWN] = B(STOP) | B(RESUMED),
     [TG_HOST_LOST] = B(STOP),
+    [TG_HOST_SKIPPED] = B(STOP) | B(RESUMED),
     [TG_HOST_STUCK] = B(STOP),
 };
 
@@ -226,7 +228,7 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 #define LOCKS (B(LOCKED) | B(LOCK_REFUSED))
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
-#define STARTS (B(START) | B(START_DRY))
+#define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */
 #define ENDED                                                                                                                    \
     (STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED))
 
@@ -250,6 +252,7 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_UNREACHABLE] = ENDED,
     [TG_HOST_UNKNOWN] = ENDED,
     [TG_HOST_LOST] = ENDED,
+    [TG_HOST_SKIPPED] = ENDED,
     [TG_HOST_STUCK] = ENDED,
 };
 

@@ -48,8 +48,43 @@ static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t 
     return plan;
 }
 
+/* One limit more, of n domains in each of which max hosts may be down: hosts to be changed are in one after another; each every-th is in none (0: none of them). */
+static inline void test_plan_limit(struct tg_plan *plan, enum tg_limit_kind kind, uint32_t n, uint32_t max, size_t every)
+{
+    size_t old = plan->n_limits, width = old + 1, changing = 0;
+    uint32_t *of = calloc(plan->n_hosts * width + 1, sizeof *of);
+    char name[40];
+
+    plan->limits = realloc(plan->limits, width * sizeof *plan->limits);
+    snprintf(name, sizeof name, "attr%zu", old);
+    plan->limits[old] = (struct tg_plan_limit) {.kind = kind, .name = strdup(name), .share = {TG_SHARE_COUNT, max}};
+    plan->n_limits = width;
+    plan->domains = realloc(plan->domains, (plan->n_domains + n) * sizeof *plan->domains);
+    for (size_t s = 0; s < plan->n_stages; s++)
+        for (size_t i = plan->stages[s].first; i < plan->stages[s].first + plan->stages[s].count; i++) {
+            if (old)
+                memcpy(&of[i * width], &plan->domain_of[i * old], old * sizeof *of);
+            bool none = plan->stages[s].dry_run || (every && changing % every == every - 1);
+            of[i * width + old] = none ? TG_NO_DOMAIN : (uint32_t) plan->n_domains + (uint32_t) (changing % n);
+            changing += !plan->stages[s].dry_run;
+        }
+    for (uint32_t d = 0; d < n; d++) {
+        snprintf(name, sizeof name, "r%u", d);
+        plan->domains[plan->n_domains++] = (struct tg_plan_domain) {(uint32_t) old, 1000, max, strdup(name)};
+    }
+    free(plan->domain_of);
+    plan->domain_of = of;
+}
+
 static inline void test_plan_free(struct tg_plan *plan)
 {
+    for (size_t i = 0; i < plan->n_limits; i++)
+        free(plan->limits[i].name);
+    for (size_t i = 0; i < plan->n_domains; i++)
+        free(plan->domains[i].value);
+    free(plan->limits);
+    free(plan->domains);
+    free(plan->domain_of);
     for (size_t i = 0; i < plan->n_hosts; i++)
         free(plan->hosts[i].name);
     for (size_t i = 0; i < plan->n_stages; i++)

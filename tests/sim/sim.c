@@ -77,6 +77,8 @@ static struct tg_plan *random_plan(struct rng *r)
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
+    for (uint64_t limits = rng_below(r, 3); limits; limits--)
+        test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
     return plan;
 }
 
@@ -223,10 +225,12 @@ static void judge(struct sim *s)
             world_violation(w, "P12: %s was changed by a dry run", name);
         if (r->state == TG_HOST_DONE && !dry && !(h->changed == 1 && h->verified))
             world_violation(w, "P12: %s is said to be done; changed %d times, verified %d", name, h->changed, h->verified);
-        bool untouched = r->state == TG_HOST_WAITING || r->state == TG_HOST_HELD || r->state == TG_HOST_UNREACHABLE;
+        bool untouched = r->state == TG_HOST_WAITING || r->state == TG_HOST_HELD || r->state == TG_HOST_UNREACHABLE || r->state == TG_HOST_SKIPPED;
         if (untouched && h->changed)
             world_violation(w, "P12: %s was changed, and is said to be %s", name, says);
     }
+    if (tg_run_end(run) == TG_END_DONE && run->totals[TG_HOST_WAITING])
+        world_violation(w, "P12: it is over, and %zu hosts wait", run->totals[TG_HOST_WAITING]);
     if (w->aborted && tg_run_end(run) != TG_END_ABORTED && s->commits > s->abort_at + 2 && tg_run_end(run) == TG_END_DONE && run->totals[TG_HOST_WAITING])
         world_violation(w, "P10: aborted, and said to be done");
     tg_run_free(run);

@@ -101,6 +101,22 @@ static size_t unverified(const struct world *w)
     return n;
 }
 
+/* P5: whoever was changed, and is not known to be well, is down. */
+static void judge_domains(struct world *w, size_t host)
+{
+    const struct tg_plan *plan = w->plan;
+
+    for (size_t l = 0; l < plan->n_limits; l++) {
+        uint32_t domain = plan->domain_of[host * plan->n_limits + l];
+        size_t down = 0;
+        for (size_t i = 0; i < plan->n_hosts; i++)
+            down += domain != TG_NO_DOMAIN && plan->domain_of[i * plan->n_limits + l] == domain && w->hosts[i].changed &&
+                    !(w->hosts[i].judged && w->hosts[i].verified);
+        if (domain != TG_NO_DOMAIN && down > plan->domains[domain].max)
+            world_violation(w, "P5: %zu hosts of domain %u are down, at most %u may be", down, domain, plan->domains[domain].max);
+    }
+}
+
 static int by_time(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
@@ -154,6 +170,7 @@ static void start_step(struct world *w, const struct tg_run_action *a)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
     if (unverified(w) > (size_t) w->plan->unverified)
         world_violation(w, "P5: %zu hosts are changed and not verified, at most %lld may be", unverified(w), (long long) w->plan->unverified);
+    judge_domains(w, a->host);
 }
 
 static bool is_away(struct world *w, const struct sim_host *h)

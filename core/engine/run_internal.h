@@ -1,0 +1,31 @@
+/* What the parts of a run's machine share: run.c (the step), run_queue.c (who starts next). */
+#ifndef TG_ENGINE_RUN_INTERNAL_H
+#define TG_ENGINE_RUN_INTERNAL_H
+
+#include "engine/run.h"
+
+/*
+ * Who starts next: of the hosts of a stage that wait, the first in the plan's order whose domains all have room. What is kept here to find it
+ * soon (queues of hosts that wait, by the domain that was full when they were tried) follows from the hosts' states, and is in no journal: any
+ * history that leads to the same states gives the same answer. Costs O(log hosts) a start; a domain that gets room lets one host be tried
+ * after another, never all.
+ */
+struct tg_run_link {
+    uint32_t child, sibling;    /* in a pairing heap, the least host on top */
+    uint32_t sponsor;           /* the domain that this one represents, or TG_NO_DOMAIN */
+};
+
+int tg_queue_new(struct tg_run *run, struct tg_error *e);
+void tg_queue_free(struct tg_run *run);
+/* A host has changed its state: domains are counted, and who waits is queued. was_down: tg_run_is_down() before. */
+void tg_queue_moved(struct tg_run *run, size_t host, bool was_down);
+/* Takes the next one of a stage; TG_RUN_NONE when nobody waits, or every one that does is held back by a domain. It must be started. */
+size_t tg_queue_take(struct tg_run *run, size_t stage);
+/* As take, and leaves it there. */
+bool tg_queue_any(struct tg_run *run, size_t stage);
+/* Drops from the queues who does not wait any more, without having been taken. */
+void tg_queue_forget(struct tg_run *run);
+/* Of hosts that wait in a stage, is any not yet known to be held back? */
+bool tg_queue_untried(const struct tg_run *run, size_t stage);
+
+#endif

@@ -1,0 +1,261 @@
+/* Who starts next, and what domains hold back: see run_internal.h. */
+#include "engine/run_internal.h"
+
+#include <stdlib.h>
+
+bool tg_run_is_down(const struct tg_run_host *h)
+{
+    enum tg_host_state state = h->state == TG_HOST_UNLOCKING || h->state == TG_HOST_STUCK ? h->end : h->state;
+
+    return (state >= TG_HOST_LOCKING && state <= TG_HOST_VERIFYING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
+           state == TG_HOST_UNKNOWN || state == TG_HOST_LOST;
+}
+
+/* ---- queues: pairing heaps of hosts, linked by their numbers ---- */
+
+static uint32_t meld(struct tg_run_link *links, uint32_t a, uint32_t b)
+{
+    if (a == TG_RUN_NOBODY || b == TG_RUN_NOBODY)
+        return a == TG_RUN_NOBODY ? b : a;
+    if (b < a) {
+        uint32_t other = a;
+        a = b;
+        b = other;
+    }
+    links[b].sibling = links[a].child;
+    links[a].child = b;
+    return a;
+}
+
+static void push(struct tg_run *run, uint32_t *queue, uint32_t host)
+{
+    run->links[host].child = run->links[host].sibling = TG_RUN_NOBODY;
+    *queue = meld(run->links, *queue, host);
+}
+
+/* In pairs from the left, then all of them from the right: that is what keeps it cheap. */
+static uint32_t pop(struct tg_run *run, uint32_t *queue)
+{
+    struct tg_run_link *links = run->links;
+    uint32_t top = *queue, at = links[top].child, pairs = TG_RUN_NOBODY, rest = TG_RUN_NOBODY;
+
+    while (at != TG_RUN_NOBODY) {
+        uint32_t a = at, b = links[a].sibling;
+        at = b == TG_RUN_NOBODY ? b : links[b].sibling;
+        links[a].sibling = TG_RUN_NOBODY;
+        if (b != TG_RUN_NOBODY)
+            links[b].sibling = TG_RUN_NOBODY;
+        a = meld(links, a, b);
+        links[a].sibling = pairs;
+        pairs = a;
+    }
+    while (pairs != TG_RUN_NOBODY) {
+        uint32_t next = links[pairs].sibling;
+        links[pairs].sibling = TG_RUN_NOBODY;
+        rest = meld(links, rest, pairs);
+        pairs = next;
+    }
+    *queue = rest;
+    return top;
+}
+
+/* ---- domains ---- */
+
+static const uint32_t *domains_of(const struct tg_run *run, size_t host)
+{
+    return run->plan->domain_of + host * run->plan->n_limits;
+}
+
+static bool is_full(const struct tg_run *run, uint32_t domain)
+{
+    return run->domains[domain].down >= run->plan->domains[domain].max;
+}
+
+/* The first of a host's domains that is full, or TG_NO_DOMAIN. */
+static uint32_t full_domain(const struct tg_run *run, size_t host)
+{
+    for (size_t l = 0; l < run->plan->n_limits; l++) {
+        uint32_t d = domains_of(run, host)[l];
+        if (d != TG_NO_DOMAIN && is_full(run, d))
+            return d;
+    }
+    return TG_NO_DOMAIN;
+}
+
+/* There is room, and somebody waits for it: the first of them is to be tried, in its turn. */
+static void represent(struct tg_run *run, uint32_t domain)
+{
+    struct tg_run_domain *d = &run->domains[domain];
+
+    if (d->represented || d->parked == TG_RUN_NOBODY || is_full(run, domain))
+        return;
+    uint32_t host = pop(run, &d->parked);
+    d->n_parked--;
+    d->represented = true;
+    run->links[host].sponsor = domain;
+    push(run, &run->stages[run->hosts[host].stage].ready, host);
+}
+
+static void count(struct tg_run *run, size_t host, bool down)
+{
+    for (size_t l = 0; l < run->plan->n_limits; l++) {
+        uint32_t d = domains_of(run, host)[l];
+        if (d == TG_NO_DOMAIN)
+            continue;
+        if (down) {
+            run->domains[d].down++;
+            continue;
+        }
+        run->domains[d].down--;
+        represent(run, d);
+    }
+}
+
+/* ---- who waits ---- */
+
+void tg_queue_moved(struct tg_run *run, size_t host, bool was_down)
+{
+    const struct tg_run_host *h = &run->hosts[host];
+    struct tg_run_stage *stage = &run->stages[h->stage];
+
+    if (was_down != tg_run_is_down(h))
+        count(run, host, !was_down);
+    if (h->state != TG_HOST_WAITING || host - run->plan->stages[h->stage].first >= stage->next)
+        return;
+    run->links[host].sponsor = TG_NO_DOMAIN;
+    push(run, &stage->ready, (uint32_t) host);
+}
+
+/* The first that is to be tried: in the queue, or not yet come by. */
+static size_t first(const struct tg_run *run, size_t stage)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[stage];
+    const struct tg_run_stage *s = &run->stages[stage];
+
+    if (s->ready != TG_RUN_NOBODY)
+        return s->ready; /* before all that were not come by */
+    return s->next < p->count ? p->first + s->next : TG_RUN_NONE;
+}
+
+static void skip_those_at_work(struct tg_run *run, size_t stage)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[stage];
+    struct tg_run_stage *s = &run->stages[stage];
+
+    while (s->next < p->count && run->hosts[p->first + s->next].state != TG_HOST_WAITING)
+        s->next++;
+}
+
+/* Out of the ready ones; returns the domain that it stood for. */
+static uint32_t remove_first(struct tg_run *run, size_t stage, size_t host)
+{
+    struct tg_run_stage *s = &run->stages[stage];
+
+    if (s->ready == TG_RUN_NOBODY) {
+        s->next++;
+        return TG_NO_DOMAIN;
+    }
+    pop(run, &s->ready);
+    uint32_t sponsor = run->links[host].sponsor;
+    run->links[host].sponsor = TG_NO_DOMAIN;
+    if (sponsor != TG_NO_DOMAIN)
+        run->domains[sponsor].represented = false;
+    return sponsor;
+}
+
+static void park(struct tg_run *run, size_t stage, size_t host, uint32_t domain)
+{
+    uint32_t sponsor = remove_first(run, stage, host);
+
+    push(run, &run->domains[domain].parked, (uint32_t) host);
+    run->domains[domain].n_parked++;
+    if (sponsor != TG_NO_DOMAIN)
+        represent(run, sponsor);
+}
+
+/* Tries one after another until one is free to start, which then is the first. */
+static size_t settle_first(struct tg_run *run, size_t stage)
+{
+    for (;;) {
+        skip_those_at_work(run, stage);
+        size_t host = first(run, stage);
+        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : full_domain(run, host);
+        if (full == TG_NO_DOMAIN)
+            return host;
+        park(run, stage, host, full);
+    }
+}
+
+bool tg_queue_any(struct tg_run *run, size_t stage)
+{
+    return settle_first(run, stage) != TG_RUN_NONE;
+}
+
+size_t tg_queue_take(struct tg_run *run, size_t stage)
+{
+    size_t host = settle_first(run, stage);
+
+    if (host == TG_RUN_NONE)
+        return host;
+    uint32_t sponsor = remove_first(run, stage, host);
+    if (sponsor != TG_NO_DOMAIN)
+        represent(run, sponsor);
+    return host;
+}
+
+void tg_queue_forget(struct tg_run *run)
+{
+    for (size_t i = 0; i < run->plan->n_domains; i++) {
+        struct tg_run_domain *d = &run->domains[i];
+        uint32_t kept = TG_RUN_NOBODY;
+        while (d->parked != TG_RUN_NOBODY) {
+            uint32_t host = pop(run, &d->parked);
+            if (run->hosts[host].state == TG_HOST_WAITING)
+                push(run, &kept, host);
+            else
+                d->n_parked--;
+        }
+        d->parked = kept;
+    }
+}
+
+bool tg_queue_untried(const struct tg_run *run, size_t stage)
+{
+    return first(run, stage) != TG_RUN_NONE;
+}
+
+bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting)
+{
+    for (; *at < run->plan->n_domains; ++*at)
+        if (run->domains[*at].n_parked && is_full(run, (uint32_t) *at)) {
+            *out_domain = *at;
+            *out_waiting = run->domains[(*at)++].n_parked;
+            return true;
+        }
+    return false;
+}
+
+/* ---- life ---- */
+
+int tg_queue_new(struct tg_run *run, struct tg_error *e)
+{
+    const struct tg_plan *plan = run->plan;
+
+    if (plan->n_hosts >= TG_RUN_NOBODY)
+        return tg_fail(e, TG_E_DATA, "the plan has more than %u hosts", TG_RUN_NOBODY - 1);
+    run->domains = calloc(plan->n_domains + 1, sizeof *run->domains);
+    run->links = calloc(plan->n_hosts + 1, sizeof *run->links);
+    if (!run->domains || !run->links)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < plan->n_domains; i++)
+        run->domains[i].parked = TG_RUN_NOBODY;
+    for (size_t i = 0; i < plan->n_stages; i++)
+        run->stages[i].ready = TG_RUN_NOBODY;
+    return 0;
+}
+
+void tg_queue_free(struct tg_run *run)
+{
+    free(run->domains);
+    free(run->links);
+}

@@ -1,0 +1,295 @@
+/* limits.domains and limits.floor in the machine of a run: who starts next, judged by a slow and obvious count (P5). */
+#include "engine/run.h"
+#include "lib/plan.h"
+
+#include <criterion/criterion.h>
+
+struct rig {
+    struct tg_plan *plan;
+    struct tg_run *run;
+    struct tg_run_actions todo;
+    size_t at;
+    int64_t now;
+};
+
+static void give(struct rig *r, enum tg_run_event_kind kind, size_t host)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_run_event ev = {.kind = kind, .at_ms = ++r->now, .host = host, .stage = TG_RUN_NONE, .by = "alice@ops1", .lock = "L1"};
+
+    cr_assert_eq(tg_run_step(r->run, &ev, &r->todo, &e), 0, "%s", e.message);
+}
+
+static void make(struct rig *r, const struct test_stage *stages, size_t n_stages, int64_t running)
+{
+    *r = (struct rig) {.plan = test_plan(stages, n_stages, running, 1000), .now = 1000000};
+}
+
+static void begin(struct rig *r)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_run_new(r->plan, &r->run, &e), 0, "%s", e.message);
+    give(r, TG_EV_BEGIN, TG_RUN_NONE);
+}
+
+static void end(struct rig *r)
+{
+    tg_run_actions_release(&r->todo);
+    tg_run_free(r->run);
+    test_plan_free(r->plan);
+}
+
+/* Hosts that have been started since the last call, as "0 2 5". */
+static const char *started(struct rig *r)
+{
+    static char text[400];
+
+    text[0] = '\0';
+    for (; r->at < r->todo.n; r->at++)
+        if (r->todo.items[r->at].kind == TG_DO_LOCK)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%zu", text[0] ? " " : "", r->todo.items[r->at].host);
+    return text;
+}
+
+static void change(struct rig *r, size_t host)
+{
+    give(r, TG_EV_LOCKED, host);
+    give(r, TG_EV_GO, host);
+    give(r, TG_EV_APPLIED, host);
+}
+
+static void change_well(struct rig *r, size_t host)
+{
+    change(r, host);
+    give(r, TG_EV_VERIFIED, host);
+    give(r, TG_EV_UNLOCKED, host);
+}
+
+Test(run_limits, one_host_of_each_domain_is_down_at_once_and_others_go_first)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 6}, 1, 10);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 2, 1, 0); /* even ones in r0, odd ones in r1 */
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0 1");
+    cr_expect_eq(tg_run_brakes(r.run, r.now), TG_BRAKE_DOMAIN);
+    size_t at = 0, domain, waiting;
+    cr_expect(tg_run_full_domain(r.run, &at, &domain, &waiting) && domain == 0 && waiting == 2);
+    cr_expect(tg_run_full_domain(r.run, &at, &domain, &waiting) && domain == 1 && waiting == 2);
+    cr_expect_not(tg_run_full_domain(r.run, &at, &domain, &waiting));
+    change(&r, 1);
+    cr_expect_str_eq(started(&r), "", "not verified yet: it may be down");
+    give(&r, TG_EV_VERIFIED, 1);
+    cr_expect_str_eq(started(&r), "3");
+    give(&r, TG_EV_UNLOCKED, 1);
+    change_well(&r, 3);
+    cr_expect_str_eq(started(&r), "5");
+    change_well(&r, 0);
+    cr_expect_str_eq(started(&r), "2");
+    end(&r);
+}
+
+Test(run_limits, who_is_in_no_domain_is_not_held_back)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 6}, 1, 10);
+    test_plan_limit(r.plan, TG_LIMIT_FLOOR, 1, 1, 3); /* 2 and 5 are in none */
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0 2 5");
+    end(&r);
+}
+
+Test(run_limits, the_strictest_of_several_limits_wins)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 8}, 1, 10);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 4, 1, 0); /* rack: 0 4, 1 5, 2 6, 3 7 */
+    test_plan_limit(r.plan, TG_LIMIT_FLOOR, 1, 3, 0);  /* of all of them three */
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0 1 2");
+    change_well(&r, 0);
+    cr_expect_str_eq(started(&r), "3", "the first in order that has room");
+    change_well(&r, 1);
+    cr_expect_str_eq(started(&r), "4");
+    end(&r);
+}
+
+Test(run_limits, a_host_that_ended_badly_stays_down_and_its_domain_is_skipped_in_the_end)
+{
+    struct rig r;
+
+    make(&r, (const struct test_stage[]) {{.count = 4}, {.count = 2}}, 2, 10);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 2, 1, 0); /* 0 2 4 in r0, 1 3 5 in r1 */
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0 1");
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_GO, 0);
+    give(&r, TG_EV_FAILED, 0);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_str_eq(started(&r), "");
+    cr_expect_eq(r.run->hosts[2].state, TG_HOST_WAITING, "somebody is still at work");
+    change_well(&r, 1);
+    cr_expect_str_eq(started(&r), "3");
+    change_well(&r, 3);
+    cr_expect_eq(r.run->hosts[2].state, TG_HOST_SKIPPED);
+    cr_expect_str_eq(r.run->hosts[2].text, "attr0 r0 has 1 down (h0), and no more may be");
+    cr_expect_str_eq(started(&r), "5", "the next stage, with what has room");
+    change_well(&r, 5);
+    cr_expect_eq(r.run->hosts[4].state, TG_HOST_SKIPPED);
+    cr_expect_eq(tg_run_end(r.run), TG_END_BADLY);
+    end(&r);
+}
+
+Test(run_limits, who_was_not_touched_gives_its_room_back)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 3}, 1, 10);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0");
+    give(&r, TG_EV_PAUSE, TG_RUN_NONE);
+    give(&r, TG_EV_LOCKED, 0); /* unlocked again, for later */
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->state, TG_RUN_PAUSED);
+    give(&r, TG_EV_RESUME, TG_RUN_NONE);
+    cr_expect_str_eq(started(&r), "0", "the first once more");
+    end(&r);
+}
+
+/* ---- against the obvious ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Whether a host could start beside those that are down; later: these are taken for waiting. */
+static bool has_room(const struct rig *r, size_t host, const bool *later)
+{
+    const struct tg_plan *plan = r->plan;
+
+    for (size_t l = 0; l < plan->n_limits; l++) {
+        uint32_t domain = plan->domain_of[host * plan->n_limits + l], down = 0;
+        for (size_t i = 0; i < plan->n_hosts; i++)
+            down += plan->domain_of[i * plan->n_limits + l] == domain && !later[i] && tg_run_is_down(&r->run->hosts[i]);
+        if (domain != TG_NO_DOMAIN && down >= plan->domains[domain].max)
+            return false;
+    }
+    return true;
+}
+
+/* What has been started since from, one after another: each had room, and none before it that waited had. */
+static void judge_starts(const struct rig *r, size_t from)
+{
+    bool later[64] = {false};
+
+    for (size_t i = r->todo.n; i-- > from;) {
+        if (r->todo.items[i].kind != TG_DO_LOCK)
+            continue;
+        size_t host = r->todo.items[i].host;
+        later[host] = true;
+        cr_assert(has_room(r, host, later), "host %zu started without room", host);
+        for (size_t k = 0; k < host; k++)
+            if (r->run->hosts[k].state == TG_HOST_WAITING || later[k])
+                cr_assert_not(has_room(r, k, later), "host %zu started before %zu", host, k);
+    }
+}
+
+static void answer_one(struct rig *r, uint64_t *random)
+{
+    static const enum tg_run_event_kind ends[] = {TG_EV_FAILED, TG_EV_UNPROVEN, TG_EV_NOT_SENT, TG_EV_HELD};
+    size_t busy[64], n = 0;
+
+    for (size_t i = 0; i < r->plan->n_hosts; i++)
+        if (r->run->hosts[i].state != TG_HOST_WAITING && !tg_host_state_is_end(r->run->hosts[i].state))
+            busy[n++] = i;
+    if (n == 0)
+        return;
+    size_t host = busy[next_random(random) % n];
+    bool good = next_random(random) % 12 != 0;
+    switch ((int) r->run->hosts[host].state) {
+    case TG_HOST_LOCKING:
+        give(r, good ? TG_EV_LOCKED : TG_EV_LOCK_REFUSED, host);
+        break;
+    case TG_HOST_CHECKING:
+        give(r, good ? TG_EV_GO : TG_EV_NO_GO, host);
+        break;
+    case TG_HOST_APPLYING:
+        give(r, good ? TG_EV_APPLIED : ends[next_random(random) % 4], host);
+        break;
+    case TG_HOST_VERIFYING:
+        give(r, good ? TG_EV_VERIFIED : TG_EV_NOT_VERIFIED, host);
+        break;
+    case TG_HOST_UNLOCKING:
+        give(r, good ? TG_EV_UNLOCKED : TG_EV_UNLOCK_FAILED, host);
+        break;
+    default:
+        break;
+    }
+}
+
+Test(run_limits, the_first_that_has_room_starts_whatever_happens) /* P5 */
+{
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15);
+        struct rig r;
+        size_t skipped = 0, steps = 0;
+
+        make(&r, (const struct test_stage[]) {{.count = 1 + next_random(&random) % 20}, {.count = 1 + next_random(&random) % 20}}, 2,
+             1 + (int64_t) (next_random(&random) % 8));
+        r.plan->failed.value = 1000;
+        for (uint64_t n = 1 + next_random(&random) % 3; n; n--)
+            test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1 + (uint32_t) (next_random(&random) % 7), 1 + (uint32_t) (next_random(&random) % 3), next_random(&random) % 6);
+        begin(&r);
+        judge_starts(&r, 0);
+        while (r.run->state == TG_RUN_ACTIVE && steps++ < 2000) {
+            size_t from = r.todo.n;
+            if (next_random(&random) % 40 == 0) {
+                give(&r, TG_EV_PAUSE, TG_RUN_NONE);
+                while (r.run->state == TG_RUN_PAUSING)
+                    answer_one(&r, &random);
+                from = r.todo.n;
+                give(&r, TG_EV_RESUME, TG_RUN_NONE);
+            } else {
+                answer_one(&r, &random);
+            }
+            judge_starts(&r, from);
+        }
+        for (size_t i = 0; i < r.plan->n_hosts; i++) {
+            bool nobody[64] = {false};
+            if (r.run->hosts[i].state == TG_HOST_SKIPPED) {
+                skipped++;
+                cr_assert_not(has_room(&r, i, nobody), "host %zu was skipped, and has room", i);
+            }
+            cr_assert(tg_host_state_is_end(r.run->hosts[i].state) || r.run->halted, "seed %llu: host %zu is %s", (unsigned long long) seed, i,
+                      tg_host_state_name(r.run->hosts[i].state));
+        }
+        cr_assert_eq(r.run->state, TG_RUN_ENDED, "seed %llu: %s", (unsigned long long) seed, tg_run_state_name(r.run->state));
+        end(&r);
+    }
+}
+
+Test(run_limits, who_bakes_does_not_wait_for_a_host_that_can_not_start)
+{
+    struct rig r;
+
+    make(&r, (const struct test_stage[]) {{.count = 3, .bake_ms = 1000}}, 1, 10);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 2, 1, 0);
+    begin(&r);
+    change(&r, 1);
+    give(&r, TG_EV_VERIFIED, 1);
+    change(&r, 0);
+    give(&r, TG_EV_NOT_VERIFIED, 0);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->hosts[2].state, TG_HOST_SKIPPED);
+    cr_expect_eq(r.run->stages[0].state, TG_STAGE_BAKING);
+    end(&r);
+}
