@@ -309,7 +309,7 @@ static int add_troubles(const struct tg_run_view *v, bool whole, struct tg_buf *
 /* "failed 1 of at most 8   unreachable 2" */
 static void add_tally(const struct tg_run_view *v, struct tg_buf *out)
 {
-    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD};
+    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
     const struct tg_run *run = v->run;
     const char *between = "";
 
@@ -392,7 +392,7 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
 {
     const struct tg_run *run = v->run;
     size_t changed = 0, unchanged = 0, asked = 0, untouched = 0;
-    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD};
+    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
 
     for (size_t i = 0; i < run->plan->n_hosts; i++) {
         const struct tg_run_host *h = &run->hosts[i];

@@ -75,6 +75,9 @@ struct tg_plan {
 int tg_plan_compile(const struct tg_rollout *rollout, const struct tg_inventory *inventory, const char *transport,
                     struct tg_problems *problems, struct tg_plan **out, struct tg_error *e);
 void tg_plan_free(struct tg_plan *plan);
+/* How often hosts of a stage must wait for each other by the domain that takes longest: 1 all may go at once, 40 one after another of 40. *out_domain is that one;
+ * TG_NO_DOMAIN without limits. */
+size_t tg_plan_rounds(const struct tg_plan *plan, size_t stage, size_t *out_domain);
 /* "rack r7", or the selector. */
 void tg_plan_domain_name(const struct tg_plan *plan, size_t domain, char *out, size_t size);
 /* As JSON, with format number and digest: what the store keeps. New reference. The digest is over all that is in it but itself, with the

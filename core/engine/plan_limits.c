@@ -280,6 +280,27 @@ void tg_plan_limits_release(struct tg_plan *plan)
     free(plan->domain_of);
 }
 
+size_t tg_plan_rounds(const struct tg_plan *plan, size_t stage, size_t *out_domain)
+{
+    const struct tg_plan_stage *s = &plan->stages[stage];
+    uint32_t *members = plan->n_domains ? calloc(plan->n_domains, sizeof *members) : NULL;
+    size_t most = s->count > 0;
+
+    *out_domain = TG_NO_DOMAIN;
+    for (size_t i = s->first * plan->n_limits; members && i < (s->first + s->count) * plan->n_limits; i++)
+        if (plan->domain_of[i] != TG_NO_DOMAIN)
+            members[plan->domain_of[i]]++;
+    for (size_t d = 0; members && d < plan->n_domains; d++) {
+        size_t rounds = (members[d] + plan->domains[d].max - 1) / plan->domains[d].max;
+        if (rounds > most || (rounds == most && *out_domain == TG_NO_DOMAIN && members[d])) {
+            most = rounds;
+            *out_domain = d;
+        }
+    }
+    free(members);
+    return most;
+}
+
 void tg_plan_domain_name(const struct tg_plan *plan, size_t domain, char *out, size_t size)
 {
     const struct tg_plan_domain *d = &plan->domains[domain];

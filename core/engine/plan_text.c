@@ -223,6 +223,67 @@ static void put_unverified(const struct tg_plan *plan, struct tg_buf *out)
         tg_buf_printf(out, "limits   %lld running, %lld unverified with them\n", (long long) plan->running, (long long) plan->unverified);
 }
 
+/* The domain of a limit of which the greatest share may be down: the worst moment of it. */
+static size_t worst_domain(const struct tg_plan *plan, size_t limit, size_t *out_n)
+{
+    size_t worst = TG_NO_DOMAIN, n = 0;
+
+    for (size_t i = 0; i < plan->n_domains; i++) {
+        const struct tg_plan_domain *d = &plan->domains[i];
+        if (d->limit != limit)
+            continue;
+        n++;
+        if (worst == TG_NO_DOMAIN || (uint64_t) d->max * plan->domains[worst].n_hosts > (uint64_t) plan->domains[worst].max * d->n_hosts)
+            worst = i;
+    }
+    *out_n = n;
+    return worst;
+}
+
+/* "at most 1 of each rack down: at worst 1 of 40 down, rack r7" */
+static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *out)
+{
+    for (size_t i = 0; i < plan->n_limits; i++) {
+        const struct tg_plan_limit *l = &plan->limits[i];
+        struct tg_buf what = TG_BUF_INIT;
+        char share[32], name[160];
+        size_t n, worst = worst_domain(plan, i, &n);
+        tg_share_format(&l->share, share, sizeof share);
+        tg_buf_printf(&what, "%s %s of %s%.60s", l->kind == TG_LIMIT_FLOOR ? "at least" : "at most", share, l->selector ? "" : "each ", l->name);
+        tg_buf_puts(&what, l->kind == TG_LIMIT_FLOOR ? " stay up" : " down");
+        if (n) {
+            tg_plan_domain_name(plan, worst, name, sizeof name);
+            if (l->selector)
+                tg_buf_printf(&what, ": at worst %u of %u down", plan->domains[worst].max, plan->domains[worst].n_hosts);
+            else
+                tg_buf_printf(&what, ": at worst %u of %u down, %.100s", plan->domains[worst].max, plan->domains[worst].n_hosts, name);
+        }
+        tg_buf_puts(out, i || plan->unverified > plan->running ? "         " : "limits   ");
+        put_cut(out, tg_buf_text(&what), width - 9);
+        tg_buf_putc(out, '\n');
+        tg_buf_release(&what);
+    }
+}
+
+/* Hosts that a limit lets go only one after another take their time. */
+static void warn_of_limits(const struct tg_plan *plan, struct tg_buf *out)
+{
+    char name[160];
+
+    for (size_t i = 0; i < plan->n_limits; i++)
+        if (plan->limits[i].n_without)
+            tg_buf_printf(out, "\nWarning: %zu host%s no %s: that limit does not hold %s back.\n", plan->limits[i].n_without,
+                          plan->limits[i].n_without == 1 ? " has" : "s have", plan->limits[i].name, plan->limits[i].n_without == 1 ? "it" : "them");
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        size_t domain, rounds = tg_plan_rounds(plan, i, &domain);
+        if (domain == TG_NO_DOMAIN || rounds < 10 || rounds * (size_t) plan->running < 2 * plan->stages[i].count)
+            continue;
+        tg_plan_domain_name(plan, domain, name, sizeof name);
+        tg_buf_printf(out, "\nWarning: stage %s waits longest for %s: its hosts take %zu turns, %u at once.\n", plan->stages[i].name, name, rounds,
+                      plan->domains[domain].max);
+    }
+}
+
 static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
 {
     char share[32];
@@ -252,10 +313,12 @@ int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, stru
     put_around(plan, width, out);
     put_verify(plan, width, out);
     put_unverified(plan, out);
+    put_domains(plan, width, out);
     put_halt(plan, out);
     put_least(plan, out);
     if (plan->n_left)
         tg_buf_printf(out, "\nWarning: %zu of the targets %s in no stage and will not be changed.\n", plan->n_left,
                       plan->n_left == 1 ? "is" : "are");
+    warn_of_limits(plan, out);
     return tg_buf_ok(out, e);
 }

@@ -31,7 +31,9 @@ struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct
 void tg_rollout_read_selector(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, char **slot);
 /* rollout->driver must be known. */
 void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
-/* What the parts of the rollout's reader share: rollout.c (the whole), rollout_stages.c, rollout_presets.c, rollout_limits.c and rollout_steps.c (around, verify). */
+/* "canary", or {canary: {bake: 10m}}: writes its stages out. false when node is no preset and must be a list. */
+bool tg_rollout_read_preset(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+void tg_rollout_read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 

@@ -53,6 +53,27 @@ run "$TAGOUT" plan --transport local -i fleet.yaml "it's good.yaml"
 expect_out "tagout run 'it'\\''s good.yaml' --inventory fleet.yaml --transport local --plan "
 expect_no_out "$digest"
 
+note "limits by domain: their worst moment, and whom they do not reach"
+cat >racks.yaml <<'E'
+groups:
+  web: {hosts: "web[01-10].example.com", attrs: {role: web}}
+hosts:
+  "web[01-05].example.com": {attrs: {rack: r1}}
+  "web[06-09].example.com": {attrs: {rack: r2}}
+E
+sed 's/^limits:.*/limits: {running: 4, domains: {rack: 1}, floor: {role: 80%}}/' good.yaml >limits.yaml
+run "$TAGOUT" plan -i racks.yaml limits.yaml
+expect_status 0
+expect_out "limits   at most 1 of each rack down: at worst 1 of 4 down, rack r2"
+expect_out "at least 80% of each role stay up: at worst 2 of 10 down, role web"
+expect_out "Warning: 1 host has no rack"
+sed -i 's/rack: 1/rak: 1/; s/role: 80%/role: 95%/' limits.yaml
+run "$TAGOUT" plan -i racks.yaml limits.yaml
+expect_status 65
+expect_err "\"rak\" is no attribute of any host in the inventory; it has: rack, role"
+expect_err "did you mean \"rack\"?"
+expect_err "floor: 95% of role web must stay up, and it has 10 hosts: none of them could ever be changed"
+
 note "as JSON, with the same digest; the order of the file does not matter"
 run "$TAGOUT" plan -o json -i fleet.yaml good.yaml
 expect_status 0

@@ -222,7 +222,7 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "7006220df9b8eb4ac348e9ddf343ee92fda1084c4359d7aab71774ab31d4ad39");
+    cr_assert_str_eq(plan->digest, "f41f16218a07137866f9481fccae6bde810bfb871e5557bc21863c6d28913217");
     tg_plan_free(plan);
 }
 
@@ -269,7 +269,7 @@ Test(plan, a_changed_or_foreign_plan_is_refused)
     cr_assert_eq(tg_plan_from_json(json, &back, NULL), 0);
     tg_plan_free(back);
     e = (struct tg_error) TG_ERROR_INIT;
-    json_object_set_new(json, "format", json_integer(3));
+    json_object_set_new(json, "format", json_integer(TG_PLAN_FORMAT + 1));
     cr_assert_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
     cr_assert(strstr(e.message, "format"));
     json_decref(json);
@@ -304,6 +304,113 @@ Test(plan, prints_in_a_terminals_width)
              "takes    at least 1h 44m, by its rates and bakes\n",
              plan->digest);
     cr_assert_str_eq(tg_buf_text(&out), wanted);
+    tg_buf_release(&out);
+    tg_plan_free(plan);
+}
+
+/* ---- limits by domain ---- */
+
+#define RACKS                                                                                                                                        \
+    "groups:\n  web: {hosts: \"web[1-6]\", attrs: {role: web}}\n  db: {hosts: \"db[1-4]\", attrs: {role: db}}\n"                                    \
+    "hosts:\n  \"web[1-3],db[1-2]\": {attrs: {rack: r1}}\n  \"web[4-5],db[3-4]\": {attrs: {rack: r2}}\n"
+
+/* "r1 1/5 | r2 1/4 ; web1=r1 web2=r1 web6=-" of each limit */
+static void domains_are(const char *limits, const char *wanted)
+{
+    char text[600];
+    struct tg_buf got = TG_BUF_INIT;
+
+    snprintf(text, sizeof text, HEAD "targets: \"@web\"\nstages: [{name: look, dry-run: true, count: 1}, {name: rest}]\nlimits: {running: 9, %s}\n", limits);
+    struct tg_plan *plan = plan_of(text, RACKS);
+    for (size_t i = 0; i < plan->n_domains; i++)
+        tg_buf_printf(&got, "%s%u:%s %u/%u", i ? " | " : "", plan->domains[i].limit, plan->domains[i].value, plan->domains[i].max, plan->domains[i].n_hosts);
+    for (size_t i = 0; i < plan->n_hosts; i++) {
+        tg_buf_printf(&got, "%s%s", i ? " " : "; ", plan->hosts[i].name);
+        for (size_t l = 0; l < plan->n_limits; l++) {
+            uint32_t d = plan->domain_of[i * plan->n_limits + l];
+            tg_buf_printf(&got, "=%s", d == TG_NO_DOMAIN ? "-" : plan->domains[d].value);
+        }
+    }
+    cr_assert_str_eq(tg_buf_text(&got), wanted);
+    json_t *json = tg_plan_to_json(plan, NULL);
+    struct tg_plan *back = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+    cr_assert_eq(tg_plan_from_json(json, &back, &e), 0, "%s", e.message);
+    cr_assert(memcmp(back->domain_of, plan->domain_of, plan->n_hosts * plan->n_limits * sizeof *plan->domain_of) == 0);
+    json_decref(json);
+    tg_plan_free(back);
+    tg_plan_free(plan);
+    tg_buf_release(&got);
+}
+
+Test(plan, a_domain_counts_all_hosts_of_the_inventory_that_share_it)
+{
+    domains_are("domains: {rack: 1}", "0:r1 1/5 | 0:r2 1/4; web1=- web1=r1 web2=r1 web3=r1 web4=r2 web5=r2 web6=-");
+    domains_are("domains: {rack: 40%}", "0:r1 2/5 | 0:r2 1/4; web1=- web1=r1 web2=r1 web3=r1 web4=r2 web5=r2 web6=-");
+    domains_are("floor: {role: 80%}", "0:web 1/6; web1=- web1=web web2=web web3=web web4=web web5=web web6=web");
+    domains_are("floor: {rack: 3}", "0:r1 2/5 | 0:r2 1/4; web1=- web1=r1 web2=r1 web3=r1 web4=r2 web5=r2 web6=-"); /* k of n */
+    domains_are("domains: {rack: 1}, floor: {\"@web and rack=r1\": 1}",
+                "0:r1 1/5 | 0:r2 1/4 | 1: 2/3; web1=-=- web1=r1= web2=r1= web3=r1= web4=r2=- web5=r2=- web6=-=-");
+}
+
+Test(plan, limits_that_can_not_be_kept_are_told)
+{
+#define STAGE HEAD "targets: \"@web\"\nstages: [{name: a}]\n"
+    static const struct {
+        const char *limits, *line;
+    } cases[] = {
+        {"domains: {rak: 1}", "5:20: domains: \"rak\" is no attribute of any host in the inventory; it has: rack, role"},
+        {"domains: {rack: 10%}", "5:20: domains: 10% of rack r1 is less than one host of its 5: none of them could ever be changed"},
+        {"floor: {rack: 5}", "5:18: floor: 5 of rack r1 must stay up, and it has 5 hosts: none of them could ever be changed"},
+        {"floor: {\"@wbe\": 1}", "5:19: floor: there is no group \"wbe\""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_plan *plan = NULL;
+        char text[400], got[1200];
+        snprintf(text, sizeof text, STAGE "limits: {%s}\n", cases[i].limits);
+        cr_assert_eq(compile(text, RACKS, &p, &plan), TG_E_DATA);
+        snprintf(got, sizeof got, "%d:%d: %s", p.list[0].error.line, p.list[0].error.column, p.list[0].error.message);
+        cr_expect(strncmp(got, cases[i].line, strlen(cases[i].line)) == 0, "\n  got    %s\n  wanted %s", got, cases[i].line);
+        tg_problems_release(&p);
+    }
+}
+
+/* P5: the domain of a host is in the digest. */
+Test(plan, a_host_moved_to_another_domain_is_another_plan)
+{
+    static const char rollout[] = HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {domains: {rack: 1}}\n";
+    struct tg_plan *one = plan_of(rollout, RACKS);
+    struct tg_plan *other = plan_of(rollout, "groups:\n  web: {hosts: \"web[1-6]\", attrs: {role: web}}\n  db: {hosts: \"db[1-4]\", attrs: {role: db}}\n"
+                                             "hosts:\n  \"web[1-2,4],db[1-2]\": {attrs: {rack: r1}}\n  \"web[3,5],db[3-4]\": {attrs: {rack: r2}}\n");
+
+    cr_assert_str_neq(one->digest, other->digest);
+    json_t *json = tg_plan_to_json(one, NULL), *stage = json_array_get(json_object_get(json, "stages"), 0);
+    json_t *of = json_array_get(json_object_get(stage, "domains"), 0);
+    struct tg_plan *back = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+    json_array_set_new(of, 0, json_integer(1));
+    cr_expect_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
+    cr_expect(strstr(e.message, "digest does not match"), "%s", e.message);
+    json_array_set_new(of, 0, json_integer(2)); /* there is none */
+    cr_expect_eq(tg_plan_from_json(json, &back, NULL), TG_E_DATA);
+    json_array_remove(of, 0);
+    cr_expect_eq(tg_plan_from_json(json, &back, NULL), TG_E_DATA);
+    json_decref(json);
+    tg_plan_free(one);
+    tg_plan_free(other);
+}
+
+Test(plan, prints_its_limits_by_domain_and_what_they_do_not_reach)
+{
+    struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 4, domains: {rack: 1}, floor: {role: 80%}}\n", RACKS);
+    struct tg_buf out = TG_BUF_INIT;
+
+    cr_assert_eq(tg_plan_text(plan, 80, &out, NULL), 0);
+    cr_expect(strstr(tg_buf_text(&out), "limits   at most 1 of each rack down: at worst 1 of 4 down, rack r2\n"
+                                        "         at least 80% of each role stay up: at worst 1 of 6 down, role web\n"), "%s", tg_buf_text(&out));
+    cr_expect(strstr(tg_buf_text(&out), "Warning: 1 host has no rack: that limit does not hold it back.\n"), "%s", tg_buf_text(&out));
     tg_buf_release(&out);
     tg_plan_free(plan);
 }

@@ -134,8 +134,6 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
     refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
     refused(HEAD "rollback: {puppet: {environment: previous}}\n",
             (const char *const[]) {"5:1: \"rollback\" in a rollout is not supported yet", NULL});
-    refused(HEAD "limits: {domains: {rack: 1}, floor: {role: 80%}}\n",
-            (const char *const[]) {"5:10: \"domains\" in limits is not supported yet", "5:30: \"floor\" in limits is not supported yet", NULL});
     refused(HEAD "failure: {unreachable: 10}\n", (const char *const[]) {"5:11: \"unreachable\" in failure is not supported yet", NULL});
     refused(HEAD "around: [silence: {}, snapshot: {}]\n",
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
@@ -310,4 +308,20 @@ Test(rollout, a_presets_mistakes_have_their_place)
     refused(PRESET("{risk: {attr: a, order: [high, others, high, A_b]}}"),
             (const char *const[]) {"4:40: order has \"others\"", "4:48: order has \"high\" twice", "4:54: a value of order must be a word", NULL});
     refused(PRESET("\"\""), (const char *const[]) {"4:9: there is no preset \"\" of stages", NULL});
+}
+
+Test(rollout, limits_by_domain_are_read_and_their_mistakes_told)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a}]\n"
+                                "limits: {domains: {rack: 1, az: 10%}, floor: {\"@web\": 80%, cluster: 2}}\n");
+
+    cr_assert_eq(r->n_limits, 4);
+    cr_assert(r->limits[1].kind == TG_LIMIT_DOMAIN && r->limits[1].share.kind == TG_SHARE_PERCENT && !r->limits[1].selector);
+    cr_assert(r->limits[2].kind == TG_LIMIT_FLOOR && r->limits[2].selector);
+    cr_assert_str_eq(r->limits[3].name, "cluster");
+    tg_rollout_free(r);
+    refused(HEAD "limits: {domains: 1}\n", (const char *const[]) {"5:19: domains must be a mapping", NULL});
+    refused(HEAD "limits: {floor: {}}\n", (const char *const[]) {"5:17: floor is empty", NULL});
+    refused(HEAD "limits: {domains: {rack: 0, az: }}\n", (const char *const[]) {"5:26: domains must be more than 0", "5:29: domains of az is empty", NULL});
+    refused(HEAD "limits: {domains: {\"@web and (\": 1}}\n", (const char *const[]) {"5:3", NULL});
 }
