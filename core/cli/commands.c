@@ -26,6 +26,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_shard,
     &tg_cmd_inventory_check,
     &tg_cmd_plan,
+    &tg_cmd_simulate,
     &tg_cmd_run,
     &tg_cmd_status,
     &tg_cmd_abort,

@@ -30,6 +30,7 @@ extern const struct tg_cmd tg_cmd_migrate;
 extern const struct tg_cmd tg_cmd_abort;
 extern const struct tg_cmd tg_cmd_plan;
 extern const struct tg_cmd tg_cmd_run;
+extern const struct tg_cmd tg_cmd_simulate;
 extern const struct tg_cmd tg_cmd_status;
 extern const struct tg_cmd tg_cmd_shard;
 extern const struct tg_cmd tg_cmd_tables;

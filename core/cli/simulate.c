@@ -1,0 +1,162 @@
+/* tagout simulate: how a rollout would go, on a virtual clock with modelled hosts. */
+#include "base/whole.h"
+#include "cli/commands.h"
+#include "config/site.h"
+#include "engine/plan_text.h"
+#include "engine/simulate.h"
+#include "fleet/generate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTION(n, a, v, t, kind, member) {.name = n, .type = TG_OPT_STRING, .arg = a, .value = v, .text = t},
+static const struct tg_opt opts[] = {
+    {.name = "hosts",
+     .type = TG_OPT_INT,
+     .arg = "N",
+     .text = "A fleet of N hosts that is made up, in place of the inventory; 1000 when there is no inventory"},
+    {.name = "model",
+     .type = TG_OPT_FILE,
+     .arg = "FILE",
+     .text = "Reads the parameters below from FILE (YAML, by the same names); options win"},
+    {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "Writes the timeline as a picture"},
+    TG_SIM_FIELDS(OPTION){.name = NULL},
+};
+#undef OPTION
+
+#define HOSTS_UNASKED 1000
+#define TARGETS_PERCENT 100
+#define STAGE_PERCENT 10
+
+static int read_model(struct tg_frame *f, struct tg_sim_model *model, struct tg_error *e)
+{
+    const char *file = tg_opt_text(f, "model");
+    int rc = 0;
+
+    tg_sim_model_init(model);
+    if (file && (rc = tg_sim_model_read(model, file, &f->problems, e)) != 0)
+        return rc;
+    for (const struct tg_sim_field *field = tg_sim_fields; !rc && field->name; field++)
+        if (tg_opt_given(f, field->name))
+            rc = tg_sim_model_set(model, field->name, tg_opt_text(f, field->name), e);
+    if (!rc)
+        rc = tg_sim_model_check(model, e);
+    if (rc == TG_E_DATA) { /* what is wrong is no file, but what was typed */
+        if (e)
+            e->code = TG_E_USAGE;
+        rc = TG_E_USAGE;
+    }
+    return rc;
+}
+
+static int make_fleet(struct tg_frame *f, size_t hosts, const struct tg_rollout *rollout, struct tg_error *e)
+{
+    struct tg_fleet_wish *wishes = calloc(rollout->n_stages + 1, sizeof *wishes);
+
+    if (!wishes)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    wishes[0] = (struct tg_fleet_wish){rollout->targets, TARGETS_PERCENT};
+    for (size_t i = 0; i < rollout->n_stages; i++)
+        wishes[i + 1] = (struct tg_fleet_wish){rollout->stages[i].targets, STAGE_PERCENT};
+    int rc = tg_inventory_generate(hosts, wishes, rollout->n_stages + 1, &f->inventory, e);
+    free(wishes);
+    return rc;
+}
+
+static int get_fleet(struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
+{
+    if (tg_opt_given(f, "hosts"))
+        return make_fleet(f, (size_t) tg_opt_int(f, "hosts"), rollout, e);
+    if (f->config->inventory)
+        return tg_frame_load_inventory(f, e);
+    return make_fleet(f, HOSTS_UNASKED, rollout, e);
+}
+
+static int write_svg(const struct tg_frame *f, const struct tg_sim *sim, struct tg_error *e)
+{
+    const char *file = tg_opt_text(f, "svg");
+    struct tg_buf svg = TG_BUF_INIT;
+    int rc = file ? tg_sim_svg(sim, &svg, e) : 0;
+
+    if (!rc && file)
+        rc = tg_whole_write(file, svg.data, svg.len, 0644, 0, e);
+    tg_buf_release(&svg);
+    return rc;
+}
+
+static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct tg_error *e)
+{
+    const struct tg_sim_paint paint = {.width = f->width, .colour = f->colour};
+    struct tg_buf text = TG_BUF_INIT;
+    char model[300];
+    int rc = tg_plan_text(sim->plan, f->width, &text, e);
+
+    if (!rc) {
+        tg_sim_model_describe(sim->model, model, sizeof model);
+        tg_buf_printf(&text, "\nsimulated  %s\n\n", model);
+        rc = tg_sim_text(sim, &paint, &text, e);
+    }
+    if (!rc)
+        fputs(tg_buf_text(&text), stdout);
+    tg_buf_release(&text);
+    return rc;
+}
+
+static int simulate(struct tg_frame *f, const struct tg_plan *plan, const struct tg_sim_model *model,
+                    struct tg_error *e)
+{
+    struct tg_sim *sim;
+    int rc = tg_simulate(plan, model, &sim, e);
+
+    if (rc)
+        return rc;
+    rc = write_svg(f, sim, e);
+    if (!rc)
+        rc = f->json ? tg_print_json(tg_sim_json(sim), e) : print_text(f, sim, e);
+    f->status = tg_sim_well(sim) ? 0 : 1;
+    tg_sim_free(sim);
+    return rc;
+}
+
+static int simulate_exec(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_rollout *rollout = NULL;
+    struct tg_plan *plan = NULL;
+    struct tg_sim_model model;
+    int rc = read_model(f, &model, e);
+
+    if (!rc)
+        rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
+    if (!rc)
+        rc = get_fleet(f, rollout, e);
+    if (!rc)
+        rc = tg_plan_compile(rollout, f->inventory, NULL, &f->problems, &plan, e);
+    tg_rollout_free(rollout);
+    tg_inventory_free(f->inventory); /* a plan has all that it needs, and a large fleet is large */
+    f->inventory = NULL;
+    if (!rc)
+        rc = simulate(f, plan, &model, e);
+    tg_plan_free(plan);
+    return rc;
+}
+
+const struct tg_cmd tg_cmd_simulate = {
+    .name = "simulate",
+    .args = "FILE",
+    .brief = "show how a rollout would go, on hosts that are made up",
+    .details = "Runs the rollout FILE on a virtual clock: the engine of tagout run itself, with hosts that fail, "
+               "break, are slow and away as the options say. "
+               "No host and no store is asked. Shows what is changed when, how many hosts a bad change would hurt "
+               "before the run halts, and what held it back. "
+               "Exits with 0 when the run would end well, with 1 when it would not.",
+    .examples = "  $ tagout simulate openssl.yaml --failing 2% --unreachable 1%\n  $ tagout simulate openssl.yaml "
+                "--bad-after 10m --svg openssl.svg\n"
+                "  $ tagout simulate openssl.yaml --hosts 1000000 --crash-every 1h\n",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = 1,
+    .needs = TG_NEED_CONFIG,
+    .complete = "file",
+    .exec = simulate_exec,
+};

@@ -1,0 +1,295 @@
+/* A run on a virtual clock: see simulate.h. What the hosts do is in simulate_hosts.c. */
+#include "engine/simulate_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FOREVER_MS (INT64_C(10) * 366 * 86400000)
+#define REST_MS (15 * 60000) /* until a person has looked at a run that paused */
+
+/* ---- what happens next: a heap by time, of equal times in the order of adding ---- */
+
+static bool before(const struct tg_sim_item *a, const struct tg_sim_item *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->number < b->number;
+}
+
+void tg_sim_push(struct tg_simulation *s, struct tg_sim_item item)
+{
+    if (s->n == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 256;
+        struct tg_sim_item *items = realloc(s->items, cap * sizeof *items);
+        if (!items) {
+            s->out_of_memory = true;
+            return;
+        }
+        s->items = items;
+        s->cap = cap;
+    }
+    item.number = s->numbers++;
+    item.life = s->life;
+    size_t at = s->n++;
+    for (; at > 0 && before(&item, &s->items[(at - 1) / 2]); at = (at - 1) / 2)
+        s->items[at] = s->items[(at - 1) / 2];
+    s->items[at] = item;
+}
+
+static struct tg_sim_item pop(struct tg_simulation *s)
+{
+    struct tg_sim_item first = s->items[0], last = s->items[--s->n];
+    size_t at = 0;
+
+    for (size_t child; (child = at * 2 + 1) < s->n; at = child) {
+        if (child + 1 < s->n && before(&s->items[child + 1], &s->items[child]))
+            child++;
+        if (!before(&s->items[child], &last))
+            break;
+        s->items[at] = s->items[child];
+    }
+    s->items[at] = last;
+    return first;
+}
+
+/* ---- keeping account ---- */
+
+static void merge_samples(struct tg_sim *sim)
+{
+    for (size_t i = 0; i < TG_SIM_SAMPLES / 2; i++) {
+        sim->samples[i] = sim->samples[2 * i + 1];
+        sim->samples[i].away |= sim->samples[2 * i].away;
+    }
+    sim->n_samples = TG_SIM_SAMPLES / 2;
+    sim->sample_ms *= 2;
+}
+
+static void add_sample(struct tg_simulation *s)
+{
+    struct tg_sim *sim = s->sim;
+    const struct tg_run *run = sim->run;
+
+    if (sim->n_samples == TG_SIM_SAMPLES)
+        merge_samples(sim);
+    sim->samples[sim->n_samples++] = (struct tg_sim_sample){.changed = sim->all.changed,
+                                                            .hurt = sim->all.hurt,
+                                                            .done = tg_run_done(run),
+                                                            .failed = tg_run_failures(run),
+                                                            .at_work = run->in_flight,
+                                                            .stage = (uint32_t) run->stage,
+                                                            .away = s->away || s->was_away};
+    s->was_away = s->away;
+}
+
+static void charge(struct tg_sim *sim, int64_t from_ms, int64_t ms, bool away)
+{
+    const struct tg_run *run = sim->run;
+    const struct tg_run_stage *stage = run->stage < sim->plan->n_stages ? &run->stages[run->stage] : NULL;
+    unsigned brakes = tg_run_brakes(run, from_ms);
+
+    if (away)
+        sim->held_ms[TG_SIM_AWAY] += ms;
+    else if (run->state != TG_RUN_ACTIVE || !stage)
+        sim->held_ms[TG_SIM_STOPPING] += ms;
+    else if (stage->state == TG_STAGE_BAKING || stage->state == TG_STAGE_PROVING)
+        sim->held_ms[TG_SIM_BAKE] += ms;
+    else if (!brakes)
+        sim->held_ms[TG_SIM_LAST] += ms;
+    for (size_t bit = 0; !away && brakes && bit < TG_SIM_BRAKES; bit++)
+        sim->held_ms[bit] += brakes >> bit & 1 ? ms : 0;
+}
+
+/* The clock goes on; what has been until now is put down. */
+static void move_clock(struct tg_simulation *s, int64_t to_ms)
+{
+    struct tg_sim *sim = s->sim;
+
+    if (to_ms > s->now_ms)
+        charge(sim, s->now_ms, to_ms - s->now_ms, s->away);
+    while (sim->started_ms + (int64_t) (sim->n_samples + 1) * sim->sample_ms <= to_ms)
+        add_sample(s);
+    s->now_ms = to_ms > s->now_ms ? to_ms : s->now_ms;
+}
+
+/* ---- the controller ---- */
+
+static int feed(struct tg_simulation *s, struct tg_run_event event, struct tg_error *e)
+{
+    struct tg_run *run = s->sim->run;
+    bool halted = run->halted;
+    size_t stage = run->stage < run->plan->n_stages ? run->stage : run->plan->n_stages - 1;
+
+    event.at_ms = s->now_ms;
+    s->actions.n = 0;
+    int rc = tg_run_step(run, &event, &s->actions, e);
+    s->sim->events++;
+    if (run->halted && !halted) {
+        s->sim->halted_ms = s->now_ms;
+        s->sim->halted_stage = stage;
+    }
+    return rc;
+}
+
+static int feed_run(struct tg_simulation *s, enum tg_run_event_kind kind, struct tg_error *e)
+{
+    return feed(
+        s,
+        (struct tg_run_event){
+            .kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "simulate", .epoch = (int64_t) s->life + 1},
+        e);
+}
+
+/* Journalled is all of it; now it is begun. */
+static int act(struct tg_simulation *s, struct tg_error *e)
+{
+    for (size_t i = 0; i < s->actions.n; i++) {
+        const struct tg_run_action *a = &s->actions.items[i];
+        if (a->kind == TG_DO_REST)
+            tg_sim_push(s, (struct tg_sim_item){.at_ms = s->now_ms + REST_MS, .what = TG_SIM_RETURNS});
+        else if (a->kind != TG_DO_END && !tg_sim_begin(s, a))
+            return tg_fail(e, TG_E_BUG, "a simulated host has no model of \"%s\"", tg_run_action_name(a->kind));
+    }
+    return s->out_of_memory ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+}
+
+/* Half of all crashes come between the journal's write and the acts that it announces. */
+static void crash(struct tg_simulation *s)
+{
+    const struct tg_sim_model *m = s->sim->model;
+
+    s->sim->crashes++;
+    s->life++; /* what is on its way to the one that died is lost */
+    s->away = s->was_away = true;
+    s->dies_ms = 0;
+    tg_sim_push(s, (struct tg_sim_item){.at_ms = s->now_ms + m->crash_for_ms, .what = TG_SIM_RETURNS});
+}
+
+static bool writes_before_it_dies(const struct tg_simulation *s)
+{
+    return tg_sim_draw(s->sim->model, "", TG_SIM_CRASH, s->sim->crashes) & 1;
+}
+
+static int come_back(struct tg_simulation *s, struct tg_error *e)
+{
+    const struct tg_sim_model *m = s->sim->model;
+
+    s->away = false;
+    s->dies_ms = m->crash_every_ms ? s->now_ms - m->crash_for_ms + m->crash_every_ms : 0;
+    int rc = feed_run(s, TG_EV_RESUME, e);
+    return rc ? rc : act(s, e);
+}
+
+static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct tg_error *e)
+{
+    struct tg_run_event event = {.kind = (enum tg_run_event_kind) item->kind,
+                                 .host = TG_RUN_NONE,
+                                 .stage = TG_RUN_NONE,
+                                 .outcome = (enum tg_outcome_kind) item->outcome,
+                                 .changed = item->kind == TG_EV_APPLIED ? 1 : 0};
+
+    if (item->what == TG_SIM_STAGE)
+        event.stage = item->of;
+    else
+        event.host = item->of;
+    int rc = feed(s, event, e);
+    if (rc)
+        return rc;
+    if (s->dies_ms && s->now_ms >= s->dies_ms) {
+        crash(s);
+        return 0;
+    }
+    return act(s, e);
+}
+
+static int next(struct tg_simulation *s, struct tg_error *e)
+{
+    if (s->n == 0)
+        return tg_fail(e, TG_E_BUG, "the simulated run is %s, and waits for nothing",
+                       tg_run_state_name(s->sim->run->state));
+    if (s->dies_ms && s->items[0].at_ms >= s->dies_ms && !writes_before_it_dies(s)) {
+        move_clock(s, s->dies_ms);
+        crash(s);
+    }
+    struct tg_sim_item item = pop(s);
+    move_clock(s, item.at_ms);
+    if (item.what == TG_SIM_STEP_ENDS) {
+        tg_sim_step_ends(s, item.of);
+        return 0;
+    }
+    if (item.life != s->life)
+        return 0;
+    return item.what == TG_SIM_RETURNS ? come_back(s, e) : hear(s, &item, e);
+}
+
+static int go(struct tg_simulation *s, struct tg_error *e)
+{
+    int rc = feed_run(s, TG_EV_BEGIN, e);
+
+    if (!rc)
+        rc = act(s, e);
+    while (!rc && s->sim->run->state != TG_RUN_ENDED) {
+        rc = next(s, e);
+        if (!rc && s->now_ms - s->sim->started_ms > FOREVER_MS)
+            return tg_fail(e, TG_E_DATA, "after ten years the simulated run has not ended: it is %s",
+                           tg_run_state_name(s->sim->run->state));
+    }
+    if (rc)
+        return rc;
+    s->sim->ended_ms = s->now_ms;
+    add_sample(s);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int prepare(struct tg_simulation *s, const struct tg_plan *plan, const struct tg_sim_model *model,
+                   struct tg_error *e)
+{
+    struct tg_sim *sim = calloc(1, sizeof *sim);
+    int rc = tg_sim_model_check(model, e);
+
+    s->sim = sim;
+    if (rc || !sim)
+        return rc ? rc : tg_fail(e, TG_E_MEMORY, "out of memory");
+    sim->plan = plan;
+    sim->model = model;
+    sim->started_ms = s->now_ms = model->start_ms;
+    sim->sample_ms = 1000;
+    s->dies_ms = model->crash_every_ms ? s->now_ms + model->crash_every_ms : 0;
+    sim->stages = calloc(plan->n_stages + 1, sizeof *sim->stages);
+    sim->samples = calloc(TG_SIM_SAMPLES, sizeof *sim->samples);
+    s->hosts = calloc(plan->n_hosts + 1, sizeof *s->hosts);
+    if (!sim->stages || !sim->samples || !s->hosts)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    return tg_run_new(plan, &sim->run, e);
+}
+
+int tg_simulate(const struct tg_plan *plan, const struct tg_sim_model *model, struct tg_sim **out, struct tg_error *e)
+{
+    struct tg_simulation s = {0};
+    int rc = prepare(&s, plan, model, e);
+
+    if (!rc)
+        rc = go(&s, e);
+    tg_run_actions_release(&s.actions);
+    free(s.items);
+    free(s.hosts);
+    if (rc)
+        tg_sim_free(s.sim);
+    else
+        *out = s.sim;
+    return rc;
+}
+
+void tg_sim_free(struct tg_sim *sim)
+{
+    if (!sim)
+        return;
+    tg_run_free(sim->run);
+    free(sim->stages);
+    free(sim->samples);
+    free(sim);
+}
+
+bool tg_sim_well(const struct tg_sim *sim)
+{
+    return tg_run_end(sim->run) == TG_END_DONE && sim->all.hurt == 0;
+}

@@ -1,0 +1,387 @@
+/* A simulation as people read it: the plot in the terminal, the stages, the verdict. See simulate.h. */
+#include "engine/simulate_internal.h"
+
+#include <tagout/clock.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define PLOT_ROWS 8
+#define PLOT_WIDTH_MAX 160
+#define LABEL 9 /* columns before the plot: "1000000 " and the axis */
+#define TICKS 5
+
+static const char *const green = "\033[32m", *const red = "\033[31m", *const blue = "\033[36m", *const grey = "\033[2m",
+                         *const plain = "\033[0m";
+
+static const char *tint(const struct tg_sim_paint *p, const char *colour)
+{
+    return p->colour ? colour : "";
+}
+
+static int columns(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char) *text & 0xc0U) != 0x80U;
+    return n;
+}
+
+static void pad(struct tg_buf *out, int n)
+{
+    while (n-- > 0)
+        tg_buf_putc(out, ' ');
+}
+
+static const char *duration(int64_t ms, char out[32])
+{
+    tg_duration_format(ms < 1000 ? ms : ms / 1000 * 1000, out, 32);
+    return out;
+}
+
+/* ---- the plot ---- */
+
+struct plot {
+    const struct tg_sim *sim;
+    const struct tg_sim_paint *paint;
+    struct tg_buf *out;
+    int width;
+};
+
+/* The sample at the end of a column. */
+static size_t index_at(const struct plot *p, int column)
+{
+    int64_t took = p->sim->ended_ms - p->sim->started_ms, until = took / p->width * (column + 1);
+    int64_t i = (until + p->sim->sample_ms - 1) / p->sim->sample_ms - 1, last = (int64_t) p->sim->n_samples - 1;
+
+    return (size_t) (column == p->width - 1 || i > last ? last : i < 0 ? 0 : i);
+}
+
+static const struct tg_sim_sample *at_column(const struct plot *p, int column)
+{
+    return &p->sim->samples[index_at(p, column)];
+}
+
+static size_t changed_of(const struct tg_sim_sample *s)
+{
+    return s->changed;
+}
+
+static size_t hurt_of(const struct tg_sim_sample *s)
+{
+    return s->hurt;
+}
+
+static size_t at_work_of(const struct tg_sim_sample *s)
+{
+    return s->at_work;
+}
+
+static size_t failed_of(const struct tg_sim_sample *s)
+{
+    return s->failed;
+}
+
+static size_t greatest(const struct tg_sim *sim, size_t (*of)(const struct tg_sim_sample *))
+{
+    size_t max = 0;
+
+    for (size_t i = 0; i < sim->n_samples; i++)
+        max = of(&sim->samples[i]) > max ? of(&sim->samples[i]) : max;
+    return max;
+}
+
+static const char *const eighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+
+/* How many eighths of a row of the whole height's rows; something is never drawn as nothing. */
+static size_t height(size_t value, size_t max, size_t rows)
+{
+    size_t n = max ? (size_t) ((unsigned long long) value * rows * 8 / max) : 0;
+
+    return n == 0 && value ? 1 : n;
+}
+
+static void put_area(const struct plot *p, size_t max)
+{
+    for (size_t row = PLOT_ROWS; row-- > 0;) {
+        if (row == PLOT_ROWS - 1)
+            tg_buf_printf(p->out, "%*zu ┤%s", LABEL - 2, max, tint(p->paint, green));
+        else
+            tg_buf_printf(p->out, "%*s │%s", LABEL - 2, row == PLOT_ROWS - 2 ? "changed" : "", tint(p->paint, green));
+        for (int c = 0; c < p->width; c++) {
+            size_t h = height(at_column(p, c)->changed, max, PLOT_ROWS);
+            tg_buf_puts(p->out, eighths[h >= (row + 1) * 8 ? 8 : h > row * 8 ? h - row * 8 : 0]);
+        }
+        tg_buf_printf(p->out, "%s\n", tint(p->paint, plain));
+    }
+    tg_buf_printf(p->out, "%*s ┼", LABEL - 2, "0");
+    for (int c = 0; c < p->width; c++)
+        tg_buf_puts(p->out, c % (p->width / (TICKS - 1)) == 0 && c ? "┴" : "─");
+    tg_buf_putc(p->out, '\n');
+}
+
+static void put_times(const struct plot *p)
+{
+    int64_t took = p->sim->ended_ms - p->sim->started_ms;
+    int at = 0, step = p->width / (TICKS - 1);
+    char text[32];
+
+    pad(p->out, LABEL);
+    for (int i = 0; i < TICKS; i++) {
+        duration(i == TICKS - 1 ? took : took / p->width * (i * step), text);
+        int n = columns(text), to = i == 0 ? 0 : i == TICKS - 1 ? p->width - n : i * step - n / 2;
+        if (to <= at && i)
+            continue;
+        pad(p->out, to - at);
+        tg_buf_puts(p->out, text);
+        at = to + n;
+    }
+    tg_buf_putc(p->out, '\n');
+}
+
+/* A row of its own scale; nothing at all is no row. */
+static void put_spark(const struct plot *p, const char *label, const char *colour,
+                      size_t (*of)(const struct tg_sim_sample *))
+{
+    size_t max = greatest(p->sim, of);
+
+    if (!max)
+        return;
+    tg_buf_printf(p->out, "%*s  %s", LABEL - 2, label, tint(p->paint, colour));
+    int end = p->width;
+    while (end > 0 && !of(at_column(p, end - 1)))
+        end--;
+    for (int c = 0; c < end; c++)
+        tg_buf_puts(p->out, eighths[height(of(at_column(p, c)), max, 1)]);
+    tg_buf_printf(p->out, "%s %zu\n", tint(p->paint, plain), max);
+}
+
+static bool away_in(const struct plot *p, int column)
+{
+    bool away = false;
+
+    for (size_t i = column ? index_at(p, column - 1) + 1 : 0; i <= index_at(p, column); i++)
+        away |= p->sim->samples[i].away;
+    return away;
+}
+
+/* Where nobody was in the seat. */
+static void put_away(const struct plot *p)
+{
+    if (!p->sim->crashes)
+        return;
+    tg_buf_printf(p->out, "%*s  %s", LABEL - 2, "crashes", tint(p->paint, red));
+    for (int c = 0; c < p->width; c++)
+        tg_buf_puts(p->out, away_in(p, c) ? "×" : " ");
+    tg_buf_printf(p->out, "%s %u\n", tint(p->paint, plain), p->sim->crashes);
+}
+
+/* "canary│one-percent│rest", each from where it began; what has no room is left out. */
+static void put_stages_row(const struct plot *p)
+{
+    const struct tg_plan *plan = p->sim->plan;
+    size_t now = plan->n_stages + 1;
+
+    tg_buf_printf(p->out, "%*s  %s", LABEL - 2, "stage", tint(p->paint, grey));
+    for (int c = 0; c < p->width;) {
+        size_t stage = at_column(p, c)->stage;
+        int end = c;
+        while (end < p->width && at_column(p, end)->stage == stage)
+            end++;
+        bool begins = stage != now && stage < plan->n_stages;
+        const char *name = begins ? plan->stages[stage].name : "";
+        int room = end - c;
+        now = stage;
+        if (begins) {
+            tg_buf_puts(p->out, "│");
+            room--;
+        }
+        int n = columns(name) <= room ? columns(name) : 0;
+        tg_buf_puts(p->out, n ? name : "");
+        pad(p->out, end < p->width ? room - n : 0);
+        c = end;
+    }
+    tg_buf_printf(p->out, "%s\n", tint(p->paint, plain));
+}
+
+void tg_sim_plot(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
+{
+    int width = paint->width - LABEL - 9;
+    struct plot p = {.sim = sim,
+                     .paint = paint,
+                     .out = out,
+                     .width = width < 32               ? 32
+                              : width > PLOT_WIDTH_MAX ? PLOT_WIDTH_MAX
+                                                       : width};
+    size_t max = greatest(sim, changed_of);
+
+    p.width -= p.width % (TICKS - 1);
+    if (!sim->n_samples)
+        return;
+    put_area(&p, max ? max : 1);
+    put_times(&p);
+    put_stages_row(&p);
+    put_spark(&p, "at work", blue, at_work_of);
+    put_spark(&p, "failed", red, failed_of);
+    put_spark(&p, "hurt", red, hurt_of);
+    put_away(&p);
+}
+
+/* ---- the stages ---- */
+
+static size_t failed_in(const struct tg_sim *sim, size_t i)
+{
+    const size_t *n = sim->run->stages[i].counts;
+
+    return n[TG_HOST_FAILED] + n[TG_HOST_UNKNOWN] + n[TG_HOST_LOST];
+}
+
+static void put_stage(const struct tg_sim *sim, size_t i, int name_width, const struct tg_sim_paint *paint,
+                      struct tg_buf *out)
+{
+    const struct tg_plan_stage *p = &sim->plan->stages[i];
+    const struct tg_run_stage *r = &sim->run->stages[i];
+    const struct tg_sim_stage *s = &sim->stages[i];
+    char began[32] = "–", took[32] = "–", changed[24] = "–", hurt[24] = "–";
+
+    if (r->started_ms) {
+        began[0] = '+';
+        duration(r->started_ms - sim->started_ms, took);
+        snprintf(began + 1, sizeof began - 1, "%.30s", took);
+        duration((r->ended_ms ? r->ended_ms : sim->ended_ms) - r->started_ms, took);
+    }
+    if (!p->dry_run) {
+        snprintf(changed, sizeof changed, "%zu", s->changed);
+        snprintf(hurt, sizeof hurt, "%zu", s->hurt);
+    }
+    tg_buf_puts(out, p->name);
+    pad(out, name_width - columns(p->name));
+    tg_buf_printf(out, "  %7zu  ", p->count);
+    pad(out, 9 - columns(began));
+    tg_buf_printf(out, "%s  ", began);
+    pad(out, 9 - columns(took));
+    tg_buf_printf(out, "%s  ", took);
+    pad(out, 7 - columns(changed));
+    tg_buf_printf(out, "%s  %s", changed, s->hurt ? tint(paint, red) : "");
+    pad(out, 7 - columns(hurt));
+    tg_buf_printf(out, "%s%s  %7zu%s\n", hurt, s->hurt ? tint(paint, plain) : "", failed_in(sim, i),
+                  sim->halted_ms && sim->halted_stage == i ? "  ◀ halt" : "");
+}
+
+static void put_stages(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
+{
+    int name_width = 5;
+
+    for (size_t i = 0; i < sim->plan->n_stages; i++)
+        if (columns(sim->plan->stages[i].name) > name_width)
+            name_width = columns(sim->plan->stages[i].name);
+    if (name_width > 20)
+        name_width = 20;
+    tg_buf_printf(out, "\n%-*s    HOSTS      BEGAN       TOOK  CHANGED     HURT   FAILED\n", name_width, "STAGE");
+    for (size_t i = 0; i < sim->plan->n_stages; i++)
+        put_stage(sim, i, name_width, paint, out);
+}
+
+/* ---- the verdict ---- */
+
+static const struct {
+    size_t hold;
+    const char *name, *text;
+} holds[] = {
+    {0, "limits.running", "limits.running"}, /* bits of enum tg_run_brake */
+    {1, "limits.unverified", "limits.unverified"},
+    {2, "rate", "rates of the stages"},
+    {TG_SIM_BAKE, "bake", "bakes"},
+    {TG_SIM_LAST, "last-hosts", "the last hosts of stages, until they have ended"},
+    {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},
+    {TG_SIM_AWAY, "crashes", "crashes, until somebody had taken over"},
+};
+#define HOLDS (sizeof holds / sizeof holds[0])
+
+const char *tg_sim_hold_name(size_t hold)
+{
+    for (size_t i = 0; i < HOLDS; i++)
+        if (holds[i].hold == hold)
+            return holds[i].name;
+    return NULL;
+}
+
+static void put_holds(const struct tg_sim *sim, struct tg_buf *out)
+{
+    int64_t took = sim->ended_ms - sim->started_ms, below = INT64_MAX;
+    char text[32];
+
+    for (int n = 0; n < 3; n++) {
+        size_t best = HOLDS;
+        for (size_t i = 0; i < HOLDS; i++) {
+            int64_t ms = sim->held_ms[holds[i].hold];
+            if (ms < below && ms * 100 >= took && (best == HOLDS || ms > sim->held_ms[holds[best].hold]))
+                best = i;
+        }
+        if (best == HOLDS)
+            break;
+        below = sim->held_ms[holds[best].hold];
+        tg_buf_printf(out, "%s%s %s (%d %%)", n ? "; " : "Held back longest by ", holds[best].text,
+                      duration(below, text), took ? (int) (below * 100 / took) : 0);
+    }
+    if (below != INT64_MAX)
+        tg_buf_puts(out, ".\n");
+}
+
+static void put_share(size_t n, size_t of, struct tg_buf *out)
+{
+    unsigned long long tenths = of ? (unsigned long long) n * 1000 / of : 0;
+
+    tg_buf_printf(out, "%zu of %zu (%llu.%llu %%)", n, of, tenths / 10, tenths % 10);
+}
+
+/* What the change did before anybody stopped it, and who knows. */
+static void put_hurt(const struct tg_sim *sim, struct tg_buf *out)
+{
+    size_t seen = tg_run_failures(sim->run);
+
+    if (!sim->all.hurt)
+        return;
+    tg_buf_puts(out, "Hurt: ");
+    put_share(sim->all.hurt, sim->plan->n_targets, out);
+    if (seen < sim->all.hurt)
+        tg_buf_printf(out, "; %zu of them %s: %s", sim->all.hurt - seen,
+                      sim->halted_ms ? "not noticed before the halt" : "never noticed",
+                      sim->plan->n_verify ? "they passed their verification before it showed" : "nothing verifies");
+    tg_buf_puts(out, ".\n");
+}
+
+static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
+{
+    const struct tg_run *run = sim->run;
+    bool well = tg_sim_well(sim);
+    char text[32];
+
+    tg_buf_printf(out, "\n%s", tint(paint, well ? green : red));
+    if (sim->halted_ms)
+        tg_buf_printf(out, "It would HALT after %s, in stage %s: %s.", duration(sim->halted_ms - sim->started_ms, text),
+                      sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
+    else if (well)
+        tg_buf_printf(out, "It would end well after %s.", duration(sim->ended_ms - sim->started_ms, text));
+    else
+        tg_buf_printf(out, "It would end BADLY after %s: %zu of %zu hosts end well.",
+                      duration(sim->ended_ms - sim->started_ms, text), tg_run_done(run), sim->plan->n_hosts);
+    tg_buf_printf(out, "%s  Changed: ", tint(paint, plain));
+    put_share(sim->all.changed, sim->plan->n_targets, out);
+    tg_buf_putc(out, '\n');
+    put_hurt(sim, out);
+    if (run->totals[TG_HOST_UNREACHABLE])
+        tg_buf_printf(out, "Never reached: %zu.\n", run->totals[TG_HOST_UNREACHABLE]);
+    if (tg_run_leftovers(run))
+        tg_buf_printf(out, "Left over: %zu, lost or with a lock that would not go.\n", tg_run_leftovers(run));
+    put_holds(sim, out);
+}
+
+int tg_sim_text(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out, struct tg_error *e)
+{
+    tg_sim_plot(sim, paint, out);
+    put_stages(sim, paint, out);
+    put_verdict(sim, paint, out);
+    return tg_buf_ok(out, e);
+}

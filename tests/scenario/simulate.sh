@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# tagout simulate: what a rollout would do, on the hosts of the inventory or on some that are made up; its exit status, its picture, its mistakes.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+
+cat >fleet.yaml <<'E'
+groups:
+  web: {hosts: "web[001-200].example.com"}
+E
+cat >good.yaml <<'E'
+rollout: openssl
+change: {puppet: {environment: production}}
+targets: "@web"
+stages:
+  - {name: canary, count: 1, bake: 10m}
+  - {name: rest, until: 100%, rate: 1/s}
+limits: {running: 20}
+failure: {failed: 2%}
+verify: [{http: "http://{host}:8080/healthz", expect: 200, within: 30s}]
+E
+
+note "a fleet that is well"
+run "$TAGOUT" simulate -i fleet.yaml good.yaml
+expect_status 0
+expect_out "openssl: puppet agent, environment production"
+expect_out "simulated  seed 1, a change takes 30s to 1m 30s"
+expect_out "200 ┤"
+expect_out "It would end well after "
+expect_out "Changed: 200 of 200 (100.0 %)"
+expect_out "Held back longest by "
+first=$out
+
+note "the same seed prints the same, another one does not"
+run "$TAGOUT" simulate -i fleet.yaml good.yaml
+if [ "$out" = "$first" ]; then ok; else fail "the same seed prints something else" "$(diff <(echo "$first") <(echo "$out"))"; fi
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --seed 2
+if [ "$out" != "$first" ]; then ok; else fail "another seed prints the same"; fi
+
+note "a bad change: the bake finds it, or nobody does"
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --bad-after 8m
+expect_status 1
+expect_out "It would HALT after "
+expect_out "in stage canary: stage canary proves nothing"
+expect_out "Hurt: 1 of 200 (0.5 %)."
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --bad-after 40m
+expect_status 1
+expect_out "Hurt: 200 of 200 (100.0 %); 200 of them never noticed"
+
+note "as JSON, and as a picture"
+run "$TAGOUT" simulate -o json -i fleet.yaml good.yaml --failing 50% --svg run.svg
+expect_status 1
+expect_out '"end": "halted"'
+expect_out '"interval_ms"'
+if python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' run.svg; then ok; else fail "run.svg is no XML"; fi
+if grep -q "Would halt after" run.svg && ! grep -qE '<script|href|url\(' run.svg; then ok; else fail "the picture lacks something, or needs something else"; fi
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --svg missing/run.svg
+expect_status 1
+expect_err "missing"
+
+note "a model from a file; options win"
+printf 'takes: 5s\nfailing: 100%%\n' >model.yaml
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --model model.yaml --failing 0%
+expect_status 0
+expect_out "a change takes 5s"
+printf 'takes: 5\nfail: 1%%\ncrash-every: [1h]\n' >model.yaml
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --model model.yaml
+expect_status 65
+expect_err 'model.yaml:1:8: takes can'"'"'t be "5"'
+expect_err 'model.yaml:2:1: unknown key "fail" in the model'
+expect_err "model.yaml:3:14"
+expect_err "3 mistakes; nothing was done."
+
+note "hosts that are made up: whatever the rollout names is there"
+sed 's/"@web"/"@shop and not tier=old"/; s/name: canary,/& targets: "@early",/' good.yaml >other.yaml
+run "$TAGOUT" simulate --config /dev/null other.yaml --hosts 5000 --crash-every 10m --lost 1%
+expect_status 0
+expect_out "crashes"
+run env TAGOUT_STORE=local:/nonexistent/store.db "$TAGOUT" simulate -i missing.yaml other.yaml --hosts 300
+expect_status 0
+run "$TAGOUT" simulate --hosts 0 good.yaml
+expect_status 64
+run "$TAGOUT" simulate --hosts 1000001 good.yaml
+expect_status 64
+
+note "mistakes"
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --failing 3
+expect_status 64
+expect_err 'failing can'"'"'t be "3"'
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --crash-every 20s
+expect_status 64
+expect_err "crash-every must be longer than crash-for"
+run "$TAGOUT" simulate -i fleet.yaml missing.yaml
+expect_status 65
