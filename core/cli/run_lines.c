@@ -47,6 +47,12 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
                       run->plan->n_stages == 1 ? "" : "s");
     else if (strcmp(event, "resume") == 0)
         tg_buf_printf(out, "taken up again by %s\n", by ? by : "?");
+    else if (strcmp(event, "seated") == 0)
+        tg_buf_printf(out, "taken up by %s, and not to go on now\n", by ? by : "?");
+    else if (strcmp(event, "hold") == 0)
+        tg_buf_printf(out, "paused by %s%s%s: nothing new starts, what is in flight ends\n", by ? by : "?", text && text[0] ? ": " : "", text ? text : "");
+    else if (strcmp(event, "continue") == 0)
+        tg_buf_printf(out, "goes on, at the word of %s\n", by ? by : "?");
     else if (strcmp(event, "pause") == 0)
         tg_buf_puts(out, "pausing: nothing new starts, what is in flight ends\n");
     else if (strcmp(event, "abort") == 0)
@@ -133,6 +139,9 @@ static json_t *run_json(const struct tg_run_view *v)
 
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
+    if (o && run->causes)
+        json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
+                                                 "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0));
     if (o && run->why)
         json_object_set_new(o, "why", json_string(run->why));
     return o;

@@ -62,7 +62,7 @@ static void add_times(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
         return;
     for (int s = TG_HOST_DONE; s < TG_HOST_STATES; s++)
         ended += run->totals[s];
-    int64_t until = run->state == TG_RUN_ENDED || run->state == TG_RUN_PAUSED ? run->last_ms : now_ms;
+    int64_t until = run->state == TG_RUN_ENDED || run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? run->last_ms : now_ms;
     int64_t ms = until - run->started_ms;
     tg_duration_format(ms / 1000 * 1000, took, sizeof took);
     tg_buf_printf(line, " %s", took);
@@ -74,7 +74,8 @@ static void add_times(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
 
 static const char *state_word(const struct tg_run_view *v)
 {
-    static const char *const words[TG_RUN_STATES] = {"not begun", "running", "pausing", "paused", "halting", "aborting", "looking again", "ended"};
+    static const char *const words[TG_RUN_STATES] = {"not begun", "running",       "pausing", "paused",  "halting",
+                                                      "aborting",  "looking again", "ended",   "pausing", "paused"};
     static const char *const ends[] = {"", "done", "ended badly", "halted", "aborted"};
 
     return v->run->state == TG_RUN_ENDED ? ends[tg_run_end(v->run)] : words[v->run->state];
@@ -97,6 +98,24 @@ static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf 
     }
     add_line(out, &line, v->width);
     tg_buf_release(&line);
+}
+
+/* Who has paused it, why, and the way on. */
+static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+
+    if (!run->causes)
+        return;
+    struct tg_buf line = TG_BUF_INIT;
+    tg_buf_printf(&line, "  paused%s%s%s%s", run->hold_by ? " by " : "", run->hold_by ? run->hold_by : "", run->hold_why && run->hold_why[0] ? ": " : "",
+                  run->hold_why ? run->hold_why : "");
+    add_line(out, &line, v->width);
+    tg_buf_release(&line);
+    if (run->causes & TG_CAUSE_SCOPE)
+        tg_buf_puts(out, "  go on: tagout resume SCOPE, as tagout status lists it\n");
+    if (run->causes & (TG_CAUSE_COMMAND | TG_CAUSE_VERDICT))
+        tg_buf_printf(out, "  go on: tagout resume %s\n", v->id);
 }
 
 /* ---- stages ---- */
@@ -161,7 +180,7 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
 
     tg_buf_printf(&line, "  %s %-*s %5zu/%-5zu", fine ? "✔" : s->state == TG_STAGE_DONE || (over && s->state) ? "✘" : marks[s->state], (int) name_width,
                   p->name, done, p->count);
-    if (!over && s->state == TG_STAGE_RUNNING && v->run->state != TG_RUN_PAUSED)
+    if (!over && s->state == TG_STAGE_RUNNING && v->run->state != TG_RUN_PAUSED && v->run->state != TG_RUN_HELD)
         add_bar(done, p->count, &line);
     if (!over && s->state == TG_STAGE_BAKING) {
         tg_duration_format(s->bake_until_ms > now_ms ? (s->bake_until_ms - now_ms) / 1000 * 1000 : 0, text, sizeof text);
@@ -333,6 +352,7 @@ int tg_run_view_block(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
         if (strlen(v->run->plan->stages[i].name) > name_width)
             name_width = strlen(v->run->plan->stages[i].name);
     add_head(v, now_ms, out);
+    add_hold(v, out);
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         add_stage(v, i, now_ms, name_width, out);
     if (v->with_summary) /* it tells the troubles */
@@ -367,7 +387,7 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
     case TG_END_NONE:
     case TG_RUN_ENDS:
     default:
-        tg_buf_printf(out, "%s after %s.\n", run->state == TG_RUN_PAUSED ? "PAUSED" : "STOPPED IN THE MIDDLE", took);
+        tg_buf_printf(out, "%s after %s.\n", run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? "PAUSED" : "STOPPED IN THE MIDDLE", took);
     }
 }
 
@@ -429,6 +449,7 @@ int tg_run_view_summary(const struct tg_run_view *v, struct tg_buf *out, struct 
     if (tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY)
         tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
     if (v->run->state != TG_RUN_ENDED)
-        tg_buf_printf(out, "Go on with: tagout run --resume %s      Stop for good: tagout abort %s\n", v->id, v->id);
+        tg_buf_printf(out, "Go on with: %stagout run --resume %s      Stop for good: tagout abort %s\n", v->run->causes ? "tagout resume, then " : "", v->id,
+                      v->id);
     return rc ? rc : tg_buf_ok(out, e);
 }

@@ -26,6 +26,33 @@ static int ask_seat(struct tg_frame *f, const char *id, bool *out_driven, char *
     return rc == TG_E_NOENT ? 0 : rc;
 }
 
+/* "group:web is paused by alice@ops1 since …: reason" */
+static void put_pause(const struct tg_pause *p, struct tg_buf *out)
+{
+    char scope[TG_SCOPE_TEXT_SIZE], since[40];
+
+    tg_scope_format(&p->scope, scope, sizeof scope);
+    tg_time_format(p->said.at_ms / 1000 * 1000, since, sizeof since);
+    tg_buf_printf(out, "PAUSED  %s, by %s since %s: %s.  To go on: tagout resume %s\n", scope, p->said.by, since, p->said.reason, scope);
+}
+
+/* What is wanted of a run, and not in its journal yet: or who is to be asked when a scope is paused. */
+static void put_wishes(struct tg_frame *f, const struct tg_journal *j, const struct tg_run *run, struct tg_buf *out)
+{
+    struct tg_pauses pauses = {.n = 0};
+
+    if (run->state == TG_RUN_ENDED)
+        return;
+    if (j->control.pause.wanted && !(run->causes & TG_CAUSE_COMMAND))
+        tg_buf_printf(out, "A pause by %s is waiting to be heard.\n", j->control.pause.by);
+    if (tg_pauses_read(f->store, NULL, NULL, WAIT_MS, &pauses, NULL))
+        tg_buf_puts(out, "Whether its scope is paused can't be read, so it starts nothing: tagout doctor\n");
+    const struct tg_pause *p = tg_pauses_hold(&pauses, run);
+    if (p)
+        put_pause(p, out);
+    tg_pauses_release(&pauses);
+}
+
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
@@ -49,8 +76,10 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             tg_buf_printf(&out, "driven by %s\n", seat);
         if (!rc && !driven)
             rc = tg_run_view_summary(&v, &out, e);
-        if (!rc && j->control.abort && !run->aborted)
-            tg_buf_printf(&out, "An abort by %s is waiting to be heard%s.\n", j->control.by, driven ? "" : ": tagout run --resume cleans up, and starts nothing");
+        if (!rc && j->control.abort.wanted && !run->aborted)
+            tg_buf_printf(&out, "An abort by %s is waiting to be heard%s.\n", j->control.abort.by, driven ? "" : ": tagout run --resume cleans up, and starts nothing");
+        if (!rc)
+            put_wishes(f, j, run, &out);
         fputs(tg_buf_text(&out), stdout);
     }
     tg_buf_release(&out);
@@ -78,7 +107,7 @@ static int by_age(const void *a, const void *b)
 static void describe(const struct tg_journal *j, const struct tg_plan *plan, const struct tg_run *run, bool driven, struct row *row)
 {
     bool ended = run->state == TG_RUN_ENDED;
-    const char *state = ended ? tg_run_end_name(tg_run_end(run)) : driven || run->state == TG_RUN_PAUSED ? tg_run_state_name(run->state) : "left";
+    const char *state = ended ? tg_run_end_name(tg_run_end(run)) : driven || run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? tg_run_state_name(run->state) : "left";
     struct tg_buf text = TG_BUF_INIT;
     char since[40];
 
@@ -136,6 +165,24 @@ static int show_rows(struct tg_frame *f, struct row *rows, size_t n, struct tg_e
     return 0;
 }
 
+/* Above all rows: it concerns every one of them. */
+static void list_pauses(struct tg_frame *f)
+{
+    struct tg_pauses pauses = {.n = 0};
+    struct tg_buf out = TG_BUF_INIT;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (f->json)
+        return;
+    if (tg_pauses_read(f->store, NULL, NULL, WAIT_MS, &pauses, &why))
+        tg_buf_printf(&out, "%s\n", why.message);
+    for (size_t i = 0; i < pauses.n; i++)
+        put_pause(&pauses.items[i], &out);
+    fputs(tg_buf_text(&out), stdout);
+    tg_buf_release(&out);
+    tg_pauses_release(&pauses);
+}
+
 static int status_all(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_names names = {0};
@@ -147,6 +194,7 @@ static int status_all(struct tg_frame *f, struct tg_error *e)
     }
     if (rc)
         return rc;
+    list_pauses(f);
     struct row *rows = calloc(names.count + 1, sizeof *rows);
     if (!rows) {
         tg_names_release(&names);

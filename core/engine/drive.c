@@ -27,6 +27,7 @@ struct tg_drive {
     struct answer *first, **last;
     struct tg_error failure;     /* from ports */
     bool out_of_memory, control_changed, paused;
+    enum tg_run_state heeded;    /* the run's, when what people want was looked at last: what has ended may be held no more */
     struct tg_run_actions todo;  /* journalled from noted on: not yet */
     size_t at, noted;
     int64_t n_lines;             /* of the journal, with those that wait */
@@ -116,6 +117,12 @@ static int feed(struct tg_drive *d, struct tg_run_event event, struct tg_error *
     return rc;
 }
 
+static int feed_of_run(struct tg_drive *d, struct tg_run_event event, struct tg_error *e)
+{
+    event.host = event.stage = TG_RUN_NONE;
+    return feed(d, event, e);
+}
+
 static int feed_run(struct tg_drive *d, enum tg_run_event_kind kind, struct tg_error *e)
 {
     return feed(d, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = d->o->by, .epoch = d->o->journal->epoch}, e);
@@ -126,13 +133,57 @@ static bool is_start(enum tg_run_action_kind kind)
     return kind == TG_DO_LOCK || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
 }
 
-static int feed_abort(struct tg_drive *d, struct tg_error *e)
+/* ---- what people want ---- */
+
+/* Why the run is not to go on now: its own pause first, then one of a scope that it is in. NULL: nothing holds it. */
+static const struct tg_wish *wanted_hold(const struct tg_drive *d, enum tg_run_cause *out_cause, const struct tg_scope **out_scope)
+{
+    const struct tg_journal *j = d->o->journal;
+    const struct tg_pause *pause = tg_pauses_hold(&j->pauses, d->o->run);
+
+    *out_scope = NULL;
+    *out_cause = TG_CAUSE_COMMAND;
+    if (j->control.pause.wanted || !pause)
+        return j->control.pause.wanted ? &j->control.pause : NULL;
+    *out_cause = TG_CAUSE_SCOPE;
+    *out_scope = &pause->scope;
+    return &pause->said;
+}
+
+static int feed_hold(struct tg_drive *d, const struct tg_wish *wish, enum tg_run_cause cause, const struct tg_scope *scope, struct tg_error *e)
+{
+    char why[TG_CONTROL_REASON_SIZE + TG_SCOPE_TEXT_SIZE + 8], name[TG_SCOPE_TEXT_SIZE];
+    const struct tg_run *run = d->o->run;
+
+    snprintf(why, sizeof why, "%s%s%s", scope ? tg_scope_format(scope, name, sizeof name) : "", scope ? ": " : "", wish->reason);
+    bool known = (run->causes & cause) && run->hold_by && strcmp(run->hold_by, wish->by) == 0 && strcmp(run->hold_why, why) == 0;
+    if (known)
+        return 0;
+    return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_HOLD, .by = wish->by, .text = why, .cause = cause}, e);
+}
+
+static bool on_hold(const struct tg_run *run)
+{
+    return run->state == TG_RUN_HOLDING || run->state == TG_RUN_HELD;
+}
+
+/* P10: abort first. A hold is journalled once; when every cause has ended the run goes on. */
+static int heed_wishes(struct tg_drive *d, struct tg_error *e)
 {
     const struct tg_run_control *c = &d->o->journal->control;
+    const struct tg_run *run = d->o->run;
+    const struct tg_scope *scope;
+    enum tg_run_cause cause;
 
-    if (!c->abort || d->o->run->aborted)
+    if (c->abort.wanted && !run->aborted)
+        return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_ABORT, .by = c->abort.by, .text = c->abort.reason}, e);
+    const struct tg_wish *hold = wanted_hold(d, &cause, &scope);
+    if (hold && (run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || on_hold(run)))
+        return feed_hold(d, hold, cause, scope, e);
+    bool looked = !(run->causes & TG_CAUSE_VERDICT) || (c->resume.wanted && c->resumed_hold == run->holds);
+    if (!on_hold(run) || !looked || d->paused)
         return 0;
-    return feed(d, (struct tg_run_event) {.kind = TG_EV_ABORT, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = c->by, .text = c->reason}, e);
+    return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_CONTINUE, .by = c->resume.wanted ? c->resume.by : d->o->by}, e);
 }
 
 /* Somebody said stop, or too many failed: what has not begun is withdrawn (P10). */
@@ -153,11 +204,16 @@ static int withdraw(struct tg_drive *d, struct tg_error *e)
 
 static int look_at_control(struct tg_drive *d, struct tg_error *e)
 {
-    if (!d->control_changed)
+    int rc = 0;
+
+    if (!d->control_changed && d->heeded == d->o->run->state)
         return 0;
-    d->control_changed = false;
-    int rc = tg_journal_control(d->o->journal, on_control, d, e);
-    return rc ? rc : feed_abort(d, e);
+    if (d->control_changed) {
+        d->control_changed = false;
+        rc = tg_journal_control(d->o->journal, on_control, d, e);
+    }
+    d->heeded = d->o->run->state;
+    return rc ? rc : heed_wishes(d, e);
 }
 
 static int look_at_stops(struct tg_drive *d, struct tg_error *e)
@@ -280,7 +336,7 @@ static int commit(struct tg_drive *d, struct tg_error *e)
             return rc;
         }
         if (!rc)
-            rc = feed_abort(d, e);
+            rc = heed_wishes(d, e);
         if (!rc)
             rc = withdraw(d, e);
     }
@@ -359,8 +415,10 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
 
 static bool over(const struct tg_drive *d)
 {
-    return (d->o->run->state == TG_RUN_ENDED || d->o->run->state == TG_RUN_PAUSED) && d->at == d->todo.n && !d->first &&
-           json_array_size(d->lines) == 0;
+    enum tg_run_state state = d->o->run->state;
+    bool leaves = state == TG_RUN_ENDED || state == TG_RUN_PAUSED || (state == TG_RUN_HELD && d->paused);
+
+    return leaves && d->at == d->todo.n && !d->first && json_array_size(d->lines) == 0;
 }
 
 static int go_round(struct tg_drive *d, struct tg_error *e)
@@ -381,6 +439,17 @@ static int go_round(struct tg_drive *d, struct tg_error *e)
     }
 }
 
+/* Nothing starts in a run that is not to go on: what was said is heard before, not behind. */
+static enum tg_run_event_kind first_event(const struct tg_drive *d)
+{
+    const struct tg_scope *scope;
+    enum tg_run_cause cause;
+
+    if (d->o->journal->control.abort.wanted || wanted_hold(d, &cause, &scope))
+        return TG_EV_SEATED;
+    return d->o->run->state == TG_RUN_NEW && !d->o->journal->lines ? TG_EV_BEGIN : TG_EV_RESUME;
+}
+
 static int start(struct tg_drive *d, struct tg_error *e)
 {
     int rc = tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
@@ -388,8 +457,8 @@ static int start(struct tg_drive *d, struct tg_error *e)
     if (!rc)
         rc = tg_journal_control(d->o->journal, on_control, d, e);
     if (!rc)
-        rc = feed_run(d, d->o->run->state == TG_RUN_NEW && !d->o->journal->lines ? TG_EV_BEGIN : TG_EV_RESUME, e);
-    return rc ? rc : feed_abort(d, e);
+        rc = feed_run(d, first_event(d), e);
+    return rc ? rc : heed_wishes(d, e);
 }
 
 int tg_drive(const struct tg_drive_options *o, struct tg_error *e)

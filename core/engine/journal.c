@@ -77,7 +77,19 @@ static int read_record(struct tg_journal *j, struct tg_error *e)
     return j->rollout && j->digest && j->by ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
-int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
+static int read_pauses(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
+{
+    struct tg_pauses pauses;
+    int rc = tg_pauses_read(j->store, watch, data, j->wait_ms, &pauses, e);
+
+    if (rc)
+        return rc;
+    tg_pauses_release(&j->pauses);
+    j->pauses = pauses;
+    return 0;
+}
+
+static int read_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
 {
     char path[TG_RUN_ID_SIZE + 32];
     struct tg_node node;
@@ -87,16 +99,17 @@ int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, stru
                    : tg_store_read(j->store, path, tg_journal_deadline(j), &node, e);
     if (rc)
         return rc;
-    json_t *o = tg_journal_parse("its control", &node, e);
-    const json_t *abort = o ? json_object_get(o, "abort") : NULL;
-    j->control = (struct tg_run_control) {.abort = json_is_object(abort), .at_ms = json_integer_value(json_object_get(abort, "at"))};
-    const char *by = json_string_value(json_object_get(abort, "by")), *reason = json_string_value(json_object_get(abort, "reason"));
-    snprintf(j->control.by, sizeof j->control.by, "%s", by ? by : "");
-    snprintf(j->control.reason, sizeof j->control.reason, "%s", reason ? reason : "");
+    rc = tg_control_decode(node.data, node.len, &j->control, e);
     j->control_version = node.stat.version;
     tg_node_release(&node);
-    json_decref(o);
-    return o ? 0 : TG_E_DATA;
+    return rc;
+}
+
+int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
+{
+    int rc = read_control(j, watch, data, e);
+
+    return rc ? rc : read_pauses(j, watch, data, e);
 }
 
 int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg_error *e)
@@ -184,7 +197,7 @@ static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run *
     if (!rc)
         rc = tg_journal_read(j, run, e);
     if (!rc)
-        rc = tg_journal_control(j, NULL, NULL, e);
+        rc = read_control(j, NULL, NULL, e);
     if (!rc) {
         *out_plan = plan;
         *out_run = run;
@@ -234,6 +247,7 @@ void tg_journal_free(struct tg_journal *j)
     free(j->digest);
     free(j->by);
     tg_replay_release(&j->replay);
+    tg_pauses_release(&j->pauses);
     tg_buf_release(&j->tail);
     tg_buf_release(&j->pending);
     free(j);

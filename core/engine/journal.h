@@ -4,7 +4,8 @@
  *   /runs/ID          record: rollout, digest, who made it, the seat's epoch. Written only when the seat changes hands: its version fences
  *                     whoever had the seat before (P6)
  *   /runs/ID/plan     number and size of the parts; /runs/ID/plan/0001 …: the plan's canonical JSON
- *   /runs/ID/control  what people want of it (abort). Its version is checked by each write that lets something start (P10)
+ *   /runs/ID/control  what people want of it (control.h). Its version, and that of /pauses, are checked by each write that lets something
+ *                     start (P10)
  *   /runs/ID/journal  head: how many lines, in how many segments, and the sum of their bytes; /runs/ID/journal/00000001 …: the lines
  *   /runs/ID/token    who bears it passes the run's locks: the tool that the run itself starts. Kept so that a resumed run has it; it tells
  *                     nothing to those who may write here, since they could remove the locks as well
@@ -20,6 +21,7 @@
 #define TG_ENGINE_JOURNAL_H
 
 #include "base/buf.h"
+#include "engine/pauses.h"
 #include "engine/run.h"
 
 #include <tagout/store.h>
@@ -31,12 +33,6 @@
 #define TG_JOURNAL_SEGMENT 65536
 /* Of one transaction; below TG_STORE_DATA_MAX with room for the head and the last segment's rest. */
 #define TG_JOURNAL_COMMIT_MAX (TG_STORE_DATA_MAX - 2 * TG_JOURNAL_SEGMENT)
-
-struct tg_run_control {
-    bool abort;
-    char by[256], reason[512];
-    int64_t at_ms;
-};
 
 /* How far a run was when its head was written: with it a list of runs needs no journal. */
 struct tg_run_summary {
@@ -74,6 +70,7 @@ struct tg_journal {
     char *rollout, *digest, *by; /* of the record */
     int64_t made_ms;
     struct tg_run_control control;
+    struct tg_pauses pauses; /* of the whole store; checked as control is */
     struct tg_replay replay; /* of the machine that was loaded: borrowed. Only who reads on uses it */
     int64_t lines;           /* committed */
     uint64_t sum;            /* of what is committed */
@@ -84,7 +81,7 @@ struct tg_journal {
 
 enum tg_commit {
     TG_COMMITTED,
-    TG_COMMIT_CONTROL /* refused, nothing written, pending kept: control has changed, and has been read anew */
+    TG_COMMIT_CONTROL /* refused, nothing written, pending kept: control or the pauses have changed, and have been read anew */
 };
 
 /* What a run carries to hosts. */
@@ -135,13 +132,11 @@ int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e);
  * the session is over, or two minutes have gone by. TG_E_VERSION: the seat is another's now; stop at once. Other errors: it may or may not be written; stop as well.
  */
 int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e);
-/* Reads control; with a watch when watch is not NULL. */
+/* Reads control and the pauses; with a watch on both when watch is not NULL. */
 int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e);
 /* 0 when the seat is provably ours now (one read): asked before a step is sent after a long sleep. TG_E_VERSION when it is not. */
 int tg_journal_prove(struct tg_journal *j, struct tg_error *e);
 
-/* Says "abort" to a run, whoever drives it. TG_E_NOENT. Idempotent: the first one's name and reason stay. */
-int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e);
 /* Who is in the seat: 0, or TG_E_NOENT when nobody is. A watch (may be NULL) fires when that changes. */
 int tg_run_seat_read(struct tg_store *store, const char *id, tg_watch_fn watch, void *data, int64_t wait_ms, struct tg_run_seat *out,
                      struct tg_error *e);

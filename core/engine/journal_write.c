@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX 16 /* record, control, head, and at most seven segments of 64 KB in a commit */
+#define OPS_MAX 16 /* record, control, pauses, head, and at most seven segments of 64 KB in a commit */
 
 static void path_of(const struct tg_journal *j, const char *below, char *out, size_t size)
 {
@@ -126,6 +126,8 @@ static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, 
     if (starts) {
         path_of(j, "/control", b->paths[b->n_ops], sizeof b->paths[0]);
         add_op(b, TG_OP_CHECK, j->control_version);
+        snprintf(b->paths[b->n_ops], sizeof b->paths[0], "%s", TG_PAUSES_PATH);
+        add_op(b, TG_OP_CHECK, j->pauses.version);
     }
     lay_out(j, b);
     for (size_t i = 0; i < b->n_ops; i++) {
@@ -207,7 +209,7 @@ static int try_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg
         return seen < 0 ? seen : 0;
     if (rc != TG_E_VERSION)
         return TG_E_LOST;
-    if (failed != 2 || !starts)
+    if ((failed != 2 && failed != 3) || !starts)
         return seat_lost(j, e);
     *out = TG_COMMIT_CONTROL;
     return tg_journal_control(j, NULL, NULL, e);
@@ -248,46 +250,5 @@ int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, st
     *out = TG_COMMITTED;
     while (!rc && *out == TG_COMMITTED && j->pending.len)
         rc = commit_batch(j, starts, out, e);
-    return rc;
-}
-
-/* ---- control ---- */
-
-/* Not into a tree that is being moved: it would be lost (P10). */
-static int write_control(struct tg_journal *j, const char *path, const char *text, struct tg_error *e)
-{
-    int64_t cluster_version;
-    int rc = tg_cluster_live(j->store, tg_journal_deadline(j), &cluster_version, e);
-    const struct tg_op ops[] = {
-        {.kind = TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = j->control_version},
-        {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version},
-    };
-
-    return rc ? rc : tg_store_multi(j->store, ops, cluster_version == TG_ANY_VERSION ? 1 : 2, tg_journal_deadline(j), NULL, e);
-}
-
-int tg_run_abort(struct tg_store *store, const char *id, const char *by, const char *reason, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
-{
-    struct tg_journal j = {.store = store, .wait_ms = wait_ms};
-    char path[TG_RUN_ID_SIZE + 32];
-    int rc;
-
-    snprintf(j.id, sizeof j.id, "%s", id);
-    path_of(&j, "/control", path, sizeof path);
-    do {
-        tg_error_clear(e);
-        if ((rc = tg_journal_control(&j, NULL, NULL, e)) != 0 || j.control.abort)
-            break;
-        json_t *o = json_pack("{s:i,s:{s:s,s:s,s:I}}", "format", TG_JOURNAL_FORMAT, "abort", "by", by, "reason", reason, "at", (json_int_t) wall_ms);
-        char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-        json_decref(o);
-        rc = text ? write_control(&j, path, text, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
-        free(text);
-    } while (rc == TG_E_VERSION || rc == TG_E_LOST);
-    if (rc == TG_E_NOENT) {
-        tg_error_clear(e);
-        tg_fail(e, rc, "there is no run %s", id);
-        tg_error_hint(e, "tagout status lists them");
-    }
     return rc;
 }

@@ -285,16 +285,15 @@ static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_erro
     run->state = rule->next;
     run->halted |= (rule->what & TG_RUN_MARK_HALTED) != 0;
     run->aborted |= (rule->what & TG_RUN_MARK_ABORTED) != 0;
-    if (rule->what & TG_RUN_SAY_RESUMED)
+    if (rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON))
         for (size_t i = 0; i < run->plan->n_stages; i++)
             run->stages[i].paced_ms = 0; /* whoever waited for it is gone */
-    if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED)) {
-        enum tg_run_event_kind told = rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED;
+    if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED))
         for (size_t i = 0; i < run->plan->n_hosts; i++)
-            tell_host(s, i, told);
-        for (size_t i = 0; i < run->plan->n_stages && told == TG_EV_RESUMED && !stopping(run); i++)
-            tell_stage(s, i, told);
-    }
+            tell_host(s, i, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
+    if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !stopping(run))
+        for (size_t i = 0; i < run->plan->n_stages; i++)
+            tell_stage(s, i, TG_EV_RESUMED);
     if (rule->what & (TG_RUN_SAY_REST | TG_RUN_SAY_END))
         add(s, rule->what & TG_RUN_SAY_REST ? TG_DO_REST : TG_DO_END, TG_RUN_NONE, TG_RUN_NONE, 0);
     return 0;
@@ -480,7 +479,7 @@ static void settle(struct step *s)
 {
     struct tg_run *run = s->run;
 
-    if ((run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING) && too_many_failures(run))
+    if ((run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING) && too_many_failures(run))
         halt_for_failures(s);
     do {
         while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
@@ -511,17 +510,30 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
     return 0;
 }
 
+static void forget_hold(struct step *s)
+{
+    s->run->causes = 0;
+    set_text(s, &s->run->hold_why, NULL);
+    set_text(s, &s->run->hold_by, NULL);
+}
+
 static void remember_run(struct step *s, const struct tg_run_event *ev, bool was_aborted)
 {
     struct tg_run *run = s->run;
 
-    if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME)
+    if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME || ev->kind == TG_EV_SEATED)
         run->epoch = ev->epoch;
     if (!run->started_ms)
         run->started_ms = s->now_ms;
     if (run->aborted && !was_aborted) {
         set_text(s, &run->why, ev->text ? ev->text : "");
         set_text(s, &run->by, ev->by);
+    }
+    if (ev->kind == TG_EV_HOLD && (run->state == TG_RUN_HOLDING || run->state == TG_RUN_HELD)) {
+        run->causes |= ev->cause;
+        run->holds++;
+        set_text(s, &run->hold_why, ev->text ? ev->text : "");
+        set_text(s, &run->hold_by, ev->by);
     }
 }
 
@@ -543,6 +555,8 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     if (ev->kind <= TG_EV_ABORT)
         remember_run(&s, ev, was_aborted);
     settle(&s);
+    if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
+        forget_hold(&s);
     return s.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
 }
 
@@ -591,5 +605,7 @@ void tg_run_free(struct tg_run *run)
     free(run->stages);
     free(run->why);
     free(run->by);
+    free(run->hold_why);
+    free(run->hold_by);
     free(run);
 }

@@ -41,6 +41,8 @@ enum tg_run_state {
     TG_RUN_ABORTING, /* somebody said stop: as PAUSING, then ENDED, for ever (P10) */
     TG_RUN_SETTLING, /* ended, but hosts were lost or things left behind: looks at those again, starts nothing */
     TG_RUN_ENDED,
+    TG_RUN_HOLDING,  /* somebody said pause, or a person must look: as PAUSING, then HELD */
+    TG_RUN_HELD,     /* nobody at work; only CONTINUE goes on, whoever drives it and however often it changes hands */
     TG_RUN_STATES
 };
 
@@ -82,7 +84,10 @@ enum tg_run_event_kind {
     /* of the run */
     TG_EV_BEGIN,
     TG_EV_RESUME, /* a driver has taken the seat: whatever was in flight is asked after */
-    TG_EV_PAUSE,
+    TG_EV_SEATED, /* the same, of a run that is not to go on now: nothing starts */
+    TG_EV_HOLD,   /* pause, by command: for one cause; another may come on top */
+    TG_EV_CONTINUE, /* every cause to hold has ended */
+    TG_EV_PAUSE,  /* whoever drives wants to leave */
     TG_EV_ABORT,
     /* of a stage */
     TG_EV_BAKED,
@@ -149,6 +154,9 @@ enum tg_run_end {
     TG_RUN_ENDS
 };
 
+/* Why a run is on hold; or-ed. */
+enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT = 4, TG_CAUSES = 7 };
+
 #define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */
 #define TG_RUN_ATTEMPTS_MAX 20    /* of a host whose tool is busy: with 15 s between them, five minutes, longer than most tools run */
 #define TG_RUN_BUSY_MS 15000
@@ -160,10 +168,11 @@ struct tg_run_event {
     size_t stage;               /* BAKED, PACED: index in plan.stages; else TG_RUN_NONE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
-    const char *text;           /* one line for people, or NULL; ABORT: why */
+    const char *text;           /* one line for people, or NULL; ABORT, HOLD: why */
     const char *lock;           /* LOCKED: its id */
-    const char *by;             /* BEGIN, RESUME, ABORT: who */
-    int64_t epoch;              /* BEGIN, RESUME */
+    const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE: who */
+    int64_t epoch;              /* BEGIN, RESUME, SEATED */
+    enum tg_run_cause cause;    /* HOLD */
 };
 
 struct tg_run_action {
@@ -220,6 +229,9 @@ struct tg_run {
     bool aborted, halted;       /* for ever */
     char *why;                  /* of halt or abort, for people */
     char *by;                   /* of abort */
+    unsigned causes;            /* HOLDING, HELD: enum tg_run_cause, or-ed */
+    int64_t holds;              /* how often it was held: who says "go on" names the one that he has seen */
+    char *hold_why, *hold_by;   /* of the last cause; NULL when it is not held, hold_by also when the machine itself holds */
     int64_t epoch;              /* of the last BEGIN or RESUME */
     int64_t started_ms, last_ms;
     size_t stage;               /* current; plan.n_stages when all are done */
@@ -321,7 +333,8 @@ enum tg_run_what {
     TG_RUN_SAY_REST = 4,
     TG_RUN_SAY_END = 8,
     TG_RUN_MARK_HALTED = 16,
-    TG_RUN_MARK_ABORTED = 32
+    TG_RUN_MARK_ABORTED = 32,
+    TG_RUN_SAY_GO_ON = 64   /* stages are asked after; hosts are at what they were at */
 };
 /* The rule of a pair, or NULL; *out_pair says how the tables list it. */
 const struct tg_run_rule *tg_run_rule_find(enum tg_run_state state, enum tg_run_event_kind event, enum tg_pair *out_pair);

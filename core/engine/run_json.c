@@ -48,7 +48,9 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(ev->outcome)));
         json_object_set_new(o, "changed", json_integer(ev->changed));
     }
-    if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME)
+    if (ev->kind == TG_EV_HOLD)
+        json_object_set_new(o, "cause", json_integer((json_int_t) ev->cause));
+    if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME || ev->kind == TG_EV_SEATED)
         json_object_set_new(o, "epoch", json_integer((json_int_t) ev->epoch));
     set_text(o, "text", ev->text);
     set_text(o, "lock", ev->lock);
@@ -141,9 +143,12 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
                                   .at_ms = json_integer_value(json_object_get(o, "at")),
                                   .changed = (int) json_integer_value(json_object_get(o, "changed")),
                                   .epoch = json_integer_value(json_object_get(o, "epoch")),
+                                  .cause = (enum tg_run_cause) json_integer_value(json_object_get(o, "cause")),
                                   .text = json_string_value(json_object_get(o, "text")),
                                   .lock = json_string_value(json_object_get(o, "lock")),
                                   .by = json_string_value(json_object_get(o, "by"))};
+    if (out->kind == TG_EV_HOLD && ((int) out->cause <= 0 || (int) out->cause > TG_CAUSES))
+        return tg_fail(e, TG_E_DATA, "\"%s\" without a cause", word);
     if (has_outcome(out->kind) && !outcome)
         return tg_fail(e, TG_E_DATA, "\"%s\" without an outcome", word);
     int rc = outcome ? tg_outcome_parse(outcome, &out->outcome) : 0;
@@ -207,7 +212,7 @@ int tg_replay_line(struct tg_replay *r, const json_t *line, struct tg_error *e)
     if (!rc && is_event && ev.at_ms < r->run->last_ms)
         rc = tg_fail(e, TG_E_DATA, "time goes back by %lld ms", (long long) (r->run->last_ms - ev.at_ms));
     /* Only a driver that died between two writes leaves intents out. */
-    if (!rc && is_event && ev.kind != TG_EV_RESUME && r->compared != r->wanted.n)
+    if (!rc && is_event && ev.kind != TG_EV_RESUME && ev.kind != TG_EV_SEATED && r->compared != r->wanted.n)
         rc = tg_fail(e, TG_E_DATA, "the intent to \"%s\" that must stand here is missing", tg_run_action_name(r->wanted.items[r->compared].kind));
     if (!rc && is_event) {
         r->wanted.n = r->compared = 0;

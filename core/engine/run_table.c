@@ -4,13 +4,13 @@
 #define B(event) (UINT64_C(1) << TG_EV_##event)
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended"};
+static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
 static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done"};
 static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "pause", "abort", "baked", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "baked", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
@@ -52,49 +52,76 @@ const char *tg_run_end_name(enum tg_run_end end)
 static const struct tg_run_rule run_rules[] = {
     {TG_RUN_NEW, TG_EV_BEGIN, TG_RUN_ACTIVE, 0},
     {TG_RUN_NEW, TG_EV_RESUME, TG_RUN_ACTIVE, 0},
+    {TG_RUN_NEW, TG_EV_SEATED, TG_RUN_HOLDING, 0},
     {TG_RUN_NEW, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
 
     {TG_RUN_ACTIVE, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ACTIVE, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ACTIVE, TG_EV_HOLD, TG_RUN_HOLDING, TG_RUN_SAY_STOP},
     {TG_RUN_ACTIVE, TG_EV_PAUSE, TG_RUN_PAUSING, TG_RUN_SAY_STOP},
     {TG_RUN_ACTIVE, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED | TG_RUN_SAY_STOP},
     {TG_RUN_ACTIVE, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED | TG_RUN_SAY_STOP},
     {TG_RUN_ACTIVE, TG_EV_COMPLETE, TG_RUN_ENDED, TG_RUN_SAY_END},
 
     {TG_RUN_PAUSING, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_PAUSING, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_PAUSING, TG_EV_HOLD, TG_RUN_HOLDING, 0},
     {TG_RUN_PAUSING, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED},
     {TG_RUN_PAUSING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
     {TG_RUN_PAUSING, TG_EV_IDLE, TG_RUN_PAUSED, TG_RUN_SAY_REST},
 
     {TG_RUN_PAUSED, TG_EV_RESUME, TG_RUN_ACTIVE, TG_RUN_SAY_RESUMED},
+    {TG_RUN_PAUSED, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
     {TG_RUN_PAUSED, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
 
+    {TG_RUN_HOLDING, TG_EV_RESUME, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HOLDING, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HOLDING, TG_EV_HOLD, TG_RUN_HOLDING, 0},
+    {TG_RUN_HOLDING, TG_EV_CONTINUE, TG_RUN_ACTIVE, TG_RUN_SAY_GO_ON},
+    {TG_RUN_HOLDING, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED},
+    {TG_RUN_HOLDING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
+    {TG_RUN_HOLDING, TG_EV_IDLE, TG_RUN_HELD, 0},
+
+    {TG_RUN_HELD, TG_EV_RESUME, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HELD, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HELD, TG_EV_HOLD, TG_RUN_HELD, 0},
+    {TG_RUN_HELD, TG_EV_CONTINUE, TG_RUN_ACTIVE, TG_RUN_SAY_GO_ON},
+    {TG_RUN_HELD, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
+
     {TG_RUN_HALTING, TG_EV_RESUME, TG_RUN_HALTING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_HALTING, TG_EV_SEATED, TG_RUN_HALTING, TG_RUN_SAY_RESUMED},
     {TG_RUN_HALTING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
     {TG_RUN_HALTING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
 
     {TG_RUN_ABORTING, TG_EV_RESUME, TG_RUN_ABORTING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ABORTING, TG_EV_SEATED, TG_RUN_ABORTING, TG_RUN_SAY_RESUMED},
     {TG_RUN_ABORTING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
 
     {TG_RUN_SETTLING, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_SETTLING, TG_EV_SEATED, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
     {TG_RUN_SETTLING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
 
     {TG_RUN_ENDED, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ENDED, TG_EV_SEATED, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
 };
 
 /* Nothing follows, and nothing is wrong: what was asked for is the case, or is too late. */
 static const uint64_t run_ignored[TG_RUN_STATES] = {
-    [TG_RUN_NEW] = B(PAUSE) | B(IDLE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ACTIVE] = B(IDLE),
-    [TG_RUN_PAUSING] = B(PAUSE) | B(COMPLETE),
-    [TG_RUN_PAUSED] = B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HALTING] = B(PAUSE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ABORTING] = B(PAUSE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_SETTLING] = B(PAUSE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ENDED] = B(PAUSE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_NEW] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(IDLE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ACTIVE] = B(CONTINUE) | B(IDLE),
+    [TG_RUN_PAUSING] = B(PAUSE) | B(CONTINUE) | B(COMPLETE),
+    [TG_RUN_PAUSED] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HOLDING] = B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
+    [TG_RUN_HELD] = B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HALTING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ABORTING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_SETTLING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ENDED] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
 };
 static const uint64_t run_impossible[TG_RUN_STATES] = {
     [TG_RUN_ACTIVE] = B(BEGIN),   [TG_RUN_PAUSING] = B(BEGIN),  [TG_RUN_PAUSED] = B(BEGIN), [TG_RUN_HALTING] = B(BEGIN),
-    [TG_RUN_ABORTING] = B(BEGIN), [TG_RUN_SETTLING] = B(BEGIN), [TG_RUN_ENDED] = B(BEGIN),
+    [TG_RUN_ABORTING] = B(BEGIN), [TG_RUN_SETTLING] = B(BEGIN), [TG_RUN_ENDED] = B(BEGIN),   [TG_RUN_HOLDING] = B(BEGIN),
+    [TG_RUN_HELD] = B(BEGIN),
 };
 
 /* ---- a stage ---- */

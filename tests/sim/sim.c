@@ -31,6 +31,9 @@ struct sim {
     char id[TG_RUN_ID_SIZE];
     unsigned crash_percent, steal_percent, fault_percent;
     unsigned commits, abort_at;  /* the abort comes around this commit; 0 never */
+    unsigned pause_percent;
+    bool run_paused, fleet_paused;
+    unsigned pauses;
     volatile sig_atomic_t stops;
     unsigned rounds, crashes, steals;
     bool died, calm;             /* calm: no more troubles, so that it can come to an end */
@@ -123,10 +126,53 @@ static void add_fault(struct sim *s)
     must(s, tg_memory_fault_add(s->memory, &f, &e), &e, "fault");
 }
 
+static struct tg_said says(const struct sim *s, const char *why)
+{
+    return (struct tg_said) {"alice@ops1", why, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS};
+}
+
+/* Somebody pauses the run, or everything. */
+static void pause_it(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_scope fleet = {.kind = TG_SCOPE_FLEET};
+    const struct tg_said said = says(s, "wait");
+    bool was;
+
+    if (s->world.paused || !rng_chance(&s->rng, s->pause_percent))
+        return;
+    s->fleet_paused = rng_chance(&s->rng, 40);
+    s->run_paused = !s->fleet_paused || rng_chance(&s->rng, 30);
+    if (s->run_paused)
+        must(s, tg_run_pause(s->admin, s->id, &said, &e), &e, "pause");
+    if (s->fleet_paused)
+        must(s, tg_pauses_add(s->admin, &fleet, &said, &was, &e), &e, "pause the fleet");
+    s->world.paused = true;
+    s->pauses++;
+}
+
+/* And takes it back, the one before the other. */
+static void resume_it(struct sim *s, int64_t hold)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_scope fleet = {.kind = TG_SCOPE_FLEET};
+    const struct tg_said said = says(s, "go on");
+    bool was;
+
+    if (s->run_paused)
+        must(s, tg_run_resume(s->admin, s->id, hold, &said, &e), &e, "resume");
+    else if (s->fleet_paused)
+        must(s, tg_pauses_remove(s->admin, &fleet, WAIT_MS, &was, NULL, &e), &e, "resume the fleet");
+    s->fleet_paused = s->run_paused && s->fleet_paused;
+    s->run_paused = false;
+    s->world.paused = s->fleet_paused;
+}
+
 static int around_commit(void *data, int committed)
 {
     struct sim *s = data;
     struct tg_error e = TG_ERROR_INIT;
+    const struct tg_said said = says(s, "enough");
 
     s->commits += !committed;
     if (s->commits > COMMITS_MAX) {
@@ -135,11 +181,13 @@ static int around_commit(void *data, int committed)
         exit(1);
     }
     if (s->abort_at && !s->world.aborted && s->commits >= s->abort_at) {
-        must(s, tg_run_abort(s->admin, s->id, "alice@ops1", "enough", tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, &e), &e, "abort");
+        must(s, tg_run_abort(s->admin, s->id, &said, &e), &e, "abort");
         s->world.aborted = true;
     }
     if (s->calm)
         return 0;
+    if (!committed)
+        pause_it(s);
     if (committed && rng_chance(&s->rng, s->steal_percent))
         steal(s);
     if (!committed && rng_chance(&s->rng, s->fault_percent))
@@ -162,6 +210,8 @@ static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
 {
     struct sim *s = data;
 
+    if (s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
+        resume_it(s, run->holds);
     if (now_ms < WALL_START + DAYS_MAX * 86400000)
         return;
     world_violation(&s->world, "it does not come to an end: the run is %s", tg_run_state_name(run->state));
@@ -245,6 +295,7 @@ static void make_tree(struct sim *s)
 
     open_store(s, &s->admin);
     open_store(s, &s->store);
+    must(s, tg_store_create(s->admin, TG_PAUSES_PATH, "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
     must(s, tg_store_create(s->admin, "/runs", "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
     must(s, tg_journal_create(s->admin, s->plan, "alice@ops1", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, s->id, &e), &e, "create");
 }
@@ -276,6 +327,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     s.plan = random_plan(&s.rng);
     must(&s, tg_plan_seal(s.plan, &e), &e, "seal");
     s.crash_percent = (unsigned) rng_below(&s.rng, 3) * 7;
+    s.pause_percent = rng_chance(&s.rng, 40) ? 8 : 0;
     s.steal_percent = rng_chance(&s.rng, 25) ? 4 : 0;
     s.fault_percent = (unsigned) rng_below(&s.rng, 3) * 6;
     s.abort_at = rng_chance(&s.rng, 30) ? 1 + (unsigned) rng_below(&s.rng, 30) : 0;
@@ -288,8 +340,8 @@ static unsigned simulate(uint64_t seed, bool verbose)
     judge(&s);
     unsigned violations = s.world.violations;
     if (violations || verbose)
-        printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %zu hosts\n", (unsigned long long) seed, violations,
-               violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.plan->n_hosts);
+        printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %u pauses, %zu hosts\n", (unsigned long long) seed, violations,
+               violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.pauses, s.plan->n_hosts);
     world_release(&s.world);
     tg_store_close(s.store);
     tg_store_close(s.admin);

@@ -291,7 +291,7 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
         return rc;
     }
     if (is_start(action->kind) && h->start_too_late)
-        world_violation(w, "P10: %s: %s was begun after the abort", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+        world_violation(w, "P10: %s: %s was begun after the abort, or in a pause", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
     t->world = w;
     t->drive = drive;
     t->action = *action;
@@ -336,7 +336,9 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
     if (!start)
         return;
-    w->hosts[json_integer_value(host)].start_too_late = w->aborted;
+    w->hosts[json_integer_value(host)].start_too_late = w->aborted || w->paused;
+    if (w->paused && run->state == TG_RUN_ACTIVE)
+        world_violation(w, "P10: the intent to %s %s was committed in a pause", act, json_string_value(json_object_get(line, "host")));
     if (w->aborted && !run->aborted)
         world_violation(w, "P10: the intent to %s %s was committed after the abort", act, json_string_value(json_object_get(line, "host")));
 }

@@ -66,6 +66,7 @@ static void setup_plan(struct desk *d, struct tg_plan *plan)
     d->url = journal_url();
     d->store = open_store(d);
     must(tg_store_create(d->store, "/runs", "", 0, 0, tg_store_deadline(d->store, WAIT_MS), &e), &e);
+    must(tg_store_create(d->store, TG_PAUSES_PATH, "", 0, 0, tg_store_deadline(d->store, WAIT_MS), &e), &e);
     must(tg_plan_seal(d->plan, &e), &e);
     must(tg_journal_create(d->store, d->plan, "alice@ops1", &tokens, NOW, WAIT_MS, d->id, &e), &e);
     must(tg_journal_load(d->store, d->id, WAIT_MS, &d->j, &d->read, &d->run, &e), &e);
@@ -199,14 +200,16 @@ JTEST(commits_no_start_after_an_abort)
 
     setup(&d);
     write_begin(&d);
-    must(tg_run_abort(d.store, d.id, "bob@ops2", "wrong version", NOW, WAIT_MS, &e), &e);
+    must(tg_run_abort(d.store, d.id, &(struct tg_said) {"bob@ops2", "wrong version", NOW, WAIT_MS}, &e), &e);
     must(tg_journal_commit(d.j, true, &how, &e), &e);
     cr_expect_eq(how, TG_COMMIT_CONTROL);
-    cr_expect(d.j->control.abort);
-    cr_expect_str_eq(d.j->control.reason, "wrong version");
+    cr_expect(d.j->control.abort.wanted);
+    cr_expect_str_eq(d.j->control.abort.reason, "wrong version");
     commit(&d);
     teardown(&d);
 }
+
+#include "journal_suite_wishes.h"
 
 /* ---- following ---- */
 

@@ -1,4 +1,6 @@
 /* The journal on the store in memory: what only it can do to a run. */
+#include "store/memory.h"
+
 #include <tagout/loop.h>
 
 #define JOURNAL_SUITE journal_memory
@@ -15,10 +17,10 @@ static const char *journal_url(void)
 
 static void journal_end(void)
 {
+    tg_memory_forget("journal");
 }
 
 #include "journal_suite.h"
-#include "store/memory.h"
 
 /* P7: never acted on. */
 JTEST(that_is_not_whole_is_refused)

@@ -329,7 +329,7 @@ MTEST(nothing_changes_in_a_frozen_tree_by_whatever_recipe) /* P2, P10 */
     cr_assert_eq(tg_lock_release(&a, &back, NULL, NULL), TG_E_UNKNOWN);
     cr_assert_eq(tg_lock_extend(&a, held, "alice@ops1", 5000, &l, NULL), TG_E_UNKNOWN);
     cr_assert_eq(tg_lock_reap_scope(&a, &dead_scope.v[0], dead), 0);
-    cr_assert_eq(tg_run_abort(a.store, "r1", "bob@ops2", "why", NOW, 5000, NULL), TG_E_UNKNOWN);
+    cr_assert_eq(tg_run_abort(a.store, "r1", &(struct tg_said) {"bob@ops2", "why", NOW, 5000}, NULL), TG_E_UNKNOWN);
     cr_assert_null(permit_for(&a, "service:free"));
     struct tg_mirror_sums after = sums_of(a.store);
     cr_assert_eq(differences(&before, &after), 0);

@@ -516,6 +516,63 @@ Test(run, a_bake_is_not_skipped_by_a_pause)
     teardown(&f);
 }
 
+static void say_of_run(struct fleet *f, enum tg_run_event_kind kind)
+{
+    say(f, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "bob@ops2", .text = "wait", .epoch = 2, .cause = TG_CAUSE_COMMAND});
+}
+
+/* A pause by command waits for its end, whoever drives; who takes the seat in between starts nothing (P10). */
+Test(run, a_hold_outlives_its_driver_and_ends_at_a_word)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{2, false, 1000, {0}}, {4, false, 0, {1, 60000}}}, 2, 2, 0);
+    begin(&f);
+    while (f.run->stage == 0)
+        carry_out(&f, f.todo.items[f.at++]);
+    say_of_run(&f, TG_EV_HOLD);
+    cr_expect_eq(f.run->state, TG_RUN_HOLDING);
+    cr_expect_str_eq(f.run->hold_by, "bob@ops2");
+    for (; f.at < f.todo.n; f.at++)
+        if (is_start(f.todo.items[f.at].kind))
+            say(&f, (struct tg_run_event) {.kind = TG_EV_WITHDRAWN, .host = f.todo.items[f.at].host, .stage = TG_RUN_NONE});
+        else if (f.todo.items[f.at].kind != TG_DO_PACE)
+            carry_out(&f, f.todo.items[f.at]);
+    cr_expect_eq(f.run->state, TG_RUN_HELD);
+    size_t changed = count_applied(&f), had = f.todo.n;
+    say_of_run(&f, TG_EV_RESUME);
+    say_of_run(&f, TG_EV_SEATED);
+    cr_expect_eq(f.run->state, TG_RUN_HELD);
+    cr_expect_eq(f.todo.n, had, "nothing is to be done");
+    say_of_run(&f, TG_EV_CONTINUE);
+    cr_expect_eq(f.run->state, TG_RUN_ACTIVE);
+    cr_expect_null(f.run->hold_by);
+    cr_expect_eq(f.run->causes, 0);
+    cr_expect_eq(f.run->holds, 1);
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
+    cr_expect_gt(count_applied(&f), changed);
+    expect_nothing_locked(&f);
+    teardown(&f);
+}
+
+/* P10 */
+Test(run, an_abort_wins_over_a_hold)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{3, false, 0, {0}}}, 1, 1, 0);
+    say_of_run(&f, TG_EV_SEATED);
+    say_of_run(&f, TG_EV_HOLD);
+    cr_expect_eq(f.run->state, TG_RUN_HELD);
+    say_of_run(&f, TG_EV_ABORT);
+    say_of_run(&f, TG_EV_CONTINUE);
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_ABORTED);
+    cr_expect_eq(count_applied(&f), 0);
+    teardown(&f);
+}
+
 /* ---- crash and replay ---- */
 
 /* A second machine from the first n lines; NULL when they are refused. */

@@ -1,0 +1,38 @@
+/* What the commands share that steer a run from another terminal: abort, pause, resume, approve. */
+#ifndef TG_CLI_STEERING_H
+#define TG_CLI_STEERING_H
+
+#include "cli/cmd.h"
+#include "engine/journal.h"
+
+#define TG_STEERING_WAIT_MS 10000
+
+/* Who says it, when, and why (--reason, when the command has it). */
+struct tg_steering {
+    char by[TG_CONTROL_BY_SIZE], reason[TG_CONTROL_REASON_SIZE];
+    struct tg_said said; /* points into it: don't copy */
+};
+/* TG_E_USAGE: the reason is too long, or has control characters. */
+int tg_steering_words(struct tg_frame *f, struct tg_steering *out, struct tg_error *e);
+
+/* "fleet", "group:web" …: no run's id looks so. */
+bool tg_steering_is_scope(const char *text);
+
+/* How it is with a run. */
+struct tg_steered {
+    enum tg_run_state state;
+    enum tg_run_end end;
+    unsigned causes;
+    int64_t holds;
+    size_t in_flight;
+    char by[TG_CONTROL_BY_SIZE], why[TG_CONTROL_REASON_SIZE + 300]; /* of an abort, else of a hold */
+    struct tg_run_control control;
+    bool driven;
+    char seat[400]; /* who drives it */
+};
+/* Loads the run, and looks who is in its seat. TG_E_NOENT. */
+int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out, struct tg_error *e);
+/* The seat again. Not to know is an error, never "nobody" (P12). */
+int tg_steering_seat(struct tg_frame *f, const char *id, struct tg_steered *s, struct tg_error *e);
+
+#endif
