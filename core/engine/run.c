@@ -157,6 +157,11 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     tg_queue_moved(run, i, was_down);
 }
 
+void tg_run_place(struct tg_run *run, size_t host, enum tg_host_state state)
+{
+    move_host(run, host, state);
+}
+
 /* A bake is still ahead of this host: only in the stage that is running, and not for one that was lost and came back later. */
 static bool will_bake(const struct tg_run *run, const struct tg_run_host *h)
 {

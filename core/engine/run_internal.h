@@ -4,6 +4,9 @@
 
 #include "engine/run.h"
 
+/* Puts a host that waits, with all its other fields set, into a state, and counts it there: for a machine that is made from a snapshot. */
+void tg_run_place(struct tg_run *run, size_t host, enum tg_host_state state);
+
 /*
  * Who starts next: of the hosts of a stage that wait, the first in the plan's order whose domains all have room. What is kept here to find it
  * soon (queues of hosts that wait, by the domain that was full when they were tried) follows from the hosts' states, and is in no journal: any

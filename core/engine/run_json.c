@@ -1,5 +1,5 @@
 /* The lines of a run's journal, written and read back; and replay. See run.h. */
-#include "engine/run.h"
+#include "engine/run_snapshot_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static void set_text(json_t *o, const char *key, const char *text)
         return;
     json_t *value = json_string(text);
     /* What hosts say is not always UTF-8. */
-    json_object_set_new(o, key, value ? value : json_string("(text that is not UTF-8)"));
+    json_object_set_new(o, key, value ? value : json_string(TG_NOT_UTF8));
 }
 
 static bool has_outcome(enum tg_run_event_kind kind)
