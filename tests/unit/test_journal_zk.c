@@ -13,8 +13,9 @@ static int journal_loop(struct tg_loop **out)
 static const char *journal_url(void)
 {
     static char place[128];
+    static int n;
 
-    snprintf(place, sizeof place, "zk://127.0.0.1:%s/journal/%d", zk_server_shared(), (int) getpid());
+    snprintf(place, sizeof place, "zk://127.0.0.1:%s/journal/%d-%d", zk_server_shared(), (int) getpid(), n++);
     return place;
 }
 

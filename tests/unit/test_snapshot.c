@@ -15,6 +15,8 @@ static struct tg_plan *plan_of(uint64_t seed)
     struct tg_plan *plan = test_plan(stages, 3, 1 + (int64_t) walk_next(&w, 4), (int64_t) walk_next(&w, 6));
 
     plan->unverified += (int64_t) walk_next(&w, 3);
+    if (walk_next(&w, 2))
+        test_plan_limit(plan, TG_LIMIT_DOMAIN, 3, 1, walk_next(&w, 4));
     return plan;
 }
 
