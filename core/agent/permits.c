@@ -5,6 +5,8 @@
  */
 #include "agent/internal.h"
 
+#include "guard/nested.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +78,7 @@ static int take(struct tg_agent *a, const struct tg_conn *conn, const struct tg_
                 struct tg_guard_verdict *v, struct tg_agent_permit **out)
 {
     struct tg_guard g = tg_agent_guard(a);
+    struct tg_outer outer;
     struct tg_agent_permit *p = calloc(1, sizeof *p);
     char owner[TG_OWNER_SIZE], what[64];
     uint64_t id = tg_conn_id(conn); /* the connection may be gone when the store has answered */
@@ -85,7 +88,8 @@ static int take(struct tg_agent *a, const struct tg_conn *conn, const struct tg_
     snprintf(owner, sizeof owner, "uid %u@%.150s", (unsigned) tg_conn_uid(conn), a->called);
     snprintf(what, sizeof what, "process %ld", (long) tg_conn_pid(conn));
     struct tg_permit_request q = {.scopes = scopes, .actor = r->actor, .owner = r->owner && r->owner[0] ? r->owner : owner, .host = a->called,
-                                  .what = r->what ? r->what : what, .tokens = r->token};
+                                  .what = r->what ? r->what : what, .tokens = r->token,
+                                  .outer = tg_outer_parse(r->under, &outer) ? &outer : NULL};
     q.left = &p->permit;
     int rc = tg_permit_take(&g, &q, &p->permit, v, NULL);
     if (!p->permit) {

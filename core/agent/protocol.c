@@ -10,19 +10,19 @@ static const char *const op_names[] = {
 #define N_OPS (sizeof op_names / sizeof op_names[0])
 
 /* Which fields an op takes, and which it can't do without. */
-enum field { F_ACTOR, F_SCOPES, F_TOKEN, F_WHAT, F_OWNER, F_STORE, F_INVENTORY, F_HOST, F_STATE_DIR, F_PERMIT, F_REASON, F_FOR_MS, N_FIELDS };
+enum field { F_ACTOR, F_SCOPES, F_TOKEN, F_UNDER, F_WHAT, F_OWNER, F_STORE, F_INVENTORY, F_HOST, F_STATE_DIR, F_PERMIT, F_REASON, F_FOR_MS, N_FIELDS };
 static const char *const field_names[N_FIELDS] = {
-    [F_ACTOR] = "actor", [F_SCOPES] = "scopes", [F_TOKEN] = "token", [F_WHAT] = "what", [F_OWNER] = "owner", [F_STORE] = "store",
+    [F_ACTOR] = "actor", [F_SCOPES] = "scopes", [F_TOKEN] = "token", [F_UNDER] = "under", [F_WHAT] = "what", [F_OWNER] = "owner", [F_STORE] = "store",
     [F_INVENTORY] = "inventory", [F_HOST] = "host", [F_STATE_DIR] = "state-dir", [F_PERMIT] = "permit", [F_REASON] = "reason", [F_FOR_MS] = "for-ms",
 };
 #define FIELD_BIT(f) (1u << (f))
 enum { WHOM = FIELD_BIT(F_STORE) | FIELD_BIT(F_INVENTORY) | FIELD_BIT(F_HOST) | FIELD_BIT(F_STATE_DIR) };
 static const struct { unsigned takes, needs; } op_fields[N_OPS] = {
-    [TG_AGENT_CHECK] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN), FIELD_BIT(F_ACTOR)},
+    [TG_AGENT_CHECK] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN) | FIELD_BIT(F_UNDER), FIELD_BIT(F_ACTOR)},
     [TG_AGENT_STATUS] = {WHOM, 0},
     [TG_AGENT_HOLD] = {FIELD_BIT(F_REASON) | FIELD_BIT(F_FOR_MS) | FIELD_BIT(F_OWNER), FIELD_BIT(F_REASON)},
     [TG_AGENT_UNHOLD] = {FIELD_BIT(F_REASON) | FIELD_BIT(F_OWNER), 0},
-    [TG_AGENT_PERMIT] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN) | FIELD_BIT(F_WHAT) | FIELD_BIT(F_OWNER), FIELD_BIT(F_ACTOR)},
+    [TG_AGENT_PERMIT] = {WHOM | FIELD_BIT(F_ACTOR) | FIELD_BIT(F_SCOPES) | FIELD_BIT(F_TOKEN) | FIELD_BIT(F_UNDER) | FIELD_BIT(F_WHAT) | FIELD_BIT(F_OWNER), FIELD_BIT(F_ACTOR)},
     [TG_AGENT_ALIVE] = {FIELD_BIT(F_PERMIT), FIELD_BIT(F_PERMIT)},
     [TG_AGENT_RELEASE] = {FIELD_BIT(F_PERMIT), FIELD_BIT(F_PERMIT)},
 };
@@ -57,7 +57,7 @@ static int take_scopes(const json_t *list, struct tg_agent_request *r, struct tg
 static int take_field(enum field f, const json_t *value, struct tg_agent_request *r, struct tg_error *e)
 {
     const char **const texts[N_FIELDS] = {
-        [F_ACTOR] = &r->actor, [F_TOKEN] = &r->token, [F_WHAT] = &r->what, [F_OWNER] = &r->owner, [F_STORE] = &r->store,
+        [F_ACTOR] = &r->actor, [F_TOKEN] = &r->token, [F_UNDER] = &r->under, [F_WHAT] = &r->what, [F_OWNER] = &r->owner, [F_STORE] = &r->store,
         [F_INVENTORY] = &r->inventory, [F_HOST] = &r->host, [F_STATE_DIR] = &r->state_dir, [F_PERMIT] = &r->permit, [F_REASON] = &r->reason,
     };
 

@@ -24,6 +24,7 @@ struct tg_agent_request {
     json_t *root;
     const json_t *id;                     /* what the answer repeats; NULL none */
     const char *actor, *token, *what, *owner;
+    const char *under;                    /* check, permit: TAGOUT_PERMIT of the run that it is a part of */
     const char *scopes[TG_SCOPES_MAX];    /* none: this host */
     size_t n_scopes;
     const char *store, *inventory, *host, *state_dir; /* whom the asker takes the agent for; inventory "": none */

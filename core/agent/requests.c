@@ -5,6 +5,7 @@
 #include "base/shown.h"
 #include "config/site.h"
 #include "guard/hold.h"
+#include "guard/nested.h"
 #include "guard/show.h"
 #include "guard/tree.h"
 
@@ -120,6 +121,17 @@ static bool is_about_own(const struct tg_agent *a, const struct tg_agent_request
     return a->own.n && (r->n_scopes == 0 || (r->n_scopes == 1 && strncmp(r->scopes[0], "host:", 5) == 0 && strcmp(r->scopes[0] + 5, a->own.v[0].name) == 0));
 }
 
+/* Whether the picture tells all that is asked. Not to a part of a run that a lock may be waiting for: whether that run is still there is in the store. */
+static bool can_answer_from_picture(struct tg_agent *a, const struct tg_agent_request *r)
+{
+    if (!tg_agent_is_sure(a) || !is_about_own(a, r))
+        return false;
+    for (size_t i = 0; r->under && i < a->n_locks; i++)
+        if (a->locks[i].state == TG_LOCK_TAKING)
+            return false;
+    return true;
+}
+
 /* From the picture: no reading, no waiting. The locks are lent to the verdict, and taken back. */
 static void answer_from_picture(struct tg_agent *a, struct tg_conn *conn, const struct tg_agent_request *r)
 {
@@ -157,7 +169,8 @@ static void answer_from_picture(struct tg_agent *a, struct tg_conn *conn, const 
 static void look_at_store(struct tg_agent *a, const struct tg_agent_request *r, const struct tg_scopes *scopes, int64_t deadline, struct tg_guard_verdict *v)
 {
     struct tg_guard g = tg_agent_guard(a);
-    struct tg_question q = {.scopes = scopes, .actor = r->actor, .tokens = r->token};
+    struct tg_outer outer;
+    struct tg_question q = {.scopes = scopes, .actor = r->actor, .tokens = r->token, .outer = tg_outer_parse(r->under, &outer) ? &outer : NULL};
     struct tg_error e = TG_ERROR_INIT;
 
     if (tg_local_hold_decides(a->config->state_dir, a->inventory, &q, tg_wall_ms(tg_loop_clock(a->loop)), v))
@@ -245,7 +258,7 @@ static void serve(struct tg_agent *a, struct tg_agent_waiting *w)
 
     switch (r->op) {
     case TG_AGENT_CHECK:
-        if (tg_agent_is_sure(a) && is_about_own(a, r))
+        if (can_answer_from_picture(a, r))
             answer_from_picture(a, w->conn, r);
         else
             serve_check(a, w->conn, r, w->arrived_ms + TG_AGENT_ASK_MS);
@@ -279,7 +292,7 @@ static bool serve_at_once(struct tg_agent *a, struct tg_conn *conn, const struct
         tg_agent_serve_alive(a, conn, r);
     else if (r->op == TG_AGENT_RELEASE)
         tg_agent_serve_release(a, conn, r);
-    else if (r->op == TG_AGENT_CHECK && tg_agent_is_sure(a) && is_about_own(a, r) && tg_actor_check(r->actor, NULL) == 0)
+    else if (r->op == TG_AGENT_CHECK && can_answer_from_picture(a, r) && tg_actor_check(r->actor, NULL) == 0)
         answer_from_picture(a, conn, r);
     else
         return false;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static json_t *request_of(const struct tg_frame *f, const char *actor, const char *tokens)
+static json_t *request_of(const struct tg_frame *f, const char *actor, const char *tokens, const char *under)
 {
     const struct tg_config *c = f->config;
     char host[TG_SCOPE_NAME_MAX + 1] = "";
@@ -23,6 +23,8 @@ static json_t *request_of(const struct tg_frame *f, const char *actor, const cha
 
     if (o && tokens)
         json_object_set_new(o, "token", json_string(tokens));
+    if (o && under)
+        json_object_set_new(o, "under", json_string(under));
     if (o && f->argc == 0 && gethostname(host, sizeof host - 1) == 0)
         json_object_set_new(o, "host", json_string(host)); /* "this host" is ours, not the agent's, should they differ */
     json_t *scopes = o && f->argc ? json_array() : NULL;
@@ -84,7 +86,7 @@ char *tg_agent_line(json_t *o, size_t *out_len)
     return line;
 }
 
-bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *tokens, int64_t timeout_ms, json_t **out)
+bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *tokens, const char *under, int64_t timeout_ms, json_t **out)
 {
     const char *also = getenv("TAGOUT_ALSO");
     char hold[PATH_MAX];
@@ -98,7 +100,7 @@ bool tg_cli_ask_agent(const struct tg_frame *f, const char *actor, const char *t
     if (access(hold, F_OK) == 0 || errno != ENOENT)
         return false; /* the agent looks into its own state folder, which need not be ours */
     size_t len;
-    char *line = tg_agent_line(request_of(f, actor, tokens), &len);
+    char *line = tg_agent_line(request_of(f, actor, tokens, under), &len);
     if (!line)
         return false;
     bool answered = len <= TG_AGENT_LINE_MAX && ask(f->config->agent_socket, line, len, deadline, out);

@@ -7,11 +7,11 @@
 #include <jansson.h>
 
 /*
- * Asks the agent (config key agent-socket) what the command line asks, within a tenth of timeout_ms. true: it has answered GO or HELD, and
+ * Asks the agent (config key agent-socket) what the command line asks, within a tenth of timeout_ms; tokens and under as in the environment, NULL none. true: it has answered GO or HELD, and
  * *out is its answer, as tagout-agent(7) has it (the caller's). false: there is none, it hangs, it is another store's or host's, it does not
  * know: ask the store. Needs frame->config alone.
  */
-bool tg_cli_ask_agent(const struct tg_frame *frame, const char *actor, const char *tokens, int64_t timeout_ms, json_t **out);
+bool tg_cli_ask_agent(const struct tg_frame *frame, const char *actor, const char *tokens, const char *under, int64_t timeout_ms, json_t **out);
 
 /* A request as the line that the socket takes, line feed included; consumes o (NULL is fine). The caller's, who clears it: it may have tokens.
  * NULL: memory is short. */

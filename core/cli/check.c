@@ -8,6 +8,7 @@
 #include "fleet/inventory.h"
 #include "guard/fence.h"
 #include "guard/hold.h"
+#include "guard/nested.h"
 #include "guard/policy.h"
 #include "guard/show.h"
 
@@ -30,7 +31,7 @@ static const struct tg_opt opts[] = {
     {.name = "token", .type = TG_OPT_STRING, .arg = "GENERATION:TXID",
      .text = "Prove that the grant of this fencing token (TAGOUT_FENCE) is still there, right before an act: 0, or 69 when it is gone. Locks are not asked"},
     {.name = "no-environment", .type = TG_OPT_FLAG,
-     .text = "Forget the environment first, but for TAGOUT_TOKEN and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store"},
+     .text = "Forget the environment first, but for TAGOUT_TOKEN, TAGOUT_PERMIT and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store"},
     {.name = "explain", .letter = 'e', .type = TG_OPT_FLAG, .text = "Also print a sentence for people: who, why, since when, until when. Done by itself on a terminal"},
     {.name = NULL},
 };
@@ -253,12 +254,14 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
     struct tg_guard_verdict v;
     struct tg_policy policy;
     struct tg_fence fence, *asked = NULL;
+    struct tg_outer outer;
     json_t *answer = NULL;
 
     if (!q.actor)
         return tg_fail(e, TG_E_USAGE, "who asks? --actor config-management, package-manager, autoscaler, reboot …");
     int rc = tg_opt_flag(f, "no-environment") ? tg_cli_forget_environment(e) : 0;
     q.tokens = getenv("TAGOUT_TOKEN");
+    q.outer = tg_outer_parse(getenv("TAGOUT_PERMIT"), &outer) ? &outer : NULL;
     if (!rc)
         rc = tg_actor_check(q.actor, e);
     if (!rc && tg_opt_ms(f, "timeout") <= 0)
@@ -273,7 +276,7 @@ static int run_check(struct tg_frame *f, struct tg_error *e)
         rc = arm_hard_end(f, q.actor, &policy, tg_opt_ms(f, "timeout"), e);
     if (!rc && load_config(f, NULL) != 0)
         tg_problems_release(&f->problems); /* they are told when it is loaded again, and fails again */
-    else if (!rc && !asked && tg_cli_ask_agent(f, q.actor, q.tokens, tg_opt_ms(f, "timeout"), &answer)) {
+    else if (!rc && !asked && tg_cli_ask_agent(f, q.actor, q.tokens, q.outer ? getenv("TAGOUT_PERMIT") : NULL, tg_opt_ms(f, "timeout"), &answer)) {
         rc = say_of_agent(f, answer, e);
         return rc;
     }

@@ -8,6 +8,7 @@
 #include "cli/under.h"
 #include "config/site.h"
 #include "guard/keeper.h"
+#include "guard/nested.h"
 #include "guard/permit.h"
 #include "guard/tree.h"
 
@@ -298,12 +299,13 @@ static void report(struct tg_frame *f, struct tg_keeper *k, const char *why)
 
 static int start(struct tg_frame *f, struct tg_permit *p, struct tg_keeper **out, struct tg_error *e)
 {
-    char fence[96];
+    char fence[96], name[TG_OUTER_SIZE], permit[TG_OUTER_SIZE + 16];
     int64_t generation, txid;
 
     tg_permit_fence(p, &generation, &txid);
     snprintf(fence, sizeof fence, "TAGOUT_FENCE=%lld:%lld", (long long) generation, (long long) txid);
-    const char *const add[] = {fence, NULL};
+    snprintf(permit, sizeof permit, "TAGOUT_PERMIT=%s", tg_permit_name(p, name, sizeof name));
+    const char *const add[] = {fence, permit, NULL};
     char **env = tg_cli_environment(add);
     struct tg_keeper_spec spec = {.argv = (const char *const *) f->command, .search = getenv("PATH"), .env = (const char *const *) env,
                                   .session_fd = tg_store_session_fd(f->store), .grace_ms = TG_KEEPER_GRACE_MS, .goes_on = goes_on_when_lost(f)};
@@ -319,6 +321,7 @@ static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct t
     struct tg_buf what = TG_BUF_INIT;
     struct tg_permit *p = NULL;
     struct tg_keeper *k = NULL;
+    struct tg_outer outer;
     char owner[TG_OWNER_SIZE], host[65] = "";
 
     tg_cli_owner(f, owner, sizeof owner);
@@ -328,7 +331,7 @@ static int run_with(struct tg_frame *f, const struct tg_scopes *scopes, struct t
     else
         join_words(f->command, &what);
     struct tg_permit_request r = {.scopes = scopes, .actor = tg_opt_text(f, "actor"), .owner = owner, .host = host, .what = tg_buf_text(&what),
-                                  .tokens = getenv("TAGOUT_TOKEN")};
+                                  .tokens = getenv("TAGOUT_TOKEN"), .outer = tg_outer_parse(getenv("TAGOUT_PERMIT"), &outer) ? &outer : NULL};
     catch_signals(f->loop);
     int rc = take_and_charge(f, &g, &r, b, &p, e);
     tg_buf_release(&what);

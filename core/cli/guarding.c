@@ -272,7 +272,7 @@ int tg_cli_signalled(void)
 
 int tg_cli_forget_environment(struct tg_error *e)
 {
-    static const char *const kept[] = {"TAGOUT_TOKEN", "TAGOUT_ALSO"};
+    static const char *const kept[] = {"TAGOUT_TOKEN", "TAGOUT_PERMIT", "TAGOUT_ALSO"};
     char *value[sizeof kept / sizeof kept[0]] = {NULL};
     bool ok = true;
 

@@ -42,8 +42,8 @@ void tg_cli_fold(const struct tg_frame *f, const char *text, int column);
 void tg_cli_catch_signals(struct tg_loop *loop);
 int tg_cli_signalled(void);
 /*
- * Leaves nothing of this process' environment but what can be believed of anybody: TAGOUT_TOKEN, which proves itself, and TAGOUT_ALSO, which only makes
- * stricter. PATH, HOME and LANG are set as for every child of ours. Before anything is read from it, and before threads. TG_E_MEMORY.
+ * Leaves nothing of this process' environment but what can be believed of anybody: TAGOUT_TOKEN and TAGOUT_PERMIT, which prove themselves, and TAGOUT_ALSO,
+ * which only makes stricter. PATH, HOME and LANG are set as for every child of ours. Before anything is read from it, and before threads. TG_E_MEMORY.
  */
 int tg_cli_forget_environment(struct tg_error *e);
 /* Adds NAME=value to a copy of the environment (replacing it); the caller frees the array and, as it likes, nothing else. */

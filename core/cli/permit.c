@@ -23,7 +23,7 @@ static const struct tg_opt opts[] = {
     {.name = "stop", .type = TG_OPT_INT, .arg = "PID",
      .text = "When the permit can't be proven alive any more, end this process, with all that it has started"},
     {.name = "no-environment", .type = TG_OPT_FLAG,
-     .text = "Forget the environment first, but for TAGOUT_TOKEN and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store. Not with COMMAND"},
+     .text = "Forget the environment first, but for TAGOUT_TOKEN, TAGOUT_PERMIT and TAGOUT_ALSO: for hooks that run as root on others' behalf, who must not choose the store. Not with COMMAND"},
     {.name = NULL},
 };
 

@@ -7,6 +7,7 @@
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "guard/keeper.h"
+#include "guard/nested.h"
 
 #include <tagout/log.h>
 
@@ -53,13 +54,16 @@ static json_t *ask(struct by_agent *b, json_t *o, int64_t deadline, struct tg_er
 static json_t *request_of(const struct tg_frame *f, const char *actor, const char *what, const char *owner)
 {
     const struct tg_config *c = f->config;
-    const char *tokens = getenv("TAGOUT_TOKEN");
+    const char *tokens = getenv("TAGOUT_TOKEN"), *under = getenv("TAGOUT_PERMIT");
+    struct tg_outer outer;
     char host[TG_SCOPE_NAME_MAX + 1] = "";
     json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "v", TG_AGENT_VERSION, "op", "permit", "actor", actor, "what", what, "owner", owner, "store", c->store,
                           "inventory", c->inventory ? c->inventory : "", "state-dir", c->state_dir);
 
     if (o && tokens && tokens[0])
         json_object_set_new(o, "token", json_string(tokens));
+    if (o && tg_outer_parse(under, &outer)) /* what is none gives nothing, and is no reason to refuse the request */
+        json_object_set_new(o, "under", json_string(under));
     if (o && f->argc == 0 && gethostname(host, sizeof host - 1) == 0)
         json_object_set_new(o, "host", json_string(host));
     json_t *scopes = o && f->argc ? json_array() : NULL;
@@ -165,11 +169,12 @@ static void report(struct by_agent *b, struct tg_keeper *k)
 
 static int run_under(struct by_agent *b, char *const *command, struct tg_error *e)
 {
-    char fence[112];
+    char fence[112], permit[TG_OUTER_SIZE + 160];
     struct tg_keeper *k = NULL;
 
     snprintf(fence, sizeof fence, "TAGOUT_FENCE=%s", b->fence);
-    const char *const add[] = {fence, NULL};
+    snprintf(permit, sizeof permit, "TAGOUT_PERMIT=%s:%s", b->fence, b->id);
+    const char *const add[] = {fence, permit, NULL};
     char **env = tg_cli_environment(add);
     struct tg_keeper_spec spec = {.argv = (const char *const *) command, .search = getenv("PATH"), .env = (const char *const *) env, .session_fd = -1,
                                   .term_at_ms = b->stop_ms, .kill_at_ms = b->kill_ms, .grace_ms = TG_KEEPER_GRACE_MS};

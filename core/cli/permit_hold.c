@@ -142,7 +142,7 @@ static int hold(const struct held *h, int signals)
 static int run_hold(struct tg_frame *f, struct tg_error *e)
 {
     struct held h = {.pid = (pid_t) strtol(f->argv[0], NULL, 10), .grace_ms = strtol(f->argv[1], NULL, 10), .pidfd = -1};
-    const char *fence = getenv("TAGOUT_FENCE");
+    const char *fence = getenv("TAGOUT_FENCE"), *permit = getenv("TAGOUT_PERMIT");
     sigset_t set;
 
     sigemptyset(&set);
@@ -156,7 +156,7 @@ static int run_hold(struct tg_frame *f, struct tg_error *e)
         return tg_fail_errno(e, TG_E_SYSTEM, errno, "signalfd");
     if (h.pid && (h.pidfd = (int) syscall(SYS_pidfd_open, h.pid, 0)) < 0)
         return tg_fail_errno(e, TG_E_SYSTEM, errno, "process %ld", (long) h.pid);
-    printf("TAGOUT-GO fence=%s\n", fence ? fence : "-");
+    printf("TAGOUT-GO fence=%s permit=%s\n", fence ? fence : "-", permit ? permit : "-");
     if (fflush(stdout) != 0)
         return tg_fail_errno(e, TG_E_SYSTEM, errno, "stdout");
     f->status = hold(&h, signals);

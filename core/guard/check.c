@@ -1,5 +1,6 @@
 /* Asking the guard, and saying what it answered: see check.h. */
 #include "guard/hold.h"
+#include "guard/nested.h"
 #include "guard/tree.h"
 
 #include "base/shown.h"
@@ -154,6 +155,8 @@ void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_
         out->txid = tg_store_seen_txid(guard->store);
     }
     tg_look_free(look);
+    if (!rc && tg_outer_age(guard, question->outer, question->scopes, out, deadline))
+        tg_verdict_let_pass(out);
     struct tg_guard_verdict late;
     if (rc)
         tg_verdict_unknown(guard, rc, &e, out);
@@ -290,6 +293,8 @@ void tg_verdict_explain(const struct tg_guard_verdict *v, int64_t wall_ms, struc
         explain_assumed(v, out);
     else if (v->answer == TG_ANSWER_GO && v->passed)
         tg_buf_printf(out, "Go: %zu lock%s here %s, and you bear the token.\n", v->passed, v->passed == 1 ? "" : "s", v->passed == 1 ? "holds" : "hold");
+    else if (v->answer == TG_ANSWER_GO && v->nested)
+        tg_buf_printf(out, "Go: %zu lock%s for the run that this is a part of.\n", v->nested, v->nested == 1 ? " waits" : "s wait");
     else if (v->answer == TG_ANSWER_GO)
         tg_buf_puts(out, "Go: no lock is in the way.\n");
     for (size_t i = 0; i < v->locks.n; i++)

@@ -15,10 +15,13 @@ const char *tg_answer_name(enum tg_guard_answer answer); /* "go", "held", "unkno
 enum tg_on_unknown { TG_UNKNOWN_HOLDS, TG_UNKNOWN_LAST_KNOWN, TG_UNKNOWN_GOES };
 const char *tg_on_unknown_name(enum tg_on_unknown policy); /* "hold", "last-known", "go" */
 
+struct tg_outer;
+
 struct tg_question {
     const struct tg_scopes *scopes; /* resolved; for a host: with its groups where they are known */
     const char *actor;              /* NULL: any kind, so every lock counts */
     const char *tokens;             /* TAGOUT_TOKEN: separated by commas; NULL none */
+    const struct tg_outer *outer;   /* TAGOUT_PERMIT: of the run that it is a part of (nested.h); NULL none */
 };
 
 struct tg_guard_verdict {
@@ -26,6 +29,7 @@ struct tg_guard_verdict {
     struct tg_locks locks;          /* those that hold it, the strictest first: held longest, then oldest */
     size_t *scope_of;               /* per lock: which of its scopes is in the way */
     size_t passed;                  /* locks that the bearer of a token passed */
+    size_t nested;                  /* locks that wait for the run which this is a part of */
     int64_t generation, txid;       /* of the store at the moment of the answer */
     struct tg_error error;          /* UNKNOWN: why */
     char cause[TG_CAUSE_SIZE];      /* UNKNOWN: in a word */

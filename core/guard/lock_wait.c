@@ -83,6 +83,7 @@ static int add_buckets(struct tg_guard *guard, struct folders *f, enum tg_scope_
     return rc;
 }
 
+/* From the wide to the narrow, and they are read in this order: what runs within another run lies no wider than that (nested.h). */
 static int find_folders(struct tg_guard *guard, const struct tg_scopes *scopes, struct folders *f, struct tg_error *e)
 {
     int rc = add_folder(f, ROOT "/fleet", e);
@@ -157,8 +158,8 @@ static int list_permits(struct tg_guard *guard, const struct folders *f, struct 
 }
 
 /*
- * Behind the acknowledgements once more: an agent that reports the first run of its bucket makes the folder, then the permit, then
- * acknowledges, and all that may have been after the buckets were listed. Folders stay, so this finds some once in a store's life.
+ * Once more behind all that: an agent that reports the first run of its bucket makes the folder, then the permit, then acknowledges, and all that may
+ * have been after the buckets were listed; likewise who runs within what was not met any more. Folders stay, so this finds some once in a store's life.
  */
 static int list_fresh(struct tg_guard *guard, const struct tg_scopes *scopes, struct folders *f, struct folders *out, struct tg_error *e)
 {
@@ -181,18 +182,6 @@ static int list_fresh(struct tg_guard *guard, const struct tg_scopes *scopes, st
     return rc;
 }
 
-/*
- * Whether it was written behind the lock. Its holder then reads the lock, on the session that wrote, and takes it back: it is no leave to act, and who
- * waited for such would wait for ever while automation tries again and again. Not so for a report of what acts already, for a token that the lock may
- * have had then, and for a lock whose time may have been over when it was read: but when end_asked, the caller asks behind this whether it is.
- */
-static bool has_met(const struct tg_permit_record *p, const struct tg_lock *lock, bool end_asked)
-{
-    if (!lock->txid || p->txid <= lock->txid || p->in_flight)
-        return false;
-    return lock->version == 0 ? end_asked || !lock->release_at_expiry : !p->n_passes && !lock->release_at_expiry;
-}
-
 static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, bool end_asked, const char *path, const struct tg_node *node, struct tg_waits *out,
                        struct tg_error *e)
 {
@@ -204,8 +193,9 @@ static int take_permit(struct tg_guard *guard, const struct tg_lock *lock, bool 
         return tg_tree_bad(guard, path, &why, e);
     p.session = node->stat.owner;
     p.txid = node->stat.created_txid;
-    bool conflict = !has_met(&p, lock, end_asked) && tg_lock_holds_actor(lock, p.actor) && !tg_permit_passes(&p, lock) &&
-                    tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope) != TG_OVERLAP_NO;
+    bool conflict = tg_lock_waits_for(lock, &p, end_asked);
+    if (conflict)
+        (void) tg_scopes_overlap(&lock->scopes, &p.scopes, NULL, &scope);
     for (size_t i = 0; conflict && i < out->n; i++) /* the same below another of its scopes */
         conflict = strcmp(out->v[i].permit.id, p.id) != 0;
     struct tg_waited *v = conflict ? realloc(out->v, (out->n + 1) * sizeof *v) : NULL;
@@ -233,7 +223,7 @@ static int conflicts(struct tg_guard *guard, const struct tg_lock *lock, bool en
     if (!rc)
         rc = list_permits(guard, &folders, acks, &permits, &found.acks, e);
     tg_acks_look_free(acks);
-    if (!rc && found.acks.present)
+    if (!rc)
         rc = list_fresh(guard, &lock->scopes, &folders, &permits, e);
     if (!rc && !(items = calloc(permits.n + 1, sizeof *items)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");

@@ -2,6 +2,7 @@
 #include "guard/permit.h"
 
 #include "guard/hold.h"
+#include "guard/nested.h"
 #include "guard/tree.h"
 
 #include <stdio.h>
@@ -219,15 +220,19 @@ static void drop(struct tg_permit *p, const struct tg_permit_request *r, bool go
     free(p);
 }
 
-int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_guard_verdict *verdict, struct tg_error *e)
+/* under_txid: within another run, of that age; 0: on its own. */
+static int take(struct tg_guard *guard, const struct tg_permit_request *r, int64_t under_txid, struct tg_permit **out, struct tg_guard_verdict *verdict,
+                struct tg_error *e)
 {
-    struct tg_question q = {.actor = r->actor, .tokens = r->tokens};
+    struct tg_question q = {.actor = r->actor, .tokens = r->tokens, .outer = under_txid ? r->outer : NULL};
     struct tg_permit *p = NULL;
     struct tg_error why = TG_ERROR_INIT;
 
     *verdict = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN};
     guard->cause[0] = '\0';
     int rc = permit_new(guard, r, &p, &why);
+    if (!rc)
+        p->record.under_txid = under_txid;
     bool locally = !rc && held_locally(guard, r, verdict), gone = true;
     if (!rc && !locally)
         rc = write_it(p, &why);
@@ -258,6 +263,27 @@ int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, st
     snprintf(guard->cause, sizeof guard->cause, "%s", verdict->cause);
     if (p)
         drop(p, r, gone);
+    return rc;
+}
+
+/*
+ * On its own first: who runs within another run mostly meets no lock, and then nobody need know. Only when all that holds it waits for that run is it
+ * written with the other's age: a lock waits for such, so what is refused anyway, again and again, must not look like it.
+ */
+int tg_permit_take(struct tg_guard *guard, const struct tg_permit_request *r, struct tg_permit **out, struct tg_guard_verdict *verdict, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = take(guard, r, 0, out, verdict, &why);
+    int64_t age = rc == TG_E_HELD && (!r->left || !*r->left) ? tg_outer_age(guard, r->outer, r->scopes, verdict, tg_guard_deadline(guard)) : 0;
+
+    if (age) {
+        tg_verdict_release(verdict);
+        return take(guard, r, age, out, verdict, e);
+    }
+    if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        tg_error_hint(e, "%s", why.hint);
+    }
     return rc;
 }
 
@@ -316,6 +342,11 @@ void tg_permit_fence(const struct tg_permit *p, int64_t *out_generation, int64_t
 {
     *out_generation = p->generation;
     *out_txid = p->txid;
+}
+
+const char *tg_permit_name(const struct tg_permit *p, char *out, size_t size)
+{
+    return tg_outer_format(p->generation, p->txid, p->record.id, out, size);
 }
 
 const char *tg_permit_id(const struct tg_permit *p)

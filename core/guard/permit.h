@@ -14,6 +14,7 @@ struct tg_permit_request {
     const char *host;   /* where it runs, for those who wait for it */
     const char *what;   /* what it runs, likewise */
     const char *tokens; /* of locks that its bearer passes; NULL none */
+    const struct tg_outer *outer; /* of the run that this is a part of (nested.h); NULL none */
     /*
      * For who keeps its session: where a permit is left that was not given, and of which it is not known that the store has it no more. Give it
      * back until that is done, or locks wait for it as long as the session lives. NULL: nothing is left; it goes with the session.
@@ -47,6 +48,8 @@ int tg_permit_report_in_flight(struct tg_guard *guard, const struct tg_permit_si
 /* The fencing token: generation and transaction id of the grant. */
 void tg_permit_fence(const struct tg_permit *permit, int64_t *out_generation, int64_t *out_txid);
 const char *tg_permit_id(const struct tg_permit *permit);
+/* What names it to those who run within it, as TAGOUT_PERMIT has it. Returns out; size TG_OUTER_SIZE. */
+const char *tg_permit_name(const struct tg_permit *permit, char *out, size_t size);
 /* Wall clock of the store at which it was made: what budgets count by, whatever this host's clock says. */
 int64_t tg_permit_granted_ms(const struct tg_permit *permit);
 /*

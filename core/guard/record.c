@@ -301,6 +301,8 @@ char *tg_permit_encode(const struct tg_permit_record *p)
         json_object_set_new(o, "passes", passes);
     if (p->in_flight)
         json_object_set_new(o, "in_flight", json_true());
+    if (p->under_txid)
+        json_object_set_new(o, "under", json_integer((json_int_t) p->under_txid));
     return tg_seal(o);
 }
 
@@ -324,21 +326,22 @@ static int decode_passes(const json_t *passes, struct tg_permit_record *p, struc
 static int decode_permit(json_t *o, struct tg_permit_record *p, struct tg_error *e)
 {
     const char *id, *actor, *owner, *host, *what, *sum;
-    json_int_t pid, since;
+    json_int_t pid, since, under = 0;
     json_t *scopes, *passes = NULL;
     int format, rc, in_flight = 0;
 
-    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s?o,s?b,s:s}", "format", &format, "id", &id, "actor", &actor,
+    if (json_unpack_ex(o, NULL, JSON_STRICT, "{s:i,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o,s?o,s?b,s?I,s:s}", "format", &format, "id", &id, "actor", &actor,
                        "owner", &owner, "host", &host, "what", &what, "pid", &pid, "since", &since, "scopes", &scopes, "passes", &passes,
-                       "in_flight", &in_flight, "sum", &sum) != 0)
+                       "in_flight", &in_flight, "under", &under, "sum", &sum) != 0)
         return bad(e, "it is no permit's record");
-    if (!tg_request_id_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS)
+    if (!tg_request_id_is_proper(id) || tg_actor_check(actor, NULL) != 0 || pid < 0 || pid > INT32_MAX || since < 0 || since > TIME_MAX_MS || under < 0)
         return bad(e, "a value in it is out of its range");
     memcpy(p->id, id, strlen(id) + 1);
     memcpy(p->actor, actor, strlen(actor) + 1);
     p->pid = (pid_t) pid;
     p->since_ms = since;
     p->in_flight = in_flight;
+    p->under_txid = under;
     if (passes && (rc = decode_passes(passes, p, e)) != 0)
         return rc;
     if ((rc = take_text("owner", owner, p->owner, sizeof p->owner, e)) != 0 || (rc = take_text("host", host, p->host, sizeof p->host, e)) != 0 ||

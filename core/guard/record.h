@@ -74,6 +74,7 @@ struct tg_permit_record {
     bool in_flight;                      /* a report that this acts, by who saw it; nobody was given leave by it */
     char passes[TG_PASSES_MAX][TG_SHA256_HEX]; /* hashes of the tokens it bears: the locks of these do not wait for it */
     size_t n_passes;
+    int64_t under_txid;                  /* it was taken within another run, whose age it has (nested.h): the transaction of that one's grant; 0: no */
     uint64_t session;                    /* of the ephemeral's owner; not in the record */
     int64_t txid;
 };
@@ -104,6 +105,8 @@ bool tg_counter_has(const struct tg_counter *counter, const char *name);
 int tg_counter_add(struct tg_counter *counter, const char *name, struct tg_error *e);
 void tg_counter_remove(struct tg_counter *counter, const char *name);
 
+/* The transaction that it is as old as: a lock that was written later waits for it. */
+int64_t tg_permit_age(const struct tg_permit_record *permit);
 /* Whether it holds this actor's kind; NULL: any kind. */
 bool tg_lock_holds_actor(const struct tg_lock *lock, const char *actor);
 /* Whether it holds at all: not released, and not found to have ended by itself. No clock of the asker's ends a lock; wall_ms is not looked at. */
@@ -122,6 +125,8 @@ bool tg_lock_token_fits(const struct tg_lock *lock, const char *tokens);
 size_t tg_tokens_hash(const char *tokens, char out[TG_PASSES_MAX][TG_SHA256_HEX]);
 /* Whether the permit's bearer passes the lock by a token. */
 bool tg_permit_passes(const struct tg_permit_record *permit, const struct tg_lock *lock);
+/* Whether the lock waits for this permit, whose txid is filled in. end_asked: the caller asks behind this whether a lock that ends by itself has. */
+bool tg_lock_waits_for(const struct tg_lock *lock, const struct tg_permit_record *permit, bool end_asked);
 const char *tg_lock_state_name(enum tg_lock_state state);
 
 /* n random characters of TG_ID_ALPHABET and a NUL. TG_E_SYSTEM. */

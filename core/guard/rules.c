@@ -90,12 +90,36 @@ size_t tg_tokens_hash(const char *tokens, char out[TG_PASSES_MAX][TG_SHA256_HEX]
     return n;
 }
 
+int64_t tg_permit_age(const struct tg_permit_record *permit)
+{
+    return permit->under_txid ? permit->under_txid : permit->txid;
+}
+
 bool tg_permit_passes(const struct tg_permit_record *permit, const struct tg_lock *lock)
 {
     for (size_t i = 0; lock->token_hash[0] && i < permit->n_passes; i++)
         if (strcmp(permit->passes[i], lock->token_hash) == 0)
             return true;
     return false;
+}
+
+/*
+ * Whether it was written behind the lock. Its holder then reads the lock, on the session that wrote, and takes it back: it is no leave to act, and who
+ * waited for such would wait for ever while automation tries again and again. Not so for a report of what acts already, for a token that the lock may
+ * have had then, and for a lock whose time may have been over when it was read: but when end_asked, the caller asks behind this whether it is.
+ * One within another run is as old as that: it has passed the lock (nested.h).
+ */
+static bool has_met(const struct tg_permit_record *p, const struct tg_lock *lock, bool end_asked)
+{
+    if (!lock->txid || tg_permit_age(p) <= lock->txid || p->in_flight)
+        return false;
+    return lock->version == 0 ? end_asked || !lock->release_at_expiry : !p->n_passes && !lock->release_at_expiry;
+}
+
+bool tg_lock_waits_for(const struct tg_lock *lock, const struct tg_permit_record *p, bool end_asked)
+{
+    return !has_met(p, lock, end_asked) && tg_lock_holds_actor(lock, p->actor) && !tg_permit_passes(p, lock) &&
+           tg_scopes_overlap(&lock->scopes, &p->scopes, NULL, NULL) != TG_OVERLAP_NO;
 }
 
 int tg_random_id(char *out, size_t n, struct tg_error *e)

@@ -51,6 +51,8 @@ json_t *tg_verdict_json(const struct tg_guard_verdict *v, const struct tg_scopes
     json_object_set_new(o, "locks", locks);
     if (v->passed)
         json_object_set_new(o, "passed_by_token", json_integer((json_int_t) v->passed));
+    if (v->nested)
+        json_object_set_new(o, "waiting_for_outer", json_integer((json_int_t) v->nested));
     if (v->assumed)
         json_object_set_new(o, "assumed", json_string(tg_on_unknown_name(v->assumed)));
     if (v->assumed == TG_UNKNOWN_LAST_KNOWN)

@@ -150,6 +150,47 @@ GTEST(a_store_that_does_not_answer_is_unknown) /* P2 */
     tg_memory_faults_clear(NAME);
 }
 
+GTEST(an_unknown_within_a_run_stays_one) /* P2; and what can't be proven of the run gives nothing */
+{
+    struct tg_memory_fault fault = {.times = -1, .action = TG_MEMORY_FAIL, .code = TG_E_UNKNOWN, .session = g.store};
+    struct nested n;
+
+    nested_begin(&n, "host:a", "host:a", NULL);
+    fault.path = "/locks*";
+    OK(tg_memory_fault_add(NAME, &fault, e));
+    cr_assert_eq(ask_within(n.name, "host:a", "x"), TG_ANSWER_UNKNOWN);
+    tg_memory_faults_clear(NAME);
+    fault.path = "/permits*";
+    OK(tg_memory_fault_add(NAME, &fault, e));
+    cr_assert_eq(ask_within(n.name, "host:a", "x"), TG_ANSWER_HELD);
+    tg_memory_faults_clear(NAME);
+    cr_assert_eq(ask_within(n.name, "host:a", "x"), TG_ANSWER_GO);
+    nested_end(&n);
+}
+
+GTEST(a_server_that_lags_behind_shows_no_run_that_has_ended) /* P1: the lock may have been granted meanwhile */
+{
+    struct tg_guard behind = {.store = open_another(), .timeout_ms = 20000};
+    struct nested n;
+
+    nested_begin(&n, "host:a", "host:a", NULL);
+    OK(tg_memory_lag(behind.store, 0, e));
+    tg_permit_release(n.outer);
+    n.outer = NULL;
+    OK(tg_memory_lag(behind.store, 1, e));
+    struct tg_scopes list = scopes_of("host:a");
+    struct tg_outer outer;
+    cr_assert(tg_outer_parse(n.name, &outer));
+    struct tg_question q = {.scopes = &list, .actor = "x", .outer = &outer};
+    struct tg_guard_verdict v;
+    tg_check(&behind, &q, tg_store_deadline(behind.store, 20000), &v);
+    cr_assert_eq(v.answer, TG_ANSWER_HELD);
+    tg_verdict_release(&v);
+    tg_scopes_release(&list);
+    nested_end(&n);
+    tg_store_close(behind.store);
+}
+
 GTEST(no_part_of_the_tree_can_be_missing_unnoticed) /* P2: what a half-made copy looks like */
 {
     static const char *const paths[] = {"/cluster", "/locks", "/locks/fleet", "/locks/group", "/locks/host", "/locks/group/g"};
