@@ -19,7 +19,7 @@ struct tagout_permit {
     struct tg_agent_client client;
     int64_t timeout_ms;
     int64_t good_until_ms; /* monotonic; 0: lost */
-    char id[64], fence[64];
+    char id[64], fence[64], name[130];
 };
 
 static int64_t now_ms(void)
@@ -73,6 +73,8 @@ static json_t *request_of(const struct tg_api_ask *a, const char *op)
     json_decref(scopes);
     if (a->ask.tokens && a->ask.tokens[0])
         json_object_set_new(o, "token", json_string(a->ask.tokens));
+    if (a->under)
+        json_object_set_new(o, "under", json_string(a->under));
     return o;
 }
 
@@ -178,6 +180,7 @@ static int take_permit(struct tagout_permit *p, const json_t *answer, int64_t se
         return tg_fail(e, TG_E_DATA, "the agent says go and gives no permit");
     memcpy(p->id, id, strlen(id) + 1);
     memcpy(p->fence, fence, strlen(fence) + 1);
+    snprintf(p->name, sizeof p->name, "%s:%s", fence, id);
     return 0;
 }
 
@@ -259,6 +262,11 @@ int64_t tagout_permit_good_for_ms(const struct tagout_permit *p)
     int64_t left = p ? p->good_until_ms - now_ms() : 0;
 
     return p && p->good_until_ms == INT64_MAX ? INT64_MAX : left > 0 ? left : 0;
+}
+
+const char *tagout_permit_name(const struct tagout_permit *p)
+{
+    return p ? p->name : "";
 }
 
 const char *tagout_permit_fence(const struct tagout_permit *p)

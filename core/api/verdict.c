@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SCOPES_MAX 64
+#define UNDER_MAX 128 /* longer is no permit's name */
 
 struct tagout_verdict {
     int answer;
@@ -36,6 +37,9 @@ int tg_api_ask_read(const struct tagout_ask *from, struct tg_api_ask *out, struc
             return tg_fail(e, TG_E_USAGE, "scope %zu is none", i + 1);
     if (!out->ask.tokens)
         out->ask.tokens = secure_getenv("TAGOUT_TOKEN");
+    out->under = secure_getenv("TAGOUT_PERMIT");
+    if (out->under && (!out->under[0] || strlen(out->under) > UNDER_MAX))
+        out->under = NULL;
     if (!out->ask.socket)
         out->ask.socket = secure_getenv("TAGOUT_AGENT_SOCKET");
     if (!out->ask.socket)

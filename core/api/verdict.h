@@ -12,6 +12,7 @@
 struct tg_api_ask {
     struct tagout_ask ask;     /* as long as this library knows it */
     int64_t deadline_ms;       /* monotonic */
+    const char *under;         /* the environment's TAGOUT_PERMIT: of the run that this is a part of; NULL none */
 };
 /* TG_E_USAGE. */
 int tg_api_ask_read(const struct tagout_ask *from, struct tg_api_ask *out, struct tg_error *e);

@@ -78,6 +78,16 @@ class Salt(WithProgram):
         with open(self.program + ".said", encoding="utf-8") as file:
             self.assertEqual(file.read(), ", permit --no-environment --actor config-management --what salt: x --stop %d\n" % os.getpid())
 
+    def test_a_run_hands_down_the_name_of_its_permit(self):
+        self.answer('echo "TAGOUT-GO fence=1:2 permit=1:2:ABC"; read -r x')
+        permit = self.rules._Permit(self.opts, "x")
+        self.assertEqual(os.environ["TAGOUT_PERMIT"], "1:2:ABC")
+        inner = self.rules._Permit(self.opts, "y", stop=False)  # a thread's: the environment is everybody's
+        inner.close()
+        self.assertEqual(os.environ["TAGOUT_PERMIT"], "1:2:ABC")
+        permit.close()
+        self.assertNotIn("TAGOUT_PERMIT", os.environ)
+
     def test_one_job_has_one_permit_and_its_loss_is_no_go(self):
         self.answer('echo TAGOUT-GO; echo . >>%s.n; exec sleep 0.3' % self.program)
         self.rules.__opts__ = self.opts

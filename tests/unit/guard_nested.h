@@ -149,7 +149,8 @@ GTEST(a_forged_name_gives_nothing)
 
 GTEST(a_name_gives_nothing_beyond_its_scopes)
 {
-    static const char *const beyond[] = {"host:web2", "group:web=web1,web2", "group:web", "fleet", "service:s", "host:web1 host:web2", "host:web1 service:s"};
+    static const char *const beyond[] = {"host:web2", "group:web=web1,web2", "group:web", "fleet", "service:s", "host:web1 host:web2", "host:web1 service:s", "host:web1 fleet",
+                                         "host:web1 group:web=web1"};
     struct nested n;
 
     nested_begin(&n, "host:web1", "fleet", NULL);
@@ -225,6 +226,34 @@ GTEST(a_run_that_passes_by_token_is_not_waited_for_and_passes_nobody)
     tg_permit_name(outer, name, sizeof name);
     OK(tg_lock_place(&g, &r, &l, e));
     cr_assert_eq(ask_within(name, "host:web1", "y"), TG_ANSWER_HELD);
+    tg_permit_release(outer);
+    tg_lock_clear(&l);
+    tg_scopes_release(&list);
+    tg_store_close(other.store);
+}
+
+GTEST(a_run_behind_the_lock_passes_nobody_though_the_lock_waits_for_it) /* it passed by a token that the lock has no more */
+{
+    struct tg_guard other = {.store = open_another(), .timeout_ms = 20000};
+    struct tg_scopes list = scopes_of("host:web1");
+    struct tg_permit_request p = {.scopes = &list, .actor = "x", .owner = "a@b", .host = "h", .what = "w", .tokens = "SECRET"};
+    struct tg_lock_request r = {.scopes = &list, .owner = "a@b", .reason = "r", .for_ms = 1000, .token = "SECRET"};
+    struct tg_release_request mine = {.owner = "a@b"};
+    struct tg_permit *outer = NULL, *inner = NULL;
+    struct tg_guard_verdict v;
+    struct tg_lock l;
+    char name[TG_OUTER_SIZE];
+
+    OK(tg_lock_place(&g, &r, &l, e));
+    OK(tg_permit_take(&other, &p, &outer, &v, e));
+    tg_verdict_release(&v);
+    tg_permit_name(outer, name, sizeof name);
+    mine.id = l.id;
+    tg_lock_clear(&l);
+    OK(tg_lock_set_token(&g, &mine, "ANOTHER", &l, e));
+    cr_assert_eq(l.state, TG_LOCK_TAKING);
+    cr_assert_eq(ask_within(name, "host:web1", "y"), TG_ANSWER_HELD);
+    cr_assert_eq(permit_within(&other, name, "host:web1", "y", &inner), TG_E_HELD);
     tg_permit_release(outer);
     tg_lock_clear(&l);
     tg_scopes_release(&list);

@@ -250,6 +250,7 @@ ATEST(a_permit_lives_as_long_as_the_agent_says) /* P4 */
     agent(answers);
     cr_assert_eq(tagout_permit_take(&ask, &p, NULL), TAGOUT_GO);
     cr_assert_str_eq(tagout_permit_fence(p), "1:42");
+    cr_assert_str_eq(tagout_permit_name(p), "1:42:P1");
     cr_assert_gt(tagout_permit_good_for_ms(p), 50000);
     cr_assert_eq(tagout_permit_alive(p), TAGOUT_GO);
     cr_assert_leq(tagout_permit_good_for_ms(p), 50000);

@@ -35,7 +35,7 @@ def _load():
             ("check", ctypes.c_int, [ctypes.POINTER(_Ask), ctypes.POINTER(pointer)]),
             ("permit_take", ctypes.c_int, [ctypes.POINTER(_Ask), ctypes.POINTER(pointer), ctypes.POINTER(pointer)]),
             ("permit_alive", ctypes.c_int, [pointer]), ("permit_good_for_ms", ctypes.c_int64, [pointer]),
-            ("permit_fence", ctypes.c_char_p, [pointer]), ("permit_release", None, [pointer]),
+            ("permit_fence", ctypes.c_char_p, [pointer]), ("permit_name", ctypes.c_char_p, [pointer]), ("permit_release", None, [pointer]),
             ("verdict_line", ctypes.c_char_p, [pointer]), ("verdict_explain", ctypes.c_char_p, [pointer]),
             ("verdict_json", ctypes.c_char_p, [pointer]), ("verdict_free", None, [pointer])]:
         function = getattr(lib, "tagout_" + name)
@@ -92,6 +92,11 @@ class permit:
     @property
     def fence(self):
         return _lib.tagout_permit_fence(self._permit).decode()
+
+    @property
+    def name(self):
+        """For TAGOUT_PERMIT of what is started under it."""
+        return _lib.tagout_permit_name(self._permit).decode()
 
     def close(self):
         _lib.tagout_permit_release(self._permit)

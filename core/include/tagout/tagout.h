@@ -111,6 +111,11 @@ TAGOUT_API int tagout_permit_alive(struct tagout_permit *permit);
 TAGOUT_API int64_t tagout_permit_good_for_ms(const struct tagout_permit *permit);
 /* The fencing token "GENERATION:TXID": numbers that only grow, for a resource that refuses an older one. Lives as long as the permit. */
 TAGOUT_API const char *tagout_permit_fence(const struct tagout_permit *permit);
+/*
+ * Its name: a secret for the environment (TAGOUT_PERMIT) of what you start under it, such as apt or a script, which then is a part of your run: a lock
+ * that waits for this permit lets it go on, and waits for it too. Lives as long as the permit.
+ */
+TAGOUT_API const char *tagout_permit_name(const struct tagout_permit *permit);
 /* Gives it back and frees it. NULL is fine. */
 TAGOUT_API void tagout_permit_release(struct tagout_permit *permit);
 

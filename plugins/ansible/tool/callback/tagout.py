@@ -1,6 +1,7 @@
 """Ansible stops before it touches a host that is held by a maintenance lock of tagout(1). See README.md beside the folder."""
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -128,6 +129,7 @@ class Permits:
         self.asker = asker
         self.what = what
         self.held = []
+        self.name = None
 
     def take(self, hosts):
         """(GO, ""), or (status, line) of what refuses, and then none of these is held. hosts as of Asker.refused()."""
@@ -148,11 +150,21 @@ class Permits:
                 status, line = GO, ""
                 self.held += begun
                 begun = []
+                self._hand_down(chunks)
         except (OSError, ValueError) as e:
             status, line = UNKNOWN, 'TAGOUT-UNKNOWN cause=no-program detail="%s"' % str(e).replace('"', "'")
         for process, said in begun:
             _close(process, said, 1)
         return status, line
+
+    def _hand_down(self, chunks):
+        """
+        What runs on this machine asks for itself: it is a part of this play, and a lock that waits for the play must not stop it in the middle. Of
+        several permits none is handed down: there is one name.
+        """
+        os.environ.pop("TAGOUT_PERMIT", None)
+        if self.name and len(self.held) == 1 and len(chunks) == 1:
+            os.environ["TAGOUT_PERMIT"] = self.name
 
     def _begin(self, scopes):
         said = tempfile.TemporaryFile()
@@ -170,6 +182,8 @@ class Permits:
                 break
             line += more
         if line.startswith(b"TAGOUT-GO"):
+            name = re.search(rb" permit=(\S+)", line)
+            self.name = name.group(1).decode() if name else None
             return GO, ""
         try:
             status = process.wait(max(0.1, deadline - time.monotonic()))
@@ -183,6 +197,7 @@ class Permits:
 
     def give_back(self):
         held, self.held = self.held, []
+        os.environ.pop("TAGOUT_PERMIT", None)
         for process, said in held:
             _close(process, said, 5)
 

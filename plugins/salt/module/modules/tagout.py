@@ -140,7 +140,7 @@ class _Permit:
 
     def __init__(self, opts, what, tokens=None, stop=True):
         argv = [_program(opts), "permit", "--no-environment", "--actor", _configured(opts, "actor", "config-management"), "--what", what]
-        self.process, self.refusal = None, None
+        self.process, self.refusal, self.name, self.outer = None, None, None, None
         try:
             self.patience = float(_configured(opts, "deadline", 10))
             deadline = time.monotonic() + self.patience
@@ -149,12 +149,31 @@ class _Permit:
                 argv + (["--stop", str(os.getpid())] if stop else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
                 env=_environment(tokens), start_new_session=True,
             )
-            if not self._first_line(deadline).startswith(b"TAGOUT-GO"):
+            line = self._first_line(deadline)
+            if not line.startswith(b"TAGOUT-GO"):
                 self.refusal = self._why(argv[0], deadline)
+            elif stop:
+                self._hand_down(line)
         except (OSError, TypeError, ValueError) as e:
             self.refusal = _unknown("no-program" if isinstance(e, OSError) else "configuration", str(e))
         if self.refusal:
             self.close()
+
+    def _hand_down(self, line):
+        """
+        What this process starts asks for itself (apt's hook, tagout exec in a script): it is a part of this run, and a lock that waits for the run
+        must not stop it in the middle. Not of a thread: the environment is that of all jobs then.
+        """
+        name = re.search(rb" permit=(\S+)", line)
+        if name:
+            self.outer = os.environ.get("TAGOUT_PERMIT")
+            self.name = os.environ["TAGOUT_PERMIT"] = name.group(1).decode()
+
+    def _take_back(self):
+        if self.name and os.environ.get("TAGOUT_PERMIT") == self.name:
+            del os.environ["TAGOUT_PERMIT"]
+            if self.outer:
+                os.environ["TAGOUT_PERMIT"] = self.outer
 
     def _first_line(self, deadline):
         line = b""
@@ -182,6 +201,7 @@ class _Permit:
         if self.process is None:
             return
         process, self.process = self.process, None
+        self._take_back()
         try:
             process.stdin.write(b"\n")  # children that were forked may have the pipe as well
             process.stdin.close()
