@@ -29,6 +29,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_simulate,
     &tg_cmd_run,
     &tg_cmd_status,
+    &tg_cmd_approve,
     &tg_cmd_pause,
     &tg_cmd_resume,
     &tg_cmd_abort,

@@ -26,7 +26,7 @@ static int pause_run(struct tg_frame *f, const char *id, const struct tg_steerin
 
     if (rc)
         return rc;
-    if (s.state == TG_RUN_ENDED || s.control.abort.wanted) {
+    if (s.state == TG_RUN_ENDED || s.abort.wanted) {
         tg_fail(e, TG_E_FAILED, "run %s %s", id, s.state == TG_RUN_ENDED ? "has ended: there is nothing to pause" : "is aborted: it starts nothing any more");
         tg_error_hint(e, "look at it: tagout status %s", id);
         return TG_E_FAILED;
@@ -34,10 +34,10 @@ static int pause_run(struct tg_frame *f, const char *id, const struct tg_steerin
     if ((rc = tg_run_pause(f->store, id, &words->said, e)) != 0 || (rc = tg_steering_seat(f, id, &s, e)) != 0)
         return rc;
     if (f->json)
-        return say_json("run", id, s.control.pause.wanted, s.driven, e);
-    if (s.control.pause.wanted)
-        printf("%s is paused already, by %s%s%s%s.\n", id, s.control.pause.by, s.control.pause.reason[0] ? " (\"" : "", s.control.pause.reason,
-               s.control.pause.reason[0] ? "\")" : "");
+        return say_json("run", id, s.pause.wanted, s.driven, e);
+    if (s.pause.wanted)
+        printf("%s is paused already, by %s%s%s%s.\n", id, s.pause.by, s.pause.reason[0] ? " (\"" : "", s.pause.reason,
+               s.pause.reason[0] ? "\")" : "");
     else
         printf("Paused %s: no host is begun until somebody says: tagout resume %s\n", id, id);
     if (s.driven)

@@ -9,12 +9,12 @@ static int resume_run(struct tg_frame *f, const char *id, const struct tg_steeri
 
     if (rc)
         return rc;
-    if (s.state == TG_RUN_ENDED || s.control.abort.wanted) {
+    if (s.state == TG_RUN_ENDED || s.abort.wanted) {
         tg_fail(e, TG_E_FAILED, "run %s %s", id, s.state == TG_RUN_ENDED ? "has ended" : "is aborted: it never moves again");
         tg_error_hint(e, "look at it: tagout status %s", id);
         return TG_E_FAILED;
     }
-    bool held = s.control.pause.wanted || s.causes || s.state == TG_RUN_PAUSED || s.state == TG_RUN_PAUSING;
+    bool held = s.pause.wanted || s.causes || s.state == TG_RUN_PAUSED || s.state == TG_RUN_PAUSING;
     if (held && (rc = tg_run_resume(f->store, id, s.holds, &words->said, e)) != 0)
         return rc;
     if ((rc = tg_steering_seat(f, id, &s, e)) != 0)

@@ -167,6 +167,7 @@ static int make_dry(struct tg_plan *plan, struct tg_error *e)
     for (size_t i = 0; i < plan->n_stages; i++) {
         plan->stages[i].dry_run = true;
         plan->stages[i].bake_ms = 0;
+        plan->stages[i].policy.approve = false;
     }
     return tg_plan_seal(plan, e);
 }

@@ -14,7 +14,7 @@ static const struct {
     {"unproven", "ended, and nothing proves how"}, {"not-sent", "not reached"}, {"lost", "connection lost, its step is looked for"},
     {"absent", "its step had not begun"}, {"verified", "verified"},       {"not-verified", "not verified"},
     {"inconclusive", "could not be verified"}, {"unlocked", "unlocked"},  {"unlock-failed", "could not be unlocked"},
-    {"withdrawn", "not begun after all"}, {"baked", "has baked"},
+    {"withdrawn", "not begun after all"}, {"baked", "has baked"}, {"approved", "approved"},
 };
 
 static const char *word_of(const char *event)
@@ -117,7 +117,12 @@ static json_t *stage_json(const struct tg_run *run, size_t i)
 
     for (size_t h = p->first; hosts && h < p->first + p->count; h++)
         json_array_append_new(hosts, host_json(run, h));
-    return json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry_run", p->dry_run, "hosts", hosts);
+    json_t *o = json_pack("{s:s,s:s,s:b,s:o}", "stage", p->name, "state", tg_stage_state_name(run->stages[i].state), "dry_run", p->dry_run, "hosts", hosts);
+    if (o && p->policy.approve)
+        json_object_set_new(o, "approved", json_boolean(run->stages[i].approved));
+    if (o && run->stages[i].approved_by)
+        json_object_set_new(o, "approved_by", json_string(run->stages[i].approved_by));
+    return o;
 }
 
 static json_t *stage_head_json(const struct tg_run *run, size_t i)

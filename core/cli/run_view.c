@@ -13,7 +13,7 @@
 #define TROUBLES_MAX 8  /* groups of hosts that are listed; the rest is counted */
 #define BAR_WIDTH 24
 
-static const char *const marks[TG_STAGE_STATES] = {"·", "▶", "◷", "◷", "✔"};
+static const char *const marks[TG_STAGE_STATES] = {"·", "▶", "◷", "◷", "✔", "?"};
 
 static size_t columns(const char *text)
 {
@@ -186,6 +186,8 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
         tg_duration_format(s->bake_until_ms > now_ms ? (s->bake_until_ms - now_ms) / 1000 * 1000 : 0, text, sizeof text);
         tg_buf_printf(&line, "  bakes, %s left", text);
     }
+    if (!over && s->state == TG_STAGE_GATED)
+        tg_buf_printf(&line, "  waits: tagout approve %s %s", v->id, p->name);
     add_counts(s->counts, &line);
     if (i == v->run->stage)
         add_brakes(v->run, now_ms, &line);
@@ -196,6 +198,8 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
         tg_buf_printf(&line, "  verified, baked %s", text);
     } else if (fine && v->run->plan->n_verify)
         tg_buf_puts(&line, "  verified");
+    if (s->approved && s->state != TG_STAGE_WAITING)
+        tg_buf_printf(&line, "  approved by %s", s->approved_by ? s->approved_by : "?");
     add_line(out, &line, v->width);
     tg_buf_release(&line);
 }

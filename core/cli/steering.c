@@ -49,7 +49,7 @@ int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out,
     if (rc)
         return rc;
     *out = (struct tg_steered) {.state = run->state, .end = tg_run_end(run), .causes = run->causes, .holds = run->holds, .in_flight = run->in_flight,
-                                .control = j->control};
+                                .abort = j->control.abort, .pause = j->control.pause};
     const char *by = run->aborted ? run->by : run->hold_by, *why = run->aborted ? run->why : run->hold_why;
     snprintf(out->by, sizeof out->by, "%s", by ? by : "");
     snprintf(out->why, sizeof out->why, "%s", why ? why : "");

@@ -26,7 +26,7 @@ struct tg_steered {
     int64_t holds;
     size_t in_flight;
     char by[TG_CONTROL_BY_SIZE], why[TG_CONTROL_REASON_SIZE + 300]; /* of an abort, else of a hold */
-    struct tg_run_control control;
+    struct tg_wish abort, pause; /* that are in the store, heard or not */
     bool driven;
     char seat[400]; /* who drives it */
 };

@@ -17,12 +17,12 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
     [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"},
-    [BREAK_LOCK] = {.name = "break-lock"}, {.name = NULL},
+    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -50,7 +50,7 @@ const char *tg_config_key(size_t i)
 {
     static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd", "break-lock.approval",
-                                        "break-lock.expires"};
+                                        "break-lock.expires", "runs.approval"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -220,6 +220,22 @@ static void take_break_lock(struct tg_config *c, const struct tg_yaml_node *node
     tg_yaml_duration(values[EXPIRES], "break-lock.expires", 60000, INT64_C(7) * 24 * 3600 * 1000, p, &c->break_expires_ms);
 }
 
+enum runs_key { RUN_APPROVAL };
+static const struct tg_yaml_key runs_keys[] = {[RUN_APPROVAL] = {.name = "approval"}, {.name = NULL}};
+
+static void take_runs(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p)
+{
+    static const char *const who[] = {"anyone", "second-person", NULL};
+    const struct tg_yaml_node *values[sizeof runs_keys / sizeof runs_keys[0] - 1];
+    size_t is = 0;
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "runs", runs_keys, p, values);
+    if (tg_yaml_choice(values[RUN_APPROVAL], "runs.approval", who, p, &is))
+        c->run_approval = is == 1;
+}
+
 static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struct tg_problems *p, struct tg_error *e)
 {
     const struct tg_yaml_node *values[N_KEYS];
@@ -231,6 +247,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     if (values[BEFORE_UNLOCK] && tg_yaml_is_list(values[BEFORE_UNLOCK], "before-unlock", p))
         c->before_unlock = values[BEFORE_UNLOCK];
     take_break_lock(c, values[BREAK_LOCK], p);
+    take_runs(c, values[RUNS], p);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
     take_project(c, values[PROJECT], p);
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||

@@ -11,6 +11,7 @@
  *   owner: ops                            # instead of USER@HOST
  *   before-unlock:                        # what automation is asked before a lock goes: engine/gate.h
  *     - {targets: "@web", puppet: {environment: production}}
+ *   runs: {approval: second-person}
  *   break-lock: {approval: second-person, expires: 1h}
  *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
  */
@@ -50,6 +51,7 @@ struct tg_config {
     char *ssh_config;      /* NULL: ~/.ssh/config; "none": no such file is read */
     const struct tg_yaml_node *before_unlock; /* a list, read by who needs it (its drivers are modules); NULL: none */
     struct tg_yaml_doc *before_unlock_doc;    /* what it lies in */
+    bool run_approval;     /* who began a run, or made a plan, does not approve it himself */
     bool break_approval;   /* another's lock is broken by two persons: guard/approval.h */
     int64_t break_expires_ms; /* how long the first one's wish stands; 0: the usual */
     int64_t session_ms;    /* wished for; 10 s by default, 2 s … 5 min */

@@ -24,13 +24,28 @@ struct tg_wish {
     int64_t at_ms;
 };
 
+#define TG_CONTROL_STAGE_SIZE 64
+#define TG_CONTROL_APPROVALS_MAX 1000 /* a plan has no more stages */
+
+/* A stage may open. */
+struct tg_approved {
+    char stage[TG_CONTROL_STAGE_SIZE];
+    struct tg_wish said;
+};
+
+/* tg_control_release() */
 struct tg_run_control {
     struct tg_wish abort;   /* for ever */
     struct tg_wish pause;   /* until somebody says resume */
     struct tg_wish resume;  /* of the hold whose number (tg_run.holds) is resumed_hold, and of none after it */
     int64_t resumed_hold;
+    struct tg_approved *approved; /* in the order of saying */
+    size_t n_approved;
 };
 
+void tg_control_release(struct tg_run_control *control);
+const struct tg_wish *tg_control_approval(const struct tg_run_control *control, const char *stage);
+/* On success *out is the caller's. */
 int tg_control_decode(const char *text, size_t len, struct tg_run_control *out, struct tg_error *e);
 char *tg_control_encode(const struct tg_run_control *control, struct tg_error *e);
 
@@ -45,5 +60,7 @@ int tg_run_abort(struct tg_store *store, const char *id, const struct tg_said *s
 int tg_run_pause(struct tg_store *store, const char *id, const struct tg_said *said, struct tg_error *e);
 /* Takes a pause back, and says that the run may go on from its hold of that number. */
 int tg_run_resume(struct tg_store *store, const char *id, int64_t hold, const struct tg_said *said, struct tg_error *e);
+/* Lets a stage open, now or when its turn comes. Idempotent, likewise. The caller knows that there is such a stage. */
+int tg_run_approve(struct tg_store *store, const char *id, const char *stage, const struct tg_said *said, struct tg_error *e);
 
 #endif

@@ -162,6 +162,21 @@ static int feed_hold(struct tg_drive *d, const struct tg_wish *wish, enum tg_run
     return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_HOLD, .by = wish->by, .text = why, .cause = cause}, e);
 }
 
+/* Also those of stages whose turn has not come. */
+static int feed_approvals(struct tg_drive *d, struct tg_error *e)
+{
+    const struct tg_run_control *c = &d->o->journal->control;
+    const struct tg_plan *plan = d->o->run->plan;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && c->n_approved && i < plan->n_stages; i++) {
+        const struct tg_wish *yes = plan->stages[i].policy.approve && !d->o->run->stages[i].approved ? tg_control_approval(c, plan->stages[i].name) : NULL;
+        if (yes)
+            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_APPROVED, .host = TG_RUN_NONE, .stage = i, .by = yes->by, .text = yes->reason[0] ? yes->reason : NULL}, e);
+    }
+    return rc;
+}
+
 static bool on_hold(const struct tg_run *run)
 {
     return run->state == TG_RUN_HOLDING || run->state == TG_RUN_HELD;
@@ -175,8 +190,12 @@ static int heed_wishes(struct tg_drive *d, struct tg_error *e)
     const struct tg_scope *scope;
     enum tg_run_cause cause;
 
+
     if (c->abort.wanted && !run->aborted)
         return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_ABORT, .by = c->abort.by, .text = c->abort.reason}, e);
+    int rc = run->halted || run->aborted ? 0 : feed_approvals(d, e);
+    if (rc)
+        return rc;
     const struct tg_wish *hold = wanted_hold(d, &cause, &scope);
     if (hold && (run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || on_hold(run)))
         return feed_hold(d, hold, cause, scope, e);
@@ -360,6 +379,7 @@ static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct t
 
     switch ((int) a->kind) {
     case TG_DO_NOTHING:
+    case TG_DO_ASK: /* control is watched */
     case TG_DO_REST:
     case TG_DO_END:
         return 0;

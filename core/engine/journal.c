@@ -99,7 +99,12 @@ static int read_control(struct tg_journal *j, tg_watch_fn watch, void *data, str
                    : tg_store_read(j->store, path, tg_journal_deadline(j), &node, e);
     if (rc)
         return rc;
-    rc = tg_control_decode(node.data, node.len, &j->control, e);
+    struct tg_run_control control;
+    rc = tg_control_decode(node.data, node.len, &control, e);
+    if (!rc) {
+        tg_control_release(&j->control);
+        j->control = control;
+    }
     j->control_version = node.stat.version;
     tg_node_release(&node);
     return rc;
@@ -246,6 +251,7 @@ void tg_journal_free(struct tg_journal *j)
     free(j->rollout);
     free(j->digest);
     free(j->by);
+    tg_control_release(&j->control);
     tg_replay_release(&j->replay);
     tg_pauses_release(&j->pauses);
     tg_buf_release(&j->tail);

@@ -102,7 +102,8 @@ static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage
     char rate[32];
 
     tg_rate_format(&s->rate, rate, sizeof rate);
-    return json_pack("{s:s,s:b,s:I,s:s,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "hosts",
+    return json_pack("{s:s,s:b,s:I,s:s,s:o,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "policy",
+                     tg_stage_policy_json(&s->policy), "hosts",
                      purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s), "domains",
                      purpose == TO_SEAL ? json_null() : tg_plan_domains_json(plan, s));
 }
@@ -204,17 +205,19 @@ static int read_host(const json_t *json, struct tg_plan_host *h, struct tg_error
 static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_stage *s, struct tg_error *e)
 {
     const char *name, *rate;
-    json_t *hosts, *domains;
+    json_t *hosts, *domains, *policy;
     json_int_t bake_ms;
     int dry_run, rc = 0;
 
     *s = (struct tg_plan_stage) {.first = plan->n_hosts};
-    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts,
-                    "domains", &domains) ||
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts,
+                    "domains", &domains, "policy", &policy) ||
         !json_is_array(hosts) || bake_ms < 0 || (rate[0] && !tg_rate_parse(rate, &s->rate)))
         return broken(e, "a stage");
     s->dry_run = dry_run;
     s->bake_ms = bake_ms;
+    if ((rc = tg_stage_policy_read(policy, &s->policy, e)) != 0)
+        return rc;
     if (!take_text(name, &s->name))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < json_array_size(hosts); i++) {

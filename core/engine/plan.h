@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 3
+#define TG_PLAN_FORMAT 4
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -25,6 +25,7 @@ struct tg_plan_stage {
     bool dry_run;
     int64_t bake_ms;
     struct tg_rate rate; /* how fast they may start */
+    struct tg_stage_policy policy;
 };
 
 struct tg_plan_limit {

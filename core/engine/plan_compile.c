@@ -187,7 +187,7 @@ static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
     int64_t left = quota(c, s);
     int rc;
 
-    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate};
+    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate, .policy = s->policy};
     if (!copy_text(s->name, &stage->name))
         return no_memory(c);
     rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);

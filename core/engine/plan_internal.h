@@ -22,4 +22,8 @@ json_t *tg_plan_domains_json(const struct tg_plan *plan, const struct tg_plan_st
 int tg_plan_limits_read(struct tg_plan *plan, const json_t *limits, struct tg_error *e);
 int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *domains, struct tg_error *e);
 
+/* What a stage waits for and bears, as JSON (new reference), and back. TG_E_DATA, TG_E_MEMORY. */
+json_t *tg_stage_policy_json(const struct tg_stage_policy *policy);
+int tg_stage_policy_read(const json_t *json, struct tg_stage_policy *out, struct tg_error *e);
+
 #endif

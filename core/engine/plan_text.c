@@ -284,6 +284,22 @@ static void warn_of_limits(const struct tg_plan *plan, struct tg_buf *out)
     }
 }
 
+/* Where somebody must say so before it goes on. */
+static void put_approvals(const struct tg_plan *plan, int width, struct tg_buf *out)
+{
+    struct tg_buf names = TG_BUF_INIT;
+
+    for (size_t i = 0; i < plan->n_stages; i++)
+        if (plan->stages[i].policy.approve && plan->stages[i].count)
+            tg_buf_printf(&names, "%s%s", names.len ? ", " : "before ", plan->stages[i].name);
+    if (names.len) {
+        tg_buf_puts(out, "approve  ");
+        put_cut(out, tg_buf_text(&names), width - 9);
+        tg_buf_putc(out, '\n');
+    }
+    tg_buf_release(&names);
+}
+
 static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
 {
     char share[32];
@@ -314,6 +330,7 @@ int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, stru
     put_verify(plan, width, out);
     put_unverified(plan, out);
     put_domains(plan, width, out);
+    put_approvals(plan, width, out);
     put_halt(plan, out);
     put_least(plan, out);
     if (plan->n_left)

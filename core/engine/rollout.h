@@ -20,6 +20,11 @@ struct tg_problems;
 struct tg_yaml_doc;
 struct tg_yaml_node;
 
+/* What a stage waits for, and what it bears. In the plan it is the same. */
+struct tg_stage_policy {
+    bool approve;           /* it opens when somebody has said: tagout approve */
+};
+
 struct tg_stage_spec {
     char *name;
     char *targets;          /* selector; NULL: the rollout's */
@@ -29,6 +34,7 @@ struct tg_stage_spec {
     struct tg_rate rate;    /* how fast its hosts may start; count 0: as the limits allow */
     bool optional;          /* may turn out to have no host; else targets that match none are a mistake */
     int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
+    struct tg_stage_policy policy;
     int line, column;
     const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
     const struct tg_yaml_node *targets_at; /* NULL without targets */

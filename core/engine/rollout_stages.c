@@ -16,7 +16,7 @@ static const struct tg_yaml_key stage_keys[] = {
     [DRY_RUN] = {.name = "dry-run"},
     [RATE] = {.name = "rate"},
     [OPTIONAL] = {.name = "optional"},
-    [APPROVE] = {.name = "approve", .later = true},
+    [APPROVE] = {.name = "approve"},
     {.name = NULL},
 };
 #define N_STAGE_KEYS (sizeof stage_keys / sizeof stage_keys[0] - 1)
@@ -49,6 +49,7 @@ static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_no
     read_until(reader, values[UNTIL], s);
     tg_yaml_duration(values[BAKE], "bake", 0, TG_BAKE_MAX_MS, reader->p, &s->bake_ms);
     tg_yaml_rate(values[RATE], "rate", reader->p, &s->rate);
+    tg_yaml_bool(values[APPROVE], "approve", reader->p, &s->policy.approve);
     if (values[COUNT] && values[UNTIL])
         tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
                       "count: that many more hosts; until: so many in all");

@@ -56,6 +56,8 @@ static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
     }
     if (s->bake_ms)
         put_duration(out, "bake", s->bake_ms);
+    if (s->policy.approve)
+        tg_buf_puts(out, ", approve: true");
     tg_buf_puts(out, "}\n");
 }
 

@@ -350,6 +350,8 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
 
     if (!stage || run->state != TG_RUN_ACTIVE || !stage->counts[TG_HOST_WAITING])
         return 0;
+    if (stage->state == TG_STAGE_GATED)
+        return TG_BRAKE_APPROVAL;
     return brakes_of(run, stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
 }
 
@@ -389,7 +391,8 @@ static void start_of_stage(struct step *s, size_t i)
 static void start_hosts(struct step *s)
 {
     for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
-        start_of_stage(s, i);
+        if (s->run->stages[i].state != TG_STAGE_GATED)
+            start_of_stage(s, i);
 }
 
 /* Why a domain has no room. */
@@ -458,9 +461,12 @@ static bool advance_stage(struct step *s)
     struct tg_run_stage *stage = &run->stages[run->stage];
     char why[256];
 
+    if (stage->state == TG_STAGE_GATED)
+        return false;
     if (stage->state == TG_STAGE_WAITING) {
-        tell_stage(s, run->stage, TG_EV_OPEN);
-        return true;
+        bool gate = p->policy.approve && p->count > 0 && !stage->approved;
+        tell_stage(s, run->stage, gate ? TG_EV_GATE : TG_EV_OPEN);
+        return !gate;
     }
     bool good = stage_done(stage) + stage->counts[TG_HOST_BAKING] > 0;
     if (stage->state == TG_STAGE_RUNNING && p->bake_ms > 0 && !p->dry_run && good) {
@@ -502,7 +508,7 @@ static void settle(struct step *s)
 
 static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
 {
-    bool of_host = ev->kind > TG_EV_PACED, of_stage = ev->kind == TG_EV_BAKED || ev->kind == TG_EV_PACED;
+    bool of_host = ev->kind > TG_EV_PACED, of_stage = !of_host && ev->kind > TG_EV_ABORT;
 
     if (ev->kind >= TG_EV_EXTERNAL)
         return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
@@ -550,7 +556,7 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
 
     if (!rc && ev->kind > TG_EV_PACED)
         rc = host_event(&s, ev->host, ev, e);
-    else if (!rc && (ev->kind == TG_EV_BAKED || ev->kind == TG_EV_PACED))
+    else if (!rc && ev->kind > TG_EV_ABORT)
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc)
         rc = run_event(&s, ev->kind, e);
@@ -559,6 +565,10 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     run->last_ms = ev->at_ms;
     if (ev->kind <= TG_EV_ABORT)
         remember_run(&s, ev, was_aborted);
+    if (ev->kind == TG_EV_APPROVED && !run->stages[ev->stage].approved) {
+        run->stages[ev->stage].approved = true;
+        set_text(&s, &run->stages[ev->stage].approved_by, ev->by);
+    }
     settle(&s);
     if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
         forget_hold(&s);
@@ -605,6 +615,8 @@ void tg_run_free(struct tg_run *run)
         free(run->hosts[i].lock);
         free(run->hosts[i].text);
     }
+    for (size_t i = 0; run->stages && i < run->plan->n_stages; i++)
+        free(run->stages[i].approved_by);
     tg_queue_free(run);
     free(run->hosts);
     free(run->stages);

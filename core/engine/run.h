@@ -52,6 +52,7 @@ enum tg_stage_state {
     TG_STAGE_BAKING,  /* every host verified, or ended */
     TG_STAGE_PROVING, /* baked: verified once more before the locks go */
     TG_STAGE_DONE,
+    TG_STAGE_GATED,   /* before it is opened: waits until somebody approves */
     TG_STAGE_STATES
 };
 
@@ -91,6 +92,7 @@ enum tg_run_event_kind {
     TG_EV_ABORT,
     /* of a stage */
     TG_EV_BAKED,
+    TG_EV_APPROVED, /* somebody approves it; also before it is asked for */
     TG_EV_PACED, /* its next host may start, as far as its rate goes */
     /* of a host */
     TG_EV_LOCKED,
@@ -117,6 +119,7 @@ enum tg_run_event_kind {
     TG_EV_IDLE,         /* run: nothing is in flight any more */
     TG_EV_COMPLETE,     /* run: every stage is done */
     TG_EV_OPEN,         /* stage */
+    TG_EV_GATE,         /* stage: it is its turn, and nobody has approved it */
     TG_EV_ALL_VERIFIED, /* stage: no host is before its bake any more */
     TG_EV_ALL_ENDED,    /* stage */
     TG_EV_RESUMED,      /* stage, host */
@@ -140,6 +143,7 @@ enum tg_run_action_kind {
     TG_DO_DRY_RUN,
     TG_DO_BAKE,  /* wait until until_ms, then BAKED */
     TG_DO_PACE,  /* likewise, then PACED */
+    TG_DO_ASK,   /* wait until the stage is approved, then APPROVED */
     TG_DO_REST,  /* paused: leave */
     TG_DO_END,
     TG_DO_COUNT
@@ -165,12 +169,12 @@ struct tg_run_event {
     enum tg_run_event_kind kind;
     int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
     size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
-    size_t stage;               /* BAKED, PACED: index in plan.stages; else TG_RUN_NONE */
+    size_t stage;               /* BAKED, APPROVED, PACED: index in plan.stages; else TG_RUN_NONE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
     const char *text;           /* one line for people, or NULL; ABORT, HOLD: why */
     const char *lock;           /* LOCKED: its id */
-    const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE: who */
+    const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE, APPROVED: who */
     int64_t epoch;              /* BEGIN, RESUME, SEATED */
     enum tg_run_cause cause;    /* HOLD */
 };
@@ -208,7 +212,8 @@ struct tg_run_stage {
     size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
     size_t next;                /* those before this one that wait are in queues (run_queue.c) */
     uint32_t ready;             /* queue: may be tried; TG_RUN_NOBODY none */
-    bool baked;
+    bool baked, approved;
+    char *approved_by;          /* NULL until then */
     int64_t next_us;            /* its next host may start then, as far as its rate goes */
     int64_t paced_ms;           /* until when that is waited for; 0 it is not */
     int64_t bake_until_ms, started_ms, ended_ms;
@@ -266,7 +271,7 @@ bool tg_host_state_is_end(enum tg_host_state state);
 bool tg_host_state_is_work(enum tg_host_state state);
 
 /* What keeps the current stage's next host from starting, as a bit each; 0 nothing, or nobody waits. */
-enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */ };
+enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */, TG_BRAKE_APPROVAL = 16 };
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 /* The first domain from *at on that keeps somebody waiting, and how many; false behind the last. Begin with *at = 0. */
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);

@@ -42,7 +42,7 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         return NULL;
     if (ev->kind > TG_EV_PACED)
         set_host(o, run, ev->host);
-    if (ev->kind == TG_EV_BAKED || ev->kind == TG_EV_PACED)
+    if (ev->kind > TG_EV_ABORT && ev->kind <= TG_EV_PACED)
         set_stage(o, run, ev->stage);
     if (has_outcome(ev->kind)) {
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(ev->outcome)));

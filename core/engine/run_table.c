@@ -5,16 +5,16 @@
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
-static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done"};
+static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done", "gated"};
 static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "baked", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "baked", "approved", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
+    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
-                                                      "dry-run", "bake", "pace", "rest", "end"};
+                                                      "dry-run", "bake", "pace", "ask", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
 
 const char *tg_run_state_name(enum tg_run_state state)
@@ -128,6 +128,10 @@ static const uint64_t run_impossible[TG_RUN_STATES] = {
 
 static const struct tg_stage_rule stage_rules[] = {
     {TG_STAGE_WAITING, TG_EV_OPEN, TG_STAGE_RUNNING, TG_DO_NOTHING},
+    {TG_STAGE_WAITING, TG_EV_GATE, TG_STAGE_GATED, TG_DO_ASK},
+    {TG_STAGE_WAITING, TG_EV_APPROVED, TG_STAGE_WAITING, TG_DO_NOTHING},
+    {TG_STAGE_GATED, TG_EV_APPROVED, TG_STAGE_WAITING, TG_DO_NOTHING},
+    {TG_STAGE_GATED, TG_EV_RESUMED, TG_STAGE_GATED, TG_DO_ASK},
     {TG_STAGE_RUNNING, TG_EV_ALL_VERIFIED, TG_STAGE_BAKING, TG_DO_BAKE},
     {TG_STAGE_RUNNING, TG_EV_ALL_ENDED, TG_STAGE_DONE, TG_DO_NOTHING},
     {TG_STAGE_BAKING, TG_EV_BAKED, TG_STAGE_PROVING, TG_DO_NOTHING},
@@ -136,17 +140,19 @@ static const struct tg_stage_rule stage_rules[] = {
 };
 static const uint64_t stage_ignored[TG_STAGE_STATES] = {
     [TG_STAGE_WAITING] = B(RESUMED),
-    [TG_STAGE_RUNNING] = B(RESUMED) | B(PACED), /* whom it lets start is seen to behind each event */
-    [TG_STAGE_BAKING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(PACED), /* a bake runs to its end also when a pause has ended its hosts */
-    [TG_STAGE_PROVING] = B(RESUMED) | B(ALL_VERIFIED) | B(BAKED) | B(PACED),
-    [TG_STAGE_DONE] = B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
+    [TG_STAGE_GATED] = B(GATE),
+    [TG_STAGE_RUNNING] = B(RESUMED) | B(APPROVED) | B(PACED), /* whom it lets start is seen to behind each event */
+    [TG_STAGE_BAKING] = B(APPROVED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(PACED), /* a bake runs to its end also when a pause has ended its hosts */
+    [TG_STAGE_PROVING] = B(APPROVED) | B(RESUMED) | B(ALL_VERIFIED) | B(BAKED) | B(PACED),
+    [TG_STAGE_DONE] = B(APPROVED) | B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
 };
 static const uint64_t stage_impossible[TG_STAGE_STATES] = {
     [TG_STAGE_WAITING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
-    [TG_STAGE_RUNNING] = B(OPEN) | B(BAKED),
-    [TG_STAGE_BAKING] = B(OPEN),
-    [TG_STAGE_PROVING] = B(OPEN),
-    [TG_STAGE_DONE] = B(OPEN),
+    [TG_STAGE_GATED] = B(OPEN) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
+    [TG_STAGE_RUNNING] = B(OPEN) | B(GATE) | B(BAKED),
+    [TG_STAGE_BAKING] = B(OPEN) | B(GATE),
+    [TG_STAGE_PROVING] = B(OPEN) | B(GATE),
+    [TG_STAGE_DONE] = B(OPEN) | B(GATE),
 };
 
 /* ---- a host ---- */

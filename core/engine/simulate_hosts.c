@@ -175,11 +175,19 @@ static void wait(struct tg_simulation *s, const struct tg_run_action *a)
                                         .kind = a->kind == TG_DO_BAKE ? TG_EV_BAKED : TG_EV_PACED});
 }
 
+#define APPROVAL_MS (15 * 60000) /* until somebody has looked, and approves */
+
+static void ask(struct tg_simulation *s, const struct tg_run_action *a)
+{
+    tg_sim_push(s, (struct tg_sim_item){
+                       .at_ms = s->now_ms + APPROVAL_MS, .of = (uint32_t) a->stage, .what = TG_SIM_STAGE, .kind = TG_EV_APPROVED});
+}
+
 typedef void model_fn(struct tg_simulation *s, const struct tg_run_action *a);
 static model_fn *const models[TG_DO_COUNT] = {
     [TG_DO_LOCK] = lock,   [TG_DO_CHECK] = check,   [TG_DO_APPLY] = apply,   [TG_DO_LOOK] = look,
     [TG_DO_RETRY] = retry, [TG_DO_VERIFY] = verify, [TG_DO_UNLOCK] = unlock, [TG_DO_DRY_RUN] = dry_run,
-    [TG_DO_BAKE] = wait,   [TG_DO_PACE] = wait,
+    [TG_DO_BAKE] = wait,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
 };
 
 bool tg_sim_models(enum tg_run_action_kind kind)

@@ -37,7 +37,8 @@ static inline struct tg_plan *test_plan(const struct test_stage *stages, size_t 
     size_t h = 0;
     for (size_t i = 0; i < n_stages; i++) {
         snprintf(name, sizeof name, "stage%zu", i);
-        plan->stages[i] = (struct tg_plan_stage) {strdup(name), h, stages[i].count, stages[i].dry_run, stages[i].bake_ms, stages[i].rate};
+        plan->stages[i] = (struct tg_plan_stage) {.name = strdup(name), .first = h, .count = stages[i].count, .dry_run = stages[i].dry_run,
+                                                 .bake_ms = stages[i].bake_ms, .rate = stages[i].rate};
         size_t dry = 0; /* a dry stage asks hosts that a later one changes */
         for (size_t k = 0; k < stages[i].count; k++, h++) {
             snprintf(name, sizeof name, "h%zu", stages[i].dry_run ? dry++ : changing++);

@@ -80,6 +80,8 @@ static struct tg_plan *random_plan(struct rng *r)
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
+    for (size_t i = 0; i < n; i++)
+        plan->stages[i].policy.approve = rng_chance(r, 20);
     for (uint64_t limits = rng_below(r, 3); limits; limits--)
         test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
     return plan;
@@ -168,6 +170,21 @@ static void resume_it(struct sim *s, int64_t hold)
     s->world.paused = s->fleet_paused;
 }
 
+/* Somebody looks at a stage that waits, or that will. */
+static void approve_it(struct sim *s, const struct tg_run *run)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_said said = says(s, "looked at");
+
+    for (size_t i = 0; i < s->plan->n_stages; i++) {
+        bool waits = run->stages[i].state == TG_STAGE_GATED;
+        if (!s->plan->stages[i].policy.approve || s->world.approved[i] || !rng_chance(&s->rng, waits ? s->calm ? 100 : 20 : 1))
+            continue;
+        s->world.approved[i] = true; /* from here on it may be heard */
+        must(s, tg_run_approve(s->admin, s->id, s->plan->stages[i].name, &said, &e), &e, "approve");
+    }
+}
+
 static int around_commit(void *data, int committed)
 {
     struct sim *s = data;
@@ -210,6 +227,7 @@ static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
 {
     struct sim *s = data;
 
+    approve_it(s, run);
     if (s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
         resume_it(s, run->holds);
     if (now_ms < WALL_START + DAYS_MAX * 86400000)

@@ -336,6 +336,9 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
     if (!start)
         return;
+    size_t stage = run->hosts[json_integer_value(host)].stage;
+    if (w->plan->stages[stage].policy.approve && !w->approved[stage])
+        world_violation(w, "P5: %s of %s was journalled before anybody had approved it", act, w->plan->stages[stage].name);
     w->hosts[json_integer_value(host)].start_too_late = w->aborted || w->paused;
     if (w->paused && run->state == TG_RUN_ACTIVE)
         world_violation(w, "P10: the intent to %s %s was committed in a pause", act, json_string_value(json_object_get(line, "host")));

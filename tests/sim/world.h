@@ -60,6 +60,7 @@ struct world {
     struct sim_task *tasks;
     bool healed;                /* everything answers, nothing is lost: for the end */
     bool aborted;               /* the abort is in the store */
+    bool approved[8];           /* a stage is, in the store */
     bool paused;                /* a pause is, of the run or of the fleet */
     bool verbose;
     size_t starts_after_abort;

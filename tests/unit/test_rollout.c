@@ -139,8 +139,15 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
             (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});
-    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: true}]\n",
-            (const char *const[]) {"4:20: \"approve\" in a stage is not supported yet", NULL});
+}
+
+Test(rollout, a_stage_may_want_an_approval)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: true}, {name: b}]\n");
+
+    cr_assert(r->stages[0].policy.approve && !r->stages[1].policy.approve);
+    tg_rollout_free(r);
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: maybe}]\n", (const char *const[]) {"4:29: approve", NULL});
 }
 
 Test(rollout, a_rate_and_unverified_are_read_and_contradictions_told)

@@ -13,7 +13,7 @@ static bool of_run(enum tg_run_event_kind ev)
 
 static bool of_stage(enum tg_run_event_kind ev)
 {
-    return ev == TG_EV_BAKED || ev == TG_EV_PACED || ev == TG_EV_OPEN || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_RESUMED;
+    return ev == TG_EV_BAKED || ev == TG_EV_APPROVED || ev == TG_EV_PACED || ev == TG_EV_OPEN || ev == TG_EV_GATE || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_RESUMED;
 }
 
 static bool of_host(enum tg_run_event_kind ev)
@@ -186,7 +186,7 @@ static void go_on(struct fleet *f)
         size_t unverified = f->run->in_work + f->run->totals[TG_HOST_VERIFYING];
         if (unverified > f->worst_unverified)
             f->worst_unverified = unverified;
-        if (a.kind == TG_DO_END || a.kind == TG_DO_REST)
+        if (a.kind == TG_DO_END || a.kind == TG_DO_REST || a.kind == TG_DO_ASK)
             continue;
         if (f->run->aborted && is_start(a.kind))
             say(f, (struct tg_run_event) {.kind = TG_EV_WITHDRAWN, .host = a.host, .stage = TG_RUN_NONE});
@@ -570,6 +570,63 @@ Test(run, an_abort_wins_over_a_hold)
     go_on(&f);
     cr_expect_eq(tg_run_end(f.run), TG_END_ABORTED);
     cr_expect_eq(count_applied(&f), 0);
+    teardown(&f);
+}
+
+static void approve(struct fleet *f, size_t stage)
+{
+    say(f, (struct tg_run_event) {.kind = TG_EV_APPROVED, .host = TG_RUN_NONE, .stage = stage, .by = "bob@ops2"});
+}
+
+/* P5: nothing of a stage before somebody's word for it; that may come early, twice, and to a run that is paused. */
+Test(run, a_stage_waits_for_its_approval)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{1, true, 0, {0}}, {2, false, 1000, {0}}, {3, false, 0, {0}}, {2, false, 0, {0}}}, 4, 2, 0);
+    for (size_t i = 1; i < 4; i++)
+        f.plan->stages[i].policy.approve = true;
+    begin(&f);
+    go_on(&f);
+    cr_expect_eq(f.run->stages[1].state, TG_STAGE_GATED);
+    cr_expect_eq(f.todo.items[f.todo.n - 1].kind, TG_DO_ASK);
+    cr_expect_eq(tg_run_brakes(f.run, f.now), TG_BRAKE_APPROVAL);
+    approve(&f, 3);
+    cr_expect_eq(count_applied(&f), 0);
+    approve(&f, 1);
+    go_on(&f);
+    cr_expect_eq(count_applied(&f), 2);
+    cr_expect_eq(f.run->stages[2].state, TG_STAGE_GATED);
+    say_of_run(&f, TG_EV_HOLD);
+    approve(&f, 2);
+    approve(&f, 2);
+    go_on(&f);
+    cr_expect_eq(count_applied(&f), 2);
+    say_of_run(&f, TG_EV_CONTINUE);
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
+    cr_expect_eq(count_applied(&f), 7);
+    cr_expect_str_eq(f.run->stages[2].approved_by, "bob@ops2");
+    teardown(&f);
+}
+
+/* A host of an earlier stage that was lost and turns out untouched may go; the stage that waits may not. P10: an abort ends the waiting. */
+Test(run, what_waits_for_an_approval_can_be_aborted_and_taken_over)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{1, false, 0, {0}}, {3, false, 0, {0}}}, 2, 2, 0);
+    f.plan->stages[1].policy.approve = true;
+    begin(&f);
+    go_on(&f);
+    say_of_run(&f, TG_EV_RESUME);
+    cr_expect_eq(f.todo.items[f.todo.n - 1].kind, TG_DO_ASK);
+    go_on(&f);
+    say_of_run(&f, TG_EV_ABORT);
+    approve(&f, 1);
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_ABORTED);
+    cr_expect_eq(count_applied(&f), 1);
     teardown(&f);
 }
 
