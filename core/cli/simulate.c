@@ -50,16 +50,21 @@ static int read_model(struct tg_frame *f, struct tg_sim_model *model, struct tg_
     return rc;
 }
 
+/* Whatever the rollout names is to be there. */
 static int make_fleet(struct tg_frame *f, size_t hosts, const struct tg_rollout *rollout, struct tg_error *e)
 {
-    struct tg_fleet_wish *wishes = calloc(rollout->n_stages + 1, sizeof *wishes);
+    struct tg_fleet_wish *wishes = calloc(rollout->n_stages + rollout->n_limits + 1, sizeof *wishes);
+    size_t n = 0;
 
     if (!wishes)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    wishes[0] = (struct tg_fleet_wish){rollout->targets, TARGETS_PERCENT};
+    wishes[n++] = (struct tg_fleet_wish) {.selector = rollout->targets, .percent = TARGETS_PERCENT};
     for (size_t i = 0; i < rollout->n_stages; i++)
-        wishes[i + 1] = (struct tg_fleet_wish){rollout->stages[i].targets, STAGE_PERCENT};
-    int rc = tg_inventory_generate(hosts, wishes, rollout->n_stages + 1, &f->inventory, e);
+        wishes[n++] = (struct tg_fleet_wish) {.selector = rollout->stages[i].targets, .percent = STAGE_PERCENT};
+    for (size_t i = 0; i < rollout->n_limits; i++)
+        wishes[n++] = rollout->limits[i].selector ? (struct tg_fleet_wish) {.selector = rollout->limits[i].name, .percent = STAGE_PERCENT}
+                                                  : (struct tg_fleet_wish) {.key = rollout->limits[i].name};
+    int rc = tg_inventory_generate(hosts, wishes, n, &f->inventory, e);
     free(wishes);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* The ring around a run's machine: journal first, then act. See drive.h. */
 #include "engine/drive.h"
+#include "engine/drive_alarms.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,6 @@ struct answer {
     struct answer *next;
     struct tg_run_event event;
     char *text, *lock;
-};
-
-/* A RETRY, a BAKE or a PACE that waits for its time. */
-struct wait {
-    enum tg_run_action_kind kind;
-    size_t host, stage;
-    int64_t until_ms;
 };
 
 struct tg_drive {
@@ -32,8 +26,7 @@ struct tg_drive {
     size_t at, noted;
     int64_t n_lines;             /* of the journal, with those that wait */
     json_t *lines;               /* to be shown once committed */
-    struct wait *waits;
-    size_t n_waits, cap_waits;
+    struct tg_alarms waits;
 };
 
 int64_t tg_drive_now(const struct tg_drive *d)
@@ -249,66 +242,23 @@ static int look_at_stops(struct tg_drive *d, struct tg_error *e)
 
 /* ---- waits ---- */
 
-static int add_wait(struct tg_drive *d, const struct tg_run_action *a, struct tg_error *e)
-{
-    if (d->n_waits == d->cap_waits) {
-        size_t cap = d->cap_waits ? d->cap_waits * 2 : 8;
-        struct wait *waits = realloc(d->waits, cap * sizeof *waits);
-        if (!waits)
-            return tg_fail(e, TG_E_MEMORY, "out of memory");
-        d->waits = waits;
-        d->cap_waits = cap;
-    }
-    d->waits[d->n_waits++] = (struct wait) {a->kind, a->host, a->stage, a->until_ms};
-    return 0;
-}
-
-static bool still_wanted(const struct tg_run *run, const struct wait *w)
-{
-    if (w->kind == TG_DO_RETRY)
-        return run->hosts[w->host].state == TG_HOST_BUSY;
-    if (w->kind == TG_DO_PACE)
-        return run->state == TG_RUN_ACTIVE && run->stages[w->stage].paced_ms == w->until_ms;
-    return run->state == TG_RUN_ACTIVE && run->stages[w->stage].state == TG_STAGE_BAKING;
-}
-
-/* What is due is told; what nobody waits for any more (a stop came) is dropped. */
+/* What is due is told. */
 static int fire_waits(struct tg_drive *d, struct tg_error *e)
 {
-    const struct tg_run *run = d->o->run;
+    struct tg_run_event event;
     int64_t now = tg_drive_now(d);
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < d->n_waits;) {
-        struct wait w = d->waits[i];
-        bool wanted = still_wanted(run, &w);
-        if (wanted && w.until_ms > now) {
-            i++;
-            continue;
-        }
-        d->waits[i] = d->waits[--d->n_waits];
-        if (wanted && w.kind == TG_DO_BAKE)
-            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_BAKED, .host = TG_RUN_NONE, .stage = w.stage}, e);
-        else if (wanted && w.kind == TG_DO_PACE)
-            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_PACED, .host = TG_RUN_NONE, .stage = w.stage}, e);
-        else if (wanted)
-            rc = feed(d, (struct tg_run_event) {.kind = TG_EV_RETRY_DUE, .host = w.host, .stage = TG_RUN_NONE}, e);
-    }
+    while (!rc && tg_alarms_take(&d->waits, d->o->run, now, &event))
+        rc = feed(d, event, e);
     return rc;
 }
 
 static int64_t next_wait_ms(const struct tg_drive *d)
 {
-    int64_t now = tg_drive_now(d), least = d->o->tick_ms ? d->o->tick_ms : 1000;
+    int64_t most = d->o->tick_ms ? d->o->tick_ms : 1000;
 
-    if (d->o->stops && least > TURN_MS)
-        least = TURN_MS;
-    for (size_t i = 0; i < d->n_waits; i++) {
-        int64_t left = d->waits[i].until_ms - now;
-        if (left < least)
-            least = left < 0 ? 0 : left;
-    }
-    return least;
+    return tg_alarms_left_ms(&d->waits, tg_drive_now(d), d->o->stops && most > TURN_MS ? TURN_MS : most);
 }
 
 /* ---- committing and acting ---- */
@@ -386,7 +336,7 @@ static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct t
     case TG_DO_RETRY:
     case TG_DO_BAKE:
     case TG_DO_PACE:
-        return add_wait(d, a, e);
+        return tg_alarms_add(&d->waits, a, e);
     default:
         if (is_start(a->kind))
             rc = still_ours(d, e);
@@ -500,7 +450,7 @@ int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
     while ((a = next_answer(&d)) != NULL)
         free_answer(a);
     tg_run_actions_release(&d.todo);
-    free(d.waits);
+    tg_alarms_release(&d.waits);
     json_decref(d.lines);
     return rc;
 }

@@ -19,6 +19,9 @@ int tg_journal_read(struct tg_journal *j, struct tg_run *run, struct tg_error *e
 /* Was the journal written to since its head was read? Then what does not add up says nothing. */
 bool tg_journal_moved(struct tg_journal *j);
 
+/* Appends a line as compact JSON. TG_E_MEMORY. */
+int tg_journal_text(json_t *line, struct tg_buf *out, struct tg_error *e);
+
 /* New strings, NULL when memory is short. */
 char *tg_journal_head_text(const struct tg_journal_head *head, struct tg_error *e);
 char *tg_journal_record(const char *rollout, const char *digest, const char *by, int64_t made_ms, int64_t epoch, struct tg_error *e);

@@ -36,14 +36,12 @@ int tg_run_tokens_make(const char *given, struct tg_run_tokens *out, struct tg_e
 
 int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e)
 {
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    int rc = line ? tg_journal_text(line, &j->pending, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
 
     json_decref(line);
-    if (!text)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    tg_buf_puts(&j->pending, text);
+    if (rc)
+        return rc;
     tg_buf_putc(&j->pending, '\n');
-    free(text);
     return tg_buf_ok(&j->pending, e);
 }
 

@@ -73,13 +73,7 @@ static void set_text(struct step *s, char **where, const char *text)
 
 size_t tg_run_failures(const struct tg_run *run)
 {
-    size_t n = run->totals[TG_HOST_FAILED] + run->totals[TG_HOST_UNKNOWN] + run->totals[TG_HOST_LOST];
-
-    if (run->totals[TG_HOST_STUCK])
-        for (size_t i = 0; i < run->plan->n_hosts; i++)
-            if (run->hosts[i].state == TG_HOST_STUCK)
-                n += run->hosts[i].end == TG_HOST_FAILED || run->hosts[i].end == TG_HOST_UNKNOWN;
-    return n;
+    return run->totals[TG_HOST_FAILED] + run->totals[TG_HOST_UNKNOWN] + run->totals[TG_HOST_LOST] + run->stuck_failed;
 }
 
 int64_t tg_run_failures_max(const struct tg_run *run)
@@ -137,6 +131,12 @@ static bool stopping(const struct tg_run *run)
     return run->state != TG_RUN_ACTIVE;
 }
 
+/* Its lock would not go, and it counts as failed. */
+static bool is_stuck_failure(const struct tg_run_host *h)
+{
+    return h->state == TG_HOST_STUCK && (h->end == TG_HOST_FAILED || h->end == TG_HOST_UNKNOWN);
+}
+
 static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
 {
     struct tg_run_host *h = &run->hosts[i];
@@ -148,12 +148,14 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_work -= tg_host_state_is_work(h->state);
     run->in_flight -= in_flight(h->state);
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
+    run->stuck_failed -= is_stuck_failure(h);
     h->state = to;
     run->totals[to]++;
     stage->counts[to]++;
     run->in_work += tg_host_state_is_work(to);
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
+    run->stuck_failed += is_stuck_failure(h);
     tg_queue_moved(run, i, was_down);
 }
 
@@ -234,6 +236,22 @@ static void tell_host(struct step *s, size_t i, enum tg_run_event_kind kind)
     tell_host_why(s, i, kind, NULL);
 }
 
+/* All of them; most of a large run have ended or wait, and for them it is nothing. */
+static void tell_hosts(struct step *s, enum tg_run_event_kind kind)
+{
+    const struct tg_run *run = s->run;
+    bool concerns[TG_HOST_STATES];
+    enum tg_pair pair;
+
+    for (int state = 0; state < TG_HOST_STATES; state++) {
+        tg_host_rule_find((enum tg_host_state) state, kind, &pair);
+        concerns[state] = pair != TG_PAIR_IGNORED;
+    }
+    for (size_t i = 0; i < run->plan->n_hosts; i++)
+        if (concerns[run->hosts[i].state])
+            tell_host(s, i, kind);
+}
+
 /* ---- stages ---- */
 
 static int stage_event(struct step *s, size_t i, enum tg_run_event_kind kind, struct tg_error *e)
@@ -294,8 +312,7 @@ static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_erro
         for (size_t i = 0; i < run->plan->n_stages; i++)
             run->stages[i].paced_ms = 0; /* whoever waited for it is gone */
     if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED))
-        for (size_t i = 0; i < run->plan->n_hosts; i++)
-            tell_host(s, i, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
+        tell_hosts(s, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
     if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !stopping(run))
         for (size_t i = 0; i < run->plan->n_stages; i++)
             tell_stage(s, i, TG_EV_RESUMED);

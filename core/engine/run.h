@@ -246,6 +246,7 @@ struct tg_run {
     struct tg_run_link *links;  /* of hosts that wait in a queue */
     size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
+    size_t stuck_failed;        /* of totals[STUCK]: those whose end counts as a failure */
     size_t totals[TG_HOST_STATES];
 };
 

@@ -222,7 +222,7 @@ static void say_share(const char *what, int64_t share, char *out, size_t size)
 
 void tg_sim_model_describe(const struct tg_sim_model *m, char *out, size_t size)
 {
-    char takes[80], text[32];
+    char takes[128], text[32];
 
     say_takes(&m->takes, takes, sizeof takes);
     snprintf(out, size, "seed %llu, a change takes %s", (unsigned long long) m->seed, takes);

@@ -173,7 +173,18 @@ static int come_back(struct tg_simulation *s, struct tg_error *e)
 
     s->away = false;
     s->dies_ms = m->crash_every_ms ? s->now_ms - m->crash_for_ms + m->crash_every_ms : 0;
-    int rc = feed_run(s, TG_EV_RESUME, e);
+    bool held = s->sim->run->state == TG_RUN_HOLDING || s->sim->run->state == TG_RUN_HELD; /* by the machine itself: nobody else is here */
+    int rc = feed_run(s, held ? TG_EV_SEATED : TG_EV_RESUME, e);
+    return rc ? rc : act(s, e);
+}
+
+/* Somebody has looked at a run that waits for a person, and lets it go on. */
+static int go_on(struct tg_simulation *s, struct tg_error *e)
+{
+    s->asked = false;
+    if (s->away || s->sim->run->state != TG_RUN_HELD)
+        return 0;
+    int rc = feed_run(s, TG_EV_CONTINUE, e);
     return rc ? rc : act(s, e);
 }
 
@@ -214,6 +225,8 @@ static int next(struct tg_simulation *s, struct tg_error *e)
         tg_sim_step_ends(s, item.of);
         return 0;
     }
+    if (item.what == TG_SIM_PERSON)
+        return go_on(s, e);
     if (item.life != s->life)
         return 0;
     return item.what == TG_SIM_RETURNS ? come_back(s, e) : hear(s, &item, e);
@@ -226,6 +239,10 @@ static int go(struct tg_simulation *s, struct tg_error *e)
     if (!rc)
         rc = act(s, e);
     while (!rc && s->sim->run->state != TG_RUN_ENDED) {
+        if (s->sim->run->state == TG_RUN_HELD && !s->asked && !s->away) {
+            s->asked = true;
+            tg_sim_push(s, (struct tg_sim_item) {.at_ms = s->now_ms + REST_MS, .what = TG_SIM_PERSON});
+        }
         rc = next(s, e);
         if (!rc && s->now_ms - s->sim->started_ms > FOREVER_MS)
             return tg_fail(e, TG_E_DATA, "after ten years the simulated run has not ended: it is %s",

@@ -8,7 +8,8 @@ enum tg_sim_what {
     TG_SIM_HOST,      /* an event of a host reaches the controller */
     TG_SIM_STAGE,     /* likewise, of a stage */
     TG_SIM_STEP_ENDS, /* on the host, whether or not somebody listens */
-    TG_SIM_RETURNS    /* a controller takes the seat */
+    TG_SIM_RETURNS,   /* a controller takes the seat */
+    TG_SIM_PERSON     /* somebody looks at a run that waits for a person */
 };
 
 struct tg_sim_item {
@@ -38,7 +39,7 @@ struct tg_simulation {
     int64_t now_ms;
     int64_t dies_ms; /* when the controller dies next; 0 never */
     uint32_t life;   /* how often it has died */
-    bool away, was_away, out_of_memory;
+    bool away, was_away, asked, out_of_memory; /* asked: a person is on the way */
 };
 
 void tg_sim_push(struct tg_simulation *s, struct tg_sim_item item);

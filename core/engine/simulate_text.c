@@ -292,6 +292,7 @@ static const struct {
     {0, "limits.running", "limits.running"}, /* bits of enum tg_run_brake */
     {1, "limits.unverified", "limits.unverified"},
     {2, "rate", "rates of the stages"},
+    {3, "limits.domains", "limits of domains and floors"},
     {4, "approval", "approvals, a quarter of an hour each"},
     {TG_SIM_BAKE, "bake", "bakes"},
     {TG_SIM_LAST, "last-hosts", "the last hosts of stages, until they have ended"},

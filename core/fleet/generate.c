@@ -10,6 +10,8 @@
 
 #define NOT_PERCENT 5
 #define MADE_MAX 200 /* groups and attributes that selectors may add */
+#define KEYS_MAX 16
+#define SHARED 10    /* hosts that have the same value of an attribute that was wished for */
 
 static const struct {
     const char *name;
@@ -32,6 +34,8 @@ struct generator {
     uint32_t role[ROLES], zone[ZONES];
     struct made made[MADE_MAX];
     size_t n_made;
+    const char *keys[KEYS_MAX];
+    size_t n_keys;
 };
 
 /* ---- what selectors name ---- */
@@ -69,6 +73,11 @@ static int make_group(struct generator *g, const char *name, unsigned percent, s
     return 0;
 }
 
+static bool is_there(const char *key)
+{
+    return strcmp(key, "rack") == 0 || strcmp(key, "az") == 0 || strcmp(key, "role") == 0;
+}
+
 /* Hosts with an attribute are those of a group that has it. */
 static int make_attr(struct generator *g, const char *key, const char *value, unsigned percent, struct tg_error *e)
 {
@@ -76,7 +85,7 @@ static int make_attr(struct generator *g, const char *key, const char *value, un
     struct made *made;
 
     plain(value, text, sizeof text);
-    if (strcmp(key, "rack") == 0 || strcmp(key, "az") == 0 || strcmp(key, "role") == 0 || strlen(key) > TG_WORD_MAX)
+    if (is_there(key) || strlen(key) > TG_WORD_MAX)
         return 0;
     snprintf(name, sizeof name, "%s-%s", key, text);
     int rc = make_group(g, name, percent, &made, e);
@@ -137,6 +146,8 @@ static int grant(struct generator *g, const struct tg_fleet_wish *wish, struct t
     struct tg_selector *s;
     int rc = 0;
 
+    if (wish->key && !is_there(wish->key) && tg_attr_key_ok(wish->key) && g->n_keys < KEYS_MAX)
+        g->keys[g->n_keys++] = wish->key;
     if (!wish->selector || tg_selector_parse(wish->selector, &s, NULL))
         return 0;
     bool *negated = find_negated(s);
@@ -182,13 +193,18 @@ static int join_made(struct generator *g, uint32_t host, struct tg_error *e)
 
 static int place_host(struct generator *g, uint32_t host, size_t racks, struct tg_error *e)
 {
-    char rack[32];
+    char value[64];
     int rc;
 
-    snprintf(rack, sizeof rack, "rack-%04zu", host % racks + 1);
-    if ((rc = tg_build_host_attr(&g->build, host, "rack", rack, e)) != 0 ||
+    snprintf(value, sizeof value, "rack-%04zu", host % racks + 1);
+    if ((rc = tg_build_host_attr(&g->build, host, "rack", value, e)) != 0 ||
         (rc = tg_build_member(&g->build, g->zone[host % racks % ZONES], host, e)) != 0)
         return rc;
+    for (size_t i = 0; i < g->n_keys; i++) {
+        snprintf(value, sizeof value, "%.16s-%u", g->keys[i], host / SHARED + 1);
+        if ((rc = tg_build_host_attr(&g->build, host, g->keys[i], value, e)) != 0)
+            return rc;
+    }
     return join_made(g, host, e);
 }
 

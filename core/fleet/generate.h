@@ -15,6 +15,7 @@
 struct tg_fleet_wish {
     const char *selector; /* one that can't be read wishes for nothing */
     unsigned percent;     /* of all hosts are in what it names; behind "not": 5 % */
+    const char *key;      /* or an attribute that all hosts have, ten of them the same value */
 };
 
 #define TG_GENERATE_RACK 40 /* hosts */

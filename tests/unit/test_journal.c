@@ -1,4 +1,5 @@
 /* The journal on the store in memory: what only it can do to a run. */
+#include "engine/journal_internal.h"
 #include "store/memory.h"
 
 #include <tagout/loop.h>
@@ -73,4 +74,32 @@ JTEST(looks_for_a_write_whose_answer_was_lost)
         teardown(&d);
         tg_memory_forget("journal");
     }
+}
+
+/* A line is what jansson would write, whatever a host has said. */
+Test(journal, lines_are_json)
+{
+    const char *const texts[] = {"", "plain words", "quote \" here", "back\\slash", "tab\there", "üñí … ✔", "\x7f", "line\nfeed", "/slash/"};
+    const json_int_t numbers[] = {0, -1, 42, INT64_MAX, INT64_MIN};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++) {
+            json_t *line = json_pack("{s:I,s:s,s:s,s:I}", "n", numbers[k], "ev", "applied", "text", texts[i], "at", numbers[(k + 1) % 5]);
+            char *want = json_dumps(line, JSON_COMPACT);
+            struct tg_buf got = TG_BUF_INIT;
+            tg_buf_puts(&got, "before\n");
+            cr_assert_eq(tg_journal_text(line, &got, NULL), 0);
+            cr_assert_str_eq(tg_buf_text(&got) + 7, want);
+            tg_buf_release(&got);
+            free(want);
+            json_decref(line);
+        }
+    struct tg_buf got = TG_BUF_INIT;
+    json_t *odd = json_pack("{s:b,s:{s:s},s:n,s:[i],s:s%}", "flag", 1, "in", "a", "b", "none", "list", 1, "nul", "a\0b", (size_t) 3);
+    char *want = json_dumps(odd, JSON_COMPACT);
+    cr_assert_eq(tg_journal_text(odd, &got, NULL), 0);
+    cr_assert_str_eq(tg_buf_text(&got), want);
+    free(want);
+    tg_buf_release(&got);
+    json_decref(odd);
 }

@@ -356,16 +356,18 @@ Test(generate, hosts_have_racks_zones_and_roles)
 
 Test(generate, what_selectors_name_is_there)
 {
-    const struct tg_fleet_wish wishes[] = {{"@frontend and not (@legacy or tier=gold)", 100},
-                                           {"@staging", 10},
-                                           {"db9.example.com,x[1-3]", 100},
-                                           {"@front*", 100},
-                                           {"(((", 100},
-                                           {NULL, 100}};
+    const struct tg_fleet_wish wishes[] = {{.selector = "@frontend and not (@legacy or tier=gold)", .percent = 100},
+                                           {.selector = "@staging", .percent = 10},
+                                           {.selector = "db9.example.com,x[1-3]", .percent = 100},
+                                           {.selector = "@front*", .percent = 100},
+                                           {.selector = "(((", .percent = 100},
+                                           {.key = "cluster"},
+                                           {.key = "rack"},
+                                           {.percent = 100}};
     struct tg_inventory *fleet;
     struct tg_error e = TG_ERROR_INIT;
 
-    cr_assert_eq(tg_inventory_generate(2000, wishes, 6, &fleet, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_inventory_generate(2000, wishes, 8, &fleet, &e), 0, "%s", e.message);
     cr_assert_eq(selected(fleet, "*"), 2000);
     cr_assert_eq(selected(fleet, "@frontend"), 2000);
     size_t legacy = selected(fleet, "@legacy"), gold = selected(fleet, "tier=gold"),
@@ -374,6 +376,8 @@ Test(generate, what_selectors_name_is_there)
     cr_assert(gold > 60 && gold < 140, "%zu", gold);
     cr_assert(staging > 150 && staging < 250, "%zu", staging);
     cr_assert_eq(selected(fleet, "x[1-3],db9.example.com"), 4);
+    cr_assert_eq(selected(fleet, "cluster=cluster-7"), 10);
+    cr_assert_eq(selected(fleet, "rack=rack-0050"), 40);
     tg_inventory_free(fleet);
 }
 
