@@ -53,6 +53,7 @@ static const struct tg_field run_rows[] = {
     RUN(domains, DERIVED),
     RUN(links, DERIVED),
     RUN(in_work, DERIVED),
+    RUN(stuck_failed, DERIVED),
     RUN(in_flight, DERIVED),
     RUN(totals, DERIVED),
 };
