@@ -65,6 +65,8 @@ static const struct tg_field stage_rows[] = {
     STAGE(next, DERIVED), /* who starts next follows from the hosts' states */
     STAGE(ready, DERIVED),
     STAGE(baked, BOOL),
+    STAGE(approved, BOOL),
+    STAGE(approved_by, TEXT),
     STAGE(next_us, I64),
     STAGE(paced_ms, TIME),
     STAGE(bake_until_ms, TIME),
