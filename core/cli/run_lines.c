@@ -2,6 +2,8 @@
 #include "cli/run_view.h"
 #include "cli/guarding.h"
 
+#include <tagout/clock.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +40,14 @@ static void add_applied(const json_t *line, struct tg_buf *out)
         tg_buf_printf(out, ": %lld resource%s", (long long) changed, changed == 1 ? "" : "s");
 }
 
+static void add_hours(const json_t *line, const char *event, struct tg_buf *out)
+{
+    char until[40];
+
+    tg_time_format(json_integer_value(json_object_get(line, "until")), until, sizeof until);
+    tg_buf_printf(out, strcmp(event, "opened") == 0 ? "hours are open until %s\n" : "outside the hours: nothing starts until %s\n", until);
+}
+
 static void add_run_line(const struct tg_run *run, const json_t *line, const char *event, struct tg_buf *out)
 {
     const char *by = json_string_value(json_object_get(line, "by")), *text = json_string_value(json_object_get(line, "text"));
@@ -55,6 +65,8 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         tg_buf_printf(out, "goes on, at the word of %s\n", by ? by : "?");
     else if (strcmp(event, "pause") == 0)
         tg_buf_puts(out, "pausing: nothing new starts, what is in flight ends\n");
+    else if (strcmp(event, "opened") == 0 || strcmp(event, "closed") == 0)
+        add_hours(line, event, out);
     else if (strcmp(event, "abort") == 0)
         tg_buf_printf(out, "aborted by %s%s%s\n", by ? by : "?", text && text[0] ? ": " : "", text ? text : "");
 }

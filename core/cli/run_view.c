@@ -162,6 +162,15 @@ static void add_brakes(const struct tg_run *run, int64_t now_ms, struct tg_buf *
 
     if ((brakes & TG_BRAKE_UNVERIFIED) && !(brakes & TG_BRAKE_RUNNING))
         tg_buf_printf(line, " · the next waits for a verdict (%lld unverified)", (long long) run->plan->unverified);
+    if (brakes & (TG_BRAKE_HOURS | TG_BRAKE_DAY)) {
+        char when[40];
+        tg_time_format(run->hours_until_ms, when, sizeof when);
+        if (brakes & TG_BRAKE_HOURS)
+            tg_buf_printf(line, " · outside the hours until %s", when);
+        else
+            tg_buf_printf(line, " · waits for day %lld of work, this is day %lld", (long long) run->plan->stages[run->stage].day, (long long) run->day);
+        return;
+    }
     if (brakes != TG_BRAKE_RATE)
         return;
     tg_duration_format((run->stages[run->stage].next_us / 1000 - now_ms + 999) / 1000 * 1000, text, sizeof text);

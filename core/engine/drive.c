@@ -240,6 +240,20 @@ static int look_at_stops(struct tg_drive *d, struct tg_error *e)
     return feed_run(d, TG_EV_PAUSE, e);
 }
 
+/* The plan's hours open, or close. */
+static int look_at_hours(struct tg_drive *d, struct tg_error *e)
+{
+    struct tg_run_event event;
+    int64_t now = tg_drive_now(d);
+    int rc = 0;
+
+    if (now < tg_run_hours_due_ms(d->o->run))
+        return 0;
+    if (!(rc = tg_run_hours_event(d->o->run, d->o->hours ? d->o->hours : tg_hours_at, now, &event, e)))
+        rc = feed(d, event, e);
+    return rc;
+}
+
 /* ---- waits ---- */
 
 /* What is due is told. */
@@ -258,7 +272,12 @@ static int64_t next_wait_ms(const struct tg_drive *d)
 {
     int64_t most = d->o->tick_ms ? d->o->tick_ms : 1000;
 
-    return tg_alarms_left_ms(&d->waits, tg_drive_now(d), d->o->stops && most > TURN_MS ? TURN_MS : most);
+    int64_t now = tg_drive_now(d), due = tg_run_hours_due_ms(d->o->run);
+    if (d->o->stops && most > TURN_MS)
+        most = TURN_MS;
+    if (due - now < most)
+        most = due > now ? due - now : 0;
+    return tg_alarms_left_ms(&d->waits, now, most);
 }
 
 /* ---- committing and acting ---- */
@@ -365,6 +384,8 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
 
     if (!rc)
         rc = look_at_control(d, e);
+    if (!rc)
+        rc = look_at_hours(d, e);
     if (!rc && d->o->ports->turn)
         rc = d->o->ports->turn(d->o->ports->data, d, e);
     while (!rc && (a = next_answer(d)) != NULL) {

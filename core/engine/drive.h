@@ -41,6 +41,8 @@ struct tg_drive_options {
     void *data;
     /* How often the operator has asked to stop (a signal handler counts). Once: PAUSE. Twice: leave at once. May be NULL. */
     const volatile sig_atomic_t *stops;
+    /* The plan's hours; NULL: tg_hours_at(). For tests with days of seconds. */
+    tg_hours_fn hours;
     /* For tests: called around each commit; non-zero makes the driver die on the spot, as a crash would. May be NULL. */
     int (*crash)(void *data, int committed);
 };

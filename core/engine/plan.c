@@ -102,7 +102,8 @@ static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage
     char rate[32];
 
     tg_rate_format(&s->rate, rate, sizeof rate);
-    return json_pack("{s:s,s:b,s:I,s:s,s:o,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "policy",
+    return json_pack("{s:s,s:b,s:I,s:s,s:I,s:I,s:o,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "day",
+                     (json_int_t) s->day, "spread_ms", (json_int_t) s->spread_ms, "policy",
                      tg_stage_policy_json(&s->policy), "hosts",
                      purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s), "domains",
                      purpose == TO_SEAL ? json_null() : tg_plan_domains_json(plan, s));
@@ -129,6 +130,15 @@ static json_t *verify_json(const struct tg_verify *v)
     return json_pack("{s:o,s:I}", "command", argv, "within_ms", (json_int_t) v->within_ms);
 }
 
+/* null, or {"days":"Mon-Thu","from":540,"until":960,"zone":"UTC"}: minutes of the day. */
+static json_t *hours_json(const struct tg_hours *h)
+{
+    char days[32];
+
+    tg_hours_days_format(h->days, days, sizeof days);
+    return h->days ? json_pack("{s:s,s:i,s:i,s:s}", "days", days, "from", h->from_min, "until", h->until_min, "zone", h->zone) : json_null();
+}
+
 /* All but the digest; NULL when memory is short. */
 static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
 {
@@ -143,12 +153,12 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
                              "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "limits",
                              tg_plan_limits_json(plan), "failed", failed, "of_at_least",
-                             (json_int_t) plan->of_at_least, "stages", stages, "around", around, "verify", verify);
+                             (json_int_t) plan->of_at_least, "hours", hours_json(&plan->hours), "estimate_ms", (json_int_t) plan->estimate_ms, "stages", stages, "around", around, "verify", verify);
     if (rc) {
         json_decref(body);
         return NULL;
@@ -206,16 +216,19 @@ static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_s
 {
     const char *name, *rate;
     json_t *hosts, *domains, *policy;
-    json_int_t bake_ms;
+    json_int_t bake_ms, day, spread_ms;
     int dry_run, rc = 0;
 
     *s = (struct tg_plan_stage) {.first = plan->n_hosts};
-    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:o,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "hosts", &hosts,
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:I,s:I,s:o,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "day", &day,
+                    "spread_ms", &spread_ms, "hosts", &hosts,
                     "domains", &domains, "policy", &policy) ||
-        !json_is_array(hosts) || bake_ms < 0 || (rate[0] && !tg_rate_parse(rate, &s->rate)))
+        !json_is_array(hosts) || bake_ms < 0 || day < 0 || spread_ms < 0 || spread_ms > TG_SPREAD_MAX_MS || (rate[0] && !tg_rate_parse(rate, &s->rate)))
         return broken(e, "a stage");
     s->dry_run = dry_run;
     s->bake_ms = bake_ms;
+    s->day = day;
+    s->spread_ms = spread_ms;
     if ((rc = tg_stage_policy_read(policy, &s->policy, e)) != 0)
         return rc;
     if (!take_text(name, &s->name))
@@ -310,19 +323,33 @@ static int read_steps(const json_t *around, const json_t *verify, struct tg_plan
     return rc;
 }
 
+static int read_hours(const json_t *json, struct tg_hours *h, struct tg_error *e)
+{
+    const char *days, *zone;
+
+    if (json_is_null(json))
+        return 0;
+    if (json_unpack((json_t *) json, "{s:s,s:i,s:i,s:s!}", "days", &days, "from", &h->from_min, "until", &h->until_min, "zone", &zone) ||
+        !tg_hours_days_parse(days, strlen(days), &h->days) || h->from_min < 0 || h->from_min > 1439 || h->until_min < 1 || h->until_min > 1440 ||
+        h->from_min == h->until_min || strlen(zone) >= sizeof h->zone)
+        return broken(e, "its hours");
+    memcpy(h->zone, zone, strlen(zone) + 1);
+    return 0;
+}
+
 static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *e)
 {
     const char *name, *driver, *transport, *targets, *failed, *digest;
-    json_int_t n_targets, n_left, running, unverified, of_at_least;
-    json_t *change, *limits, *stages, *around, *verify;
+    json_int_t n_targets, n_left, running, unverified, of_at_least, estimate_ms;
+    json_t *change, *limits, *hours, *stages, *around, *verify;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
                     "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
-                    "stages", &stages, "around", &around, "verify", &verify))
+                    "hours", &hours, "estimate_ms", &estimate_ms, "stages", &stages, "around", &around, "verify", &verify))
         return broken(e, "something is missing, or is there that we don't know");
-    if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || !tg_share_parse(failed, &plan->failed) ||
+    if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || estimate_ms < 0 || !tg_share_parse(failed, &plan->failed) ||
         !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
         return broken(e, "a number or a list");
     plan->n_targets = (size_t) n_targets;
@@ -330,11 +357,14 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
     plan->running = running;
     plan->unverified = unverified;
     plan->of_at_least = of_at_least;
+    plan->estimate_ms = estimate_ms;
     plan->change = json_incref(change);
     if (!take_text(name, &plan->name) || !take_text(driver, &plan->driver) || !take_text(transport, &plan->transport) ||
         !take_text(targets, &plan->targets))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     int rc = tg_plan_limits_read(plan, limits, e);
+    if (!rc)
+        rc = read_hours(hours, &plan->hours, e);
     if (!rc)
         rc = read_stages(stages, plan, e);
     return rc ? rc : read_steps(around, verify, plan, e);

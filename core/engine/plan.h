@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 4
+#define TG_PLAN_FORMAT 5
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -26,6 +26,9 @@ struct tg_plan_stage {
     int64_t bake_ms;
     struct tg_rate rate; /* how fast they may start */
     struct tg_stage_policy policy;
+    int64_t day;         /* not before the run's n-th day of work; 0: none */
+    int64_t spread_ms;   /* starts spread over what is left of the day's hours, at most so far apart; 0: they are not */
+    bool optional;       /* may be empty without a warning; no part of the plan's JSON, since nothing done depends on it */
 };
 
 struct tg_plan_limit {
@@ -68,6 +71,8 @@ struct tg_plan {
     size_t n_around;
     struct tg_verify *verify;
     size_t n_verify;
+    struct tg_hours hours;   /* starts only then; days 0: at any time */
+    int64_t estimate_ms;     /* how long a host takes; 0: not known */
     size_t n_left;           /* targets that no changing stage covers: a warning */
 };
 

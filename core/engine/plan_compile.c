@@ -187,7 +187,8 @@ static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
     int64_t left = quota(c, s);
     int rc;
 
-    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate, .policy = s->policy};
+    *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate, .policy = s->policy,
+                                     .day = s->day, .spread_ms = s->spread_ms, .optional = s->optional};
     if (!copy_text(s->name, &stage->name))
         return no_memory(c);
     rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);
@@ -219,6 +220,8 @@ static int copy_rollout(struct compiler *c, const char *transport)
     plan->unverified = r->unverified;
     plan->failed = r->failed;
     plan->of_at_least = r->of_at_least;
+    plan->hours = r->hours;
+    plan->estimate_ms = r->estimate_ms;
     plan->change = json_deep_copy(r->change);
     plan->around = calloc(r->n_around ? r->n_around : 1, sizeof *plan->around);
     plan->verify = calloc(r->n_verify ? r->n_verify : 1, sizeof *plan->verify);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum key { ROLLOUT, CHANGE, TARGETS, STAGES, LIMITS, AROUND, VERIFY, FAILURE, WINDOWS, ROLLBACK };
+#define ESTIMATE_MAX_MS (INT64_C(24) * 3600000)
+
+enum key { ROLLOUT, CHANGE, TARGETS, STAGES, LIMITS, AROUND, VERIFY, FAILURE, HOURS, ESTIMATE, WINDOWS, ROLLBACK };
 static const struct tg_yaml_key keys[] = {
     [ROLLOUT] = {.name = "rollout", .required = true},
     [CHANGE] = {.name = "change", .required = true},
@@ -17,6 +19,8 @@ static const struct tg_yaml_key keys[] = {
     [AROUND] = {.name = "around"},
     [VERIFY] = {.name = "verify"},
     [FAILURE] = {.name = "failure"},
+    [HOURS] = {.name = "hours"},
+    [ESTIMATE] = {.name = "estimate"},
     [WINDOWS] = {.name = "windows", .later = true},
     [ROLLBACK] = {.name = "rollback", .later = true},
     {.name = NULL},
@@ -175,6 +179,8 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     read_change(reader, values[CHANGE]);
     tg_rollout_read_selector(reader, values[TARGETS], "targets", &reader->r->targets);
     reader->r->targets_at = values[TARGETS];
+    tg_rollout_read_hours(reader, values[HOURS]);
+    tg_yaml_duration(values[ESTIMATE], "estimate", 1000, ESTIMATE_MAX_MS, reader->p, &reader->r->estimate_ms);
     tg_rollout_read_stages(reader, values[STAGES]);
     tg_rollout_read_limits(reader, values[LIMITS]);
     tg_rollout_read_around(reader, values[AROUND]);

@@ -6,6 +6,7 @@
 #define TG_ENGINE_ROLLOUT_H
 
 #include "base/buf.h"
+#include "calendar/hours.h"
 #include "config/rate.h"
 #include "config/share.h"
 
@@ -35,12 +36,15 @@ struct tg_stage_spec {
     bool optional;          /* may turn out to have no host; else targets that match none are a mistake */
     int64_t bake_ms;        /* wait this long after the last host of the stage is verified; 0 none */
     struct tg_stage_policy policy;
+    int64_t day;            /* not before the run's n-th day of work; 0: as soon as it is its turn */
+    int64_t spread_ms;      /* its starts are spread evenly over what is left of the day's hours, at most so far apart; 0: they are not */
     int line, column;
     const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
     const struct tg_yaml_node *targets_at; /* NULL without targets */
     const struct tg_yaml_node *until_at;   /* NULL without until */
 };
 
+#define TG_SPREAD_MAX_MS INT64_C(86400000) /* spread without at-most */
 /*
  * A limit by domain, counted over all hosts of the inventory that share a fate: those with the same value of an attribute (a rack, a
  * cluster of three), or those that a selector means.
@@ -81,6 +85,9 @@ struct tg_rollout {
     char *targets;          /* selector */
     struct tg_stage_spec *stages;
     size_t n_stages;        /* at least 1 */
+    struct tg_hours hours;  /* hosts start only then; days 0: at any time */
+    bool hours_by_preset;   /* the file has none */
+    int64_t estimate_ms;    /* how long a host takes, as far as the author knows; 0: he does not say */
     int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
     int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */
     struct tg_limit_spec *limits; /* limits.domains, limits.floor, as written */

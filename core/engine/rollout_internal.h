@@ -34,6 +34,12 @@ void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_ya
 /* "canary", or {canary: {bake: 10m}}: writes its stages out. false when node is no preset and must be a list. */
 bool tg_rollout_read_preset(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+/* rollout_hours.c. Hours come before the stages, the check behind them. */
+void tg_rollout_read_hours(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+void tg_rollout_read_day(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s);
+void tg_rollout_read_spread(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s);
+void tg_rollout_check_days(struct tg_rollout_reader *reader);
+
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 

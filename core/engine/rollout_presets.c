@@ -179,6 +179,64 @@ static void risk(struct expansion *x, const struct tg_yaml_node *const *values)
         last->optional = true;
 }
 
+/* ---- shards: more of the hundred each day, in hours of work ---- */
+
+enum { SHARDS_DAYS, SHARDS_AT_MOST };
+static const struct tg_yaml_key shards_keys[] = {{.name = "days"}, {.name = "at-most"}, {.name = NULL}};
+#define SHARDS_DAYS_MAX 60
+#define SHARDS_AT_MOST_MS 600000
+
+static void add_day(struct expansion *x, int64_t day, int64_t from, int64_t until, int64_t at_most)
+{
+    char name[32], selector[64];
+
+    snprintf(name, sizeof name, "day-%d", (int) day);
+    struct tg_stage_spec *s = add(x, name);
+    if (!s)
+        return;
+    if (until - from > 1)
+        snprintf(selector, sizeof selector, "shard:%d-%d", (int) from, (int) until - 1);
+    else
+        snprintf(selector, sizeof selector, "shard:%d", (int) from);
+    tg_rollout_copy(x->reader, selector, &s->targets);
+    s->targets_at = x->at;
+    s->optional = true;
+    s->day = day;
+    s->spread_ms = at_most;
+}
+
+/* What is behind the last day's share belongs to no stage, which the plan tells. */
+static void shards(struct expansion *x, const struct tg_yaml_node *const *values)
+{
+    static const int64_t usual[] = {1, 10, 25, 50, 90, 100};
+    const struct tg_yaml_node *days = values[SHARDS_DAYS];
+    struct tg_rollout *r = x->reader->r;
+    int64_t at_most = SHARDS_AT_MOST_MS, before = 0;
+    size_t n = sizeof usual / sizeof usual[0];
+
+    tg_yaml_duration(values[SHARDS_AT_MOST], "at-most", 1000, TG_SPREAD_MAX_MS, x->reader->p, &at_most);
+    if (days && !tg_yaml_strings(days, "days", x->reader->p, &n))
+        return;
+    if (n == 0 || n > SHARDS_DAYS_MAX)
+        tg_error_hint(tg_yaml_problem(x->reader->p, days, "days must have 1 to %d shares, and has %zu", SHARDS_DAYS_MAX, n), "such as [1%%, 10%%, 50%%, 100%%]");
+    for (size_t i = 0; i < n && n <= SHARDS_DAYS_MAX; i++) {
+        const struct tg_yaml_node *at = days ? tg_yaml_item(days, i) : NULL;
+        int64_t share = percent_of(x, at, "a share of days", BATCH_MIN, days ? 0 : usual[i] * 1000);
+        if (share == 0)
+            continue;
+        if (share % 1000 || share / 1000 <= before) {
+            tg_yaml_problem(x->reader->p, at, "shares of days must be whole percentages that grow, and here is \"%.40s\"", at->text);
+            continue;
+        }
+        add_day(x, (int64_t) i + 1, before, share / 1000, at_most);
+        before = share / 1000;
+    }
+    if (!r->hours.days) {
+        r->hours = (struct tg_hours) {.days = 15, .from_min = 9 * 60, .until_min = 16 * 60, .zone = "UTC"}; /* Monday to Thursday: nobody repairs on a weekend */
+        r->hours_by_preset = true;
+    }
+}
+
 /* ---- which ---- */
 
 static const struct preset {
@@ -189,6 +247,7 @@ static const struct preset {
     {"rolling", rolling_keys, rolling},
     {"one-some-many", some_keys, one_some_many},
     {"canary", canary_keys, canary},
+    {"shards", shards_keys, shards},
     {"risk", risk_keys, risk},
     {"maintenance-week", NULL, NULL},
 };
@@ -216,7 +275,7 @@ static const struct preset *find(struct tg_rollout_reader *reader, const struct 
     if (near)
         tg_error_hint(e, "did you mean \"%s\"?", near);
     else
-        tg_error_hint(e, "there are rolling, one-some-many, canary and risk; or a list of stages, such as - {name: canary, count: 1}");
+        tg_error_hint(e, "there are rolling, one-some-many, canary, shards and risk; or a list of stages, such as - {name: canary, count: 1}");
     return NULL;
 }
 

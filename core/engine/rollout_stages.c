@@ -6,7 +6,7 @@
 /* More are no stages but a list of hosts; the plan, its digest and each screen grow with them. */
 #define STAGES_MAX 1000
 
-enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, APPROVE };
+enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, DAY, SPREAD, APPROVE };
 static const struct tg_yaml_key stage_keys[] = {
     [NAME] = {.name = "name", .required = true},
     [STAGE_TARGETS] = {.name = "targets"},
@@ -16,6 +16,8 @@ static const struct tg_yaml_key stage_keys[] = {
     [DRY_RUN] = {.name = "dry-run"},
     [RATE] = {.name = "rate"},
     [OPTIONAL] = {.name = "optional"},
+    [DAY] = {.name = "day"},
+    [SPREAD] = {.name = "spread"},
     [APPROVE] = {.name = "approve"},
     {.name = NULL},
 };
@@ -50,6 +52,8 @@ static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_no
     tg_yaml_duration(values[BAKE], "bake", 0, TG_BAKE_MAX_MS, reader->p, &s->bake_ms);
     tg_yaml_rate(values[RATE], "rate", reader->p, &s->rate);
     tg_yaml_bool(values[APPROVE], "approve", reader->p, &s->policy.approve);
+    tg_rollout_read_day(reader, values[DAY], s);
+    tg_rollout_read_spread(reader, values[SPREAD], s);
     if (values[COUNT] && values[UNTIL])
         tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
                       "count: that many more hosts; until: so many in all");
@@ -105,5 +109,6 @@ void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_ya
         reader->r->n_stages = i + 1;
     }
     compare_stages(reader);
+    tg_rollout_check_days(reader);
     check_dry_runs(reader);
 }

@@ -54,6 +54,14 @@ static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
         tg_rate_format(&s->rate, text, sizeof text);
         tg_buf_printf(out, ", rate: %s", text);
     }
+    if (s->day)
+        tg_buf_printf(out, ", day: %lld", (long long) s->day);
+    if (s->spread_ms) {
+        tg_buf_puts(out, ", spread: {over: day");
+        if (s->spread_ms < TG_SPREAD_MAX_MS)
+            put_duration(out, "at-most", s->spread_ms);
+        tg_buf_putc(out, '}');
+    }
     if (s->bake_ms)
         put_duration(out, "bake", s->bake_ms);
     if (s->policy.approve)
@@ -63,6 +71,14 @@ static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
 
 int tg_rollout_stages_text(const struct tg_rollout *r, struct tg_buf *out, struct tg_error *e)
 {
+    const struct tg_hours *h = &r->hours;
+    char days[32];
+
+    if (r->hours_by_preset) {
+        tg_hours_days_format(h->days, days, sizeof days);
+        tg_buf_printf(out, "hours: {days: \"%s\", from: \"%02d:%02d\", until: \"%02d:%02d\", zone: %s}\n", days, h->from_min / 60, h->from_min % 60, h->until_min / 60,
+                      h->until_min % 60, h->zone);
+    }
     tg_buf_puts(out, "stages:\n");
     for (size_t i = 0; i < r->n_stages; i++)
         put_stage(&r->stages[i], out);

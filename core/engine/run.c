@@ -353,12 +353,14 @@ static void halt_for_failures(struct step *s)
 /* ---- what follows by itself ---- */
 
 /* What holds back the next host of a stage. */
-static unsigned brakes_of(const struct tg_run *run, const struct tg_run_stage *stage, int64_t now_ms)
+static unsigned brakes_of(const struct tg_run *run, size_t i, int64_t now_ms)
 {
+    const struct tg_run_stage *stage = &run->stages[i];
     int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) run->totals[TG_HOST_VERIFYING];
 
     return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
-           (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U);
+           (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U) | (tg_run_is_open(run, now_ms) ? 0U : TG_BRAKE_HOURS) |
+           (run->day < run->plan->stages[i].day ? TG_BRAKE_DAY : 0U);
 }
 
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
@@ -369,7 +371,7 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
         return 0;
     if (stage->state == TG_STAGE_GATED)
         return TG_BRAKE_APPROVAL;
-    return brakes_of(run, stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
+    return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
 }
 
 #define LATE_US 100000 /* timers, and a commit before each start */
@@ -378,7 +380,9 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
 static void spend_rate(struct step *s, size_t i)
 {
     struct tg_run_stage *stage = &s->run->stages[i];
-    int64_t interval = tg_rate_interval_us(&s->run->plan->stages[i].rate), now = s->now_ms * 1000;
+    int64_t interval = tg_rate_interval_us(&s->run->plan->stages[i].rate), now = s->now_ms * 1000, spread = tg_run_spread_us(s->run, i, s->now_ms);
+
+    interval = spread > interval ? spread : interval;
     int64_t late = interval / 10 > LATE_US ? interval / 10 : LATE_US;
 
     if (interval)
@@ -391,14 +395,14 @@ static void start_of_stage(struct step *s, size_t i)
     const struct tg_plan_stage *p = &run->plan->stages[i];
     struct tg_run_stage *stage = &run->stages[i];
 
-    while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, stage, s->now_ms)) {
+    while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, i, s->now_ms)) {
         size_t h = tg_queue_take(run, i);
         if (h == TG_RUN_NONE)
             return;
         tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
         spend_rate(s, i);
     }
-    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, stage, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms || !tg_queue_any(run, i))
+    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, i, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms || !tg_queue_any(run, i))
         return;
     stage->paced_ms = (stage->next_us + 999) / 1000;
     add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
@@ -525,8 +529,10 @@ static void settle(struct step *s)
 
 static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
 {
-    bool of_host = ev->kind > TG_EV_PACED, of_stage = !of_host && ev->kind > TG_EV_ABORT;
+    bool of_host = ev->kind > TG_EV_PACED, of_stage = !of_host && ev->kind >= TG_EV_BAKED;
 
+    if ((ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED) && !run->plan->hours.days)
+        return tg_fail(e, TG_E_DATA, "\"%s\", and the plan has no hours", tg_run_event_name(ev->kind));
     if (ev->kind >= TG_EV_EXTERNAL)
         return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
     if (of_host && ev->host >= run->plan->n_hosts)
@@ -551,6 +557,8 @@ static void remember_run(struct step *s, const struct tg_run_event *ev, bool was
 
     if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME || ev->kind == TG_EV_SEATED)
         run->epoch = ev->epoch;
+    if (ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED)
+        tg_run_take_hours(run, ev);
     if (!run->started_ms)
         run->started_ms = s->now_ms;
     if (run->aborted && !was_aborted) {
@@ -573,14 +581,14 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
 
     if (!rc && ev->kind > TG_EV_PACED)
         rc = host_event(&s, ev->host, ev, e);
-    else if (!rc && ev->kind > TG_EV_ABORT)
+    else if (!rc && ev->kind >= TG_EV_BAKED)
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc)
         rc = run_event(&s, ev->kind, e);
     if (rc)
         return rc;
     run->last_ms = ev->at_ms;
-    if (ev->kind <= TG_EV_ABORT)
+    if (ev->kind < TG_EV_BAKED)
         remember_run(&s, ev, was_aborted);
     if (ev->kind == TG_EV_APPROVED && !run->stages[ev->stage].approved) {
         run->stages[ev->stage].approved = true;

@@ -8,7 +8,9 @@
  *
  * What holds starts back: limits.running, hosts from their start until they are changed (and lost ones); limits.unverified, these and those that
  * are being verified, so that whatever comes of them no more than that were changed without a verdict; the stage's rate, one host an interval;
- * who is late by at most a tenth of it, or of a second, keeps the average, and more than that is not made up for.
+ * who is late by at most a tenth of it, or of a second, keeps the average, and more than that is not made up for. The plan's hours, of which whoever
+ * drives the run tells (TG_EV_OPENED, TG_EV_CLOSED): between what was told last has ended and is told anew, they are closed; the stage's day, counted in days on
+ * which hours opened; its spread over what is left of them. They hold back starts only: who has begun is brought to the end at any hour.
  *
  * limits.domains and limits.floor hold back by domain (plan.h): a host is down from its start until it is verified, and stays so when it ends as
  * failed, unknown, lost, unreachable or held; one that was not touched, or ended well, is not. Of the hosts that wait, the first (in the plan's order)
@@ -90,6 +92,8 @@ enum tg_run_event_kind {
     TG_EV_CONTINUE, /* every cause to hold has ended */
     TG_EV_PAUSE,  /* whoever drives wants to leave */
     TG_EV_ABORT,
+    TG_EV_OPENED, /* the plan's hours: now open, until until_ms */
+    TG_EV_CLOSED, /* now closed, until until_ms */
     /* of a stage */
     TG_EV_BAKED,
     TG_EV_APPROVED, /* somebody approves it; also before it is asked for */
@@ -177,6 +181,7 @@ struct tg_run_event {
     const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE, APPROVED: who */
     int64_t epoch;              /* BEGIN, RESUME, SEATED */
     enum tg_run_cause cause;    /* HOLD */
+    int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span */
 };
 
 struct tg_run_action {
@@ -239,6 +244,9 @@ struct tg_run {
     char *hold_why, *hold_by;   /* of the last cause; NULL when it is not held, hold_by also when the machine itself holds */
     int64_t epoch;              /* of the last BEGIN or RESUME */
     int64_t started_ms, last_ms;
+    bool open;                  /* the plan's hours, as told last */
+    int64_t hours_until_ms;     /* when that ends; 0: nothing was told */
+    int64_t date, day;          /* date that they opened on last; how many dates so far: days of work */
     size_t stage;               /* current; plan.n_stages when all are done */
     struct tg_run_stage *stages;
     struct tg_run_host *hosts;
@@ -272,12 +280,21 @@ bool tg_host_state_is_end(enum tg_host_state state);
 bool tg_host_state_is_work(enum tg_host_state state);
 
 /* What keeps the current stage's next host from starting, as a bit each; 0 nothing, or nobody waits. */
-enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */, TG_BRAKE_APPROVAL = 16 };
+enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */,
+                    TG_BRAKE_APPROVAL = 16, TG_BRAKE_HOURS = 32, TG_BRAKE_DAY = 64 };
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 /* The first domain from *at on that keeps somebody waiting, and how many; false behind the last. Begin with *at = 0. */
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
 /* Counted as down by limits.domains and limits.floor. */
 bool tg_run_is_down(const struct tg_run_host *host);
+
+/*
+ * The plan's hours, for whoever drives a run: from tg_run_hours_due_ms() on, which is INT64_MAX when there is nothing to tell, tg_run_hours_event() makes the event
+ * that the run is to be fed. hours: tg_hours_at(), or what a test has in its place. TG_E_DATA, TG_E_CONFIG: the zone can't be had.
+ */
+typedef int (*tg_hours_fn)(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_span *out, struct tg_error *e);
+int64_t tg_run_hours_due_ms(const struct tg_run *run);
+int tg_run_hours_event(const struct tg_run *run, tg_hours_fn hours, int64_t now_ms, struct tg_run_event *out, struct tg_error *e);
 
 /* Words for journal and screen; the parsers give TG_E_DATA. */
 const char *tg_run_state_name(enum tg_run_state state);

@@ -1,4 +1,4 @@
-/* What the parts of a run's machine share: run.c (the step), run_queue.c (who starts next). */
+/* What the parts of a run's machine share: run.c (the step), run_queue.c (who starts next), run_hours.c. */
 #ifndef TG_ENGINE_RUN_INTERNAL_H
 #define TG_ENGINE_RUN_INTERNAL_H
 
@@ -30,5 +30,12 @@ bool tg_queue_any(struct tg_run *run, size_t stage);
 void tg_queue_forget(struct tg_run *run);
 /* Of hosts that wait in a stage, is any not yet known to be held back? */
 bool tg_queue_untried(const struct tg_run *run, size_t stage);
+
+/* Whether hosts may start, as far as the plan's hours go. */
+bool tg_run_is_open(const struct tg_run *run, int64_t now_ms);
+/* OPENED, CLOSED */
+void tg_run_take_hours(struct tg_run *run, const struct tg_run_event *ev);
+/* From the host of the stage that starts now to its next, so that all that wait are spread over what is left of the hours; 0 without a spread. */
+int64_t tg_run_spread_us(const struct tg_run *run, size_t stage, int64_t now_ms);
 
 #endif

@@ -42,7 +42,7 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         return NULL;
     if (ev->kind > TG_EV_PACED)
         set_host(o, run, ev->host);
-    if (ev->kind > TG_EV_ABORT && ev->kind <= TG_EV_PACED)
+    if (ev->kind >= TG_EV_BAKED && ev->kind <= TG_EV_PACED)
         set_stage(o, run, ev->stage);
     if (has_outcome(ev->kind)) {
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(ev->outcome)));
@@ -52,6 +52,10 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         json_object_set_new(o, "cause", json_integer((json_int_t) ev->cause));
     if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME || ev->kind == TG_EV_SEATED)
         json_object_set_new(o, "epoch", json_integer((json_int_t) ev->epoch));
+    if (ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED)
+        json_object_set_new(o, "until", json_integer((json_int_t) ev->until_ms));
+    if (ev->kind == TG_EV_OPENED)
+        json_object_set_new(o, "date", json_integer((json_int_t) ev->date));
     set_text(o, "text", ev->text);
     set_text(o, "lock", ev->lock);
     set_text(o, "by", ev->by);
@@ -144,6 +148,8 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
                                   .changed = (int) json_integer_value(json_object_get(o, "changed")),
                                   .epoch = json_integer_value(json_object_get(o, "epoch")),
                                   .cause = (enum tg_run_cause) json_integer_value(json_object_get(o, "cause")),
+                                  .until_ms = json_integer_value(json_object_get(o, "until")),
+                                  .date = json_integer_value(json_object_get(o, "date")),
                                   .text = json_string_value(json_object_get(o, "text")),
                                   .lock = json_string_value(json_object_get(o, "lock")),
                                   .by = json_string_value(json_object_get(o, "by"))};

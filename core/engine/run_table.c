@@ -10,7 +10,7 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "baked", "approved", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
@@ -105,20 +105,22 @@ static const struct tg_run_rule run_rules[] = {
     {TG_RUN_ENDED, TG_EV_SEATED, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
 };
 
-/* Nothing follows, and nothing is wrong: what was asked for is the case, or is too late. */
+/* Nothing follows, and nothing is wrong: what was asked for is the case, or is too late. Hours are remembered, and whom they let start is seen to behind each event. */
+#define HOURS (B(OPENED) | B(CLOSED))
 static const uint64_t run_ignored[TG_RUN_STATES] = {
     [TG_RUN_NEW] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(IDLE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ACTIVE] = B(CONTINUE) | B(IDLE),
-    [TG_RUN_PAUSING] = B(PAUSE) | B(CONTINUE) | B(COMPLETE),
-    [TG_RUN_PAUSED] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HOLDING] = B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
-    [TG_RUN_HELD] = B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HALTING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ABORTING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_SETTLING] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ENDED] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_ACTIVE] = HOURS | B(CONTINUE) | B(IDLE),
+    [TG_RUN_PAUSING] = HOURS | B(PAUSE) | B(CONTINUE) | B(COMPLETE),
+    [TG_RUN_PAUSED] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HOLDING] = HOURS | B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
+    [TG_RUN_HELD] = HOURS | B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HALTING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ABORTING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_SETTLING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ENDED] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
 };
 static const uint64_t run_impossible[TG_RUN_STATES] = {
+    [TG_RUN_NEW] = HOURS,
     [TG_RUN_ACTIVE] = B(BEGIN),   [TG_RUN_PAUSING] = B(BEGIN),  [TG_RUN_PAUSED] = B(BEGIN), [TG_RUN_HALTING] = B(BEGIN),
     [TG_RUN_ABORTING] = B(BEGIN), [TG_RUN_SETTLING] = B(BEGIN), [TG_RUN_ENDED] = B(BEGIN),   [TG_RUN_HOLDING] = B(BEGIN),
     [TG_RUN_HELD] = B(BEGIN),

@@ -210,8 +210,24 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
     return act(s, e);
 }
 
+/* The plan's hours open, or close. */
+static int tell_hours(struct tg_simulation *s, int64_t due_ms, struct tg_error *e)
+{
+    struct tg_run_event event;
+
+    move_clock(s, due_ms);
+    int rc = tg_run_hours_event(s->sim->run, tg_hours_at, s->now_ms, &event, e);
+    if (!rc)
+        rc = feed(s, event, e);
+    return rc ? rc : act(s, e);
+}
+
 static int next(struct tg_simulation *s, struct tg_error *e)
 {
+    int64_t due_ms = s->away ? INT64_MAX : tg_run_hours_due_ms(s->sim->run);
+
+    if (due_ms < INT64_MAX && (s->n == 0 || due_ms <= s->items[0].at_ms))
+        return tell_hours(s, due_ms, e);
     if (s->n == 0)
         return tg_fail(e, TG_E_BUG, "the simulated run is %s, and waits for nothing",
                        tg_run_state_name(s->sim->run->state));

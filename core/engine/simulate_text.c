@@ -294,6 +294,8 @@ static const struct {
     {2, "rate", "rates of the stages"},
     {3, "limits.domains", "limits of domains and floors"},
     {4, "approval", "approvals, a quarter of an hour each"},
+    {5, "hours", "hours of work"},
+    {6, "day", "days of work that a stage waits for"},
     {TG_SIM_BAKE, "bake", "bakes"},
     {TG_SIM_LAST, "last-hosts", "the last hosts of stages, until they have ended"},
     {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},

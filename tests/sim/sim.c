@@ -66,6 +66,19 @@ static struct test_stage random_stage(struct rng *r, size_t count, bool dry_run,
     return s;
 }
 
+/* Days of a few hundred milliseconds: world_hours() tells when they are. */
+static void random_hours(struct rng *r, struct tg_plan *plan)
+{
+    int64_t day = 1;
+
+    plan->hours = (struct tg_hours) {.days = TG_HOURS_ALL_DAYS, .from_min = (int) rng_below(r, WORLD_DAYS_MAX), .until_min = 1440, .zone = "UTC"};
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        day += (int64_t) rng_below(r, 3);
+        plan->stages[i].day = rng_chance(r, 50) ? day : 0;
+        plan->stages[i].spread_ms = rng_chance(r, 30) ? 20 + (int64_t) rng_below(r, 2000) : 0;
+    }
+}
+
 static struct tg_plan *random_plan(struct rng *r)
 {
     struct test_stage stages[4];
@@ -84,6 +97,8 @@ static struct tg_plan *random_plan(struct rng *r)
         plan->stages[i].policy.approve = rng_chance(r, 20);
     for (uint64_t limits = rng_below(r, 3); limits; limits--)
         test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
+    if (rng_chance(r, 25))
+        random_hours(r, plan);
     return plan;
 }
 
@@ -250,7 +265,7 @@ static int drive_once(struct sim *s)
     s->died = false;
     s->world.epoch = j->epoch + 1;
     struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
-                                 .stops = &s->stops, .crash = around_commit};
+                                 .stops = &s->stops, .hours = world_hours, .crash = around_commit};
     int rc = tg_drive(&o, &e);
     if (s->world.verbose)
         printf("  -- %s %s (%s)\n", tg_run_state_name(run->state), rc ? e.message : "", s->died ? "died" : "left");
@@ -282,6 +297,7 @@ static void judge(struct sim *s)
     if (run->state != TG_RUN_ENDED)
         world_violation(w, "P12: the run is over, its journal says %s", tg_run_state_name(run->state));
     world_judge_rates(w);
+    world_judge_hours(w, WALL_START);
     for (size_t i = 0; i < plan->n_hosts; i++) {
         const struct sim_host *h = &w->hosts[i];
         const struct tg_run_host *r = &run->hosts[i];

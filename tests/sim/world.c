@@ -145,6 +145,37 @@ void world_judge_rates(struct world *w)
     free(starts);
 }
 
+/* A day of 300 ms and more, open for a part of it. */
+int world_hours(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_span *out, struct tg_error *e)
+{
+    int64_t lasts = 300 + hours->from_min * 97, open = 100 + hours->from_min * 41, day = wall_ms / lasts, since = wall_ms % lasts;
+
+    (void) e;
+    *out = since < open ? (struct tg_hours_span) {true, day * lasts + open, day} : (struct tg_hours_span) {false, (day + 1) * lasts, 0};
+    return 0;
+}
+
+void world_judge_hours(struct world *w, int64_t from_ms)
+{
+    const struct tg_hours *hours = &w->plan->hours;
+    struct tg_hours_span first, span;
+
+    for (size_t s = 0; hours->days && s < w->plan->n_stages; s++)
+        for (size_t i = w->plan->stages[s].first; i < w->plan->stages[s].first + w->plan->stages[s].count; i++) {
+            int64_t at = w->hosts[i].first_ms;
+            if (!at)
+                continue;
+            world_hours(hours, at, &span, NULL);
+            world_hours(hours, from_ms, &first, NULL);
+            int64_t begun = first.open ? first.date : first.until_ms / (300 + hours->from_min * 97);
+            if (!span.open)
+                world_violation(w, "P5: %s started outside the hours", w->plan->hosts[i].name);
+            else if (span.date - begun + 1 < w->plan->stages[s].day)
+                world_violation(w, "P5: %s started on day %lld, its stage is for day %lld", w->plan->hosts[i].name, (long long) (span.date - begun + 1),
+                                (long long) w->plan->stages[s].day);
+        }
+}
+
 /* The step begins on the host, unless it has before. */
 static void start_step(struct world *w, const struct tg_run_action *a)
 {

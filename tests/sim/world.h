@@ -77,6 +77,11 @@ void world_violation(struct world *w, const char *format, ...) __attribute__((fo
 void world_line(struct world *w, const struct tg_run *run, const json_t *line);
 /* Whether hosts of a stage started no faster than they were to: P5. */
 void world_judge_rates(struct world *w);
+/* Hours of days that last less than a second, for tg_drive_options.hours: from_min says which, the rest of the hours is for show. */
+#define WORLD_DAYS_MAX 20
+int world_hours(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_span *out, struct tg_error *e);
+/* Whether hosts started only within the plan's hours, and not before their stage's day of those since from_ms: P5. */
+void world_judge_hours(struct world *w, int64_t from_ms);
 size_t world_running(const struct world *w);
 
 #endif

@@ -135,7 +135,7 @@ Test(plan, of_a_preset_is_that_of_its_stages_written_out)
     static const char tolerant[] = "groups:\n  a: {hosts: \"web[1-3]\", attrs: {tolerance: high}}\n  b: {hosts: \"web[4-6]\", attrs: {tolerance: low}}\n"
                                    "  c: {hosts: \"web[7-8]\"}\n";
     static const char *const presets[] = {"canary", "rolling", "one-some-many", "{rolling: {batch: 30%, bake: 1m}}",
-                                          "{risk: {attr: tolerance, order: [high, medium, low]}}"};
+                                          "{risk: {attr: tolerance, order: [high, medium, low]}}", "shards", "{shards: {days: [7%, 60%, 100%]}}"};
     char text[4096];
 
     for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
@@ -222,13 +222,13 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "4e7fba2351b0dad8309e21c90c72024efbd0999b68d4576f63598515c78b4db3");
+    cr_assert_str_eq(plan->digest, "6586267a4c6386736d6a0af640697a0ae888d70b894437968c359ad7fd75989a");
     tg_plan_free(plan);
 }
 
 static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
-                           "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min}]\n"
-                           "limits: {running: 3, unverified: 7}\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
+                           "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min, day: 2, spread: {over: day, at-most: 1m}}]\n"
+                           "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
                            "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]}]\n";
 
 Test(plan, survives_the_way_through_json)
@@ -245,6 +245,8 @@ Test(plan, survives_the_way_through_json)
     cr_assert_eq(back->n_hosts, plan->n_hosts);
     cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
     cr_assert(back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
+    cr_assert(back->hours.days == 31 && back->hours.from_min == 1320 && back->hours.until_min == 240 && strcmp(back->hours.zone, "UTC") == 0);
+    cr_assert(back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
     again = tg_plan_to_json(back, NULL);
     cr_assert(json_equal(json, again));

@@ -273,7 +273,7 @@ static void written_out(const char *stages, const char *wanted)
     snprintf(text, sizeof text, "rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\n%s", tg_buf_text(&first));
     r = take(text);
     cr_assert_eq(tg_rollout_stages_text(r, &again, NULL), 0);
-    cr_assert_str_eq(tg_buf_text(&first), tg_buf_text(&again));
+    cr_assert_str_eq(strstr(tg_buf_text(&first), "stages:"), strstr(tg_buf_text(&again), "stages:")); /* hours are the file's then */
     tg_rollout_free(r);
     tg_buf_release(&first);
     tg_buf_release(&again);
@@ -299,6 +299,56 @@ Test(rollout, a_preset_is_written_out_into_ordinary_stages)
     written_out("{rolling: {batch: 1%}}", NULL); /* a hundred of them */
     written_out("[{name: a, targets: '@b and c=\"d e\"', dry-run: true}, {name: b, count: 7, rate: 4/h, bake: 2d}]",
                 "stages:\n  - {name: a, targets: \"@b and c=\\\"d e\\\"\", dry-run: true}\n  - {name: b, count: 7, rate: 4/h, bake: 2d}\n");
+}
+
+Test(rollout, hours_and_what_is_counted_in_them)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nhours: {days: [Mon-Wed, Fri], from: 09:00, until: \"16:30\", zone: Europe/Berlin}\nestimate: 90s\n"
+                                    "stages: [{name: a, day: 1, spread: day}, {name: b}, {name: c, day: 3, spread: {over: day, at-most: 5m}}]\n");
+
+    cr_assert(r->hours.days == 23 && r->hours.from_min == 540 && r->hours.until_min == 990);
+    cr_assert_str_eq(r->hours.zone, "Europe/Berlin");
+    cr_assert_eq(r->estimate_ms, 90000);
+    cr_assert(r->stages[0].day == 1 && r->stages[0].spread_ms == TG_SPREAD_MAX_MS && r->stages[1].day == 0 && r->stages[1].spread_ms == 0);
+    cr_assert(r->stages[2].day == 3 && r->stages[2].spread_ms == 300000);
+    tg_rollout_free(r);
+    r = take(HEAD "hours: {days: Sun, from: \"22:00\", until: \"04:00\"}\n");
+    cr_assert_str_eq(r->hours.zone, "UTC");
+    tg_rollout_free(r);
+#define HOURS(text) HEAD "hours: {" text "}\n"
+    refused(HOURS("days: Mon-Thu, from: 9:00, until: 16"), (const char *const[]) {"5:30: from must be a time of the day, and is \"9:00\"",
+                                                                                 "5:43: until must be a time of the day, and is \"16\"", NULL});
+    refused(HOURS("days: [], from: \"24:00\", until: \"16:00\""), (const char *const[]) {"5:15: days names no day", "5:25: from must be before 24:00", NULL});
+    refused(HOURS("days: Mo, from: \"09:00\", until: \"00:00\""), (const char *const[]) {"5:15: days must be days of the week, and is \"Mo\"", "5:41: until is 00:00", NULL});
+    refused(HOURS("days: Mon, from: \"09:00\", until: \"09:00\""), (const char *const[]) {"5:42: until is the same as from", NULL});
+    refused(HOURS("days: Mon, from: \"09:00\", until: \"16:00\", zone: Europe/Berln"), (const char *const[]) {"5:57: zone: there is no time zone \"Europe/Berln\"", NULL});
+    refused(HOURS(""), (const char *const[]) {"5:8: hours has no \"days\"", "5:8: hours has no \"from\"", "5:8: hours has no \"until\"", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, day: 1}, {name: b, spread: day}]\n",
+            (const char *const[]) {"4:25: \"day\" needs hours", "4:47: \"spread\" needs hours", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nhours: {days: Mon, from: \"01:00\", until: \"02:00\"}\nestimate: 5ms\n"
+            "stages: [{name: a, day: 2, spread: week}, {name: b, day: 1, spread: {at-most: 1ms}}, {name: c, day: 0}]\n",
+            (const char *const[]) {"5:11: estimate must be ", "6:36: spread must be ", "6:58: day falls: 1 here, 2 before", "6:69: spread has no \"over\"", "6:79: at-most must be ",
+                                   "6:101: day must be 1 to 366", NULL});
+}
+
+Test(rollout, shards_are_written_out_into_days_of_work)
+{
+    written_out("shards", "hours: {days: \"Mon-Thu\", from: \"09:00\", until: \"16:00\", zone: UTC}\nstages:\n"
+                          "  - {name: day-1, targets: \"shard:0\", optional: true, day: 1, spread: {over: day, at-most: 10m}}\n"
+                          "  - {name: day-2, targets: \"shard:1-9\", optional: true, day: 2, spread: {over: day, at-most: 10m}}\n"
+                          "  - {name: day-3, targets: \"shard:10-24\", optional: true, day: 3, spread: {over: day, at-most: 10m}}\n"
+                          "  - {name: day-4, targets: \"shard:25-49\", optional: true, day: 4, spread: {over: day, at-most: 10m}}\n"
+                          "  - {name: day-5, targets: \"shard:50-89\", optional: true, day: 5, spread: {over: day, at-most: 10m}}\n"
+                          "  - {name: day-6, targets: \"shard:90-99\", optional: true, day: 6, spread: {over: day, at-most: 10m}}\n");
+    written_out("{shards: {days: [5%, 100%], at-most: 24h}}", "hours: {days: \"Mon-Thu\", from: \"09:00\", until: \"16:00\", zone: UTC}\nstages:\n"
+                                                             "  - {name: day-1, targets: \"shard:0-4\", optional: true, day: 1, spread: {over: day}}\n"
+                                                             "  - {name: day-2, targets: \"shard:5-99\", optional: true, day: 2, spread: {over: day}}\n");
+    struct tg_rollout *r = take(PRESET("shards\nhours: {days: Tue, from: \"01:00\", until: \"02:00\"}")); /* the file's own */
+    cr_assert(r->hours.days == 2 && !r->hours_by_preset);
+    tg_rollout_free(r);
+    refused(PRESET("{shards: {days: [50%, 10%, 1.5%, 7, 0%], at-most: 1ms}}"),
+            (const char *const[]) {"4:31: shares of days must be whole percentages that grow, and here is \"10%\"", "4:36: shares of days must be whole", "4:42: a share of days must be a percentage of at least 1%, and is \"7\"",
+                                   "4:45: a share of days must be a percentage of at least 1%, and is \"0%\"", "4:59: at-most must be", NULL});
 }
 
 Test(rollout, a_presets_mistakes_have_their_place)
