@@ -153,12 +153,13 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
                              "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "limits",
                              tg_plan_limits_json(plan), "failed", failed, "of_at_least",
-                             (json_int_t) plan->of_at_least, "hours", hours_json(&plan->hours), "estimate_ms", (json_int_t) plan->estimate_ms, "stages", stages, "around", around, "verify", verify);
+                             (json_int_t) plan->of_at_least, "hours", hours_json(&plan->hours), "estimate_ms", (json_int_t) plan->estimate_ms, "policy", tg_plan_policy_json(plan),
+                             "stages", stages, "around", around, "verify", verify);
     if (rc) {
         json_decref(body);
         return NULL;
@@ -341,13 +342,13 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
 {
     const char *name, *driver, *transport, *targets, *failed, *digest;
     json_int_t n_targets, n_left, running, unverified, of_at_least, estimate_ms;
-    json_t *change, *limits, *hours, *stages, *around, *verify;
+    json_t *change, *limits, *hours, *policy, *stages, *around, *verify;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
                     "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
-                    "hours", &hours, "estimate_ms", &estimate_ms, "stages", &stages, "around", &around, "verify", &verify))
+                    "hours", &hours, "estimate_ms", &estimate_ms, "policy", &policy, "stages", &stages, "around", &around, "verify", &verify))
         return broken(e, "something is missing, or is there that we don't know");
     if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || estimate_ms < 0 || !tg_share_parse(failed, &plan->failed) ||
         !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
@@ -365,6 +366,8 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
     int rc = tg_plan_limits_read(plan, limits, e);
     if (!rc)
         rc = read_hours(hours, &plan->hours, e);
+    if (!rc)
+        rc = tg_plan_policy_read(policy, plan, e);
     if (!rc)
         rc = read_stages(stages, plan, e);
     return rc ? rc : read_steps(around, verify, plan, e);

@@ -67,6 +67,7 @@ struct tg_plan {
     uint32_t *domain_of;     /* [host * n_limits + limit]: in plan.domains, or TG_NO_DOMAIN; NULL without limits. Hosts that are only dry-run are in none */
     struct tg_share failed;
     int64_t of_at_least;
+    struct tg_share unreachable; /* failure.unreachable */
     struct tg_around *around;
     size_t n_around;
     struct tg_verify *verify;

@@ -222,6 +222,7 @@ static int copy_rollout(struct compiler *c, const char *transport)
     plan->of_at_least = r->of_at_least;
     plan->hours = r->hours;
     plan->estimate_ms = r->estimate_ms;
+    plan->unreachable = r->unreachable;
     plan->change = json_deep_copy(r->change);
     plan->around = calloc(r->n_around ? r->n_around : 1, sizeof *plan->around);
     plan->verify = calloc(r->n_verify ? r->n_verify : 1, sizeof *plan->verify);

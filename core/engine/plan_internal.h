@@ -24,6 +24,8 @@ int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage
 
 /* What a stage waits for and bears, as JSON (new reference), and back. TG_E_DATA, TG_E_MEMORY. */
 json_t *tg_stage_policy_json(const struct tg_stage_policy *policy);
+json_t *tg_plan_policy_json(const struct tg_plan *plan);
+int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_error *e);
 int tg_stage_policy_read(const json_t *json, struct tg_stage_policy *out, struct tg_error *e);
 
 #endif

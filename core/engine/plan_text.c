@@ -300,6 +300,32 @@ static void put_approvals(const struct tg_plan *plan, int width, struct tg_buf *
     tg_buf_release(&names);
 }
 
+static void put_bound(const struct tg_share *share, size_t of, const char *what, const char *stage, int64_t sample, struct tg_buf *out)
+{
+    char text[32];
+
+    if (share->kind == TG_SHARE_UNSET)
+        return;
+    tg_share_format(share, text, sizeof text);
+    tg_buf_printf(out, "         when more than %s %s%s%s", text, what, stage ? " in " : "", stage ? stage : "");
+    if (share->kind == TG_SHARE_PERCENT)
+        tg_buf_printf(out, " (%lld of %zu)", (long long) tg_share_within(share, (int64_t) of), of);
+    if (share->kind == TG_SHARE_PERCENT && sample > 1)
+        tg_buf_printf(out, ", once %lld have ended", (long long) sample);
+    tg_buf_putc(out, '\n');
+}
+
+/* What else halts it: unreachable hosts, and stages that bear less. */
+static void put_more_halts(const struct tg_plan *plan, struct tg_buf *out)
+{
+    put_bound(&plan->unreachable, plan->n_targets, "are unreachable", NULL, plan->of_at_least, out);
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        const struct tg_plan_stage *s = &plan->stages[i];
+        put_bound(&s->policy.bears.failed, s->count, "fail", s->name, s->policy.bears.of_at_least, out);
+        put_bound(&s->policy.bears.unreachable, s->count, "are unreachable", s->name, s->policy.bears.of_at_least, out);
+    }
+}
+
 static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
 {
     char share[32];
@@ -315,6 +341,7 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
     if (plan->failed.kind == TG_SHARE_PERCENT && plan->of_at_least > 1)
         tg_buf_printf(out, ", once %lld have ended", (long long) plan->of_at_least);
     tg_buf_putc(out, '\n');
+    put_more_halts(plan, out);
 }
 
 int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e)

@@ -27,16 +27,6 @@ static const struct tg_yaml_key keys[] = {
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
-enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN };
-static const struct tg_yaml_key failure_keys[] = {
-    [FAILED] = {.name = "failed"},
-    [OF_AT_LEAST] = {.name = "of-at-least"},
-    [UNREACHABLE] = {.name = "unreachable", .later = true},
-    [THEN] = {.name = "then"},
-    {.name = NULL},
-};
-#define N_FAILURE_KEYS (sizeof failure_keys / sizeof failure_keys[0] - 1)
-
 void tg_rollout_copy(struct tg_rollout_reader *reader, const char *text, char **slot)
 {
     *slot = strdup(text);
@@ -151,23 +141,6 @@ static void read_change(struct tg_rollout_reader *reader, const struct tg_yaml_n
         check_change(reader, driver, pair->value);
 }
 
-static void read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
-{
-    static const char *const ends[] = {"halt", NULL};
-    const struct tg_yaml_node *values[N_FAILURE_KEYS];
-    size_t end;
-
-    if (!node)
-        return;
-    tg_yaml_fields(node, "failure", failure_keys, reader->p, values);
-    tg_yaml_share(values[FAILED], "failed", reader->p, &reader->r->failed);
-    tg_yaml_int(values[OF_AT_LEAST], "of-at-least", 0, 1000000, reader->p, &reader->r->of_at_least);
-    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "rollback") == 0)
-        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"rollback\" is not supported yet"), "use halt");
-    else
-        tg_yaml_choice(values[THEN], "then", ends, reader->p, &end);
-}
-
 static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_node *root)
 {
     const struct tg_yaml_node *values[N_KEYS];
@@ -185,7 +158,7 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     tg_rollout_read_limits(reader, values[LIMITS]);
     tg_rollout_read_around(reader, values[AROUND]);
     tg_rollout_read_verify(reader, values[VERIFY]);
-    read_failure(reader, values[FAILURE]);
+    tg_rollout_read_failure(reader, values[FAILURE]);
 }
 
 /* Consumes doc. */

@@ -21,9 +21,17 @@ struct tg_problems;
 struct tg_yaml_doc;
 struct tg_yaml_node;
 
+/* What is borne: one more halts. UNSET: nothing is said. */
+struct tg_bounds {
+    struct tg_share failed;
+    int64_t of_at_least;    /* shares count only from so many finished hosts on; 0 */
+    struct tg_share unreachable;
+};
+
 /* What a stage waits for, and what it bears. In the plan it is the same. */
 struct tg_stage_policy {
     bool approve;           /* it opens when somebody has said: tagout approve */
+    struct tg_bounds bears; /* shares are of the stage's hosts; those of the whole rollout hold as well */
 };
 
 struct tg_stage_spec {
@@ -94,6 +102,7 @@ struct tg_rollout {
     size_t n_limits;
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
+    struct tg_share unreachable; /* failure.unreachable: likewise; UNSET as many as there are */
     struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */
     size_t n_around;
     struct tg_verify *verify;

@@ -40,6 +40,9 @@ void tg_rollout_read_day(struct tg_rollout_reader *reader, const struct tg_yaml_
 void tg_rollout_read_spread(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s);
 void tg_rollout_check_days(struct tg_rollout_reader *reader);
 
+void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
+/* failure: of a stage. */
+void tg_rollout_read_bounds(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_bounds *out);
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 void tg_rollout_read_verify(struct tg_rollout_reader *reader, const struct tg_yaml_node *node);
 

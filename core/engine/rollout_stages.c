@@ -6,7 +6,7 @@
 /* More are no stages but a list of hosts; the plan, its digest and each screen grow with them. */
 #define STAGES_MAX 1000
 
-enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, DAY, SPREAD, APPROVE };
+enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, DAY, SPREAD, APPROVE, STAGE_FAILURE };
 static const struct tg_yaml_key stage_keys[] = {
     [NAME] = {.name = "name", .required = true},
     [STAGE_TARGETS] = {.name = "targets"},
@@ -19,6 +19,7 @@ static const struct tg_yaml_key stage_keys[] = {
     [DAY] = {.name = "day"},
     [SPREAD] = {.name = "spread"},
     [APPROVE] = {.name = "approve"},
+    [STAGE_FAILURE] = {.name = "failure"},
     {.name = NULL},
 };
 #define N_STAGE_KEYS (sizeof stage_keys / sizeof stage_keys[0] - 1)
@@ -54,6 +55,7 @@ static void read_stage(struct tg_rollout_reader *reader, const struct tg_yaml_no
     tg_yaml_bool(values[APPROVE], "approve", reader->p, &s->policy.approve);
     tg_rollout_read_day(reader, values[DAY], s);
     tg_rollout_read_spread(reader, values[SPREAD], s);
+    tg_rollout_read_bounds(reader, values[STAGE_FAILURE], &s->policy.bears);
     if (values[COUNT] && values[UNTIL])
         tg_error_hint(tg_yaml_problem(reader->p, values[UNTIL], "a stage has count or until, not both"),
                       "count: that many more hosts; until: so many in all");

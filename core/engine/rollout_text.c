@@ -31,6 +31,27 @@ static void put_quoted(struct tg_buf *out, const char *text)
     tg_buf_putc(out, '"');
 }
 
+static void put_bounds(const struct tg_bounds *b, struct tg_buf *out)
+{
+    char text[32];
+    const char *between = "";
+
+    if (b->failed.kind == TG_SHARE_UNSET && b->unreachable.kind == TG_SHARE_UNSET && !b->of_at_least)
+        return;
+    tg_buf_puts(out, ", failure: {");
+    for (size_t i = 0; i < 2; i++) {
+        const struct tg_share *share = i ? &b->unreachable : &b->failed;
+        if (share->kind == TG_SHARE_UNSET)
+            continue;
+        tg_share_format(share, text, sizeof text);
+        tg_buf_printf(out, "%s%s: %s", between, i ? "unreachable" : "failed", text);
+        between = ", ";
+    }
+    if (b->of_at_least)
+        tg_buf_printf(out, "%sof-at-least: %lld", between, (long long) b->of_at_least);
+    tg_buf_putc(out, '}');
+}
+
 static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
 {
     char text[32];
@@ -66,6 +87,7 @@ static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
         put_duration(out, "bake", s->bake_ms);
     if (s->policy.approve)
         tg_buf_puts(out, ", approve: true");
+    put_bounds(&s->policy.bears, out);
     tg_buf_puts(out, "}\n");
 }
 

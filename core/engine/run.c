@@ -11,6 +11,7 @@ struct step {
     struct tg_run *run;
     struct tg_run_actions *out;
     int64_t now_ms;
+    size_t stage; /* of the host that it is about; TG_RUN_NONE */
     bool failed;
 };
 
@@ -71,18 +72,6 @@ static void set_text(struct step *s, char **where, const char *text)
 
 /* ---- counting ---- */
 
-size_t tg_run_failures(const struct tg_run *run)
-{
-    return run->totals[TG_HOST_FAILED] + run->totals[TG_HOST_UNKNOWN] + run->totals[TG_HOST_LOST] + run->stuck_failed;
-}
-
-int64_t tg_run_failures_max(const struct tg_run *run)
-{
-    int64_t max = tg_share_within(&run->plan->failed, (int64_t) run->plan->n_targets);
-
-    return max < 0 ? 0 : max;
-}
-
 static size_t stage_done(const struct tg_run_stage *stage)
 {
     return stage->counts[TG_HOST_DONE] + stage->stuck_done;
@@ -113,28 +102,11 @@ enum tg_run_end tg_run_end(const struct tg_run *run)
     return run->totals[TG_HOST_DONE] == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
 }
 
-static bool too_many_failures(const struct tg_run *run)
-{
-    size_t finished = 0;
-
-    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
-        finished += run->totals[state];
-    if (run->plan->failed.kind == TG_SHARE_PERCENT && (int64_t) finished < run->plan->of_at_least)
-        return false;
-    return (int64_t) tg_run_failures(run) > tg_run_failures_max(run);
-}
-
 /* ---- hosts ---- */
 
 static bool stopping(const struct tg_run *run)
 {
     return run->state != TG_RUN_ACTIVE;
-}
-
-/* Its lock would not go, and it counts as failed. */
-static bool is_stuck_failure(const struct tg_run_host *h)
-{
-    return h->state == TG_HOST_STUCK && (h->end == TG_HOST_FAILED || h->end == TG_HOST_UNKNOWN);
 }
 
 static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
@@ -148,14 +120,14 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_work -= tg_host_state_is_work(h->state);
     run->in_flight -= in_flight(h->state);
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
-    run->stuck_failed -= is_stuck_failure(h);
+    tg_policy_count(run, h, -1);
     h->state = to;
     run->totals[to]++;
     stage->counts[to]++;
     run->in_work += tg_host_state_is_work(to);
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
-    run->stuck_failed += is_stuck_failure(h);
+    tg_policy_count(run, h, 1);
     tg_queue_moved(run, i, was_down);
 }
 
@@ -335,21 +307,6 @@ static void halt(struct step *s, const char *why)
     tell_run(s, TG_EV_HALT);
 }
 
-static void halt_for_failures(struct step *s)
-{
-    struct tg_run *run = s->run;
-    char why[256];
-    size_t n = tg_run_failures(run);
-    int64_t max = tg_run_failures_max(run);
-
-    if (run->plan->failed.kind == TG_SHARE_PERCENT)
-        snprintf(why, sizeof why, "%zu failed, more than %.4g %% of %zu (%zu > %lld)", n, (double) run->plan->failed.value / 1000,
-                 run->plan->n_targets, n, (long long) max);
-    else
-        snprintf(why, sizeof why, "%zu failed, at most %lld may", n, (long long) max);
-    halt(s, why);
-}
-
 /* ---- what follows by itself ---- */
 
 /* What holds back the next host of a stage. */
@@ -510,9 +467,11 @@ static bool advance_stage(struct step *s)
 static void settle(struct step *s)
 {
     struct tg_run *run = s->run;
+    char why[256];
 
-    if ((run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING) && too_many_failures(run))
-        halt_for_failures(s);
+    bool may_halt = run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING;
+    if (may_halt && tg_policy_exceeded(run, s->stage, why, sizeof why))
+        halt(s, why);
     do {
         while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
             ;
@@ -575,10 +534,12 @@ static void remember_run(struct step *s, const struct tg_run_event *ev, bool was
 
 int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
 {
-    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms};
+    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE};
     bool was_aborted = run->aborted;
     int rc = check(run, ev, e);
 
+    if (!rc && ev->kind > TG_EV_PACED)
+        s.stage = run->hosts[ev->host].stage;
     if (!rc && ev->kind > TG_EV_PACED)
         rc = host_event(&s, ev->host, ev, e);
     else if (!rc && ev->kind >= TG_EV_BAKED)

@@ -18,13 +18,14 @@
  * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
  *
  * How ends are counted, and what they stop:
- *   failed       the tool or a verification said no. Counts against failure.failed.
+ *   failed       the tool or a verification said no. Counts against failure.failed, of the whole and of its stage: whichever is exceeded first
+ *                halts the run.
  *   unknown      may have been changed, nothing proves how it went. Counts against failure.failed as well: a change that cuts the
  *                host off looks just like this.
  *   lost         unknown, and it could not even be looked at: as unknown, and its lock stays and limits.running counts it, since
  *                the change may still be going on.
  *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
- *   unreachable  nothing was sent. Not a failure: the change can't be to blame.
+ *   unreachable  nothing was sent. Not a failure: the change can't be to blame. Counts against failure.unreachable, where that is said.
  *   skipped      a domain had no room for it, and was not to get any. The host was not touched. Not a failure.
  * A stage of which no host at all ended well proves nothing, so none follows it: the run halts. A run with any host that did not end
  * well, or that left something behind, ends badly.
@@ -214,6 +215,7 @@ struct tg_run_host {
 struct tg_run_stage {
     enum tg_stage_state state;
     size_t counts[TG_HOST_STATES];
+    size_t failures, unreachable; /* as the run's */
     size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
     size_t next;                /* those before this one that wait are in queues (run_queue.c) */
     uint32_t ready;             /* queue: may be tried; TG_RUN_NOBODY none */
@@ -254,8 +256,8 @@ struct tg_run {
     struct tg_run_link *links;  /* of hosts that wait in a queue */
     size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
-    size_t stuck_failed;        /* of totals[STUCK]: those whose end counts as a failure */
     size_t totals[TG_HOST_STATES];
+    size_t failures, unreachable; /* hosts that count as such: see above; those that are stuck as they ended */
 };
 
 int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error *e);

@@ -57,15 +57,18 @@ static const struct tg_field run_rows[] = {
     RUN(domains, DERIVED),
     RUN(links, DERIVED),
     RUN(in_work, DERIVED),
-    RUN(stuck_failed, DERIVED),
     RUN(in_flight, DERIVED),
     RUN(totals, DERIVED),
+    RUN(failures, DERIVED),
+    RUN(unreachable, DERIVED),
 };
 
 static const struct tg_field stage_rows[] = {
     F(tg_run_stage, state, WORD, &stage_words, 0),
     STAGE(counts, DERIVED),
     STAGE(stuck_done, DERIVED),
+    STAGE(failures, DERIVED),
+    STAGE(unreachable, DERIVED),
     STAGE(next, DERIVED), /* who starts next follows from the hosts' states */
     STAGE(ready, DERIVED),
     STAGE(baked, BOOL),

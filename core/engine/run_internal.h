@@ -7,6 +7,11 @@
 /* Puts a host that waits, with all its other fields set, into a state, and counts it there: for a machine that is made from a snapshot. */
 void tg_run_place(struct tg_run *run, size_t host, enum tg_host_state state);
 
+/* A host as it is now, into the counts of failures and unreachable ones (by 1), or out of them (-1). */
+void tg_policy_count(struct tg_run *run, const struct tg_run_host *host, int by);
+/* Are more borne than may be: of the whole, of the current stage, or of the one named (TG_RUN_NONE: none)? Then why, for people. */
+bool tg_policy_exceeded(const struct tg_run *run, size_t stage, char *why, size_t size);
+
 /*
  * Who starts next: of the hosts of a stage that wait, the first in the plan's order whose domains all have room. What is kept here to find it
  * soon (queues of hosts that wait, by the domain that was full when they were tried) follows from the hosts' states, and is in no journal: any

@@ -79,6 +79,18 @@ static void random_hours(struct rng *r, struct tg_plan *plan)
     }
 }
 
+static struct tg_bounds random_bounds(struct rng *r)
+{
+    static const struct tg_share shares[] = {{TG_SHARE_COUNT, 0}, {TG_SHARE_COUNT, 1}, {TG_SHARE_PERCENT, 25000}, {TG_SHARE_PERCENT, 50000}};
+    struct tg_bounds b = {.of_at_least = (int64_t) rng_below(r, 3)};
+
+    if (rng_chance(r, 20))
+        b.failed = shares[rng_below(r, 4)];
+    if (rng_chance(r, 20))
+        b.unreachable = shares[rng_below(r, 4)];
+    return b;
+}
+
 static struct tg_plan *random_plan(struct rng *r)
 {
     struct test_stage stages[4];
@@ -94,7 +106,8 @@ static struct tg_plan *random_plan(struct rng *r)
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
     for (size_t i = 0; i < n; i++)
-        plan->stages[i].policy.approve = rng_chance(r, 20);
+        plan->stages[i].policy = (struct tg_stage_policy) {.approve = rng_chance(r, 20), .bears = random_bounds(r)};
+    plan->unreachable = random_bounds(r).unreachable;
     for (uint64_t limits = rng_below(r, 3); limits; limits--)
         test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
     if (rng_chance(r, 25))

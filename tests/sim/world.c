@@ -348,6 +348,39 @@ static void drop(void *data)
     }
 }
 
+/* Counted anew, host by host. first, count: of whom. */
+static void judge_bound(struct world *w, const struct tg_run *run, size_t first, size_t count, size_t of, const struct tg_bounds *b, const char *where)
+{
+    size_t failed = 0, unreachable = 0, ended = 0;
+
+    for (size_t i = first; i < first + count; i++) {
+        const struct tg_run_host *h = &run->hosts[i];
+        enum tg_host_state end = h->state == TG_HOST_STUCK ? h->end : h->state;
+        ended += tg_host_state_is_end(h->state);
+        failed += end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_LOST;
+        unreachable += end == TG_HOST_UNREACHABLE;
+    }
+    bool enough = (int64_t) ended >= b->of_at_least;
+    if (b->failed.kind != TG_SHARE_UNSET && (enough || b->failed.kind == TG_SHARE_COUNT) && (int64_t) failed > tg_share_within(&b->failed, (int64_t) of))
+        world_violation(w, "P5: a start with %zu failed in %s", failed, where);
+    if (b->unreachable.kind != TG_SHARE_UNSET && (enough || b->unreachable.kind == TG_SHARE_COUNT) &&
+        (int64_t) unreachable > tg_share_within(&b->unreachable, (int64_t) of))
+        world_violation(w, "P5: a start with %zu unreachable in %s", unreachable, where);
+}
+
+/* Nothing starts once more have failed, or are not reached, than may. */
+static void judge_bounds(struct world *w, const struct tg_run *run)
+{
+    const struct tg_plan *plan = w->plan;
+    const struct tg_bounds all = {.failed = plan->failed, .of_at_least = plan->of_at_least, .unreachable = plan->unreachable};
+
+    if (run->state != TG_RUN_ACTIVE)
+        return;
+    judge_bound(w, run, 0, plan->n_hosts, plan->n_targets, &all, "all");
+    for (size_t i = 0; i < plan->n_stages; i++)
+        judge_bound(w, run, plan->stages[i].first, plan->stages[i].count, plan->stages[i].count, &plan->stages[i].policy.bears, plan->stages[i].name);
+}
+
 void world_line(struct world *w, const struct tg_run *run, const json_t *line)
 {
     const char *act = json_string_value(json_object_get(line, "do"));
@@ -370,6 +403,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     size_t stage = run->hosts[json_integer_value(host)].stage;
     if (w->plan->stages[stage].policy.approve && !w->approved[stage])
         world_violation(w, "P5: %s of %s was journalled before anybody had approved it", act, w->plan->stages[stage].name);
+    judge_bounds(w, run);
     w->hosts[json_integer_value(host)].start_too_late = w->aborted || w->paused;
     if (w->paused && run->state == TG_RUN_ACTIVE)
         world_violation(w, "P10: the intent to %s %s was committed in a pause", act, json_string_value(json_object_get(line, "host")));

@@ -134,7 +134,7 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
     refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
     refused(HEAD "rollback: {puppet: {environment: previous}}\n",
             (const char *const[]) {"5:1: \"rollback\" in a rollout is not supported yet", NULL});
-    refused(HEAD "failure: {unreachable: 10}\n", (const char *const[]) {"5:11: \"unreachable\" in failure is not supported yet", NULL});
+    refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: \"withdraw\" is not supported yet", NULL});
     refused(HEAD "around: [silence: {}, snapshot: {}]\n",
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
@@ -148,6 +148,21 @@ Test(rollout, a_stage_may_want_an_approval)
     cr_assert(r->stages[0].policy.approve && !r->stages[1].policy.approve);
     tg_rollout_free(r);
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: maybe}]\n", (const char *const[]) {"4:29: approve", NULL});
+}
+
+Test(rollout, what_is_borne_is_read_for_the_whole_and_for_each_stage)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nfailure: {failed: 2%, of-at-least: 20, unreachable: 10}\n"
+                                "stages: [{name: a, failure: {failed: 0, unreachable: 5%, of-at-least: 3}}, {name: b}]\n");
+
+    cr_assert(r->unreachable.kind == TG_SHARE_COUNT && r->unreachable.value == 10);
+    cr_assert(r->stages[0].policy.bears.failed.kind == TG_SHARE_COUNT && r->stages[0].policy.bears.failed.value == 0);
+    cr_assert(r->stages[0].policy.bears.unreachable.value == 5000 && r->stages[0].policy.bears.of_at_least == 3);
+    cr_assert(r->stages[1].policy.bears.failed.kind == TG_SHARE_UNSET);
+    tg_rollout_free(r);
+    refused(HEAD "failure: {failed: 3, of-at-least: 20}\n", (const char *const[]) {"5:35: of-at-least is for percentages, and there is none", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, failure: {then: halt, failed: -1}}]\n",
+            (const char *const[]) {"4:30: unknown key \"then\" in failure of a stage", "4:50: failed must be", NULL});
 }
 
 Test(rollout, a_rate_and_unverified_are_read_and_contradictions_told)

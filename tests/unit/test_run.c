@@ -332,6 +332,41 @@ Test(run, halts_when_too_many_fail_and_unlocks_what_it_locked)
     teardown(&f);
 }
 
+/* P5: a stage may bear less than the whole; who is not reached is counted by itself (P12). */
+Test(run, a_stage_and_the_unreachable_have_bounds_of_their_own)
+{
+    static const struct {
+        enum tg_run_event_kind answer;
+        struct tg_bounds stage;
+        struct tg_share unreachable;
+        const char *why; /* NULL: it is not halted */
+    } rows[] = {
+        {TG_EV_FAILED, {.failed = {TG_SHARE_COUNT, 1}}, {.kind = TG_SHARE_UNSET}, "2 failed in stage stage1, at most 1 may"},
+        {TG_EV_FAILED, {.failed = {TG_SHARE_COUNT, 2}}, {.kind = TG_SHARE_UNSET}, NULL},
+        {TG_EV_FAILED, {.failed = {TG_SHARE_PERCENT, 20000}, .of_at_least = 4}, {.kind = TG_SHARE_UNSET},
+         "2 failed in stage stage1, more than 20 % of 6 (2 > 1)"},
+        {TG_EV_FAILED, {.failed = {TG_SHARE_PERCENT, 20000}, .of_at_least = 7}, {.kind = TG_SHARE_UNSET}, NULL},
+        {TG_EV_NOT_SENT, {.failed = {TG_SHARE_COUNT, 0}}, {.kind = TG_SHARE_UNSET}, NULL},
+        {TG_EV_NOT_SENT, {.unreachable = {TG_SHARE_COUNT, 1}}, {.kind = TG_SHARE_UNSET}, "2 unreachable in stage stage1, at most 1 may be"},
+        {TG_EV_NOT_SENT, {.failed = {.kind = TG_SHARE_UNSET}}, {TG_SHARE_COUNT, 0}, "1 unreachable, at most 0 may be"},
+        {TG_EV_NOT_SENT, {.failed = {.kind = TG_SHARE_UNSET}}, {TG_SHARE_PERCENT, 25000}, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fleet f;
+        setup(&f, (struct test_stage[]) {{2, false, 0, {0}}, {6, false, 0, {0}}}, 2, 1, 5);
+        f.plan->stages[1].policy.bears = rows[i].stage;
+        f.plan->unreachable = rows[i].unreachable;
+        f.answer[3][TG_DO_APPLY] = f.answer[5][TG_DO_APPLY] = rows[i].answer;
+        begin(&f);
+        go_on(&f);
+        cr_expect_eq(tg_run_end(f.run), rows[i].why ? TG_END_HALTED : TG_END_BADLY, "%zu", i);
+        cr_expect_str_eq(f.run->why ? f.run->why : "", rows[i].why ? rows[i].why : "");
+        expect_nothing_locked(&f);
+        teardown(&f);
+    }
+}
+
 /* P5: "more than 2 % of 412" is 9, not 10: a limit is never rounded up. */
 Test(run, a_share_of_failures_is_rounded_down)
 {

@@ -1,0 +1,64 @@
+/* Reading a rollout: what failures are borne, and what follows. See rollout.h. */
+#include "engine/rollout_internal.h"
+
+#include <string.h>
+
+#define SAMPLE_MAX 1000000
+
+enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN };
+static const struct tg_yaml_key failure_keys[] = {
+    [FAILED] = {.name = "failed"},
+    [OF_AT_LEAST] = {.name = "of-at-least"},
+    [UNREACHABLE] = {.name = "unreachable"},
+    [THEN] = {.name = "then"},
+    {.name = NULL},
+};
+#define N_FAILURE_KEYS (sizeof failure_keys / sizeof failure_keys[0] - 1)
+
+/* Of a stage: what follows is said once, for the whole. */
+static const struct tg_yaml_key bounds_keys[] = {
+    [FAILED] = {.name = "failed"},
+    [OF_AT_LEAST] = {.name = "of-at-least"},
+    [UNREACHABLE] = {.name = "unreachable"},
+    {.name = NULL},
+};
+
+static void read_bounds(struct tg_rollout_reader *reader, const struct tg_yaml_node *const *values, struct tg_bounds *out)
+{
+    tg_yaml_share(values[FAILED], "failed", reader->p, &out->failed);
+    tg_yaml_share(values[UNREACHABLE], "unreachable", reader->p, &out->unreachable);
+    bool is_count = out->failed.kind != TG_SHARE_PERCENT && out->unreachable.kind != TG_SHARE_PERCENT;
+    if (tg_yaml_int(values[OF_AT_LEAST], "of-at-least", 0, SAMPLE_MAX, reader->p, &out->of_at_least) && is_count && out->of_at_least > 1)
+        tg_error_hint(tg_yaml_problem(reader->p, values[OF_AT_LEAST], "of-at-least is for percentages, and there is none"),
+                      "a number of hosts halts as soon as there are more");
+}
+
+void tg_rollout_read_bounds(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_bounds *out)
+{
+    const struct tg_yaml_node *values[N_FAILURE_KEYS];
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "failure of a stage", bounds_keys, reader->p, values);
+    read_bounds(reader, values, out);
+}
+
+void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    static const char *const ends[] = {"halt", NULL};
+    const struct tg_yaml_node *values[N_FAILURE_KEYS];
+    struct tg_bounds bears = {.failed = reader->r->failed};
+    size_t end;
+
+    if (!node)
+        return;
+    tg_yaml_fields(node, "failure", failure_keys, reader->p, values);
+    read_bounds(reader, values, &bears);
+    reader->r->failed = bears.failed;
+    reader->r->of_at_least = bears.of_at_least;
+    reader->r->unreachable = bears.unreachable;
+    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && (strcmp(values[THEN]->text, "rollback") == 0 || strcmp(values[THEN]->text, "withdraw") == 0))
+        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"%s\" is not supported yet", values[THEN]->text), "use halt");
+    else
+        tg_yaml_choice(values[THEN], "then", ends, reader->p, &end);
+}

@@ -1,0 +1,86 @@
+/* What failures a run bears: see run.h. */
+#include "engine/run_internal.h"
+
+#include <stdio.h>
+
+static enum tg_host_state end_of(const struct tg_run_host *h)
+{
+    return h->state == TG_HOST_STUCK ? h->end : h->state;
+}
+
+void tg_policy_count(struct tg_run *run, const struct tg_run_host *h, int by)
+{
+    struct tg_run_stage *stage = &run->stages[h->stage];
+    enum tg_host_state end = end_of(h);
+
+    if (end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_LOST) {
+        run->failures += (size_t) by;
+        stage->failures += (size_t) by;
+    }
+    if (end == TG_HOST_UNREACHABLE) {
+        run->unreachable += (size_t) by;
+        stage->unreachable += (size_t) by;
+    }
+}
+
+size_t tg_run_failures(const struct tg_run *run)
+{
+    return run->failures;
+}
+
+int64_t tg_run_failures_max(const struct tg_run *run)
+{
+    int64_t max = tg_share_within(&run->plan->failed, (int64_t) run->plan->n_targets);
+
+    return max < 0 ? 0 : max;
+}
+
+static size_t finished(const size_t counts[TG_HOST_STATES])
+{
+    size_t n = 0;
+
+    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
+        n += counts[state];
+    return n;
+}
+
+/* Of whom: " in stage canary", or "". */
+static bool is_too_many(const struct tg_share *share, size_t n, size_t of, int64_t sample, size_t n_finished, const char *what, const char *where,
+                        char *why, size_t size)
+{
+    int64_t max = tg_share_within(share, (int64_t) of);
+
+    if (share->kind == TG_SHARE_UNSET || (int64_t) n <= max || (share->kind == TG_SHARE_PERCENT && (int64_t) n_finished < sample))
+        return false;
+    if (share->kind == TG_SHARE_PERCENT)
+        snprintf(why, size, "%zu %s%s, more than %.4g %% of %zu (%zu > %lld)", n, what, where, (double) share->value / 1000, of, n, (long long) max);
+    else
+        snprintf(why, size, "%zu %s%s, at most %lld may%s", n, what, where, (long long) max, what[0] == 'u' ? " be" : "");
+    return true;
+}
+
+static bool stage_exceeded(const struct tg_run *run, size_t i, char *why, size_t size)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+    const struct tg_run_stage *stage = &run->stages[i];
+    const struct tg_bounds *b = &p->policy.bears;
+    size_t n = finished(stage->counts);
+    char where[96];
+
+    snprintf(where, sizeof where, " in stage %.64s", p->name);
+    return is_too_many(&b->failed, stage->failures, p->count, b->of_at_least, n, "failed", where, why, size) ||
+           is_too_many(&b->unreachable, stage->unreachable, p->count, b->of_at_least, n, "unreachable", where, why, size);
+}
+
+bool tg_policy_exceeded(const struct tg_run *run, size_t stage, char *why, size_t size)
+{
+    const struct tg_plan *plan = run->plan;
+    size_t n = finished(run->totals);
+
+    if (is_too_many(&plan->failed, run->failures, plan->n_targets, plan->of_at_least, n, "failed", "", why, size) ||
+        is_too_many(&plan->unreachable, run->unreachable, plan->n_targets, plan->of_at_least, n, "unreachable", "", why, size))
+        return true;
+    if (stage != TG_RUN_NONE && stage != run->stage && stage_exceeded(run, stage, why, size))
+        return true;
+    return run->stage < plan->n_stages && stage_exceeded(run, run->stage, why, size);
+}
