@@ -21,6 +21,7 @@ struct tg_drive {
     struct answer *first, **last;
     struct tg_error failure;     /* from ports */
     bool out_of_memory, control_changed, paused;
+    bool folding;                /* there is more of it to do */
     enum tg_run_state heeded;    /* the run's, when what people want was looked at last: what has ended may be held no more */
     struct tg_run_actions todo;  /* journalled from noted on: not yet */
     size_t at, noted;
@@ -271,8 +272,10 @@ static int fire_waits(struct tg_drive *d, struct tg_error *e)
 static int64_t next_wait_ms(const struct tg_drive *d)
 {
     int64_t most = d->o->tick_ms ? d->o->tick_ms : 1000;
-
     int64_t now = tg_drive_now(d), due = tg_run_hours_due_ms(d->o->run);
+
+    if (d->folding)
+        return 0;
     if (d->o->stops && most > TURN_MS)
         most = TURN_MS;
     if (due - now < most)
@@ -412,17 +415,29 @@ static bool over(const struct tg_drive *d)
     return leaves && d->at == d->todo.n && !d->first && json_array_size(d->lines) == 0;
 }
 
+/* A step of folding the journal: whatever may kill the driver may do so between any two of these. */
+static int fold(struct tg_drive *d, struct tg_error *e)
+{
+    int rc = d->folding ? crash(d, 0, e) : 0;
+
+    if (!rc)
+        rc = tg_journal_fold(d->o->journal, &d->folding, e);
+    return rc || !d->folding ? rc : crash(d, 1, e);
+}
+
 static int go_round(struct tg_drive *d, struct tg_error *e)
 {
     int rc = 0;
 
     for (;;) {
-        if ((rc = take_in(d, e)) != 0 || (rc = commit(d, e)) != 0 || (rc = act(d, e)) != 0)
+        if ((rc = take_in(d, e)) != 0 || (rc = commit(d, e)) != 0 || (rc = act(d, e)) != 0 || (rc = fold(d, e)) != 0)
             return rc;
         if (d->o->on_tick)
             d->o->on_tick(d->o->data, d->o->run, tg_drive_now(d));
-        if (over(d))
+        if (over(d)) {
+            tg_journal_fold_end(d->o->journal);
             return 0;
+        }
         if (d->first || d->control_changed || d->at < d->todo.n)
             continue;
         if (tg_loop_turn(d->loop, next_wait_ms(d)) == TG_E_CANCELLED)

@@ -26,19 +26,25 @@ char *tg_journal_record(const char *rollout, const char *digest, const char *by,
     return text;
 }
 
-json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg_error *e)
+json_t *tg_journal_parse_to(const char *what, const struct tg_node *node, int newest, struct tg_error *e)
 {
     json_error_t je;
     json_t *o = json_loadb(node->data, node->len, JSON_REJECT_DUPLICATES, &je);
+    json_int_t format = json_integer_value(json_object_get(o, "format"));
 
-    if (o && json_integer_value(json_object_get(o, "format")) == TG_JOURNAL_FORMAT)
+    if (o && format >= TG_JOURNAL_FORMAT && format <= newest)
         return o;
     if (!o)
         tg_fail(e, TG_E_DATA, "%s is no JSON: %s", what, je.text);
     else
-        tg_fail(e, TG_E_DATA, "%s has format %lld, this tagout knows %d", what, (long long) json_integer_value(json_object_get(o, "format")), TG_JOURNAL_FORMAT);
+        tg_fail(e, TG_E_DATA, "%s has format %lld, this tagout knows %d", what, (long long) format, newest);
     json_decref(o);
     return NULL;
+}
+
+json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg_error *e)
+{
+    return tg_journal_parse_to(what, node, TG_JOURNAL_FORMAT, e);
 }
 
 int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e)
@@ -198,9 +204,7 @@ static int load(struct tg_journal *j, struct tg_plan **out_plan, struct tg_run *
     if (!rc)
         rc = read_plan(j, &plan, e);
     if (!rc)
-        rc = tg_run_new(plan, &run, e);
-    if (!rc)
-        rc = tg_journal_read(j, run, e);
+        rc = tg_journal_read(j, plan, &run, e);
     if (!rc)
         rc = read_control(j, NULL, NULL, e);
     if (!rc) {
@@ -256,6 +260,8 @@ void tg_journal_free(struct tg_journal *j)
     tg_pauses_release(&j->pauses);
     tg_buf_release(&j->tail);
     tg_buf_release(&j->pending);
+    tg_buf_release(&j->history);
+    tg_journal_fold_free(j);
     free(j);
 }
 

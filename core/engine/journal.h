@@ -7,6 +7,8 @@
  *   /runs/ID/control  what people want of it (control.h). Its version, and that of /pauses, are checked by each write that lets something
  *                     start (P10)
  *   /runs/ID/journal  head: how many lines, in how many segments, and the sum of their bytes; /runs/ID/journal/00000001 …: the lines
+ *   /runs/ID/snapshot what lines were folded into, when they had become many: NAME-0001 …, the parts of a text. The head names it, with its length
+ *                     and its sum, and the first segment behind it; what it does not name is nothing, and is removed by and by
  *   /runs/ID/token    who bears it passes the run's locks: the tool that the run itself starts. Kept so that a resumed run has it; it tells
  *                     nothing to those who may write here, since they could remove the locks as well
  *   /runs/ID/lease    ephemeral: somebody is in the seat
@@ -27,9 +29,10 @@
 #include <tagout/store.h>
 
 #define TG_JOURNAL_FORMAT 1
+#define TG_JOURNAL_FOLDED 2 /* of the head, once there is a snapshot */
 #define TG_RUN_ID_SIZE 96
 /* A segment is rewritten with each commit until it is full: small keeps that cheap, large keeps the nodes few. A run over 100,000 hosts
- * writes about 150 MB of lines: 2,400 of these, below the 5,000 names that a folder may have. */
+ * writes about 150 MB of lines, of which a tenth is there at a time. */
 #define TG_JOURNAL_SEGMENT 65536
 /* Of one transaction; below TG_STORE_DATA_MAX with room for the head and the last segment's rest. */
 #define TG_JOURNAL_COMMIT_MAX (TG_STORE_DATA_MAX - 2 * TG_JOURNAL_SEGMENT)
@@ -50,10 +53,21 @@ struct tg_run_seat {
     uint64_t session;        /* of the store */
 };
 
+/* A snapshot, as the head names it. */
+struct tg_snapshot_ref {
+    char name[32];
+    size_t parts, bytes;     /* parts 0: there is none */
+    uint64_t sum;            /* of its bytes */
+    int64_t lines;           /* of the journal, that are in it */
+    uint64_t journal_sum;    /* of the journal's bytes up to there */
+};
+
 struct tg_journal_head {
     int64_t version;         /* of the node */
     int64_t lines;
-    size_t segments;         /* the last one's number; 0 none yet */
+    size_t first;            /* the first segment's number; 1 unless there is a snapshot */
+    size_t segments;         /* the last one's number; first - 1: none yet */
+    struct tg_snapshot_ref snapshot;
     uint64_t sum;            /* of the bytes of all lines */
     int64_t children;        /* segments that the server counts */
     int64_t modified_ms;     /* by the store's clock */
@@ -74,9 +88,19 @@ struct tg_journal {
     struct tg_replay replay; /* of the machine that was loaded: borrowed. Only who reads on uses it */
     int64_t lines;           /* committed */
     uint64_t sum;            /* of what is committed */
-    size_t segments;         /* committed; 0 none yet */
+    size_t first, segments;  /* committed, as in the head */
+    struct tg_snapshot_ref snapshot;
     struct tg_buf tail;      /* the last segment as committed */
     struct tg_buf pending;   /* lines to be committed */
+    struct tg_buf history;   /* lines of what befell the run as a whole: they stay when others are folded; bounded */
+    /* folding */
+    size_t fold_bytes;       /* lines of so many bytes are folded; 0: as many as is good */
+    size_t tail_bytes;       /* of lines, behind the snapshot */
+    struct tg_fold *fold;    /* under way */
+    bool cut;                /* the next line begins a segment */
+    bool stale;              /* the store has what is in no use */
+    size_t put_off;          /* not before tail_bytes has this much */
+    unsigned folds;          /* for their names */
 };
 
 enum tg_commit {
@@ -132,6 +156,13 @@ int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e);
  * the session is over, or two minutes have gone by. TG_E_VERSION: the seat is another's now; stop at once. Other errors: it may or may not be written; stop as well.
  */
 int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e);
+/*
+ * Folds lines into a snapshot when they have become many; called again and again by who drives, when nothing is pending. At most one exchange
+ * with the store each time. *out_busy: there is more to do at once. TG_E_VERSION, TG_E_SESSION: as of a commit. Other troubles put it off.
+ */
+int tg_journal_fold(struct tg_journal *j, bool *out_busy, struct tg_error *e);
+/* At a run's end: as far as it goes. Best effort. */
+void tg_journal_fold_end(struct tg_journal *j);
 /* Reads control and the pauses; with a watch on both when watch is not NULL. */
 int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e);
 /* 0 when the seat is provably ours now (one read): asked before a step is sent after a long sleep. TG_E_VERSION when it is not. */

@@ -12,10 +12,22 @@ uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len);
 int64_t tg_journal_deadline(const struct tg_journal *j);
 /* A node below the run's own. */
 int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e);
+/* What the head says of the run. */
+struct tg_run_summary tg_journal_summary(const struct tg_journal *j);
+/* Writes the head alone, as a commit does. */
+int tg_journal_commit_head(struct tg_journal *j, const struct tg_journal_head *head, struct tg_error *e);
+void tg_journal_part_path(const struct tg_journal *j, const struct tg_snapshot_ref *ref, size_t part, char *out, size_t size);
+/* The snapshot that the head names, as a machine of the plan. TG_E_DATA: it is not whole, or not known. */
+int tg_journal_read_snapshot(struct tg_journal *j, const struct tg_journal_head *head, const struct tg_plan *plan, struct tg_run **out, struct tg_error *e);
+/* Keeps a line when it is one of the run as a whole. */
+void tg_journal_remember(struct tg_journal *j, const json_t *line);
+void tg_journal_fold_free(struct tg_journal *j);
 /* A record as JSON of our format; new reference, or NULL with TG_E_DATA in e. */
 json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg_error *e);
-/* The journal as a whole into a machine that is new. TG_E_VERSION: it was written to meanwhile, begin again. */
-int tg_journal_read(struct tg_journal *j, struct tg_run *run, struct tg_error *e);
+/* The same, of any format up to newest. */
+json_t *tg_journal_parse_to(const char *what, const struct tg_node *node, int newest, struct tg_error *e);
+/* The journal as a whole, as a machine of the plan. */
+int tg_journal_read(struct tg_journal *j, const struct tg_plan *plan, struct tg_run **out, struct tg_error *e);
 /* Was the journal written to since its head was read? Then what does not add up says nothing. */
 bool tg_journal_moved(struct tg_journal *j);
 

@@ -19,8 +19,12 @@ char *tg_journal_head_text(const struct tg_journal_head *h, struct tg_error *e)
     const struct tg_run_summary *s = &h->summary;
     struct tg_buf b = TG_BUF_INIT;
 
-    tg_buf_printf(&b, "{\"format\":%d,\"lines\":%lld,\"segments\":%zu,\"sum\":\"%016llx\"", TG_JOURNAL_FORMAT, (long long) h->lines, h->segments,
-                  (unsigned long long) h->sum);
+    tg_buf_printf(&b, "{\"format\":%d,\"lines\":%lld,\"segments\":%zu,\"sum\":\"%016llx\"", h->snapshot.parts ? TG_JOURNAL_FOLDED : TG_JOURNAL_FORMAT,
+                  (long long) h->lines, h->segments, (unsigned long long) h->sum);
+    if (h->snapshot.parts)
+        tg_buf_printf(&b, ",\"first\":%zu,\"snapshot\":{\"name\":\"%s\",\"parts\":%zu,\"bytes\":%zu,\"sum\":\"%016llx\",\"lines\":%lld,\"journal\":\"%016llx\"}",
+                      h->first, h->snapshot.name, h->snapshot.parts, h->snapshot.bytes, (unsigned long long) h->snapshot.sum, (long long) h->snapshot.lines,
+                      (unsigned long long) h->snapshot.journal_sum);
     if (s->known)
         tg_buf_printf(&b, ",\"run\":{\"state\":\"%s\",\"end\":\"%s\",\"done\":%zu,\"hosts\":%zu,\"failures\":%zu,\"leftovers\":%zu}",
                       tg_run_state_name(s->state), tg_run_end_name(s->end), s->done, s->hosts, s->failures, s->leftovers);
@@ -48,9 +52,28 @@ static void read_summary(const json_t *o, struct tg_run_summary *out)
                                     .leftovers = (size_t) json_integer_value(json_object_get(o, "leftovers"))};
 }
 
+/* The snapshot that a head of format FOLDED names. */
+static int read_ref(const json_t *o, struct tg_journal_head *out, struct tg_error *e)
+{
+    const json_t *s = json_object_get(o, "snapshot");
+    const char *name = json_string_value(json_object_get(s, "name")), *sum = json_string_value(json_object_get(s, "sum")),
+               *journal = json_string_value(json_object_get(s, "journal"));
+    json_int_t parts = json_integer_value(json_object_get(s, "parts")), bytes = json_integer_value(json_object_get(s, "bytes")),
+               lines = json_integer_value(json_object_get(s, "lines")), first = json_integer_value(json_object_get(o, "first"));
+
+    if (!name || !sum || !journal || !name[0] || strspn(name, "0123456789-") != strlen(name) || strlen(name) >= sizeof out->snapshot.name ||
+        parts < 1 || parts > TG_PLAN_PARTS_MAX * 8 || bytes < 1 || lines < 0 || lines > out->lines || first < 1)
+        return tg_fail(e, TG_E_DATA, "the head of its journal does not say what it was folded into");
+    out->first = (size_t) first;
+    out->snapshot = (struct tg_snapshot_ref) {.parts = (size_t) parts, .bytes = (size_t) bytes, .sum = strtoull(sum, NULL, 16), .lines = lines,
+                                              .journal_sum = strtoull(journal, NULL, 16)};
+    snprintf(out->snapshot.name, sizeof out->snapshot.name, "%s", name);
+    return 0;
+}
+
 static int read_head_text(const struct tg_node *node, struct tg_journal_head *out, struct tg_error *e)
 {
-    json_t *o = tg_journal_parse("its journal", node, e);
+    json_t *o = tg_journal_parse_to("its journal", node, TG_JOURNAL_FOLDED, e);
     const char *sum = json_string_value(json_object_get(o, "sum"));
     json_int_t lines = json_integer_value(json_object_get(o, "lines")), segments = json_integer_value(json_object_get(o, "segments"));
     int rc = 0;
@@ -59,8 +82,12 @@ static int read_head_text(const struct tg_node *node, struct tg_journal_head *ou
         return TG_E_DATA;
     if (!sum || lines < 0 || segments < 0)
         rc = tg_fail(e, TG_E_DATA, "the head of its journal says %lld lines in %lld segments%s", (long long) lines, (long long) segments, sum ? "" : ", and no sum");
-    *out = (struct tg_journal_head) {.version = node->stat.version, .lines = lines, .segments = (size_t) segments, .sum = sum ? strtoull(sum, NULL, 16) : 0,
-                                     .children = node->stat.children, .modified_ms = node->stat.modified_ms};
+    *out = (struct tg_journal_head) {.version = node->stat.version, .lines = lines, .first = 1, .segments = (size_t) segments,
+                                     .sum = sum ? strtoull(sum, NULL, 16) : 0, .children = node->stat.children, .modified_ms = node->stat.modified_ms};
+    if (!rc && json_integer_value(json_object_get(o, "format")) == TG_JOURNAL_FOLDED)
+        rc = read_ref(o, out, e);
+    if (!rc && out->first > out->segments + 1)
+        rc = tg_fail(e, TG_E_DATA, "the head of its journal says segments %zu to %zu", out->first, out->segments);
     read_summary(json_object_get(o, "run"), &out->summary);
     json_decref(o);
     return rc;
@@ -82,9 +109,9 @@ int tg_journal_read_head(struct tg_journal *j, tg_watch_fn watch, void *data, st
         return rc;
     rc = read_head_text(&node, out, e);
     tg_node_release(&node);
-    if (!rc && out->children < (int64_t) out->segments)
-        rc = tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", out->segments,
-                     (long long) out->children);
+    size_t wants = out->segments + 1 - out->first;
+    if (!rc && out->children < (int64_t) wants)
+        rc = tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", wants, (long long) out->children);
     return rc;
 }
 
@@ -118,6 +145,8 @@ static int replay_line(struct reading *r, const char *at, size_t len, struct tg_
     if (!line)
         return tg_fail(e, TG_E_DATA, "journal line %lld is no JSON: %s", (long long) replay->lines + 1, je.text);
     int rc = tg_replay_line(replay, line, e);
+    if (!rc)
+        tg_journal_remember(r->j, line);
     if (!rc && r->on_line)
         r->on_line(r->data, replay->run, line);
     json_decref(line);
@@ -140,6 +169,7 @@ static int replay_segment(struct reading *r, const struct tg_node *node, size_t 
         at = nl + 1;
     }
     j->sum = tg_journal_sum(j->sum, start + from, (size_t) (at - start) - from);
+    j->tail_bytes += (size_t) (at - start) - from;
     r->more |= at < end;
     tg_buf_reset(&j->tail);
     tg_buf_add(&j->tail, start, (size_t) (at - start));
@@ -192,18 +222,37 @@ static int read_lines(struct reading *r, struct tg_error *e)
     return rc;
 }
 
-int tg_journal_read(struct tg_journal *j, struct tg_run *run, struct tg_error *e)
+static int read_rest(struct tg_journal *j, const struct tg_journal_head *head, struct tg_run *run, struct tg_error *e)
+{
+    struct reading r = {.j = j, .head = head};
+
+    j->replay.run = run;
+    j->replay.lines = head->snapshot.lines;
+    j->sum = head->snapshot.parts ? head->snapshot.journal_sum : TG_SUM_START;
+    j->first = head->first;
+    j->segments = head->first - 1;
+    j->snapshot = head->snapshot;
+    j->stale = head->children > (int64_t) (head->segments + 1 - head->first);
+    return read_lines(&r, e);
+}
+
+int tg_journal_read(struct tg_journal *j, const struct tg_plan *plan, struct tg_run **out, struct tg_error *e)
 {
     struct tg_journal_head head;
-    struct reading r = {.j = j, .head = &head};
+    struct tg_run *run = NULL;
     int rc = tg_journal_read_head(j, NULL, NULL, &head, e);
 
     if (rc)
         return rc;
     j->head_version = head.version;
-    j->replay.run = run;
-    j->sum = TG_SUM_START;
-    return read_lines(&r, e);
+    rc = head.snapshot.parts ? tg_journal_read_snapshot(j, &head, plan, &run, e) : tg_run_new(plan, &run, e);
+    if (!rc)
+        rc = read_rest(j, &head, run, e);
+    if (rc)
+        tg_run_free(run);
+    else
+        *out = run;
+    return rc;
 }
 
 int tg_journal_read_on(struct tg_journal *j, const struct tg_journal_reader *reader, struct tg_error *e)
@@ -214,5 +263,11 @@ int tg_journal_read_on(struct tg_journal *j, const struct tg_journal_reader *rea
 
     if (rc || head.version == j->head_version)
         return rc;
+    if (head.snapshot.lines > j->replay.lines)
+        return tg_fail(e, TG_E_VERSION, "lines %lld to %lld of its journal went into a snapshot", (long long) j->replay.lines + 1, (long long) head.snapshot.lines);
+    if (head.first > j->segments) { /* where we are is the end of what was folded, or there was nothing yet */
+        j->segments = head.first - 1;
+        tg_buf_reset(&j->tail);
+    }
     return read_lines(&r, e);
 }

@@ -75,7 +75,7 @@ static int write_run(struct tg_store *store, const struct tg_plan *plan, const c
 static int write_journal(struct tg_store *store, const char *id, const struct tg_run_tokens *tokens, int64_t wait_ms, struct tg_error *e)
 {
     char control[TG_RUN_ID_SIZE + 32], journal[TG_RUN_ID_SIZE + 32], token[TG_RUN_ID_SIZE + 32], text[sizeof *tokens + 64];
-    char *head = tg_journal_head_text(&(struct tg_journal_head) {.sum = TG_SUM_START}, e);
+    char *head = tg_journal_head_text(&(struct tg_journal_head) {.first = 1, .sum = TG_SUM_START}, e);
 
     if (!head)
         return TG_E_MEMORY;

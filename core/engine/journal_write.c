@@ -38,6 +38,7 @@ int tg_journal_note(struct tg_journal *j, json_t *line, struct tg_error *e)
 {
     int rc = line ? tg_journal_text(line, &j->pending, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
 
+    tg_journal_remember(j, line);
     json_decref(line);
     if (rc)
         return rc;
@@ -84,7 +85,7 @@ static void fill_op(struct tg_op *op, const void *data, size_t len)
 static void lay_out(const struct tg_journal *j, struct batch *b)
 {
     const char *at = j->pending.data, *end = at + j->pending.len;
-    bool fresh = j->segments == 0 || j->tail.len >= TG_JOURNAL_SEGMENT;
+    bool fresh = j->tail.len == 0 || j->cut || j->tail.len >= TG_JOURNAL_SEGMENT;
 
     b->segments = j->segments;
     while (at < end && b->n_ops < OPS_MAX && b->len < TG_JOURNAL_COMMIT_MAX) {
@@ -108,8 +109,10 @@ static void lay_out(const struct tg_journal *j, struct batch *b)
     }
 }
 
-static struct tg_run_summary summary_of(const struct tg_run *run)
+struct tg_run_summary tg_journal_summary(const struct tg_journal *j)
 {
+    const struct tg_run *run = j->replay.run;
+
     return (struct tg_run_summary) {.known = true, .state = run->state, .end = tg_run_end(run), .done = tg_run_done(run), .hosts = run->plan->n_hosts,
                                     .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run)};
 }
@@ -133,7 +136,8 @@ static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, 
         if (rc)
             return rc;
     }
-    const struct tg_journal_head after = {.lines = j->lines + b->lines, .segments = b->segments, .sum = b->sum, .summary = summary_of(j->replay.run)};
+    const struct tg_journal_head after = {.lines = j->lines + b->lines, .first = j->first, .segments = b->segments, .sum = b->sum,
+                                          .snapshot = j->snapshot, .summary = tg_journal_summary(j)};
     if (!(b->head = tg_journal_head_text(&after, e)))
         return TG_E_MEMORY;
     fill_op(head, b->head, strlen(b->head));
@@ -150,6 +154,8 @@ static void done_batch(struct tg_journal *j, struct batch *b)
     j->lines += b->lines;
     j->sum = b->sum;
     j->segments = b->segments;
+    j->tail_bytes += b->len;
+    j->cut = false;
     j->head_version++;
     memmove(j->pending.data, j->pending.data + b->len, j->pending.len - b->len);
     j->pending.len -= b->len;
@@ -221,20 +227,49 @@ static int64_t patience_ms(const struct tg_journal *j)
     return session < 15000 ? 30000 : session < 60000 ? 2 * session : 120000;
 }
 
+/* Until it is written, or refused, or the store is away for too long. */
+static int run_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg_commit *out, struct tg_error *e)
+{
+    int64_t give_up = tg_store_deadline(j->store, patience_ms(j));
+    int rc;
+
+    do {
+        tg_error_clear(e);
+        rc = try_batch(j, b, starts, out, e);
+    } while (ambiguous(rc) && tg_store_deadline(j->store, 0) < give_up);
+    return rc;
+}
+
+int tg_journal_commit_head(struct tg_journal *j, const struct tg_journal_head *head, struct tg_error *e)
+{
+    struct batch *b = calloc(1, sizeof *b);
+    enum tg_commit how;
+    int rc = b && (b->head = tg_journal_head_text(head, e)) ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    if (!rc) {
+        path_of(j, "", b->paths[0], sizeof b->paths[0]);
+        add_op(b, TG_OP_CHECK, j->record_version);
+        path_of(j, "/journal", b->paths[1], sizeof b->paths[1]);
+        fill_op(add_op(b, TG_OP_WRITE, j->head_version), b->head, strlen(b->head));
+        rc = run_batch(j, b, false, &how, e);
+    }
+    if (!rc)
+        j->head_version++;
+    if (b)
+        batch_release(b);
+    free(b);
+    return rc;
+}
+
 static int commit_batch(struct tg_journal *j, bool starts, enum tg_commit *out, struct tg_error *e)
 {
     struct batch *b = calloc(1, sizeof *b);
     int rc = b ? make_batch(j, starts, b, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
 
-    if (!rc) {
-        int64_t give_up = tg_store_deadline(j->store, patience_ms(j));
-        do {
-            tg_error_clear(e);
-            rc = try_batch(j, b, starts, out, e);
-        } while (ambiguous(rc) && tg_store_deadline(j->store, 0) < give_up);
-        if (!rc && *out == TG_COMMITTED)
-            done_batch(j, b);
-    }
+    if (!rc)
+        rc = run_batch(j, b, starts, out, e);
+    if (!rc && *out == TG_COMMITTED)
+        done_batch(j, b);
     if (b)
         batch_release(b);
     free(b);

@@ -8,19 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A copy of a struct without what points, and without what may differ between machines that are alike. */
+/* What may differ between machines that are alike: what points, and how the queues of who waits are laid out. */
+static inline bool same_may_differ(const struct tg_fields *fields, const struct tg_field *f)
+{
+    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", NULL}, *const of_stage[] = {"next", "ready", NULL};
+    static const char *const none[] = {NULL};
+    const char *const *names = fields == &tg_run_fields ? of_run : fields == &tg_run_stage_fields ? of_stage : none;
+
+    while (*names && strcmp(*names, f->name) != 0)
+        names++;
+    return *names || f->kind == TG_FIELD_TEXT;
+}
+
 static inline void *same_bare(const struct tg_fields *fields, const void *of)
 {
     char *copy = malloc(fields->size);
 
     memcpy(copy, of, fields->size);
-    for (size_t i = 0; i < fields->n; i++) {
-        const struct tg_field *f = &fields->rows[i];
-        bool counts = strcmp(f->name, "totals") == 0 || strcmp(f->name, "counts") == 0 || strncmp(f->name, "in_", 3) == 0 || strncmp(f->name, "stuck_", 6) == 0 ||
-                      (fields == &tg_run_host_fields && strcmp(f->name, "stage") == 0);
-        if (f->kind == TG_FIELD_TEXT || (f->kind == TG_FIELD_DERIVED && !counts))
-            memset(copy + f->offset, 0, f->size);
-    }
+    for (size_t i = 0; i < fields->n; i++)
+        if (same_may_differ(fields, &fields->rows[i]))
+            memset(copy + fields->rows[i].offset, 0, fields->rows[i].size);
     return copy;
 }
 

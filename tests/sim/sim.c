@@ -8,6 +8,7 @@
  */
 #include "engine/plan_internal.h"
 #include "lib/plan.h"
+#include "lib/same_run.h"
 #include "store/memory.h"
 #include "world.h"
 
@@ -35,7 +36,9 @@ struct sim {
     bool run_paused, fleet_paused;
     unsigned pauses;
     volatile sig_atomic_t stops;
-    unsigned rounds, crashes, steals;
+    unsigned rounds, crashes, steals, folds;
+    size_t fold_bytes;           /* lines of at most so many are folded; 0: as the journal has it, never here */
+    const struct tg_run *run;    /* of the driver */
     bool died, calm;             /* calm: no more troubles, so that it can come to an end */
 };
 
@@ -149,7 +152,7 @@ static void steal(struct sim *s)
 static void add_fault(struct sim *s)
 {
     static const enum tg_memory_action actions[] = {TG_MEMORY_LOSE_REQUEST, TG_MEMORY_LOSE_ANSWER, TG_MEMORY_EXPIRE, TG_MEMORY_HANG, TG_MEMORY_HANG_ANSWER};
-    struct tg_memory_fault f = {.path = "/runs/*/journal*", .verbs = TG_MEMORY_MULTI, .session = s->store, .nth = 1,
+    struct tg_memory_fault f = {.path = rng_chance(&s->rng, 30) ? "/runs/*/snapshot*" : "/runs/*/journal*", .verbs = TG_MEMORY_MULTI, .session = s->store, .nth = 1,
                                 .action = actions[rng_below(&s->rng, 5)]};
     struct tg_error e = TG_ERROR_INIT;
 
@@ -213,6 +216,39 @@ static void approve_it(struct sim *s, const struct tg_run *run)
     }
 }
 
+/* P7: the machine that a snapshot gives back is the machine. */
+static void judge_snapshot(struct sim *s)
+{
+    struct tg_buf text = TG_BUF_INIT;
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_run *back;
+    char why[300];
+
+    must(s, tg_run_snapshot(s->run, &text, &e), &e, "snapshot");
+    must(s, tg_run_restore(s->run->plan, text.data, text.len, &back, &e), &e, "restore");
+    if (!same_run(s->run, back, why, sizeof why))
+        world_violation(&s->world, "P7: from its snapshot the run comes back as another: %s", why);
+    tg_run_free(back);
+    tg_buf_release(&text);
+}
+
+/* P7, P12: what is in the store, folded or not, is what the driver knew when it left. */
+static void judge_store(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+    char why[300];
+
+    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load behind a driver");
+    if (!same_run(s->run, run, why, sizeof why))
+        world_violation(&s->world, "P7: the store has the run as another than its driver left it: %s", why);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+}
+
 static int around_commit(void *data, int committed)
 {
     struct sim *s = data;
@@ -220,6 +256,8 @@ static int around_commit(void *data, int committed)
     const struct tg_said said = says(s, "enough");
 
     s->commits += !committed;
+    if (committed && rng_chance(&s->rng, 30))
+        judge_snapshot(s);
     if (s->commits > COMMITS_MAX) {
         world_violation(&s->world, "it does not come to an end");
         printf("seed %llu\n", (unsigned long long) s->seed);
@@ -277,6 +315,9 @@ static int drive_once(struct sim *s)
     s->stops = 0;
     s->died = false;
     s->world.epoch = j->epoch + 1;
+    s->run = run;
+    s->folds += j->snapshot.parts > 0;
+    j->fold_bytes = s->fold_bytes ? 1 + rng_below(&s->rng, s->fold_bytes) : 0;
     struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
                                  .stops = &s->stops, .hours = world_hours, .crash = around_commit};
     int rc = tg_drive(&o, &e);
@@ -284,6 +325,8 @@ static int drive_once(struct sim *s)
         printf("  -- %s %s (%s)\n", tg_run_state_name(run->state), rc ? e.message : "", s->died ? "died" : "left");
     if (rc == TG_E_DATA || rc == TG_E_MEMORY)
         world_violation(&s->world, "the drive ended with: %s", e.message);
+    if (!rc)
+        judge_store(s);
     int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0;
     tg_run_free(run);
     tg_plan_free(plan);
@@ -378,6 +421,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     s.steal_percent = rng_chance(&s.rng, 25) ? 4 : 0;
     s.fault_percent = (unsigned) rng_below(&s.rng, 3) * 6;
     s.abort_at = rng_chance(&s.rng, 30) ? 1 + (unsigned) rng_below(&s.rng, 30) : 0;
+    s.fold_bytes = rng_chance(&s.rng, 60) ? (size_t) 200 << rng_below(&s.rng, 6) : 0;
     if (world_init(&s.world, seed, s.loop, s.plan))
         exit(2);
     s.world.verbose = verbose;
@@ -387,8 +431,8 @@ static unsigned simulate(uint64_t seed, bool verbose)
     judge(&s);
     unsigned violations = s.world.violations;
     if (violations || verbose)
-        printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %u pauses, %zu hosts\n", (unsigned long long) seed, violations,
-               violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.pauses, s.plan->n_hosts);
+        printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %u pauses, %u loads of a snapshot, %zu hosts\n", (unsigned long long) seed, violations,
+               violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.pauses, s.folds, s.plan->n_hosts);
     world_release(&s.world);
     tg_store_close(s.store);
     tg_store_close(s.admin);

@@ -284,4 +284,6 @@ JTEST(is_followed_while_it_is_written)
     teardown(&d);
 }
 
+#include "journal_suite_fold.h"
+
 #endif
