@@ -373,20 +373,45 @@ static void start_hosts(struct step *s)
             start_of_stage(s, i);
 }
 
-/* Why a domain has no room. */
-static void say_full(const struct tg_run *run, char *out, size_t size)
+/* The first host that is down in each domain, or TG_RUN_NONE. NULL: memory is short. */
+static size_t *first_down(const struct tg_run *run)
 {
-    size_t at = 0, domain, waiting;
-    char name[160] = "a domain";
-    const char *who = "";
+    const struct tg_plan *plan = run->plan;
+    size_t *first = calloc(plan->n_domains + 1, sizeof *first);
 
-    if (tg_run_full_domain(run, &at, &domain, &waiting)) {
-        const struct tg_plan *plan = run->plan;
-        tg_plan_domain_name(plan, domain, name, sizeof name);
-        for (size_t i = 0; !who[0] && i < plan->n_hosts; i++)
-            if (tg_run_is_down(&run->hosts[i]) && plan->domain_of[i * plan->n_limits + plan->domains[domain].limit] == domain)
-                who = plan->hosts[i].name;
-        snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, who, run->domains[domain].down > 1 ? " …" : "");
+    for (size_t i = 0; first && i < plan->n_domains; i++)
+        first[i] = TG_RUN_NONE;
+    for (size_t i = plan->n_hosts; first && i-- > 0;)
+        for (size_t l = 0; tg_run_is_down(&run->hosts[i]) && l < plan->n_limits; l++)
+            if (plan->domain_of[i * plan->n_limits + l] != TG_NO_DOMAIN)
+                first[plan->domain_of[i * plan->n_limits + l]] = i;
+    return first;
+}
+
+/* Why a host has no room. Of the hosts' states alone: a machine that comes from a snapshot says the same. */
+static void say_full(const struct tg_run *run, const size_t *first, size_t host, char *out, size_t size)
+{
+    uint32_t domain = tg_queue_full_domain(run, host);
+    char name[160];
+
+    snprintf(out, size, "its domain has no room");
+    if (domain == TG_NO_DOMAIN || first[domain] == TG_RUN_NONE)
+        return;
+    tg_plan_domain_name(run->plan, domain, name, sizeof name);
+    snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, run->plan->hosts[first[domain]].name,
+             run->domains[domain].down > 1 ? " …" : "");
+}
+
+static void skip_stage(struct step *s, size_t i, const size_t *first)
+{
+    const struct tg_plan_stage *p = &s->run->plan->stages[i];
+    char why[400];
+
+    for (size_t h = p->first; h < p->first + p->count; h++) {
+        if (s->run->hosts[h].state != TG_HOST_WAITING)
+            continue;
+        say_full(s->run, first, h, why, sizeof why);
+        tell_host_why(s, h, TG_EV_SKIP, why);
     }
 }
 
@@ -394,22 +419,21 @@ static void say_full(const struct tg_run *run, char *out, size_t size)
 static bool skip_blocked(struct step *s)
 {
     struct tg_run *run = s->run;
-    char why[400] = "its domain has no room";
-    bool any = false;
+    size_t *first = NULL;
 
     for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
-        const struct tg_plan_stage *p = &run->plan->stages[i];
         if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
             continue;
-        if (!any)
-            say_full(run, why, sizeof why);
-        any = true;
-        for (size_t h = p->first; h < p->first + p->count; h++)
-            if (run->hosts[h].state == TG_HOST_WAITING)
-                tell_host_why(s, h, TG_EV_SKIP, why);
+        if (!first && !(first = first_down(run))) {
+            s->failed = true;
+            return false;
+        }
+        skip_stage(s, i, first);
     }
+    bool any = first != NULL;
     if (any)
         tg_queue_forget(run);
+    free(first);
     return any;
 }
 

@@ -33,6 +33,8 @@ size_t tg_queue_take(struct tg_run *run, size_t stage);
 bool tg_queue_any(struct tg_run *run, size_t stage);
 /* Drops from the queues who does not wait any more, without having been taken. */
 void tg_queue_forget(struct tg_run *run);
+/* The first of a host's domains that is full, or TG_NO_DOMAIN. */
+uint32_t tg_queue_full_domain(const struct tg_run *run, size_t host);
 /* Of hosts that wait in a stage, is any not yet known to be held back? */
 bool tg_queue_untried(const struct tg_run *run, size_t stage);
 

@@ -71,8 +71,7 @@ static bool is_full(const struct tg_run *run, uint32_t domain)
     return run->domains[domain].down >= run->plan->domains[domain].max;
 }
 
-/* The first of a host's domains that is full, or TG_NO_DOMAIN. */
-static uint32_t full_domain(const struct tg_run *run, size_t host)
+uint32_t tg_queue_full_domain(const struct tg_run *run, size_t host)
 {
     for (size_t l = 0; l < run->plan->n_limits; l++) {
         uint32_t d = domains_of(run, host)[l];
@@ -179,7 +178,7 @@ static size_t settle_first(struct tg_run *run, size_t stage)
     for (;;) {
         skip_those_at_work(run, stage);
         size_t host = first(run, stage);
-        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : full_domain(run, host);
+        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : tg_queue_full_domain(run, host);
         if (full == TG_NO_DOMAIN)
             return host;
         park(run, stage, host, full);
