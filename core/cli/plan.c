@@ -1,8 +1,12 @@
 /* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
 #include "cli/commands.h"
 #include "engine/plan_text.h"
+#include "engine/plan_warn.h"
+
+#include <tagout/clock.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct tg_opt opts[] = {
@@ -11,19 +15,39 @@ static const struct tg_opt opts[] = {
     {.name = NULL},
 };
 
-static int print_json(const struct tg_plan *plan, const char *file, struct tg_error *e)
+static json_t *times_json(const struct tg_plan *plan, const struct tg_stage_times *times)
 {
+    json_t *list = json_array();
+    char start[40], end[40];
+
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        tg_time_format(times[i].start_ms, start, sizeof start);
+        tg_time_format(times[i].end_ms, end, sizeof end);
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "stage", plan->stages[i].name, "start", start, "end", end));
+    }
+    return list;
+}
+
+static int print_json(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
+{
+    struct tg_stage_times *times = NULL;
     json_t *json = tg_plan_to_json(plan, e);
     char change[512] = "";
 
     if (!json)
         return TG_E_MEMORY;
     int rc = tg_plan_describe_change(plan, change, sizeof change, e);
+    if (!rc)
+        rc = tg_plan_times(plan, tg_wall_ms(tg_loop_clock(f->loop)), &times, e);
     if (rc) {
         json_decref(json);
         return rc;
     }
-    return tg_print_json(json_pack("{s:s,s:s,s:o}", "file", file, "summary", change, "plan", json), e);
+    rc = tg_print_json(json_pack("{s:s,s:s,s:o,s:I,s:o,s:o}", "file", file, "summary", change, "times", times_json(plan, times), "estimate_ms",
+                                 (json_int_t) tg_plan_estimate_ms(plan), "warnings", tg_plan_warnings(plan, times), "plan", json),
+                       e);
+    free(times);
+    return rc;
 }
 
 /* A word of the command to type, quoted when a shell would take it for something else. */
@@ -60,7 +84,7 @@ static void put_command(struct tg_buf *b, const struct tg_frame *f, const struct
 static int print_text(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
 {
     struct tg_buf text = TG_BUF_INIT;
-    int rc = tg_plan_text(plan, f->width, &text, e);
+    int rc = tg_plan_text(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, &text, e);
 
     if (!rc) {
         tg_buf_puts(&text, "\nNothing has been changed. To run exactly this: ");
@@ -92,7 +116,7 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
     int rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
 
     if (!rc)
-        rc = f->json ? print_json(plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
+        rc = f->json ? print_json(f, plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
     tg_plan_free(plan);
     return rc;
 }

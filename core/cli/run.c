@@ -194,7 +194,7 @@ static int confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_err
         tg_error_hint(e, "say --yes; with --plan DIGEST it is sure to be what you looked at");
         return TG_E_USAGE;
     }
-    int rc = tg_plan_text(plan, f->width, &text, e);
+    int rc = tg_plan_text(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, &text, e);
     fputs(tg_buf_text(&text), stdout);
     tg_buf_release(&text);
     if (rc)

@@ -95,7 +95,7 @@ static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct
     const struct tg_sim_paint paint = {.width = f->width, .colour = f->colour};
     struct tg_buf text = TG_BUF_INIT;
     char model[300];
-    int rc = tg_plan_text(sim->plan, f->width, &text, e);
+    int rc = tg_plan_text(sim->plan, sim->started_ms, f->width, &text, e);
 
     if (!rc) {
         tg_sim_model_describe(sim->model, model, sizeof model);

@@ -17,8 +17,10 @@ void tg_plan_free(struct tg_plan *plan)
         free(plan->hosts[i].address);
         free(plan->hosts[i].user);
     }
-    for (size_t i = 0; i < plan->n_stages; i++)
+    for (size_t i = 0; i < plan->n_stages; i++) {
         free(plan->stages[i].name);
+        free(plan->stages[i].only);
+    }
     for (size_t i = 0; i < plan->n_around; i++)
         tg_around_release(&plan->around[i]);
     for (size_t i = 0; i < plan->n_verify; i++)

@@ -28,7 +28,10 @@ struct tg_plan_stage {
     struct tg_stage_policy policy;
     int64_t day;         /* not before the run's n-th day of work; 0: none */
     int64_t spread_ms;   /* starts spread over what is left of the day's hours, at most so far apart; 0: they are not */
-    bool optional;       /* may be empty without a warning; no part of the plan's JSON, since nothing done depends on it */
+    /* For warnings; no part of the plan's JSON, since nothing done depends on them. */
+    bool optional;       /* may be empty */
+    int64_t until_of;    /* how many hosts its until: means; 0 without one */
+    char *only;          /* its own targets, or NULL */
 };
 
 struct tg_plan_limit {

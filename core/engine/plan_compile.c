@@ -189,7 +189,9 @@ static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
 
     *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate, .policy = s->policy,
                                      .day = s->day, .spread_ms = s->spread_ms, .optional = s->optional};
-    if (!copy_text(s->name, &stage->name))
+    if (s->until.kind != TG_SHARE_UNSET)
+        stage->until_of = tg_share_of(&s->until, (int64_t) c->targets.n);
+    if (!copy_text(s->name, &stage->name) || !copy_text(s->targets, &stage->only))
         return no_memory(c);
     rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);
     c->plan->n_stages++;

@@ -1,6 +1,7 @@
 /* A plan as people read it: see plan_text.h. */
 #include "engine/plan_text.h"
 
+#include "engine/plan_warn.h"
 #include "fleet/nodeset.h"
 
 #include <tagout/clock.h>
@@ -101,15 +102,26 @@ static int put_head(const struct tg_plan *plan, int width, struct tg_buf *out, s
     return 0;
 }
 
+/* What is needed for a line of the table, and how wide its columns are. */
 struct table {
-    int name, hosts, pace; /* widths of columns */
+    const struct tg_plan *plan;
+    const struct tg_stage_times *times;
+    int64_t now_ms;
+    int name, hosts, pace, bake, when, width;
+};
+struct cells {
+    char hosts[24], pace[160], bake[32], when[80];
 };
 
 static void pace_of(const struct tg_plan *plan, const struct tg_plan_stage *s, char *out, size_t size)
 {
-    char rate[32];
+    char each[32], most[32] = "", rate[100];
 
-    tg_rate_format(&s->rate, rate, sizeof rate);
+    tg_rate_format(&s->rate, each, sizeof each);
+    if (s->spread_ms < TG_SPREAD_MAX_MS)
+        tg_duration_format(s->spread_ms, most, sizeof most);
+    snprintf(rate, sizeof rate, "%s%s%s%s%s", each, each[0] && s->spread_ms ? ", " : "", s->spread_ms ? "spread" : "", s->spread_ms && most[0] ? " ≤ " : "",
+             s->spread_ms ? most : "");
     if (s->count == 0)
         snprintf(out, size, "nothing left");
     else if (s->dry_run)
@@ -121,27 +133,54 @@ static void pace_of(const struct tg_plan *plan, const struct tg_plan_stage *s, c
                  (long long) (plan->running < (int64_t) s->count ? plan->running : (int64_t) s->count));
 }
 
-static int put_stage(const struct tg_plan *plan, const struct tg_plan_stage *s, const struct table *t, int width,
-                     struct tg_buf *out, struct tg_error *e)
+static void fill_cells(const struct table *t, size_t i, struct cells *c)
 {
-    char pace[48], bake[32] = "–", count[24];
+    const struct tg_plan_stage *s = &t->plan->stages[i];
+
+    snprintf(c->hosts, sizeof c->hosts, "%zu", s->count);
+    pace_of(t->plan, s, c->pace, sizeof c->pace);
+    snprintf(c->bake, sizeof c->bake, "–");
+    if (s->bake_ms)
+        tg_duration_format(s->bake_ms, c->bake, sizeof c->bake);
+    c->when[0] = '\0';
+    if (s->count)
+        tg_plan_times_format(t->plan, &t->times[i], t->now_ms, c->when, sizeof c->when);
+}
+
+static void widen(int *width, const char *text)
+{
+    if (columns(text) > *width)
+        *width = columns(text);
+}
+
+static void put_cell(struct tg_buf *out, const char *text, int width, bool last)
+{
+    tg_buf_puts(out, text);
+    pad(out, last ? 0 : width - columns(text) + 2);
+}
+
+#define NAMES_MIN 24 /* narrower than that names get a line of their own */
+
+static int put_stage(const struct table *t, size_t i, struct tg_buf *out, struct tg_error *e)
+{
+    const struct tg_plan_stage *s = &t->plan->stages[i];
+    int room = t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10;
+    struct cells c;
     struct tg_buf names = TG_BUF_INIT;
-    int rc = fold(plan, s->first, s->count, &names, e);
+    int rc = fold(t->plan, s->first, s->count, &names, e);
 
     if (!rc) {
-        pace_of(plan, s, pace, sizeof pace);
-        if (s->bake_ms)
-            tg_duration_format(s->bake_ms, bake, sizeof bake);
-        int n = snprintf(count, sizeof count, "%zu", s->count);
-        tg_buf_puts(out, s->name);
-        pad(out, t->name - columns(s->name) + t->hosts - n);
-        tg_buf_printf(out, "  %s  %s", count, pace);
-        pad(out, t->pace - columns(pace));
-        tg_buf_printf(out, "  %s", bake);
+        fill_cells(t, i, &c);
+        put_cell(out, s->name, t->name, false);
+        pad(out, t->hosts - columns(c.hosts));
+        put_cell(out, c.hosts, 0, true);
+        tg_buf_puts(out, "  ");
+        put_cell(out, c.pace, t->pace, false);
+        put_cell(out, c.bake, t->bake, s->count == 0);
+        put_cell(out, c.when, t->when, s->count == 0 || room < NAMES_MIN);
         if (s->count) {
-            pad(out, 6 - columns(bake));
-            tg_buf_puts(out, "  ");
-            put_cut(out, tg_buf_text(&names), width - t->name - t->hosts - t->pace - 6 - 8);
+            tg_buf_puts(out, room < NAMES_MIN ? "\n  " : "");
+            put_cut(out, tg_buf_text(&names), room < NAMES_MIN ? t->width - 2 : room);
         }
         tg_buf_putc(out, '\n');
     }
@@ -149,22 +188,31 @@ static int put_stage(const struct tg_plan *plan, const struct tg_plan_stage *s, 
     return rc;
 }
 
-static int put_stages(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e)
+static int put_stages(struct table *t, struct tg_buf *out, struct tg_error *e)
 {
-    struct table t = {.name = 5, .hosts = 5, .pace = 4};
-    char pace[48];
+    const struct tg_plan *plan = t->plan;
+    char when[80];
+    struct cells c;
     int rc = 0;
 
+    snprintf(when, sizeof when, "WHEN (%s)", tg_plan_zone(plan));
+    widen(&t->when, when);
     for (size_t i = 0; i < plan->n_stages; i++) {
-        pace_of(plan, &plan->stages[i], pace, sizeof pace);
-        if (columns(plan->stages[i].name) > t.name)
-            t.name = columns(plan->stages[i].name);
-        if (columns(pace) > t.pace)
-            t.pace = columns(pace);
+        fill_cells(t, i, &c);
+        widen(&t->name, plan->stages[i].name);
+        widen(&t->hosts, c.hosts);
+        widen(&t->pace, c.pace);
+        widen(&t->bake, c.bake);
+        widen(&t->when, c.when);
     }
-    tg_buf_printf(out, "\n%-*s  %*s  %-*s  BAKE    WHICH\n", t.name, "STAGE", t.hosts, "HOSTS", t.pace, "PACE");
+    tg_buf_printf(out, "\n%-*s  %*s  %-*s  %-*s  %s", t->name, "STAGE", t->hosts, "HOSTS", t->pace, "PACE", t->bake, "BAKE", when);
+    if (t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10 >= NAMES_MIN) {
+        pad(out, t->when - columns(when) + 2);
+        tg_buf_puts(out, "WHICH");
+    }
+    tg_buf_putc(out, '\n');
     for (size_t i = 0; !rc && i < plan->n_stages; i++)
-        rc = put_stage(plan, &plan->stages[i], &t, width, out, e);
+        rc = put_stage(t, i, out, e);
     return rc;
 }
 
@@ -198,23 +246,6 @@ static void put_verify(const struct tg_plan *plan, int width, struct tg_buf *out
         tg_buf_printf(out, " within %s\n", within);
         tg_buf_release(&what);
     }
-}
-
-/* What rates and bakes take, however fast the hosts are. */
-static void put_least(const struct tg_plan *plan, struct tg_buf *out)
-{
-    int64_t ms = 0;
-    char text[32];
-    bool any = false;
-
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        ms += tg_rate_takes_ms(&plan->stages[i].rate, (int64_t) plan->stages[i].count) + (plan->stages[i].count ? plan->stages[i].bake_ms : 0);
-        any |= plan->stages[i].rate.count > 0;
-    }
-    if (!any)
-        return;
-    tg_duration_format(ms / 1000 * 1000, text, sizeof text);
-    tg_buf_printf(out, "takes    at least %s, by its rates and bakes\n", text);
 }
 
 static void put_unverified(const struct tg_plan *plan, struct tg_buf *out)
@@ -262,25 +293,6 @@ static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *ou
         put_cut(out, tg_buf_text(&what), width - 9);
         tg_buf_putc(out, '\n');
         tg_buf_release(&what);
-    }
-}
-
-/* Hosts that a limit lets go only one after another take their time. */
-static void warn_of_limits(const struct tg_plan *plan, struct tg_buf *out)
-{
-    char name[160];
-
-    for (size_t i = 0; i < plan->n_limits; i++)
-        if (plan->limits[i].n_without)
-            tg_buf_printf(out, "\nWarning: %zu host%s no %s: that limit does not hold %s back.\n", plan->limits[i].n_without,
-                          plan->limits[i].n_without == 1 ? " has" : "s have", plan->limits[i].name, plan->limits[i].n_without == 1 ? "it" : "them");
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        size_t domain, rounds = tg_plan_rounds(plan, i, &domain);
-        if (domain == TG_NO_DOMAIN || rounds < 10 || rounds * (size_t) plan->running < 2 * plan->stages[i].count)
-            continue;
-        tg_plan_domain_name(plan, domain, name, sizeof name);
-        tg_buf_printf(out, "\nWarning: stage %s waits longest for %s: its hosts take %zu turns, %u at once.\n", plan->stages[i].name, name, rounds,
-                      plan->domains[domain].max);
     }
 }
 
@@ -344,25 +356,80 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
     put_more_halts(plan, out);
 }
 
-int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e)
+static void put_hours(const struct tg_plan *plan, struct tg_buf *out)
 {
-    int rc;
+    char text[128];
 
-    if (width < 60)
-        width = 60;
-    if ((rc = put_head(plan, width, out, e)) || (rc = put_stages(plan, width, out, e)))
+    if (!plan->hours.days)
+        return;
+    tg_hours_format(&plan->hours, text, sizeof text);
+    tg_buf_printf(out, "hours    %s\n", text);
+}
+
+/* How long it all takes, and on what that rests. */
+static void put_takes(const struct table *t, struct tg_buf *out)
+{
+    int64_t end = t->now_ms, each = tg_plan_estimate_ms(t->plan);
+    char takes[32], when[48], host[32];
+    bool approve = false;
+
+    for (size_t i = 0; i < t->plan->n_stages; i++) {
+        end = t->times[i].end_ms > end ? t->times[i].end_ms : end;
+        approve |= t->plan->stages[i].policy.approve && t->plan->stages[i].count;
+    }
+    tg_duration_format((end - t->now_ms) / 1000 * 1000, takes, sizeof takes);
+    tg_duration_format(each, host, sizeof host);
+    tg_plan_time_format(t->plan, end, t->now_ms, when, sizeof when);
+    tg_buf_printf(out, "takes    about %s, to %s, at %s a host%s%s\n", takes, when, host, t->plan->estimate_ms ? "" : " (a guess: no \"estimate:\")",
+                  approve ? ", and what approvals take" : "");
+}
+
+static int put_warnings(const struct table *t, struct tg_buf *out, struct tg_error *e)
+{
+    json_t *list = tg_plan_warnings(t->plan, t->times);
+    const json_t *text;
+    size_t i;
+
+    if (!list)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (json_array_size(list))
+        tg_buf_putc(out, '\n');
+    json_array_foreach(list, i, text)
+        tg_buf_printf(out, "Warning: %s\n", json_string_value(text));
+    json_decref(list);
+    return 0;
+}
+
+static int put_all(struct table *t, struct tg_buf *out, struct tg_error *e)
+{
+    const struct tg_plan *plan = t->plan;
+    int rc = put_head(plan, t->width, out, e);
+
+    if (!rc)
+        rc = put_stages(t, out, e);
+    if (rc)
         return rc;
     tg_buf_putc(out, '\n');
-    put_around(plan, width, out);
-    put_verify(plan, width, out);
+    put_around(plan, t->width, out);
+    put_verify(plan, t->width, out);
     put_unverified(plan, out);
-    put_domains(plan, width, out);
-    put_approvals(plan, width, out);
+    put_domains(plan, t->width, out);
+    put_hours(plan, out);
+    put_approvals(plan, t->width, out);
     put_halt(plan, out);
-    put_least(plan, out);
-    if (plan->n_left)
-        tg_buf_printf(out, "\nWarning: %zu of the targets %s in no stage and will not be changed.\n", plan->n_left,
-                      plan->n_left == 1 ? "is" : "are");
-    warn_of_limits(plan, out);
-    return tg_buf_ok(out, e);
+    put_takes(t, out);
+    return put_warnings(t, out, e);
+}
+
+int tg_plan_text(const struct tg_plan *plan, int64_t now_ms, int width, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_stage_times *times = NULL;
+    struct table t = {.plan = plan, .now_ms = now_ms, .name = 5, .hosts = 5, .pace = 4, .bake = 4, .width = width < 60 ? 60 : width};
+    int rc = tg_plan_times(plan, now_ms, &times, e);
+
+    t.times = times;
+    if (!rc)
+        rc = put_all(&t, out, e);
+    free(times);
+    return rc ? rc : tg_buf_ok(out, e);
 }

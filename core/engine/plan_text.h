@@ -10,9 +10,10 @@
 
 /*
  * Appends the plan in lines of at most width columns (what can't be cut, such as a stage's name, may be longer), without the closing
- * line of advice. The driver is asked to describe its parameters. TG_E_MEMORY, or the driver's error.
+ * line of advice. Its dates are those of a run that begins at now_ms. The driver is asked to describe its parameters. TG_E_MEMORY, the driver's error, or
+ * that of the hours' zone.
  */
-int tg_plan_text(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e);
+int tg_plan_text(const struct tg_plan *plan, int64_t now_ms, int width, struct tg_buf *out, struct tg_error *e);
 /* "puppet, environment production, tags openssl" */
 int tg_plan_describe_change(const struct tg_plan *plan, char *out, size_t size, struct tg_error *e);
 

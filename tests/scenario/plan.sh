@@ -40,10 +40,12 @@ run "$TAGOUT" plan -i fleet.yaml good.yaml
 expect_status 0
 expect_out "openssl: puppet agent, environment production, tags openssl"
 expect_out "targets  @web: 10 hosts"
-expect_out "look        2  dry-run    –       web[01-02].example.com"
-expect_out "canary      1  –          10m     web01.example.com"
-expect_out "some        2  2 at once  –       web[02-03].example.com"
-expect_out "rest        7  4 at once  –       web[04-10].example.com"
+expect_out "STAGE   HOSTS  PACE       BAKE  WHEN (UTC)"
+expect_match 'look        2  dry-run    –     now–[^w]*web\[01-02\].example.com' # at the end of the line, or where that is too narrow below it
+expect_match 'canary      1  –          10m   ... ..:..–[^w]*web01.example.com'
+expect_match 'some        2  2 at once  –     ... ..:..–[^w]*web\[02-03\].example.com'
+expect_match 'rest        7  4 at once  –     ... ..:..–[^w]*web\[04-10\].example.com'
+expect_match 'takes    about 15m, to ... ..:.., at 1m a host \(a guess: no "estimate:"\)'
 expect_out "lock, holding autoscaler"
 expect_out "halt     when more than 20% fail (2 of 10)"
 expect_out "Nothing has been changed. To run exactly this: tagout run good.yaml --inventory fleet.yaml --plan "
@@ -135,8 +137,25 @@ note "the rollout that the demo plays is one"
 printf 'groups: {app: {hosts: "app[1-2]"}, cache: {hosts: "cache[1-3]"}}\n' >"$tmp/site-fleet.yaml"
 run "$TAGOUT" plan -i "$tmp/site-fleet.yaml" "$TAGOUT_SOURCE/contrib/examples/site/registry-move.yaml"
 expect_status 0
-expect_out "canary      1  –          2s      app1"
-expect_out "rest        4  2 at once  –       app2,cache[1-3]"
+expect_match "canary      1  –          2s    now–.*app1"
+expect_match "rest        4  2 at once  –     .*app2,cache\[1-3\]"
+
+note "what can not work is told"
+cd "$tmp"
+sed -e 's/name: some, until: 30%/name: some, until: 10%/' -e 's/name: rest, until: 100%/name: rest, until: 100%, rate: 1\/d/' good.yaml >slow.yaml
+run "$TAGOUT" plan -i fleet.yaml slow.yaml
+expect_status 0
+expect_out "Warning: stage some adds nothing: until: means 1 hosts, and that many have been changed by then."
+expect_out "Warning: stage rest takes 8d to start its 9 hosts, by its rate of 1/d alone."
+run "$TAGOUT" plan -o json -i fleet.yaml slow.yaml
+expect_out '"stage some adds nothing'
+expect_out '"start": "20'
+{ cat good.yaml; echo 'hours: {days: "Mon-Sun", from: "00:00", until: "24:00", zone: Europe/Berlin}'; echo 'estimate: 5m'; } >hours.yaml
+run "$TAGOUT" plan -i fleet.yaml hours.yaml
+expect_status 0
+expect_out "WHEN (Europe/Berlin)"
+expect_out "hours    Mon-Sun 00:00-24:00 Europe/Berlin"
+expect_out "at 5m a host"
 
 note "a preset, and the stages that it stands for"
 cd "$tmp"

@@ -18,6 +18,7 @@ static struct tg_inventory *fleet(const char *text)
     return inventory;
 }
 
+#define NOW INT64_C(1795428000000) /* 2026-11-23T10:00:00Z, a Monday */
 #define HEAD "rollout: r\nchange: {puppet: {environment: production}}\n"
 #define SIX "groups:\n  web: {hosts: \"web[1-6]\"}\n  odd: {hosts: \"web[1,3,5]\"}\n  db: {hosts: \"db[1-2]\"}\n"
 
@@ -288,24 +289,34 @@ Test(plan, prints_in_a_terminals_width)
     struct tg_error e = TG_ERROR_INIT;
     char wanted[2048];
 
-    cr_assert_eq(tg_plan_text(plan, 80, &out, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_plan_text(plan, NOW, 80, &out, &e), 0, "%s", e.message);
     snprintf(wanted, sizeof wanted,
              "r: puppet agent, environment production, tags a,b            digest %.12s\n"
              "targets  *: 416 hosts\n"
              "\n"
-             "STAGE   HOSTS  PACE              BAKE    WHICH\n"
-             "look      416  dry-run           –       a[1,3,5,7],b[11,13,19],edge[1-9].examp…\n"
-             "canary      1  –                 1m      a1\n"
-             "rest      415  4/min, 3 at once  –       a[3,5,7],b[11,13,19],edge[1-9].example…\n"
+             "STAGE   HOSTS  PACE                           BAKE  WHEN (UTC)\n"
+             "look      416  dry-run                        –     Mon 22:00–Tue 01:28\n"
+             "  a[1,3,5,7],b[11,13,19],edge[1-9].example.com,web[001-400].example.com\n"
+             "canary      1  –                              1m    Tue 01:28–01:30\n"
+             "  a1\n"
+             "rest      415  4/min, spread ≤ 1m, 3 at once  –     Tue 22:00–Wed 04:00\n"
+             "  a[3,5,7],b[11,13,19],edge[1-9].example.com,web[001-400].example.com\n"
              "\n"
              "around   lock, holding a, b\n"
              "verify   http://{host}/ within 5s\n"
              "         on the host: test -f /x within 30s\n"
              "limits   3 running, 7 unverified with them\n"
+             "hours    Mon-Fri 22:00-04:00 UTC\n"
              "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n"
-             "takes    at least 1h 44m, by its rates and bakes\n",
+             "takes    about 1d 18h, to Wed 04:00, at 1m 30s a host\n"
+             "\n"
+             "Warning: stage rest does not reach its rate of 4/min: at 1m 30s a host 6 are in work at once, limits.running is 3.\n",
              plan->digest);
     cr_assert_str_eq(tg_buf_text(&out), wanted);
+    tg_buf_reset(&out);
+    cr_assert_eq(tg_plan_text(plan, NOW, 120, &out, &e), 0);
+    cr_assert(strstr(tg_buf_text(&out), "  WHEN (UTC)           WHICH\n"), "%s", tg_buf_text(&out));
+    cr_assert(strstr(tg_buf_text(&out), "canary      1  –                              1m    Tue 01:28–01:30      a1\n"), "%s", tg_buf_text(&out));
     tg_buf_release(&out);
     tg_plan_free(plan);
 }
@@ -409,7 +420,7 @@ Test(plan, prints_its_limits_by_domain_and_what_they_do_not_reach)
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 4, domains: {rack: 1}, floor: {role: 80%}}\n", RACKS);
     struct tg_buf out = TG_BUF_INIT;
 
-    cr_assert_eq(tg_plan_text(plan, 80, &out, NULL), 0);
+    cr_assert_eq(tg_plan_text(plan, NOW, 80, &out, NULL), 0);
     cr_expect(strstr(tg_buf_text(&out), "limits   at most 1 of each rack down: at worst 1 of 4 down, rack r2\n"
                                         "         at least 80% of each role stay up: at worst 1 of 6 down, role web\n"), "%s", tg_buf_text(&out));
     cr_expect(strstr(tg_buf_text(&out), "Warning: 1 host has no rack: that limit does not hold it back.\n"), "%s", tg_buf_text(&out));

@@ -1,0 +1,134 @@
+/* Warnings of a plan: see plan_warn.h. */
+#include "engine/plan_warn.h"
+
+#include <tagout/clock.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define LONG_MS INT64_C(86400000) /* a stage that takes a day is rarely what somebody meant by a rate */
+
+struct warner {
+    const struct tg_plan *plan;
+    const struct tg_stage_times *times;
+    json_t *list;
+};
+
+static void warn(struct warner *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(struct warner *w, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_array_append_new(w->list, json_string(text));
+}
+
+static void warn_of_empty(struct warner *w, const struct tg_plan_stage *s)
+{
+    if (s->optional && s->only)
+        warn(w, "stage %s is empty: no target is in %.200s.", s->name, s->only);
+    else if (!s->optional && s->until_of > 0)
+        warn(w, "stage %s adds nothing: until: means %lld hosts, and that many have been changed by then.", s->name, (long long) s->until_of);
+    else if (!s->optional)
+        warn(w, "stage %s is empty: the stages before it take all of its hosts.", s->name);
+}
+
+/* "rate: 1/min" of 2,640 hosts. */
+static void warn_of_rate(struct warner *w, const struct tg_plan_stage *s)
+{
+    int64_t takes = tg_rate_takes_ms(&s->rate, (int64_t) s->count), interval = tg_rate_interval_us(&s->rate), within = 0;
+    int64_t each = tg_plan_estimate_ms(w->plan) * 1000;
+    char rate[32], text[32];
+
+    if (!s->rate.count)
+        return;
+    tg_rate_format(&s->rate, rate, sizeof rate);
+    if (takes > LONG_MS) {
+        tg_duration_format(takes, text, sizeof text);
+        warn(w, "stage %s takes %s to start its %zu hosts, by its rate of %s alone.", s->name, text, s->count, rate);
+    }
+    for (size_t i = 0; i < w->plan->n_verify; i++)
+        within = w->plan->verify[i].within_ms > within ? w->plan->verify[i].within_ms : within;
+    int64_t running = each / interval, unverified = running + within * 1000 / interval;
+    if (s->count > 1 && running > w->plan->running && (int64_t) s->count > w->plan->running) {
+        tg_duration_format(each / 1000, text, sizeof text);
+        warn(w, "stage %s does not reach its rate of %s: at %s a host %lld are in work at once, limits.running is %lld.", s->name, rate, text, (long long) running,
+             (long long) w->plan->running);
+    } else if (within && !s->dry_run && unverified > w->plan->unverified && (int64_t) s->count > w->plan->unverified) {
+        tg_duration_format(within, text, sizeof text);
+        warn(w, "stage %s may fall behind its rate of %s: while checks take up to %s, %lld hosts are without a verdict, limits.unverified is %lld.", s->name, rate, text,
+             (long long) unverified, (long long) w->plan->unverified);
+    }
+}
+
+static void warn_of_hours(struct warner *w, size_t i)
+{
+    const struct tg_plan_stage *s = &w->plan->stages[i];
+    char bake[32], length[32];
+    int64_t day = tg_hours_length_ms(&w->plan->hours);
+    bool last = true;
+
+    for (size_t k = i + 1; k < w->plan->n_stages; k++)
+        last &= w->plan->stages[k].count == 0;
+    tg_duration_format(s->bake_ms, bake, sizeof bake);
+    tg_duration_format(day, length, sizeof length);
+    if (s->bake_ms >= day && !last)
+        warn(w, "stage %s bakes for %s, and a day's hours are %s: what follows starts on another day.", s->name, bake, length);
+    if (tg_plan_estimate_ms(w->plan) > day)
+        warn(w, "a host of stage %s takes longer than a day's hours: it ends outside them.", s->name);
+}
+
+static void warn_of_stage(struct warner *w, size_t i)
+{
+    const struct tg_plan_stage *s = &w->plan->stages[i];
+    char text[32];
+
+    if (s->count == 0) {
+        warn_of_empty(w, s);
+        return;
+    }
+    warn_of_rate(w, s);
+    if (w->plan->hours.days) {
+        warn_of_hours(w, i);
+        return;
+    }
+    int64_t takes = w->times[i].end_ms - w->times[i].start_ms - s->bake_ms;
+    if (takes > LONG_MS && tg_rate_takes_ms(&s->rate, (int64_t) s->count) <= LONG_MS) {
+        tg_duration_format(takes, text, sizeof text);
+        warn(w, "stage %s takes about %s, with %lld hosts at once.", s->name, text, (long long) w->plan->running);
+    }
+}
+
+/* Hosts that a limit lets go only one after another take their time. */
+static void warn_of_limits(struct warner *w)
+{
+    const struct tg_plan *plan = w->plan;
+    char name[160];
+
+    for (size_t i = 0; i < plan->n_limits; i++)
+        if (plan->limits[i].n_without)
+            warn(w, "%zu host%s no %s: that limit does not hold %s back.", plan->limits[i].n_without, plan->limits[i].n_without == 1 ? " has" : "s have",
+                 plan->limits[i].name, plan->limits[i].n_without == 1 ? "it" : "them");
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        size_t domain, rounds = tg_plan_rounds(plan, i, &domain);
+        if (domain == TG_NO_DOMAIN || rounds < 10 || rounds * (size_t) plan->running < 2 * plan->stages[i].count)
+            continue;
+        tg_plan_domain_name(plan, domain, name, sizeof name);
+        warn(w, "stage %s waits longest for %s: its hosts take %zu turns, %u at once.", plan->stages[i].name, name, rounds, plan->domains[domain].max);
+    }
+}
+
+json_t *tg_plan_warnings(const struct tg_plan *plan, const struct tg_stage_times *times)
+{
+    struct warner w = {.plan = plan, .times = times, .list = json_array()};
+
+    if (plan->n_left)
+        warn(&w, "%zu of the targets %s in no stage and will not be changed.", plan->n_left, plan->n_left == 1 ? "is" : "are");
+    for (size_t i = 0; i < plan->n_stages; i++)
+        warn_of_stage(&w, i);
+    warn_of_limits(&w);
+    return w.list;
+}

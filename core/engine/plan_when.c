@@ -1,0 +1,194 @@
+/* The dates of a plan: see plan_when.h. */
+#include "engine/plan_when.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SPANS_MAX 20000 /* of hours: more than 25 years of days and nights */
+
+/* A clock that is moved on through the plan's hours, and counts days of work as a run does. */
+struct cursor {
+    const struct tg_plan *plan;
+    int64_t now_ms;
+    struct tg_hours_span span;
+    int64_t day, date;
+    size_t spans;
+    struct tg_error *e;
+};
+
+static int look(struct cursor *c)
+{
+    if (!c->plan->hours.days) {
+        c->span = (struct tg_hours_span) {true, INT64_MAX, 0};
+        return 0;
+    }
+    if (c->spans++ > SPANS_MAX)
+        return tg_fail(c->e, TG_E_DATA, "the plan would take longer than 25 years");
+    int rc = tg_hours_at(&c->plan->hours, c->now_ms, &c->span, c->e);
+    if (!rc && c->span.open && (c->day == 0 || c->span.date > c->date)) {
+        c->date = c->span.date;
+        c->day++;
+    }
+    return rc;
+}
+
+static int move(struct cursor *c, int64_t to_ms)
+{
+    int rc = 0;
+
+    while (!rc && c->span.until_ms <= to_ms) {
+        c->now_ms = c->span.until_ms;
+        rc = look(c);
+    }
+    c->now_ms = to_ms > c->now_ms ? to_ms : c->now_ms;
+    return rc;
+}
+
+/* To when a host of the stage may start. */
+static int await(struct cursor *c, int64_t day)
+{
+    int rc = 0;
+
+    while (!rc && c->plan->hours.days && (!c->span.open || c->day < day))
+        rc = move(c, c->span.until_ms);
+    return rc;
+}
+
+int64_t tg_plan_estimate_ms(const struct tg_plan *plan)
+{
+    return plan->estimate_ms ? plan->estimate_ms : TG_ESTIMATE_USUAL_MS;
+}
+
+/* From one start to the next, in µs, when nothing but rate and limits is in the way. */
+static int64_t gap_us(const struct tg_plan *plan, size_t i)
+{
+    const struct tg_plan_stage *s = &plan->stages[i];
+    int64_t n = (int64_t) s->count, each = tg_plan_estimate_ms(plan) * 1000, gap = tg_rate_interval_us(&s->rate);
+    size_t domain;
+    int64_t turns = (n + plan->running - 1) / plan->running, rounds = s->dry_run ? 0 : (int64_t) tg_plan_rounds(plan, i, &domain);
+
+    turns = rounds > turns ? rounds : turns;
+    if (n > 1 && (turns - 1) * each / (n - 1) > gap)
+        gap = (turns - 1) * each / (n - 1);
+    return gap;
+}
+
+/* From the first host's start to the last one's, over as many days as it takes. */
+static int start_all(struct cursor *c, size_t i)
+{
+    const struct tg_plan_stage *s = &c->plan->stages[i];
+    int64_t left = (int64_t) s->count, usual = gap_us(c->plan, i);
+
+    for (;;) {
+        int64_t room = c->span.until_ms == INT64_MAX ? INT64_MAX : (c->span.until_ms - c->now_ms) * 1000, gap = usual;
+        if (s->spread_ms && room < INT64_MAX) {
+            int64_t spread = room / left < s->spread_ms * 1000 ? room / left : s->spread_ms * 1000;
+            gap = spread > gap ? spread : gap;
+        }
+        if (gap == 0 || (left - 1) <= (room - 1) / gap)
+            return move(c, c->now_ms + (left - 1) * gap / 1000);
+        left -= (room - 1) / gap + 1; /* the last of them before the hours end, not with them */
+        int rc = move(c, c->span.until_ms);
+        if (!rc)
+            rc = await(c, 0);
+        if (rc)
+            return rc;
+    }
+}
+
+static int time_stage(struct cursor *c, size_t i, struct tg_stage_times *times)
+{
+    const struct tg_plan_stage *s = &c->plan->stages[i];
+
+    times->start_ms = times->end_ms = c->now_ms;
+    if (s->count == 0)
+        return 0;
+    int rc = await(c, s->day);
+    times->start_ms = c->now_ms;
+    if (!rc)
+        rc = start_all(c, i);
+    if (!rc)
+        rc = move(c, c->now_ms + tg_plan_estimate_ms(c->plan) + s->bake_ms);
+    times->end_ms = c->now_ms;
+    return rc;
+}
+
+int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_times **out, struct tg_error *e)
+{
+    struct cursor c = {.plan = plan, .now_ms = now_ms, .e = e};
+    struct tg_stage_times *times = calloc(plan->n_stages + 1, sizeof *times);
+    int rc = times ? look(&c) : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    for (size_t i = 0; !rc && i < plan->n_stages; i++)
+        rc = time_stage(&c, i, &times[i]);
+    if (rc)
+        free(times);
+    else
+        *out = times;
+    return rc;
+}
+
+/* ---- for people ---- */
+
+const char *tg_plan_zone(const struct tg_plan *plan)
+{
+    return plan->hours.days ? plan->hours.zone : "UTC";
+}
+
+struct local {
+    int64_t date;
+    int minute;
+};
+
+static struct local local_of(const struct tg_plan *plan, int64_t ms)
+{
+    struct tg_zone zone = {NULL, NULL};
+    int64_t s = ms / 1000 - (ms % 1000 < 0);
+
+    (void) tg_zone_find(tg_plan_zone(plan), &zone, NULL); /* UTC else; whoever has times has had the zone */
+    struct local l = {.date = tg_zone_date(&zone, s)};
+    l.minute = (int) ((s + tg_zone_offset_s(&zone, s) - l.date * TG_DAY_S) / 60);
+    return l;
+}
+
+/* "Mon", "30 Nov", "30 Nov 2027" */
+static void put_date(int64_t date, int64_t today, char out[24])
+{
+    static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    /* Hinnant's days-to-civil: years begin in March */
+    int64_t z = date + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int day = (int) (doy - (153 * mp + 2) / 5 + 1), month = (int) (mp < 10 ? mp + 3 : mp - 9), year = (int) (yoe + era * 400 + (month <= 2));
+
+    if (date - today < 7)
+        snprintf(out, 24, "%s", days[tg_weekday(date)]);
+    else if (date - today < 300)
+        snprintf(out, 24, "%d %s", day, months[month - 1]);
+    else
+        snprintf(out, 24, "%d %s %d", day, months[month - 1], year);
+}
+
+void tg_plan_time_format(const struct tg_plan *plan, int64_t at_ms, int64_t now_ms, char *out, size_t size)
+{
+    struct local at = local_of(plan, at_ms), now = local_of(plan, now_ms);
+    char date[24];
+
+    put_date(at.date, now.date, date);
+    snprintf(out, size, "%s %02d:%02d", date, at.minute / 60, at.minute % 60);
+}
+
+void tg_plan_times_format(const struct tg_plan *plan, const struct tg_stage_times *times, int64_t now_ms, char *out, size_t size)
+{
+    struct local start = local_of(plan, times->start_ms), end = local_of(plan, times->end_ms);
+    char from[40], until[40];
+
+    tg_plan_time_format(plan, times->start_ms, now_ms, from, sizeof from);
+    if (times->start_ms - now_ms < 60000)
+        snprintf(from, sizeof from, "now");
+    if (start.date == end.date)
+        snprintf(until, sizeof until, "%02d:%02d", end.minute / 60, end.minute % 60);
+    else
+        tg_plan_time_format(plan, times->end_ms, now_ms, until, sizeof until);
+    snprintf(out, size, "%s–%s", from, until);
+}
