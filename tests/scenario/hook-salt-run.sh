@@ -18,6 +18,8 @@ zk() { on ops1 env ZK_OWNER=1 ZK_ADDRESS=0.0.0.0 bash "$TAGOUT_SOURCE/tests/lib/
     printf 'waits:\n  cmd.run:\n    - name: "touch /srv/salt/waits; read -r x </srv/salt/go"\n'
     printf 'last:\n  cmd.run:\n    - name: date +%%s%%N >/srv/salt/last\n'
 } >"$tmp/salt/states/slow.sls"
+# What a state starts asks for itself.
+sed 's|^    - name: date \(.*\)|    - name: tagout check --no-environment --actor reboot \&\& tagout exec --actor package-manager -- sh -c "date \1"|' "$tmp/salt/states/slow.sls" >"$tmp/salt/states/nested.sls"
 { printf 'nobody works here:\n  tagout.free:\n    - order: 1\n    - failhard: True\n' && cat "$tmp/salt/states/slow.sls"; } >"$tmp/salt/states/guarded.sls"
 mkfifo "$tmp/salt/go"
 on ops1 sh -c 'mkdir -p /etc/salt && printf "auto_accept: True\nfile_roots: {base: [/srv/salt/states]}\ntimeout: 15\n" >/etc/salt/master
@@ -80,6 +82,16 @@ note "the state tagout.free, where no executor asks"
 runs "${salt_call[@]}" '--module-executors=[direct_call]' state.apply guarded
 locks
 ends
+
+note "what a state starts goes on while the lock waits: a part of the run, by salt-call and by a job of the master"
+runs "${salt_call[@]}" state.apply nested
+locks
+ends
+wait "$running" || fail "the run did not end well" "$(<"$tmp/run$n.log")"
+runs fleet exec ops1 "$salt/bin/salt" --out=json -t 60 app1 state.apply nested
+locks
+ends
+wait "$running" || fail "the run did not end well" "$(<"$tmp/run$n.log")"
 
 note "what only looks holds no permit"
 run on ops1 "$salt/bin/salt" --out=json app1 state.apply slow test=True
