@@ -1,9 +1,13 @@
 /* The event loop, on libuv or on a virtual clock: see tagout/loop.h. Timers are our own heap in both, so that their order is the same. */
+#define _GNU_SOURCE
 #include <tagout/loop.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct post {
@@ -74,12 +78,28 @@ int tg_loop_virtual(int64_t wall_start_ms, struct tg_loop **out, struct tg_error
     return 0;
 }
 
+/* libuv opens two descriptors for signals behind its first one, and aborts when it can't: are there as many? */
+static int prove_descriptors(struct tg_error *e)
+{
+    int fds[4], rc = 0;
+    size_t n = 0;
+
+    for (; !rc && n < 4; n += rc ? 0 : 2)
+        if (pipe2(fds + n, O_CLOEXEC) != 0)
+            rc = tg_fail_errno(e, TG_E_SYSTEM, errno, "the event loop could not be made");
+    while (n)
+        close(fds[--n]);
+    return rc;
+}
+
 int tg_loop_new(struct tg_loop **out, struct tg_error *e)
 {
-    struct tg_loop *loop = calloc(1, sizeof *loop);
-    int rc;
+    struct tg_loop *loop;
+    int rc = prove_descriptors(e);
 
-    if (!loop)
+    if (rc)
+        return rc;
+    if (!(loop = calloc(1, sizeof *loop)))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     loop->last = &loop->first;
     loop->clock = *tg_clock_real();

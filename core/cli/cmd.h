@@ -46,6 +46,7 @@ enum tg_need {
     TG_TAKES_COMMAND = 8,   /* "-- COMMAND…": frame.command */
     TG_NEED_CONFIG = 64,    /* frame.config is loaded; it is as well for the store and the inventory */
     TG_OWN_CONFIG = 128,    /* nothing is loaded by the frame, even with --config: for the command a failure is an answer (check) */
+    TG_GUARDS_COMMAND = 256, /* its status is that of what it runs: whatever keeps that from being started is UNKNOWN, and never 1 */
     TG_CREATES_STORE = 32,  /* with TG_NEED_STORE: opening may make the database or the chroot (init only) */
     TG_HIDDEN = 16          /* neither in help nor in completion */
 };

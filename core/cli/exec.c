@@ -409,7 +409,7 @@ const struct tg_cmd tg_cmd_exec = {
     .opts = opts,
     .min_args = 0,
     .max_args = TG_SCOPES_MAX,
-    .needs = TG_NEED_STORE | TG_WANT_INVENTORY | TG_TAKES_COMMAND,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY | TG_TAKES_COMMAND | TG_GUARDS_COMMAND,
     .complete = "scope",
     .exec = run_exec,
 };

@@ -3,7 +3,8 @@
 #include "base/shown.h"
 #include "cli/cmd.h"
 #include "cli/guarding.h"
-#include "guard/check.h"
+#include "config/site.h"
+#include "guard/tree.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -99,6 +100,27 @@ int tg_print_json(json_t *value, struct tg_error *e)
     return 0;
 }
 
+/*
+ * No descriptors, no memory, no process: what was to be guarded has not begun, and a status of 1 or 77 would be taken for its own. What is wrong with
+ * the command line or with a file keeps its status, and what a signal has ended, too.
+ */
+static int not_started(struct tg_frame *f, int rc, struct tg_error *e)
+{
+    struct tg_guard_verdict v = {.answer = TG_ANSWER_UNKNOWN, .error = *e};
+    struct tg_buf line = TG_BUF_INIT;
+    int status = tg_exit_status(rc);
+
+    if (rc == TG_E_CANCELLED || status == tg_exit_status(TG_E_USAGE) || status == tg_exit_status(TG_E_DATA) || status == tg_exit_status(TG_E_CONFIG))
+        return rc;
+    snprintf(v.cause, sizeof v.cause, "%s", tg_unknown_cause(rc));
+    tg_error_hint(&v.error, TG_UNKNOWN_HINT);
+    tg_verdict_line(&v, f->config ? f->config->store : "-", 0, &line);
+    fprintf(stderr, "%s\n", tg_buf_text(&line));
+    tg_buf_release(&line);
+    f->status = tg_exit_status(TG_E_UNKNOWN);
+    return 0;
+}
+
 static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
 {
     int rc = tg_cli_parse(f, argc, argv, e);
@@ -118,7 +140,9 @@ static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     if (tg_opt_flag(f, "verbose"))
         tg_log_level_set(TG_LOG_DEBUG);
     rc = tg_frame_prepare(f, e);
-    return rc ? rc : f->cmd->exec(f, e);
+    if (!rc)
+        rc = f->cmd->exec(f, e);
+    return rc && f->cmd->needs & TG_GUARDS_COMMAND ? not_started(f, rc, e) : rc;
 }
 
 /* Whoever started us without one of the three: what we open must not become it, or what is printed goes into the store. */

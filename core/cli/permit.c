@@ -154,7 +154,7 @@ const struct tg_cmd tg_cmd_permit = {
     .opts = opts,
     .min_args = 0,
     .max_args = TG_SCOPES_MAX,
-    .needs = TG_OWN_CONFIG | TG_TAKES_COMMAND,
+    .needs = TG_OWN_CONFIG | TG_TAKES_COMMAND | TG_GUARDS_COMMAND,
     .complete = "scope",
     .exec = run_permit,
 };

@@ -423,12 +423,32 @@ everything() {
     hangs
 }
 
+# At whatever step the descriptors give out: it has run and ended well, or it was not started and says so. Never 1, which is a status of the command's own.
+starved() {
+    local n worst='' command
+    note "P2, P12: too few descriptors, so the command is not started, and no status of its own is told"
+    for command in exec permit; do
+        for ((n = 4; n <= 28; n++)); do
+            rm -f "$tmp/started"
+            run env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" prlimit --nofile="$n" "$TAGOUT" "$command" --actor x host:a -- touch "$tmp/started"
+            case $status in
+            0) [ -e "$tmp/started" ] || fail "$command, $n descriptors: 0, and it was not started" "$(got)" ;;
+            127) [[ $err == *"loading shared libraries"* ]] || fail "$command, $n descriptors" "$(got)" ;; # the program itself could not be loaded
+            69 | 78) [ ! -e "$tmp/started" ] || fail "$command, $n descriptors: $status, and it was started" "$(got)"; worst=$n ;;
+            *) fail "$command, $n descriptors" "$(got)" ;;
+            esac
+        done
+    done
+    expect_true "nothing was kept from starting" test -n "$worst"
+}
+
 note "=== the embedded store"
 export TAGOUT_STORE=local:$tmp/store.db
 run t check --actor x host:a
 expect_status 69
 expect_err "TAGOUT-UNKNOWN store=local:"
 everything
+starved
 signals_while_it_ends
 run t lock host:z --for 1h --reason r
 mv "$tmp/store.db" "$tmp/away" && rm -f "$tmp/store.db-wal" "$tmp/store.db-shm"
