@@ -140,6 +140,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
 start() { # NAME COMMAND…
     local name=$1
     shift
+    : >"$tmp/$name.log" # now: who awaits a line in it must not find that of the last one of this name
     "$@" >"$tmp/$name.log" 2>&1 </dev/null &
     pid=$!
     at_exit stop "$pid"
