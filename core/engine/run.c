@@ -121,6 +121,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight -= in_flight(h->state);
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, -1);
+    stage->returning -= h->state == TG_HOST_UNLOCKING && h->end == TG_HOST_WAITING;
     h->state = to;
     run->totals[to]++;
     stage->counts[to]++;
@@ -128,6 +129,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, 1);
+    stage->returning += to == TG_HOST_UNLOCKING && h->end == TG_HOST_WAITING;
     tg_queue_moved(run, i, was_down);
 }
 
@@ -439,7 +441,7 @@ static bool skip_blocked(struct step *s)
 
 static size_t before_bake(const struct tg_run_stage *stage)
 {
-    size_t n = stage->counts[TG_HOST_WAITING];
+    size_t n = stage->counts[TG_HOST_WAITING] + stage->returning;
 
     for (int state = TG_HOST_LOCKING; state <= TG_HOST_VERIFYING; state++)
         n += stage->counts[state];

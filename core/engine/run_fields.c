@@ -69,6 +69,7 @@ static const struct tg_field stage_rows[] = {
     STAGE(stuck_done, DERIVED),
     STAGE(failures, DERIVED),
     STAGE(unreachable, DERIVED),
+    STAGE(returning, DERIVED),
     STAGE(next, DERIVED), /* who starts next follows from the hosts' states */
     STAGE(ready, DERIVED),
     STAGE(baked, BOOL),

@@ -3,7 +3,7 @@
  * a fleet that does the like (world.h), all on a virtual clock. The driver is killed around journal writes, loses its session, has its seat
  * taken while it sleeps, is paused and aborted; each time another resumes. After it all the promises must hold: P5, P6, P7, P8, P10, P12.
  *
- *   sim [--seeds N] [--from N]   runs that many seeds
+ *   sim [--seeds N] [--from N]   runs that many seeds; --first stops behind the first that is bad
  *   sim --seed N                 runs one, and shows its journal
  */
 #include "engine/plan_internal.h"
@@ -141,6 +141,8 @@ static void steal(struct sim *s)
     open_store(s, &other);
     must(s, tg_journal_load(other, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the thief");
     must(s, tg_journal_seat(j, "bob@ops2", tg_wall_ms(tg_loop_clock(s->loop)), &e), &e, "steal");
+    s->world.seated = j->epoch;
+    s->world.seated_lines = j->lines;
     tg_journal_leave(j);
     tg_run_free(run);
     tg_plan_free(plan);
@@ -354,6 +356,7 @@ static void judge(struct sim *s)
         world_violation(w, "P12: the run is over, its journal says %s", tg_run_state_name(run->state));
     world_judge_rates(w);
     world_judge_hours(w, WALL_START);
+    world_judge_bakes(w);
     for (size_t i = 0; i < plan->n_hosts; i++) {
         const struct sim_host *h = &w->hosts[i];
         const struct tg_run_host *r = &run->hosts[i];
@@ -444,25 +447,26 @@ static unsigned simulate(uint64_t seed, bool verbose)
 
 int main(int argc, char **argv)
 {
-    uint64_t from = 1, count = 400;
+    uint64_t from = 1, count = 400, done = 0;
     unsigned bad = 0;
-    bool verbose = false;
+    bool verbose = false, first = false;
+    const struct tg_clock *clock = tg_clock_real();
+    int64_t began = tg_mono_ms(clock);
 
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t n = strtoull(argv[i + 1], NULL, 10);
-        if (strcmp(argv[i], "--seed") == 0) {
+    for (int i = 1; i < argc; i++) {
+        uint64_t n = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 0;
+        verbose |= strcmp(argv[i], "--seed") == 0;
+        first |= strcmp(argv[i], "--first") == 0;
+        if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--from") == 0)
             from = n;
-            count = 1;
-            verbose = true;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            count = n;
-        } else if (strcmp(argv[i], "--from") == 0) {
-            from = n;
-        }
+        if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--seeds") == 0)
+            count = verbose ? 1 : n;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (uint64_t seed = from; seed < from + count; seed++)
-        bad += simulate(seed, verbose) > 0;
-    printf("%llu seeds, %u bad%s\n", (unsigned long long) count, bad, bad ? ": run one with sim --seed N" : "");
+    for (; done < count && !(first && bad); done++)
+        bad += simulate(from + done, verbose) > 0;
+    int64_t ms = tg_mono_ms(clock) - began;
+    printf("%llu seeds, %u bad%s (%lld a minute)\n", (unsigned long long) done, bad, bad ? ": run one with sim --seed N" : "",
+           (long long) (ms ? (int64_t) done * 60000 / ms : 0));
     return bad ? 1 : 0;
 }

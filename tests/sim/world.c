@@ -176,6 +176,22 @@ void world_judge_hours(struct world *w, int64_t from_ms)
         }
 }
 
+/* A host that was lost, or whose lock would not go, comes back when it likes, also in another stage's time. */
+void world_judge_bakes(struct world *w)
+{
+    for (size_t s = 0; s + 1 < w->plan->n_stages; s++) {
+        const struct tg_plan_stage *p = &w->plan->stages[s], *next = p + 1;
+        int64_t began = INT64_MAX, verified = 0;
+        for (size_t i = next->first; i < next->first + next->count; i++)
+            began = w->hosts[i].first_ms && w->hosts[i].first_ms < began ? w->hosts[i].first_ms : began;
+        for (size_t i = p->first; i < p->first + p->count; i++)
+            verified = !w->hosts[i].strayed && w->hosts[i].verified_ms > verified ? w->hosts[i].verified_ms : verified;
+        if (verified && !p->dry_run && began - verified < p->bake_ms)
+            world_violation(w, "P5: %s began %lld ms after the last host of %s was verified, %lld are to be waited for", next->name,
+                            (long long) (began - verified), p->name, (long long) p->bake_ms);
+    }
+}
+
 /* The step begins on the host, unless it has before. */
 static void start_step(struct world *w, const struct tg_run_action *a)
 {
@@ -197,6 +213,8 @@ static void start_step(struct world *w, const struct tg_run_action *a)
         world_violation(w, "P7: %s was changed %d times", name, h->changed);
     if (!h->locked)
         world_violation(w, "P5: %s was changed without its lock", name);
+    if (h->script.guard == TG_EV_NO_GO)
+        world_violation(w, "P5: %s was changed, and the guard had not said GO", name);
     if (world_running(w) > (size_t) w->plan->running)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
     if (unverified(w) > (size_t) w->plan->unverified)
@@ -245,6 +263,7 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
 {
     struct sim_host *h = &w->hosts[t->action.host];
 
+    h->judged = true; /* it is said how it ended */
     if (!w->healed && rng_chance(&w->rng, h->script.unlock_fails_percent)) {
         t->answer.kind = TG_EV_UNLOCK_FAILED;
     } else {
@@ -252,7 +271,6 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
             if (h->steps[k].state == STEP_RUNNING)
                 world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[t->action.host].name);
         h->locked = false;
-        h->judged = true; /* it is said how it ended */
         t->answer.kind = TG_EV_UNLOCKED;
     }
     tg_timer_start(t->timer, 1);
@@ -288,6 +306,17 @@ static void arrive(struct world *w, struct sim_task *t)
     tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, t->action.kind == TG_DO_VERIFY ? (uint64_t) h->script.verdict_ms : 60));
 }
 
+/* What an answer proves, whether or not anybody lives to hear it. */
+static void tell_world(struct world *w, struct sim_host *h, const struct sim_task *t)
+{
+    h->judged |= t->action.kind == TG_DO_VERIFY;
+    h->strayed |= t->answer.kind == TG_EV_LOST || t->answer.kind == TG_EV_UNLOCK_FAILED;
+    if (t->answer.kind == TG_EV_VERIFIED && !h->verified_ms)
+        h->verified_ms = tg_wall_ms(tg_loop_clock(w->loop));
+    if (t->answer.kind == TG_EV_ABSENT && !t->no_answer)
+        h->sent = 0;
+}
+
 static void on_timer(void *data)
 {
     struct sim_task *t = data;
@@ -298,7 +327,7 @@ static void on_timer(void *data)
         return;
     }
     end_due_steps(w);
-    w->hosts[t->action.host].judged |= t->action.kind == TG_DO_VERIFY;
+    tell_world(w, &w->hosts[t->action.host], t);
     t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : NULL;
     if (t->drive && !t->no_answer)
         tg_drive_answer(t->drive, &t->answer);
@@ -323,6 +352,12 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
     }
     if (is_start(action->kind) && h->start_too_late)
         world_violation(w, "P10: %s: %s was begun after the abort, or in a pause", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+    if (h->intent != action->kind)
+        world_violation(w, "P7: %s: %s was begun, and its intent is not in the journal", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+    if (action->kind == TG_DO_APPLY && h->sent == action->attempt)
+        world_violation(w, "P7: %s: attempt %d is sent once more, and nobody has looked", w->plan->hosts[action->host].name, action->attempt);
+    if (action->kind == TG_DO_APPLY)
+        h->sent = action->attempt;
     t->world = w;
     t->drive = drive;
     t->action = *action;
@@ -381,6 +416,15 @@ static void judge_bounds(struct world *w, const struct tg_run *run)
         judge_bound(w, run, plan->stages[i].first, plan->stages[i].count, plan->stages[i].count, &plan->stages[i].policy.bears, plan->stages[i].name);
 }
 
+static enum tg_run_action_kind kind_of(const char *name)
+{
+    int kind = 0;
+
+    while (kind + 1 < TG_DO_COUNT && strcmp(tg_run_action_name((enum tg_run_action_kind) kind), name) != 0)
+        kind++;
+    return (enum tg_run_action_kind) kind;
+}
+
 void world_line(struct world *w, const struct tg_run *run, const json_t *line)
 {
     const char *act = json_string_value(json_object_get(line, "do"));
@@ -391,8 +435,11 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
         printf("  %s\n", text);
         free(text);
     }
+    if (w->epoch < w->seated && json_integer_value(json_object_get(line, "n")) > w->seated_lines)
+        world_violation(w, "P6: epoch %lld wrote to the journal, after epoch %lld had taken the seat", (long long) w->epoch, (long long) w->seated);
     if (!act || !host)
         return;
+    w->hosts[json_integer_value(host)].intent = kind_of(act);
     int64_t at = json_integer_value(json_object_get(line, "at"));
     struct sim_host *of = &w->hosts[json_integer_value(host)];
     if (!of->first_ms)

@@ -46,6 +46,10 @@ struct sim_host {
     int64_t first_ms;           /* its first start, by the journal; 0 none */
     bool start_too_late;        /* an intent to start it was committed after the abort */
     int64_t epoch;              /* highest seen */
+    enum tg_run_action_kind intent; /* the last one that the journal has */
+    int sent;                   /* attempt that was sent, and of which nobody knows that it never arrived; 0 none */
+    bool strayed;               /* it was lost once, or its lock would not go: it may come back in another stage's time */
+    int64_t verified_ms;        /* its first good verdict; 0 none */
 };
 
 struct sim_task;
@@ -58,6 +62,7 @@ struct world {
     struct tg_drive *drive;     /* whom to answer; NULL between drivers */
     int64_t epoch;              /* of that driver */
     struct sim_task *tasks;
+    int64_t seated, seated_lines; /* the newest epoch that took the seat, and how long the journal was then */
     bool healed;                /* everything answers, nothing is lost: for the end */
     bool aborted;               /* the abort is in the store */
     bool approved[8];           /* a stage is, in the store */
@@ -82,6 +87,8 @@ void world_judge_rates(struct world *w);
 int world_hours(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_span *out, struct tg_error *e);
 /* Whether hosts started only within the plan's hours, and not before their stage's day of those since from_ms: P5. */
 void world_judge_hours(struct world *w, int64_t from_ms);
+/* Whether each bake was waited for: P5. */
+void world_judge_bakes(struct world *w);
 size_t world_running(const struct world *w);
 
 #endif

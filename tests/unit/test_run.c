@@ -556,6 +556,30 @@ static void say_of_run(struct fleet *f, enum tg_run_event_kind kind)
     say(f, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "bob@ops2", .text = "wait", .epoch = 2, .cause = TG_CAUSE_COMMAND});
 }
 
+/* P5: who is unlocked to wait again is before its bake: the stage does not bake without it. */
+Test(run, a_bake_waits_for_those_that_a_pause_sent_back)
+{
+    struct fleet f;
+    struct tg_run_event ev = {.host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "alice@ops1", .epoch = 1};
+    static const struct {
+        enum tg_run_event_kind kind;
+        size_t host;
+    } told[] = {{TG_EV_BEGIN, TG_RUN_NONE}, {TG_EV_LOCKED, 0}, {TG_EV_GO, 0}, {TG_EV_APPLIED, 0}, {TG_EV_LOCKED, 1}, {TG_EV_PAUSE, TG_RUN_NONE},
+                {TG_EV_GO, 1}, {TG_EV_VERIFIED, 0}, {TG_EV_RESUME, TG_RUN_NONE}, {TG_EV_UNLOCKED, 0}};
+
+    setup(&f, (struct test_stage[]) {{.count = 2, .bake_ms = 1000}, {.count = 1}}, 2, 2, 0);
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        ev.kind = told[i].kind;
+        ev.host = told[i].host;
+        ev.outcome = TG_OUTCOME_CHANGED;
+        say(&f, ev);
+    }
+    cr_expect_eq(f.run->hosts[1].state, TG_HOST_UNLOCKING);
+    cr_expect_eq(f.run->hosts[1].end, TG_HOST_WAITING);
+    cr_expect_eq(f.run->stages[0].state, TG_STAGE_RUNNING, "%s", tg_stage_state_name(f.run->stages[0].state));
+    teardown(&f);
+}
+
 /* A pause by command waits for its end, whoever drives; who takes the seat in between starts nothing (P10). */
 Test(run, a_hold_outlives_its_driver_and_ends_at_a_word)
 {
