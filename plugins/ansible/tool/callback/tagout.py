@@ -59,6 +59,17 @@ DEADLINE = 10  # of one check, in seconds; by itself it answers within 3
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
+OUTER = os.environ.get("TAGOUT_PERMIT")  # of the run that this whole playbook is a part of
+
+
+def _environment():
+    """Ours, without the name of our own permit: what we ask for ourselves is whether somebody waits for us."""
+    env = {name: value for name, value in os.environ.items() if name != "TAGOUT_PERMIT"}
+    if OUTER:
+        env["TAGOUT_PERMIT"] = OUTER
+    return env
+
+
 class Asker:
     """tagout check, for many hosts. Decides nothing, raises nothing."""
 
@@ -70,7 +81,7 @@ class Asker:
         """(status, line); [] asks about this machine. Whatever is not a clear answer is UNKNOWN."""
         argv = [self.program, "check", "--actor", self.actor] + scopes
         try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=DEADLINE, check=False, env=_environment())
         except subprocess.TimeoutExpired:
             return UNKNOWN, 'TAGOUT-UNKNOWN cause=no-answer detail="%s hangs: no answer after %d s"' % (self.program, DEADLINE)
         except (OSError, ValueError) as e:
@@ -162,14 +173,20 @@ class Permits:
         What runs on this machine asks for itself: it is a part of this play, and a lock that waits for the play must not stop it in the middle. Of
         several permits none is handed down: there is one name.
         """
-        os.environ.pop("TAGOUT_PERMIT", None)
+        self._take_back()
         if self.name and len(self.held) == 1 and len(chunks) == 1:
             os.environ["TAGOUT_PERMIT"] = self.name
+
+    @staticmethod
+    def _take_back():
+        os.environ.pop("TAGOUT_PERMIT", None)
+        if OUTER:
+            os.environ["TAGOUT_PERMIT"] = OUTER
 
     def _begin(self, scopes):
         said = tempfile.TemporaryFile()
         argv = [self.asker.program, "permit", "--actor", self.asker.actor, "--what", self.what, "--stop", str(os.getpid())] + scopes
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True, env=_environment())
         return process, said
 
     def _await(self, process, said, deadline):
@@ -197,7 +214,7 @@ class Permits:
 
     def give_back(self):
         held, self.held = self.held, []
-        os.environ.pop("TAGOUT_PERMIT", None)
+        self._take_back()
         for process, said in held:
             _close(process, said, 5)
 
