@@ -1,15 +1,50 @@
 /* tagout abort: says stop to a run, wherever it is driven. */
 #include "cli/commands.h"
 #include "cli/steering.h"
+#include "engine/rollback.h"
 
 static const struct tg_opt opts[] = {
     {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why: it stands in the journal and in the run's summary"},
     {.name = NULL},
 };
 
-/* What was wished for is the case, or is too late. */
-static int abort_ended(struct tg_frame *f, const struct tg_steered *s, struct tg_error *e)
+/* Who says the name of a run means its rollback as well, that goes on or is about to. *out_id: of the one that was told, or "". */
+static int abort_rollback(struct tg_frame *f, const struct tg_steering *words, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
+    struct tg_journal *j = NULL;
+    struct tg_plan *plan = NULL;
+    struct tg_run *run = NULL;
+    struct tg_rollback r = {.n = 0};
+    int rc = tg_journal_load(f->store, f->argv[0], TG_STEERING_WAIT_MS, &j, &plan, &run, e);
+
+    out_id[0] = '\0';
+    if (!rc && plan->rollback)
+        rc = tg_rollback_look(f->store, f->argv[0], run, TG_STEERING_WAIT_MS, &r, e);
+    if (!rc && r.open && !(rc = tg_run_abort(f->store, r.id, &words->said, e)))
+        snprintf(out_id, TG_RUN_ID_SIZE, "%s", r.id);
+    if (!rc && plan->then == TG_THEN_ROLLBACK && !r.n)
+        rc = tg_run_abort(f->store, f->argv[0], &words->said, e);
+    tg_rollback_release(&r);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    return rc;
+}
+
+/* What was wished for is the case, or is too late. */
+static int abort_ended(struct tg_frame *f, const struct tg_steered *s, const struct tg_steering *words, struct tg_error *e)
+{
+    char rollback_id[TG_RUN_ID_SIZE];
+    int rc = abort_rollback(f, words, rollback_id, e);
+
+    if (rc)
+        return rc;
+    if (rollback_id[0]) {
+        if (f->json)
+            return tg_print_json(json_pack("{s:s,s:b,s:s}", "run", f->argv[0], "aborted", 1, "rollback", rollback_id), e);
+        printf("%s has ended, %s. Aborted its rollback %s: no host is begun from here on.\n", f->argv[0], tg_run_end_name(s->end), rollback_id);
+        return 0;
+    }
     if (s->end != TG_END_ABORTED) {
         tg_fail(e, TG_E_FAILED, "run %s has ended already, %s", f->argv[0], tg_run_end_name(s->end));
         tg_error_hint(e, "look at it: tagout status %s", f->argv[0]);
@@ -33,7 +68,7 @@ static int abort_exec(struct tg_frame *f, struct tg_error *e)
     if (rc)
         return rc;
     if (s.state == TG_RUN_ENDED)
-        return abort_ended(f, &s, e);
+        return abort_ended(f, &s, &words, e);
     if ((rc = tg_run_abort(f->store, id, &words.said, e)) != 0 || (rc = tg_steering_seat(f, id, &s, e)) != 0)
         return rc;
     if (f->json)

@@ -1,5 +1,6 @@
 /* tagout run: executes a plan on the fleet, or goes on with a run that was left. */
 #include "cli/commands.h"
+#include "cli/driving.h"
 #include "cli/guarding.h"
 #include "cli/run_show.h"
 #include "config/site.h"
@@ -17,14 +18,10 @@
 
 static const struct tg_opt opts[] = {
     {.name = "dry-run", .letter = 'n', .type = TG_OPT_FLAG, .text = "Asks the tool on every host what it would change, and changes nothing"},
-    {.name = "yes", .letter = 'y', .type = TG_OPT_FLAG, .text = "Does not ask for the number of hosts; needed where there is no terminal"},
     {.name = "plan", .type = TG_OPT_STRING, .arg = "DIGEST", .text = "Runs only if the plan still has this digest (its first 4 characters or more), as tagout plan showed it"},
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts are reached: ssh, or local for this machine"},
     {.name = "resume", .type = TG_OPT_STRING, .arg = "RUN", .text = "Goes on with a run that was paused, or whose driver died; looks at each host whose outcome is not known before anything is repeated", .complete = "run"},
-    {.name = "step-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "30m", .text = "How long the tool may take on one host"},
-    {.name = "connect-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "15s", .text = "How long reaching a host may take"},
-    {.name = "look-for", .type = TG_OPT_DURATION, .arg = "TIME", .value = "5m", .text = "How long a host whose connection broke is looked for, before its outcome is called unknown"},
-    {.name = "quiesce", .type = TG_OPT_DURATION, .arg = "TIME", .value = "10m", .text = "How long a host's lock waits for automation that is at work there"},
+    TG_DRIVING_OPTS,
     {.name = NULL},
 };
 
@@ -119,7 +116,29 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     return rc;
 }
 
-static int drive_run(struct tg_frame *f, const char *id, struct tg_error *e)
+/* Is that what its rollout says of how it ended? Not when somebody has said abort (P10). */
+static bool wants_rollback(const struct tg_journal *j, const struct tg_run *run)
+{
+    return tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK && !j->control.abort.wanted;
+}
+
+/* What was planned; that there is nothing to bring back is the halt that it was. */
+static int roll_back(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = tg_cli_roll_back(f, id, TG_ROLL_BACK_PLANNED, &own);
+
+    if (rc == TG_E_NOENT) {
+        fprintf(stderr, "tagout: %s\n", own.message);
+        f->status = 1;
+        return 0;
+    }
+    if (rc && e && !e->code)
+        *e = own;
+    return rc;
+}
+
+int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
@@ -129,6 +148,13 @@ static int drive_run(struct tg_frame *f, const char *id, struct tg_error *e)
 
     if (rc)
         return rc;
+    bool planned = wants_rollback(j, run);
+    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && planned) {
+        tg_run_free(run);
+        tg_plan_free(plan);
+        tg_journal_free(j);
+        return roll_back(f, id, e);
+    }
     if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run)) {
         rc = tg_fail(e, TG_E_FAILED, "run %s has ended: %s", id, tg_run_end_name(tg_run_end(run)));
         tg_error_hint(e, "look at it: tagout status %s", id);
@@ -138,10 +164,11 @@ static int drive_run(struct tg_frame *f, const char *id, struct tg_error *e)
     if (!rc)
         rc = with_holds(f, j, plan, run, &tokens, e);
     explicit_bzero(&tokens, sizeof tokens);
+    planned = !rc && wants_rollback(j, run);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
-    return rc;
+    return planned ? roll_back(f, id, e) : rc;
 }
 
 /* ---- beginning ---- */
@@ -169,6 +196,7 @@ static int make_dry(struct tg_plan *plan, struct tg_error *e)
         plan->stages[i].bake_ms = 0;
         plan->stages[i].policy.approve = false;
     }
+    plan->then = TG_THEN_HALT; /* nothing is changed that could be brought back */
     return tg_plan_seal(plan, e);
 }
 
@@ -181,7 +209,7 @@ static size_t changing_hosts(const struct tg_plan *plan)
     return n;
 }
 
-static int confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
+int tg_cli_confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
 {
     struct tg_buf text = TG_BUF_INIT;
     char answer[64] = "", wanted[32];
@@ -234,13 +262,13 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
     if (!rc)
-        rc = confirm(f, plan, e);
+        rc = tg_cli_confirm(f, plan, e);
     if (!rc)
         rc = begin_run(f, plan, id, e);
     if (!rc && !f->json)
         printf("%s\n", id);
     if (!rc)
-        rc = drive_run(f, id, e);
+        rc = tg_cli_drive(f, id, e);
     tg_plan_free(plan);
     tg_rollout_free(rollout);
     return rc;
@@ -253,7 +281,7 @@ static int run_exec(struct tg_frame *f, struct tg_error *e)
     if (resume && f->argc)
         return tg_fail(e, TG_E_USAGE, "--resume goes on with the plan that was approved: leave \"%s\" out", f->argv[0]);
     if (resume)
-        return drive_run(f, resume, e);
+        return tg_cli_drive(f, resume, e);
     if (!f->argc)
         return tg_fail(e, TG_E_USAGE, "which rollout? name its FILE, or --resume RUN");
     if (!f->inventory) {

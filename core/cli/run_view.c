@@ -1,6 +1,7 @@
 /* A run for people's eyes: see run_view.h. */
 #include "cli/run_view.h"
 
+#include "engine/rollback.h"
 #include "fleet/nodeset.h"
 
 #include <tagout/clock.h>
@@ -404,6 +405,24 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
     }
 }
 
+/* What a rollback has brought back, and what a run has to be brought back (P12). */
+static void add_way_back(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+    size_t n = 0;
+
+    if (run->plan->undoes)
+        tg_buf_printf(out, "Rolled back %zu of the %zu hosts that %s had changed.\n", tg_run_done(run), run->plan->n_hosts, run->plan->undoes);
+    if (!run->plan->rollback || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
+        return;
+    for (size_t i = 0; i < run->plan->n_hosts; i++)
+        n += tg_rollback_wants(run, i);
+    if (n && tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK)
+        tg_buf_printf(out, "As its rollout says, what it has changed on %zu host%s is rolled back: %s-rollback\n", n, n == 1 ? "" : "s", v->id);
+    else if (n)
+        tg_buf_printf(out, "Roll back what it has changed on %zu host%s: tagout rollback %s\n", n, n == 1 ? "" : "s", v->id);
+}
+
 static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
 {
     const struct tg_run *run = v->run;
@@ -456,6 +475,7 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
 int tg_run_view_summary(const struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
 {
     add_verdict(v, out);
+    add_way_back(v, out);
     int rc = add_troubles(v, true, out, e);
     add_sum(v, out);
     add_leftovers(v, out);

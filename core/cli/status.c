@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/run_view.h"
 #include "cli/status.h"
-#include "engine/journal.h"
+#include "engine/rollback.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +53,17 @@ static void put_wishes(struct tg_frame *f, const struct tg_journal *j, const str
     tg_pauses_release(&pauses);
 }
 
+static int put_rollbacks(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_rollback r = {.n = 0};
+    int rc = run->state == TG_RUN_ENDED && run->plan->rollback ? tg_rollback_look(f->store, id, run, WAIT_MS, &r, e) : 0;
+
+    if (!rc && r.n)
+        tg_buf_printf(out, "Rolled back%s: %zu of %zu hosts.  See: tagout status %s\n", r.open ? ", so far" : "", r.done, r.hosts, r.id);
+    tg_rollback_release(&r);
+    return rc;
+}
+
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
@@ -80,6 +91,8 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             tg_buf_printf(&out, "An abort by %s is waiting to be heard%s.\n", j->control.abort.by, driven ? "" : ": tagout run --resume cleans up, and starts nothing");
         if (!rc)
             put_wishes(f, j, run, &out);
+        if (!rc)
+            rc = put_rollbacks(f, id, run, &out, e);
         fputs(tg_buf_text(&out), stdout);
     }
     tg_buf_release(&out);

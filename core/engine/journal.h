@@ -119,6 +119,9 @@ int tg_run_tokens_make(const char *given, struct tg_run_tokens *out, struct tg_e
 /* Makes a run of the plan: NAME-YYYYMMDD-N, the day in UTC. It has not begun, and the seat is free. */
 int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const char *by, const struct tg_run_tokens *tokens, int64_t wall_ms,
                       int64_t wait_ms, char out_id[TG_RUN_ID_SIZE], struct tg_error *e);
+/* The same with an id that the caller gives: of a rollback. TG_E_EXISTS: it is taken. */
+int tg_journal_create_as(struct tg_store *store, const struct tg_plan *plan, const char *id, const char *by, const struct tg_run_tokens *tokens, int64_t wall_ms,
+                         int64_t wait_ms, struct tg_error *e);
 int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg_error *e);
 /*
  * Reads a run whole: its record, its plan, and its journal replayed into a machine that the caller owns (the run borrows the plan: free

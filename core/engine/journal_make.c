@@ -166,3 +166,9 @@ int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const 
     }
     return tg_fail(e, TG_E_EXISTS, "%d runs of %s today: no more ids", RUNS_A_DAY, plan->name);
 }
+
+int tg_journal_create_as(struct tg_store *store, const struct tg_plan *plan, const char *id, const char *by, const struct tg_run_tokens *tokens, int64_t wall_ms,
+                         int64_t wait_ms, struct tg_error *e)
+{
+    return make_as(store, plan, id, by, tokens, wall_ms, wait_ms, e);
+}

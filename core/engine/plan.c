@@ -34,6 +34,8 @@ void tg_plan_free(struct tg_plan *plan)
     free(plan->transport);
     free(plan->targets);
     json_decref(plan->change);
+    json_decref(plan->rollback);
+    free(plan->undoes);
     tg_plan_limits_release(plan);
     free(plan);
 }

@@ -225,10 +225,12 @@ static int copy_rollout(struct compiler *c, const char *transport)
     plan->hours = r->hours;
     plan->estimate_ms = r->estimate_ms;
     plan->unreachable = r->unreachable;
+    plan->then = r->then;
+    plan->rollback = json_deep_copy(r->rollback);
     plan->change = json_deep_copy(r->change);
     plan->around = calloc(r->n_around ? r->n_around : 1, sizeof *plan->around);
     plan->verify = calloc(r->n_verify ? r->n_verify : 1, sizeof *plan->verify);
-    if (!plan->change || !plan->around || !plan->verify || !copy_text(r->name, &plan->name) ||
+    if (!plan->change || (r->rollback && !plan->rollback) || !plan->around || !plan->verify || !copy_text(r->name, &plan->name) ||
         !copy_text(r->driver, &plan->driver) || !copy_text(r->targets, &plan->targets) ||
         !copy_text(transport ? transport : "ssh", &plan->transport))
         return no_memory(c);

@@ -1,6 +1,8 @@
 /* What a plan says of approval and failure, as JSON: see plan.h. */
 #include "engine/plan_internal.h"
 
+#include <string.h>
+
 static json_t *share_json(const struct tg_share *share)
 {
     char text[32];
@@ -38,16 +40,36 @@ int tg_stage_policy_read(const json_t *json, struct tg_stage_policy *out, struct
     return 0;
 }
 
+static const char *const thens[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] = "rollback"};
+
 json_t *tg_plan_policy_json(const struct tg_plan *plan)
 {
-    return json_pack("{s:o}", "unreachable", share_json(&plan->unreachable));
+    return json_pack("{s:o,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "then", thens[plan->then], "rollback", plan->rollback, "undoes",
+                     plan->undoes);
+}
+
+/* null is none. */
+static int take_way_back(const json_t *rollback, const json_t *undoes, struct tg_plan *plan, struct tg_error *e)
+{
+    const char *id = json_string_value(undoes);
+
+    if (!json_is_null(undoes) && (!id || !id[0]))
+        return tg_fail(e, TG_E_DATA, "the plan is damaged: what it undoes");
+    plan->rollback = json_is_null(rollback) ? NULL : json_incref((json_t *) rollback);
+    if (plan->then == TG_THEN_ROLLBACK && !plan->rollback)
+        return tg_fail(e, TG_E_DATA, "the plan is damaged: it has no way back");
+    plan->undoes = id ? strdup(id) : NULL;
+    return id && !plan->undoes ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
 }
 
 int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_error *e)
 {
-    const char *unreachable;
+    const char *unreachable, *then;
+    json_t *rollback, *undoes;
 
-    if (json_unpack((json_t *) json, "{s:s!}", "unreachable", &unreachable) || !share_read(unreachable, &plan->unreachable))
+    if (json_unpack((json_t *) json, "{s:s,s:s,s:o,s:o!}", "unreachable", &unreachable, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
+        !share_read(unreachable, &plan->unreachable) || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
         return tg_fail(e, TG_E_DATA, "the plan is damaged: its policy");
-    return 0;
+    plan->then = strcmp(then, thens[TG_THEN_ROLLBACK]) == 0 ? TG_THEN_ROLLBACK : TG_THEN_HALT;
+    return take_way_back(rollback, undoes, plan, e);
 }

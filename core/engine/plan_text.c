@@ -354,6 +354,8 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
         tg_buf_printf(out, ", once %lld have ended", (long long) plan->of_at_least);
     tg_buf_putc(out, '\n');
     put_more_halts(plan, out);
+    if (plan->then == TG_THEN_ROLLBACK)
+        tg_buf_puts(out, "then     rolls back what it has changed, in reverse order\n");
 }
 
 static void put_hours(const struct tg_plan *plan, struct tg_buf *out)

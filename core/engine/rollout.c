@@ -22,7 +22,7 @@ static const struct tg_yaml_key keys[] = {
     [HOURS] = {.name = "hours"},
     [ESTIMATE] = {.name = "estimate"},
     [WINDOWS] = {.name = "windows", .later = true},
-    [ROLLBACK] = {.name = "rollback", .later = true},
+    [ROLLBACK] = {.name = "rollback"},
     {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
@@ -100,14 +100,14 @@ static void complain(void *data, const char *path, const char *message)
 }
 
 /* The driver looks at its own parameters. */
-static void check_change(struct tg_rollout_reader *reader, const struct tg_driver *driver, const struct tg_yaml_node *value)
+static void check_params(struct tg_rollout_reader *reader, const struct tg_driver *driver, const json_t *json, const struct tg_yaml_node *value)
 {
     struct complaint c = {.reader = reader, .value = value, .driver = driver->name};
     struct tg_driver_params *params = NULL;
     struct tg_error why = TG_ERROR_INIT;
     size_t before = tg_problems_count(reader->p);
 
-    if (!driver->params(reader->r->change, complain, &c, &params, &why)) {
+    if (!driver->params(json, complain, &c, &params, &why)) {
         if (driver->is_central && driver->is_central(params))
             tg_error_hint(tg_yaml_problem(reader->p, value, "%s from the controller can only be asked before an unlock", driver->name),
                           "a rollout has it run on each host");
@@ -138,7 +138,23 @@ static void read_change(struct tg_rollout_reader *reader, const struct tg_yaml_n
     tg_rollout_copy(reader, driver->name, &reader->r->driver);
     reader->rc = reader->rc ? reader->rc : tg_yaml_to_json(pair->value, &reader->r->change, reader->e);
     if (!reader->rc)
-        check_change(reader, driver, pair->value);
+        check_params(reader, driver, reader->r->change, pair->value);
+}
+
+/* The way back is the same tool's, with other parameters. */
+static void read_rollback(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    const struct tg_yaml_pair *pair = node ? tg_yaml_single(node, "rollback", reader->p) : NULL;
+
+    if (!pair || !reader->driver)
+        return;
+    if (strcmp(pair->key->text, reader->driver->name) != 0) {
+        tg_yaml_problem(reader->p, pair->key, "the change is %s's, so the way back must be as well, and is %.60s's", reader->driver->name, pair->key->text);
+        return;
+    }
+    reader->rc = reader->rc ? reader->rc : tg_yaml_to_json(pair->value, &reader->r->rollback, reader->e);
+    if (!reader->rc)
+        check_params(reader, reader->driver, reader->r->rollback, pair->value);
 }
 
 static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_node *root)
@@ -158,6 +174,7 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     tg_rollout_read_limits(reader, values[LIMITS]);
     tg_rollout_read_around(reader, values[AROUND]);
     tg_rollout_read_verify(reader, values[VERIFY]);
+    read_rollback(reader, values[ROLLBACK]);
     tg_rollout_read_failure(reader, values[FAILURE]);
 }
 
@@ -228,6 +245,7 @@ void tg_rollout_free(struct tg_rollout *r)
     free(r->file);
     free(r->driver);
     json_decref(r->change);
+    json_decref(r->rollback);
     free(r->targets);
     tg_yaml_free(r->doc);
     free(r);

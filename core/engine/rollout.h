@@ -21,6 +21,9 @@ struct tg_problems;
 struct tg_yaml_doc;
 struct tg_yaml_node;
 
+/* What follows when more fail than may. */
+enum tg_then { TG_THEN_HALT, TG_THEN_ROLLBACK };
+
 /* What is borne: one more halts. UNSET: nothing is said. */
 struct tg_bounds {
     struct tg_share failed;
@@ -103,6 +106,8 @@ struct tg_rollout {
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
     struct tg_share unreachable; /* failure.unreachable: likewise; UNSET as many as there are */
+    enum tg_then then;
+    json_t *rollback;       /* the driver's parameters for the way back, owned; NULL there is none */
     struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */
     size_t n_around;
     struct tg_verify *verify;

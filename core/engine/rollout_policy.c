@@ -45,10 +45,10 @@ void tg_rollout_read_bounds(struct tg_rollout_reader *reader, const struct tg_ya
 
 void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
-    static const char *const ends[] = {"halt", NULL};
+    static const char *const ends[] = {"halt", "rollback", NULL};
     const struct tg_yaml_node *values[N_FAILURE_KEYS];
     struct tg_bounds bears = {.failed = reader->r->failed};
-    size_t end;
+    size_t end = 0;
 
     if (!node)
         return;
@@ -57,8 +57,9 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     reader->r->failed = bears.failed;
     reader->r->of_at_least = bears.of_at_least;
     reader->r->unreachable = bears.unreachable;
-    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && (strcmp(values[THEN]->text, "rollback") == 0 || strcmp(values[THEN]->text, "withdraw") == 0))
-        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"%s\" is not supported yet", values[THEN]->text), "use halt");
-    else
-        tg_yaml_choice(values[THEN], "then", ends, reader->p, &end);
+    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "withdraw") == 0)
+        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"withdraw\" is not supported yet"), "use halt or rollback");
+    else if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == 1 && !reader->r->rollback)
+        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: rollback, and nothing says what the way back is"), "such as rollback: {puppet: {environment: previous}}");
+    reader->r->then = end == 1 ? TG_THEN_ROLLBACK : TG_THEN_HALT;
 }

@@ -97,6 +97,8 @@ static inline void test_plan_free(struct tg_plan *plan)
     free(plan->transport);
     free(plan->targets);
     json_decref(plan->change);
+    json_decref(plan->rollback);
+    free(plan->undoes);
     free(plan);
 }
 

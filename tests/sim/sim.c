@@ -7,6 +7,7 @@
  *   sim --seed N                 runs one, and shows its journal
  */
 #include "engine/plan_internal.h"
+#include "engine/rollback.h"
 #include "lib/plan.h"
 #include "lib/same_run.h"
 #include "store/memory.h"
@@ -108,6 +109,7 @@ static struct tg_plan *random_plan(struct rng *r)
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
+    plan->rollback = rng_chance(r, 50) ? json_object() : NULL;
     for (size_t i = 0; i < n; i++)
         plan->stages[i].policy = (struct tg_stage_policy) {.approve = rng_chance(r, 20), .bears = random_bounds(r)};
     plan->unreachable = random_bounds(r).unreachable;
@@ -409,6 +411,122 @@ static void drive_to_the_end(struct sim *s)
     world_violation(&s->world, "after %u drivers the run has not ended", s->rounds);
 }
 
+static size_t stage_of(const struct tg_plan *plan, size_t host)
+{
+    size_t i = 0;
+
+    while (host >= plan->stages[i].first + plan->stages[i].count)
+        i++;
+    return i;
+}
+
+/* The rollback goes over exactly the hosts that were changed, in truth, the last one first. P8, P12 */
+static void judge_way_back(struct sim *s, const struct tg_plan *way_back)
+{
+    struct world *w = &s->world;
+    int64_t before = INT64_MAX;
+    size_t changed = 0;
+
+    for (size_t i = 0; i < s->plan->n_hosts; i++)
+        changed += w->hosts[i].changed > 0;
+    if (way_back->n_hosts < changed)
+        world_violation(w, "P12: %zu hosts were changed, the rollback goes over %zu", changed, way_back->n_hosts);
+    for (size_t k = 0; k < way_back->n_hosts; k++)
+        for (size_t i = 0; i < s->plan->n_hosts; i++) {
+            if (s->plan->stages[stage_of(s->plan, i)].dry_run || strcmp(s->plan->hosts[i].name, way_back->hosts[k].name) != 0)
+                continue;
+            if (!w->hosts[i].first_ms)
+                world_violation(w, "P12: the rollback goes over %s, which was never begun", way_back->hosts[k].name);
+            if (w->hosts[i].last_ms > before)
+                world_violation(w, "the rollback takes %s too late", way_back->hosts[k].name);
+            before = w->hosts[i].last_ms;
+            changed -= w->hosts[i].changed > 0;
+        }
+    if (changed)
+        world_violation(w, "P12: %zu hosts were changed, and the rollback leaves them out", changed);
+}
+
+/* Made again by each driver that finds none: the second time it is there. */
+static void begin_rollback(struct sim *s, const struct tg_plan *way_back)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_run_tokens tokens = {.own = "B", .all = "B,A"};
+    char id[TG_RUN_ID_SIZE];
+
+    snprintf(id, sizeof id, "%.60s-rollback", s->id);
+    must(s, tg_journal_create_as(s->admin, way_back, id, "alice@ops1", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, &e), &e, "make the rollback");
+    if (tg_journal_create_as(s->admin, way_back, id, "bob@ops2", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, NULL) != TG_E_EXISTS)
+        world_violation(&s->world, "P6: two rollbacks of one run");
+    snprintf(s->id, sizeof s->id, "%s", id);
+}
+
+/* What became of it, seen from the first run. */
+static void judge_looked(struct sim *s, const char *first_id)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+    struct tg_rollback r;
+    size_t done = 0;
+
+    must(s, tg_journal_load(s->admin, first_id, WAIT_MS, &j, &plan, &run, &e), &e, "load the first run");
+    must(s, tg_rollback_look(s->admin, first_id, run, WAIT_MS, &r, &e), &e, "look at the rollback");
+    for (size_t i = 0; i < s->plan->n_hosts; i++)
+        done += s->world.hosts[i].changed == 1 && s->world.hosts[i].verified;
+    if (r.open || r.n != 1 || r.done > done || r.hosts < s->plan->n_hosts)
+        world_violation(&s->world, "P12: %zu of %zu are said to be back, %zu are", r.done, r.hosts, done);
+    tg_rollback_release(&r);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+}
+
+static void roll_back(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_journal *j;
+    struct tg_plan *plan, *way_back = NULL;
+    struct tg_run *run;
+    char first_id[TG_RUN_ID_SIZE];
+
+    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the rollback");
+    int rc = tg_rollback_plan(plan, run, s->id, NULL, &way_back, &e);
+    if (rc && rc != TG_E_NOENT)
+        must(s, rc, &e, "plan the rollback");
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    for (size_t i = 0; rc && i < s->plan->n_hosts; i++)
+        if (s->world.hosts[i].changed)
+            world_violation(&s->world, "P12: %s was changed, and there is nothing to roll back", s->plan->hosts[i].name);
+    if (rc)
+        return;
+    judge_way_back(s, way_back);
+    snprintf(first_id, sizeof first_id, "%s", s->id);
+    begin_rollback(s, way_back);
+    unsigned violations = s->world.violations;
+    bool verbose = s->world.verbose;
+    if (s->run_paused || s->fleet_paused)
+        resume_it(s, 0);
+    if (s->fleet_paused)
+        resume_it(s, 0);
+    world_release(&s->world);
+    tg_plan_free(s->plan);
+    s->plan = way_back;
+    if (world_init(&s->world, s->seed + 1000003, s->loop, s->plan))
+        exit(2);
+    s->world.verbose = verbose;
+    s->world.violations = violations;
+    s->rounds = s->commits = 0;
+    s->calm = false;
+    s->abort_at = rng_chance(&s->rng, 30) ? 1 + (unsigned) rng_below(&s->rng, 30) : 0;
+    drive_to_the_end(s);
+    world_settle(&s->world);
+    judge(s);
+    judge_looked(s, first_id);
+}
+
 static unsigned simulate(uint64_t seed, bool verbose)
 {
     struct sim s = {.seed = seed, .rng = {seed * 7919 + 1}};
@@ -432,6 +550,8 @@ static unsigned simulate(uint64_t seed, bool verbose)
     drive_to_the_end(&s);
     world_settle(&s.world);
     judge(&s);
+    if (s.plan->rollback)
+        roll_back(&s);
     unsigned violations = s.world.violations;
     if (violations || verbose)
         printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %u pauses, %u loads of a snapshot, %zu hosts\n", (unsigned long long) seed, violations,
@@ -440,7 +560,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     tg_store_close(s.store);
     tg_store_close(s.admin);
     tg_memory_forget(s.memory);
-    test_plan_free(s.plan);
+    tg_plan_free(s.plan);
     tg_loop_free(s.loop);
     return violations;
 }

@@ -444,6 +444,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     struct sim_host *of = &w->hosts[json_integer_value(host)];
     if (!of->first_ms)
         of->first_ms = at;
+    of->last_ms = run->hosts[json_integer_value(host)].started_ms;
     bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
     if (!start)
         return;

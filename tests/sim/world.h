@@ -43,7 +43,7 @@ struct sim_host {
     struct step_record steps[STEPS_MAX];
     int changed;                /* how often it was */
     bool locked, verified, judged; /* judged: verified or not, there was a verdict */
-    int64_t first_ms;           /* its first start, by the journal; 0 none */
+    int64_t first_ms, last_ms;  /* its first and its last start, by the journal; 0 none */
     bool start_too_late;        /* an intent to start it was committed after the abort */
     int64_t epoch;              /* highest seen */
     enum tg_run_action_kind intent; /* the last one that the journal has */

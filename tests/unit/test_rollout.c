@@ -124,7 +124,7 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
         "9:12: http must be a URL, and is \"{host}:8080\"",
         "9:35: expect must be 100 to 599, and is 20",
         "10:10: \"drain\" in around is not supported yet",
-        "11:17: then: \"rollback\" is not supported yet", NULL};
+        "11:17: then: rollback, and nothing says what the way back is", NULL};
 
     refused(text, lines);
 }
@@ -132,8 +132,6 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
 Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
 {
     refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
-    refused(HEAD "rollback: {puppet: {environment: previous}}\n",
-            (const char *const[]) {"5:1: \"rollback\" in a rollout is not supported yet", NULL});
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: \"withdraw\" is not supported yet", NULL});
     refused(HEAD "around: [silence: {}, snapshot: {}]\n",
             (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
@@ -148,6 +146,18 @@ Test(rollout, a_stage_may_want_an_approval)
     cr_assert(r->stages[0].policy.approve && !r->stages[1].policy.approve);
     tg_rollout_free(r);
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a, approve: maybe}]\n", (const char *const[]) {"4:29: approve", NULL});
+}
+
+Test(rollout, a_way_back_is_the_same_tools)
+{
+    struct tg_rollout *r = take(HEAD "rollback: {puppet: {environment: previous}}\nfailure: {then: rollback}\n");
+
+    cr_assert_eq(r->then, TG_THEN_ROLLBACK);
+    cr_assert_str_eq(json_string_value(json_object_get(r->rollback, "environment")), "previous");
+    tg_rollout_free(r);
+    refused(HEAD "rollback: {salt: {}}\n", (const char *const[]) {"5:12: the change is puppet's, so the way back must be as well, and is salt's", NULL});
+    refused(HEAD "rollback: {puppet: {enviroment: x}}\n", (const char *const[]) {"5:33: ", NULL});
+    refused(HEAD "failure: {then: rollback}\n", (const char *const[]) {"5:17: then: rollback, and nothing says what the way back is", NULL});
 }
 
 Test(rollout, what_is_borne_is_read_for_the_whole_and_for_each_stage)
