@@ -1,5 +1,6 @@
 /* A run as lines on a pipe, and as JSON: see run_view.h. */
 #include "cli/run_view.h"
+#include "cli/run_brakes.h"
 #include "cli/guarding.h"
 
 #include <tagout/clock.h>
@@ -154,6 +155,11 @@ static json_t *run_json(const struct tg_run_view *v)
                           "failures", (json_int_t) tg_run_failures(run), "failures_max", (json_int_t) tg_run_failures_max(run), "leftovers",
                           (json_int_t) tg_run_leftovers(run));
 
+    double wanted, is;
+    if (o && tg_run_view_shares(run, &wanted, &is))
+        json_object_set_new(o, "share", json_pack("{s:f,s:f}", "changed", is, "stage", wanted));
+    if (o && run->state == TG_RUN_ACTIVE)
+        json_object_set_new(o, "waits_for", tg_run_brakes_json(run, run->last_ms));
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
     if (o && run->causes)
@@ -197,6 +203,7 @@ json_t *tg_run_view_progress_json(const struct tg_run_view *v, int64_t now_ms)
     for (int s = 0; counts && s < TG_HOST_STATES; s++)
         if (run->totals[s])
             json_object_set_new(counts, tg_host_state_name((enum tg_host_state) s), json_integer((json_int_t) run->totals[s]));
-    return json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o}", "at", tg_cli_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
-                     (json_int_t) tg_run_done(run), "hosts", (json_int_t) run->plan->n_hosts, "failures", (json_int_t) tg_run_failures(run), "counts", counts);
+    int64_t left = tg_run_view_left_ms(run, now_ms);
+    return json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o,s:o,s:o}", "at", tg_cli_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
+                     (json_int_t) tg_run_done(run), "hosts", (json_int_t) run->plan->n_hosts, "failures", (json_int_t) tg_run_failures(run), "counts", counts, "waits_for", tg_run_brakes_json(run, now_ms), "left_ms", left < 0 ? json_null() : json_integer(left));
 }

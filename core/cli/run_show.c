@@ -15,6 +15,7 @@ void tg_run_show_init(struct tg_run_show *s, struct tg_frame *f, const struct tg
 
 void tg_run_show_release(struct tg_run_show *s)
 {
+    tg_run_view_release(&s->view);
     tg_buf_release(&s->buf);
 }
 

@@ -1,8 +1,7 @@
 /* A run for people's eyes: see run_view.h. */
-#include "cli/run_view.h"
+#include "cli/run_view_internal.h"
 
-#include "engine/rollback.h"
-#include "fleet/nodeset.h"
+#include "cli/run_brakes.h"
 
 #include <tagout/clock.h>
 
@@ -10,13 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TROUBLE_TEXT 700 /* bytes; an error's message has 640 */
-#define TROUBLES_MAX 8  /* groups of hosts that are listed; the rest is counted */
+#define NARROW 60        /* columns below which there are no bars */
 #define BAR_WIDTH 24
 
 static const char *const marks[TG_STAGE_STATES] = {"·", "▶", "◷", "◷", "✔", "?"};
 
-static size_t columns(const char *text)
+size_t tg_view_columns(const char *text)
 {
     size_t n = 0;
 
@@ -26,9 +24,9 @@ static size_t columns(const char *text)
 }
 
 /* Appends at most max columns of text; what is cut ends in "…". */
-static void add_cut(struct tg_buf *out, const char *text, size_t max)
+void tg_view_cut(struct tg_buf *out, const char *text, size_t max)
 {
-    if (columns(text) <= max) {
+    if (tg_view_columns(text) <= max) {
         tg_buf_puts(out, text);
         return;
     }
@@ -43,9 +41,9 @@ static void add_cut(struct tg_buf *out, const char *text, size_t max)
     tg_buf_puts(out, "…");
 }
 
-static void add_line(struct tg_buf *out, const struct tg_buf *line, int width)
+void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width)
 {
-    add_cut(out, tg_buf_text(line), width > 20 ? (size_t) width - 1 : 79);
+    tg_view_cut(out, tg_buf_text(line), width > 20 ? (size_t) width - 1 : 79);
     while (out->len && out->data[out->len - 1] == ' ')
         out->data[--out->len] = '\0';
     tg_buf_putc(out, '\n');
@@ -53,24 +51,58 @@ static void add_line(struct tg_buf *out, const struct tg_buf *line, int width)
 
 /* ---- one line for the run ---- */
 
+static size_t ended_of(const size_t counts[TG_HOST_STATES])
+{
+    size_t n = 0;
+
+    for (int s = TG_HOST_DONE; s < TG_HOST_STATES; s++)
+        n += counts[s];
+    return n;
+}
+
+int64_t tg_run_view_left_ms(const struct tg_run *run, int64_t now_ms)
+{
+    size_t ended = ended_of(run->totals);
+    const struct tg_run_stage *now = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
+    size_t here = now ? ended_of(now->counts) : 0;
+
+    if (run->state != TG_RUN_ACTIVE || ended < 3 || !now)
+        return -1;
+    /* As fast as in this stage so far, or as in all, but no faster than its rate. */
+    int64_t each = here >= 3 ? (now_ms - now->started_ms) / (int64_t) here : (now_ms - run->started_ms) / (int64_t) ended, left = 0;
+    for (size_t i = run->stage; i < run->plan->n_stages; i++) {
+        const struct tg_plan_stage *p = &run->plan->stages[i];
+        const struct tg_run_stage *s = &run->stages[i];
+        int64_t interval = tg_rate_interval_us(&p->rate) / 1000, open = (int64_t) (p->count - ended_of(s->counts));
+        left += open * (interval > each ? interval : each);
+        left += s->state == TG_STAGE_BAKING ? (s->bake_until_ms > now_ms ? s->bake_until_ms - now_ms : 0) : s->state < TG_STAGE_BAKING ? p->bake_ms : 0;
+    }
+    return left;
+}
+
 static void add_times(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *line)
 {
     const struct tg_run *run = v->run;
-    char took[32], left[32];
-    size_t ended = 0;
+    char text[32];
 
     if (!run->started_ms)
         return;
-    for (int s = TG_HOST_DONE; s < TG_HOST_STATES; s++)
-        ended += run->totals[s];
-    int64_t until = run->state == TG_RUN_ENDED || run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? run->last_ms : now_ms;
-    int64_t ms = until - run->started_ms;
-    tg_duration_format(ms / 1000 * 1000, took, sizeof took);
-    tg_buf_printf(line, " %s", took);
-    if (run->state == TG_RUN_ACTIVE && ended >= 3 && ended < run->plan->n_hosts) {
-        tg_duration_format(ms / (int64_t) ended * (int64_t) (run->plan->n_hosts - ended) / 1000 * 1000, left, sizeof left);
-        tg_buf_printf(line, ", about %s left", left);
-    }
+    bool goes_on = v->driven && run->state != TG_RUN_PAUSED && run->state != TG_RUN_HELD && run->state != TG_RUN_ENDED;
+    int64_t until = goes_on ? now_ms : run->last_ms;
+    tg_duration_format((until - run->started_ms) / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(line, " %s", text);
+    int64_t left = tg_run_view_left_ms(run, now_ms);
+    if (left < 0 || !goes_on)
+        return;
+    tg_duration_format(left / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(line, ", about %s left", text);
+}
+
+bool tg_view_is_left(const struct tg_run_view *v)
+{
+    enum tg_run_state s = v->run->state;
+
+    return !v->driven && s != TG_RUN_NEW && s != TG_RUN_PAUSED && s != TG_RUN_HELD && s != TG_RUN_ENDED;
 }
 
 static const char *state_word(const struct tg_run_view *v)
@@ -79,7 +111,9 @@ static const char *state_word(const struct tg_run_view *v)
                                                       "aborting",  "looking again", "ended",   "pausing", "paused"};
     static const char *const ends[] = {"", "done", "ended badly", "halted", "aborted"};
 
-    return v->run->state == TG_RUN_ENDED ? ends[tg_run_end(v->run)] : words[v->run->state];
+    if (v->run->state == TG_RUN_ENDED)
+        return ends[tg_run_end(v->run)];
+    return tg_view_is_left(v) ? "left" : words[v->run->state];
 }
 
 static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
@@ -90,14 +124,14 @@ static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf 
     tg_buf_printf(&line, "%s  %s", v->id, state_word(v));
     add_times(v, now_ms, &line);
     snprintf(stop, sizeof stop, "stop: tagout abort %.80s", v->id);
-    size_t has = columns(tg_buf_text(&line)), wants = columns(stop);
+    size_t has = tg_view_columns(tg_buf_text(&line)), wants = tg_view_columns(stop);
     bool stoppable = v->run->state == TG_RUN_ACTIVE && v->driven;
     if (stoppable && has + wants + 3 < (size_t) v->width) {
         for (size_t i = has; i + wants + 1 < (size_t) v->width; i++)
             tg_buf_putc(&line, ' ');
         tg_buf_puts(&line, stop);
     }
-    add_line(out, &line, v->width);
+    tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
 }
 
@@ -111,7 +145,7 @@ static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
     struct tg_buf line = TG_BUF_INIT;
     tg_buf_printf(&line, "  paused%s%s%s%s", run->hold_by ? " by " : "", run->hold_by ? run->hold_by : "", run->hold_why && run->hold_why[0] ? ": " : "",
                   run->hold_why ? run->hold_why : "");
-    add_line(out, &line, v->width);
+    tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
     if (run->causes & TG_CAUSE_SCOPE)
         tg_buf_puts(out, "  go on: tagout resume SCOPE, as tagout status lists it\n");
@@ -145,37 +179,31 @@ static void add_counts(const size_t counts[TG_HOST_STATES], struct tg_buf *line)
     }
 }
 
-static void add_bar(size_t done, size_t count, struct tg_buf *line)
+/* As wide as there is room for. */
+static void add_bar(const struct tg_run_view *v, size_t done, size_t count, struct tg_buf *line)
 {
-    size_t full = count ? done * BAR_WIDTH / count : 0;
+    size_t width = v->width < NARROW ? 0 : v->width < 100 ? BAR_WIDTH / 2 : BAR_WIDTH, full = count ? done * width / count : 0;
 
-    tg_buf_puts(line, "  ");
-    for (size_t i = 0; i < BAR_WIDTH; i++)
+    tg_buf_puts(line, width ? "  " : " ");
+    for (size_t i = 0; i < width; i++)
         tg_buf_puts(line, i < full ? "█" : "░");
-    tg_buf_printf(line, " %3zu %%", count ? done * 100 / count : 0);
+    tg_buf_printf(line, " %zu %%", count ? done * 100 / count : 0);
 }
 
-/* What the next host waits for, when it is not simply that enough are at work. */
-static void add_brakes(const struct tg_run *run, int64_t now_ms, struct tg_buf *line)
+/* What holds the stage's next host back. */
+static void add_brakes(const struct tg_run_view *v, int64_t now_ms, size_t name_width, struct tg_buf *out)
 {
-    unsigned brakes = tg_run_brakes(run, now_ms);
-    char text[32];
+    struct tg_buf line = TG_BUF_INIT;
+    size_t before;
 
-    if ((brakes & TG_BRAKE_UNVERIFIED) && !(brakes & TG_BRAKE_RUNNING))
-        tg_buf_printf(line, " · the next waits for a verdict (%lld unverified)", (long long) run->plan->unverified);
-    if (brakes & (TG_BRAKE_HOURS | TG_BRAKE_DAY)) {
-        char when[40];
-        tg_time_format(run->hours_until_ms, when, sizeof when);
-        if (brakes & TG_BRAKE_HOURS)
-            tg_buf_printf(line, " · outside the hours until %s", when);
-        else
-            tg_buf_printf(line, " · waits for day %lld of work, this is day %lld", (long long) run->plan->stages[run->stage].day, (long long) run->day);
-        return;
-    }
-    if (brakes != TG_BRAKE_RATE)
-        return;
-    tg_duration_format((run->stages[run->stage].next_us / 1000 - now_ms + 999) / 1000 * 1000, text, sizeof text);
-    tg_buf_printf(line, " · the next in %s", text);
+    tg_buf_printf(&line, "    %*s", v->width < NARROW ? 0 : (int) name_width + 1, "");
+    before = line.len;
+    tg_buf_puts(&line, v->width < NARROW ? "waits: " : "the next waits for ");
+    size_t words = line.len;
+    tg_run_brakes_text(v->run, v->id, now_ms, &line);
+    if (before && line.len > words)
+        tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
 }
 
 static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, size_t name_width, struct tg_buf *out)
@@ -191,7 +219,7 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
     tg_buf_printf(&line, "  %s %-*s %5zu/%-5zu", fine ? "✔" : s->state == TG_STAGE_DONE || (over && s->state) ? "✘" : marks[s->state], (int) name_width,
                   p->name, done, p->count);
     if (!over && s->state == TG_STAGE_RUNNING && v->run->state != TG_RUN_PAUSED && v->run->state != TG_RUN_HELD)
-        add_bar(done, p->count, &line);
+        add_bar(v, done, p->count, &line);
     if (!over && s->state == TG_STAGE_BAKING) {
         tg_duration_format(s->bake_until_ms > now_ms ? (s->bake_until_ms - now_ms) / 1000 * 1000 : 0, text, sizeof text);
         tg_buf_printf(&line, "  bakes, %s left", text);
@@ -199,8 +227,6 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
     if (!over && s->state == TG_STAGE_GATED)
         tg_buf_printf(&line, "  waits: tagout approve %s %s", v->id, p->name);
     add_counts(s->counts, &line);
-    if (i == v->run->stage)
-        add_brakes(v->run, now_ms, &line);
     if (fine && p->dry_run)
         tg_buf_puts(&line, "  asked only, nothing changed");
     else if (fine && s->baked) {
@@ -210,157 +236,69 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
         tg_buf_puts(&line, "  verified");
     if (s->approved && s->state != TG_STAGE_WAITING)
         tg_buf_printf(&line, "  approved by %s", s->approved_by ? s->approved_by : "?");
-    add_line(out, &line, v->width);
+    tg_view_line(out, &line, v->width);
+    if (i == v->run->stage && v->driven)
+        add_brakes(v, now_ms, name_width, out);
     tg_buf_release(&line);
 }
 
-/* ---- troubles: hosts that did not end well, those with the same end and text together ---- */
-
-struct trouble {
-    enum tg_host_state state;
-    char text[TROUBLE_TEXT]; /* plain_text() */
-    size_t first, n;
-};
-
-static enum tg_host_state end_of(const struct tg_run_host *h)
+/* "178 of 412 changed (43 %), this stage leads to 100 %" */
+static void add_share(const struct tg_run_view *v, struct tg_buf *out)
 {
-    return h->state == TG_HOST_STUCK ? h->end : h->state;
+    const struct tg_run *run = v->run;
+    struct tg_buf line = TG_BUF_INIT;
+    double wanted, is;
+
+    if (run->state == TG_RUN_ENDED || run->state == TG_RUN_NEW || !tg_run_view_shares(run, &wanted, &is))
+        return;
+    tg_buf_printf(&line, "  changed %.3g %% of the targets", is);
+    if (run->stage < run->plan->n_stages)
+        tg_buf_printf(&line, v->width < NARROW ? " of %.3g %%" : ", this stage leads to %.3g %%", wanted);
+    tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
 }
 
-static bool is_trouble(const struct tg_run_host *h)
+bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *out_is)
 {
-    return tg_host_state_is_end(h->state) && (end_of(h) != TG_HOST_DONE || h->state == TG_HOST_STUCK);
-}
+    size_t wanted = 0, is = 0, hosts = run->plan->n_targets;
 
-/* Copies text with each what replaced by mark; cut to size. */
-static void replace(const char *text, const char *what, const char *mark, char *out, size_t size)
-{
-    size_t len = what ? strlen(what) : 0, n = 0;
-
-    while (*text && n + 1 < size) {
-        bool here = len && strncmp(text, what, len) == 0;
-        int took = snprintf(out + n, size - n, "%.*s", here ? (int) strlen(mark) : 1, here ? mark : text);
-        n += (size_t) took < size - n ? (size_t) took : size - n - 1;
-        text += here ? len : 1;
-    }
-    out[n] = '\0';
-}
-
-/* What happened, without the host's own name and address: so that a hundred hosts with one trouble are one line. */
-static void plain_text(const struct tg_run *run, size_t i, char *out, size_t size)
-{
-    const struct tg_plan_host *host = &run->plan->hosts[i];
-    char named[TROUBLE_TEXT];
-
-    replace(run->hosts[i].text ? run->hosts[i].text : "", host->name, "{host}", named, sizeof named);
-    replace(named, host->address, "{address}", out, size);
-    static const char at[] = "{host} ({address} ";
-    const char *rest = out;
-    if (strncmp(out, at, sizeof at - 1) == 0) { /* "web1 (10.0.0.1 port 22) refused …" → "(port 22) refused …" */
-        out[sizeof at - 2] = '(';
-        rest = out + sizeof at - 2;
-    } else if (strncmp(out, "{host}: ", 8) == 0) {
-        rest = out + 8;
-    }
-    memmove(out, rest, strlen(rest) + 1);
-}
-
-static bool same_trouble(const struct tg_run *run, size_t i, const struct trouble *t)
-{
-    char text[TROUBLE_TEXT];
-
-    if (end_of(&run->hosts[i]) != t->state)
-        return false;
-    plain_text(run, i, text, sizeof text);
-    return strcmp(text, t->text) == 0;
-}
-
-/* Fills at most TROUBLES_MAX; *out_more counts hosts that found no room. */
-static size_t collect(const struct tg_run *run, struct trouble *out, size_t *out_more)
-{
-    size_t n = 0;
-
-    *out_more = 0;
-    for (size_t i = 0; i < run->plan->n_hosts; i++) {
-        size_t k = 0;
-        if (!is_trouble(&run->hosts[i]))
+    for (size_t i = 0; i < run->plan->n_stages; i++) {
+        const struct tg_plan_stage *p = &run->plan->stages[i];
+        if (p->dry_run)
             continue;
-        while (k < n && !same_trouble(run, i, &out[k]))
-            k++;
-        if (k < n)
-            out[k].n++;
-        else if (n < TROUBLES_MAX) {
-            out[n] = (struct trouble) {.state = end_of(&run->hosts[i]), .first = i, .n = 1};
-            plain_text(run, i, out[n].text, sizeof out[n].text);
-            n++;
-        } else
-            (*out_more)++;
+        wanted += i <= run->stage ? p->count : 0;
+        is += run->stages[i].counts[TG_HOST_DONE] + run->stages[i].stuck_done;
     }
-    return n;
+    *out_wanted = hosts ? 100.0 * (double) wanted / (double) hosts : 0;
+    *out_is = hosts ? 100.0 * (double) is / (double) hosts : 0;
+    return hosts && (wanted || run->stage < run->plan->n_stages);
 }
 
-static int fold_trouble(const struct tg_run *run, const struct trouble *t, struct tg_buf *out, struct tg_error *e)
-{
-    const char **names = calloc(t->n + 1, sizeof *names);
-    size_t n = 0;
-
-    if (!names)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = t->first; i < run->plan->n_hosts && n < t->n; i++)
-        if (is_trouble(&run->hosts[i]) && same_trouble(run, i, t))
-            names[n++] = run->plan->hosts[i].name;
-    int rc = tg_fold(names, n, out, e);
-    free(names);
-    return rc;
-}
-
-static int add_troubles(const struct tg_run_view *v, bool whole, struct tg_buf *out, struct tg_error *e)
-{
-    struct trouble troubles[TROUBLES_MAX];
-    size_t more, n = collect(v->run, troubles, &more);
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < n; i++) {
-        struct tg_buf line = TG_BUF_INIT, names = TG_BUF_INIT;
-        rc = fold_trouble(v->run, &troubles[i], &names, e);
-        tg_buf_printf(&line, "  %-24s %s%s%s", tg_buf_text(&names), tg_host_state_name(troubles[i].state), troubles[i].text[0] ? ": " : "",
-                      troubles[i].text);
-        if (troubles[i].n > 1)
-            tg_buf_printf(&line, " (%zu hosts)", troubles[i].n);
-        if (whole)
-            tg_buf_printf(out, "%s\n", tg_buf_text(&line));
-        else
-            add_line(out, &line, v->width);
-        tg_buf_release(&line);
-        tg_buf_release(&names);
-    }
-    if (!rc && more)
-        tg_buf_printf(out, "  and %zu host%s more: tagout status %s -o json\n", more, more == 1 ? "" : "s", v->id);
-    return rc;
-}
-
-/* "failed 1 of at most 8   unreachable 2" */
+/* "failed 1 of at most 8   unreachable 2 of at most 10" */
 static void add_tally(const struct tg_run_view *v, struct tg_buf *out)
 {
     static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
     const struct tg_run *run = v->run;
-    const char *between = "";
+    struct tg_buf line = TG_BUF_INIT;
 
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (!run->totals[states[i]])
             continue;
-        tg_buf_printf(out, "%s%s %zu", between, tg_host_state_name(states[i]), run->totals[states[i]]);
+        tg_buf_printf(&line, "%s%s %zu", line.len ? "   " : "", tg_host_state_name(states[i]), run->totals[states[i]]);
         if (states[i] == TG_HOST_FAILED)
-            tg_buf_printf(out, " of at most %lld", (long long) tg_run_failures_max(run));
-        between = "   ";
+            tg_buf_printf(&line, " of at most %lld", (long long) tg_run_failures_max(run));
+        int64_t max = states[i] == TG_HOST_UNREACHABLE ? tg_share_within(&run->plan->unreachable, (int64_t) run->plan->n_targets) : -1;
+        if (max >= 0)
+            tg_buf_printf(&line, " of at most %lld", (long long) max);
     }
-    if (between[0])
-        tg_buf_putc(out, '\n');
+    if (line.len)
+        tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
 }
 
-int tg_run_view_block(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+int tg_run_view_block(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
 {
-    size_t name_width = 8;
+    size_t name_width = v->width < NARROW ? 4 : 8;
 
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         if (strlen(v->run->plan->stages[i].name) > name_width)
@@ -369,120 +307,10 @@ int tg_run_view_block(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
     add_hold(v, out);
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         add_stage(v, i, now_ms, name_width, out);
+    add_share(v, out);
     if (v->with_summary) /* it tells the troubles */
         return tg_buf_ok(out, e);
     add_tally(v, out);
-    int rc = add_troubles(v, false, out, e);
-    return rc ? rc : tg_buf_ok(out, e);
-}
-
-/* ---- the end ---- */
-
-static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
-{
-    const struct tg_run *run = v->run;
-    char took[32];
-
-    tg_duration_format((run->last_ms - run->started_ms) / 1000 * 1000, took, sizeof took);
-    switch (tg_run_end(run)) {
-    case TG_END_DONE:
-        tg_buf_printf(out, "DONE in %s.\n", took);
-        break;
-    case TG_END_BADLY:
-        tg_buf_printf(out, "ENDED BADLY after %s: not every host is done.\n", took);
-        break;
-    case TG_END_HALTED:
-        tg_buf_printf(out, "HALTED: %s.  Nothing new started; what was in flight has ended.\n", run->why ? run->why : "");
-        break;
-    case TG_END_ABORTED:
-        tg_buf_printf(out, "ABORTED by %s%s%s%s.  Nothing new started; what was in flight has ended.\n", run->by ? run->by : "?",
-                      run->why && run->why[0] ? " (\"" : "", run->why ? run->why : "", run->why && run->why[0] ? "\")" : "");
-        break;
-    case TG_END_NONE:
-    case TG_RUN_ENDS:
-    default:
-        tg_buf_printf(out, "%s after %s.\n", run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? "PAUSED" : "STOPPED IN THE MIDDLE", took);
-    }
-}
-
-/* What a rollback has brought back, and what a run has to be brought back (P12). */
-static void add_way_back(const struct tg_run_view *v, struct tg_buf *out)
-{
-    const struct tg_run *run = v->run;
-    size_t n = 0;
-
-    if (run->plan->undoes)
-        tg_buf_printf(out, "Rolled back %zu of the %zu hosts that %s had changed.\n", tg_run_done(run), run->plan->n_hosts, run->plan->undoes);
-    if (!run->plan->rollback || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
-        return;
-    for (size_t i = 0; i < run->plan->n_hosts; i++)
-        n += tg_rollback_wants(run, i);
-    if (n && tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK)
-        tg_buf_printf(out, "As its rollout says, what it has changed on %zu host%s is rolled back: %s-rollback\n", n, n == 1 ? "" : "s", v->id);
-    else if (n)
-        tg_buf_printf(out, "Roll back what it has changed on %zu host%s: tagout rollback %s\n", n, n == 1 ? "" : "s", v->id);
-}
-
-static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
-{
-    const struct tg_run *run = v->run;
-
-    for (size_t i = 0; i < run->plan->n_hosts && tg_run_leftovers(run); i++) {
-        const struct tg_run_host *h = &run->hosts[i];
-        if (h->state != TG_HOST_LOST && h->state != TG_HOST_STUCK)
-            continue;
-        tg_buf_printf(out, "  %s %s%s. Look again: tagout run --resume %s", run->plan->hosts[i].name,
-                      h->lock ? "keeps its lock " : "may still be locked by this run", h->lock ? h->lock : "", v->id);
-        if (h->lock)
-            tg_buf_printf(out, ", or: tagout unlock %s", h->lock);
-        tg_buf_putc(out, '\n');
-    }
-}
-
-/* "182 changed · 221 untouched · 9 failed · nothing left locked" */
-static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
-{
-    const struct tg_run *run = v->run;
-    size_t changed = 0, unchanged = 0, asked = 0, untouched = 0;
-    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
-
-    for (size_t i = 0; i < run->plan->n_hosts; i++) {
-        const struct tg_run_host *h = &run->hosts[i];
-        bool dry = run->plan->stages[h->stage].dry_run;
-        asked += end_of(h) == TG_HOST_DONE && dry;
-        changed += end_of(h) == TG_HOST_DONE && !dry && h->outcome == TG_OUTCOME_CHANGED;
-        unchanged += end_of(h) == TG_HOST_DONE && !dry && h->outcome != TG_OUTCOME_CHANGED;
-        untouched += h->state == TG_HOST_WAITING && !dry;
-    }
-    tg_buf_printf(out, "%zu changed", changed);
-    if (asked)
-        tg_buf_printf(out, " · %zu only asked", asked);
-    if (unchanged)
-        tg_buf_printf(out, " · %zu were as wished", unchanged);
-    if (untouched)
-        tg_buf_printf(out, " · %zu untouched", untouched);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (run->totals[bad[i]])
-            tg_buf_printf(out, " · %zu %s", run->totals[bad[i]], tg_host_state_name(bad[i]));
-    if (tg_run_leftovers(run))
-        tg_buf_printf(out, " · %zu left locked\n", tg_run_leftovers(run));
-    else if (run->in_flight)
-        tg_buf_printf(out, " · %zu in flight\n", run->in_flight);
-    else
-        tg_buf_puts(out, " · nothing left locked\n");
-}
-
-int tg_run_view_summary(const struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
-{
-    add_verdict(v, out);
-    add_way_back(v, out);
-    int rc = add_troubles(v, true, out, e);
-    add_sum(v, out);
-    add_leftovers(v, out);
-    if (tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY)
-        tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
-    if (v->run->state != TG_RUN_ENDED)
-        tg_buf_printf(out, "Go on with: %stagout run --resume %s      Stop for good: tagout abort %s\n", v->run->causes ? "tagout resume, then " : "", v->id,
-                      v->id);
+    int rc = tg_view_troubles(v, now_ms, out, e);
     return rc ? rc : tg_buf_ok(out, e);
 }

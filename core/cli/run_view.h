@@ -3,6 +3,7 @@
 #define TG_CLI_RUN_VIEW_H
 
 #include "base/buf.h"
+#include "cli/run_troubles.h"
 #include "engine/run.h"
 
 struct tg_run_view {
@@ -12,12 +13,22 @@ struct tg_run_view {
     bool colour;
     bool driven; /* somebody is in its seat */
     bool with_summary; /* block: the summary follows */
+    /* private; tg_run_view_release() */
+    struct tg_troubles troubles;
+    size_t key;             /* of what they were made of; 0 none yet */
+    int64_t collected_ms, cost_ms;
 };
 
+void tg_run_view_release(struct tg_run_view *view);
+
 /* The state now: a line for the run, one a stage, failures folded. Lines fit the width. */
-int tg_run_view_block(const struct tg_run_view *view, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
+int tg_run_view_block(struct tg_run_view *view, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
 /* How it ended, or why it rests, with what is left and the command that mends it. */
-int tg_run_view_summary(const struct tg_run_view *view, struct tg_buf *out, struct tg_error *e);
+int tg_run_view_summary(struct tg_run_view *view, struct tg_buf *out, struct tg_error *e);
+/* How long it will take from now on, as far as can be told; -1 it can't. */
+int64_t tg_run_view_left_ms(const struct tg_run *run, int64_t now_ms);
+/* Of the targets, in percent: what the stages up to the current one are to change, what is changed. False: it changes none. */
+bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *out_is);
 /* What one line of the journal says to people; nothing for what only machines care about. */
 void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out);
 /* The whole as JSON: new reference. */

@@ -1,6 +1,7 @@
 /* tagout status: the runs there are, or one of them in full. */
 #include "cli/commands.h"
-#include "cli/run_view.h"
+#include "cli/run_view_internal.h"
+#include "cli/guarding.h"
 #include "cli/status.h"
 #include "engine/rollback.h"
 
@@ -64,6 +65,43 @@ static int put_rollbacks(struct tg_frame *f, const char *id, const struct tg_run
     return rc;
 }
 
+#define HISTORY_SHOWN 8
+
+static json_t *with_history(json_t *o, const struct tg_journal *j)
+{
+    json_t *list = json_array();
+
+    for (const char *at = tg_buf_text(&j->history), *nl; (nl = strchr(at, '\n')) != NULL; at = nl + 1)
+        json_array_append_new(list, json_loadb(at, (size_t) (nl - at), 0, NULL));
+    if (o)
+        json_object_set_new(o, "history", list);
+    else
+        json_decref(list);
+    return o;
+}
+
+/* What befell it as a whole: the newest of it, when there is more than its beginning. */
+static void put_history(const struct tg_journal *j, const struct tg_run *run, struct tg_buf *out)
+{
+    const char *at = tg_buf_text(&j->history), *nl;
+    size_t n = 0, k = 0;
+
+    for (const char *c = at; *c; c++)
+        n += *c == '\n';
+    for (; n > 1 && (nl = strchr(at, '\n')) != NULL; at = nl + 1) {
+        json_t *line = k++ + HISTORY_SHOWN >= n ? json_loadb(at, (size_t) (nl - at), 0, NULL) : NULL;
+        struct tg_buf words = TG_BUF_INIT;
+        char when[40];
+        if (line)
+            tg_run_view_line(run, line, &words);
+        tg_time_format(json_integer_value(json_object_get(line, "at")) / 1000 * 1000, when, sizeof when);
+        if (words.len)
+            tg_buf_printf(out, "  %s  %s", when, tg_buf_text(&words));
+        tg_buf_release(&words);
+        json_decref(line);
+    }
+}
+
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
@@ -78,13 +116,15 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    const struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven};
+    struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven};
     if (f->json) {
-        rc = tg_print_json(tg_run_view_json(&v), e);
+        rc = tg_print_json(with_history(tg_run_view_json(&v), j), e);
     } else {
         rc = tg_run_view_block(&v, tg_wall_ms(tg_loop_clock(f->loop)), &out, e);
         if (!rc && driven)
             tg_buf_printf(&out, "driven by %s\n", seat);
+        if (!rc)
+            put_history(j, run, &out);
         if (!rc && !driven)
             rc = tg_run_view_summary(&v, &out, e);
         if (!rc && j->control.abort.wanted && !run->aborted)
@@ -95,6 +135,7 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             rc = put_rollbacks(f, id, run, &out, e);
         fputs(tg_buf_text(&out), stdout);
     }
+    tg_run_view_release(&v);
     tg_buf_release(&out);
     tg_run_free(run);
     tg_plan_free(plan);
@@ -102,80 +143,81 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
     return rc;
 }
 
-struct row {
-    int64_t made_ms;
-    const char *id; /* borrowed */
-    char *text;
-    json_t *json;
-};
-
-/* The newest last, where a terminal leaves the eye; what can't be read after that. */
-static int by_age(const void *a, const void *b)
+/* A run of an earlier tagout, whose head says nothing of it: its journal does. */
+static void look_closer(struct tg_frame *f, struct tg_run_row *row)
 {
-    const struct row *x = a, *y = b;
-
-    return x->made_ms != y->made_ms ? (x->made_ms < y->made_ms ? -1 : 1) : strcmp(x->id, y->id);
-}
-
-static void describe(const struct tg_journal *j, const struct tg_plan *plan, const struct tg_run *run, bool driven, struct row *row)
-{
-    bool ended = run->state == TG_RUN_ENDED;
-    const char *state = ended ? tg_run_end_name(tg_run_end(run)) : driven || run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? tg_run_state_name(run->state) : "left";
-    struct tg_buf text = TG_BUF_INIT;
-    char since[40];
-
-    tg_time_format(j->made_ms / 1000 * 1000, since, sizeof since);
-    tg_buf_printf(&text, "%-32s %-8s %5zu/%-5zu %s  %s\n", row->id, state, tg_run_done(run), plan->n_hosts, since, j->by);
-    row->text = tg_buf_take(&text, NULL);
-    row->json = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b}", "run", row->id, "state", state, "made", since, "by", j->by, "done",
-                          (json_int_t) tg_run_done(run), "hosts", (json_int_t) plan->n_hosts, "driven", driven);
-    row->made_ms = j->made_ms;
-    tg_buf_release(&text);
-}
-
-/* One row of the list; a run that can't be read is a row as well, and makes the whole end badly. */
-static void list_one(struct tg_frame *f, const char *id, struct row *row)
-{
-    struct tg_error e = TG_ERROR_INIT;
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
-    struct tg_buf text = TG_BUF_INIT;
-    char seat[400];
-    bool driven = false;
 
-    *row = (struct row) {.id = id, .made_ms = INT64_MAX};
-    if (ask_seat(f, id, &driven, seat, sizeof seat, &e) || tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, &e)) {
-        tg_buf_printf(&text, "%-32s can't be read: %s\n", id, e.message);
-        row->text = tg_buf_take(&text, NULL);
-        row->json = json_pack("{s:s,s:s}", "run", id, "error", e.message);
-        f->status = tg_exit_status(e.code);
-    } else {
-        describe(j, plan, run, driven, row);
-    }
-    tg_buf_release(&text);
+    if (tg_journal_load(f->store, row->id, WAIT_MS, &j, &plan, &run, &row->error))
+        return;
+    row->summary = (struct tg_run_summary) {.known = true, .state = run->state, .end = tg_run_end(run), .done = tg_run_done(run), .hosts = plan->n_hosts,
+                                            .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run)};
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
 }
 
-static int show_rows(struct tg_frame *f, struct row *rows, size_t n, struct tg_error *e)
+static const char *row_state(const struct tg_run_row *row)
 {
-    json_t *list = json_array();
+    const struct tg_run_summary *s = &row->summary;
+    bool rests = s->state == TG_RUN_PAUSED || s->state == TG_RUN_HELD;
 
-    qsort(rows, n, sizeof *rows, by_age);
+    if (s->state == TG_RUN_ENDED)
+        return tg_run_end_name(s->end);
+    return row->driven || rests ? tg_run_state_name(s->state) : "left";
+}
+
+static json_t *row_json(const struct tg_run_row *row)
+{
+    if (row->error.code)
+        return json_pack("{s:s,s:s}", "run", row->id, "error", row->error.message);
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:b}", "run", row->id, "rollout", row->rollout, "state", row_state(row), "made",
+                     tg_cli_time_json(row->made_ms / 1000 * 1000), "last", tg_cli_time_json(row->modified_ms), "by", row->by, "done",
+                     (json_int_t) row->summary.done, "hosts", (json_int_t) row->summary.hosts, "failures", (json_int_t) row->summary.failures, "leftovers",
+                     (json_int_t) row->summary.leftovers, "driven", row->driven);
+}
+
+static void print_row(const struct tg_frame *f, const struct tg_run_row *row)
+{
+    struct tg_buf line = TG_BUF_INIT;
+    char since[40];
+
+    tg_time_format(row->made_ms / 1000 * 1000, since, sizeof since);
+    if (row->error.code)
+        tg_buf_printf(&line, "%-32s can't be read: %s", row->id, row->error.message);
+    else
+        tg_buf_printf(&line, "%-32s %-8s %7zu/%-7zu %6zu  %s  %s", row->id, row_state(row), row->summary.done, row->summary.hosts, row->summary.failures, since,
+                      row->by);
+    struct tg_buf out = TG_BUF_INIT;
+    if (f->out_tty && !row->error.code)
+        tg_view_line(&out, &line, f->width);
+    else
+        tg_buf_printf(&out, "%s\n", tg_buf_text(&line));
+    fputs(tg_buf_text(&out), stdout);
+    tg_buf_release(&out);
+    tg_buf_release(&line);
+}
+
+/* A run that can't be read is a row as well, and makes the whole end badly. */
+static int show_rows(struct tg_frame *f, struct tg_run_row *rows, size_t n, struct tg_error *e)
+{
+    json_t *list = f->json ? json_array() : NULL;
+
     if (!f->json && n)
-        printf("%-32s %-8s %11s %-20s  %s\n", "RUN", "STATE", "DONE/HOSTS", "MADE", "BY");
+        printf("%-32s %-8s %7s/%-7s %6s  %-20s  %s\n", "RUN", "STATE", "DONE", "HOSTS", "FAILED", "MADE", "BY");
     for (size_t i = 0; i < n; i++) {
-        if (!f->json && rows[i].text)
-            fputs(rows[i].text, stdout);
-        json_array_append_new(list, rows[i].json);
-        free(rows[i].text);
+        if (!rows[i].error.code && !rows[i].summary.known)
+            look_closer(f, &rows[i]);
+        if (rows[i].error.code)
+            f->status = tg_exit_status(rows[i].error.code);
+        if (f->json)
+            json_array_append_new(list, row_json(&rows[i]));
+        else
+            print_row(f, &rows[i]);
     }
-    if (f->json)
-        return tg_print_json(list, e);
-    json_decref(list);
-    return 0;
+    return f->json ? tg_print_json(list, e) : 0;
 }
 
 /* Above all rows: it concerns every one of them. */
@@ -198,28 +240,17 @@ static void list_pauses(struct tg_frame *f)
 
 static int status_all(struct tg_frame *f, struct tg_error *e)
 {
-    struct tg_names names = {0};
-    int rc = tg_run_list(f->store, WAIT_MS, &names, e);
+    struct tg_run_row *rows = NULL;
+    size_t n = 0;
+    int rc = tg_run_rows(f->store, WAIT_MS, &rows, &n, e);
 
-    if (rc == TG_E_NOENT) {
-        tg_error_clear(e);
-        rc = 0;
-    }
     if (rc)
         return rc;
     list_pauses(f);
-    struct row *rows = calloc(names.count + 1, sizeof *rows);
-    if (!rows) {
-        tg_names_release(&names);
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    }
-    if (!f->json && !names.count)
+    if (!f->json && !n)
         puts("There are no runs.");
-    for (size_t i = 0; i < names.count; i++)
-        list_one(f, names.names[i], &rows[i]);
-    rc = show_rows(f, rows, names.count, e);
+    rc = show_rows(f, rows, n, e);
     free(rows);
-    tg_names_release(&names);
     return rc;
 }
 

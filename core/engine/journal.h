@@ -178,6 +178,16 @@ int tg_run_seat_read(struct tg_store *store, const char *id, tg_watch_fn watch, 
 int tg_run_seat(struct tg_store *store, const char *id, int64_t wait_ms, char *out, size_t size, struct tg_error *e);
 /* "alice@ops1, process 4711 on ops1, since 2026-11-22T14:00:00Z" */
 void tg_run_seat_text(const struct tg_run_seat *seat, char *out, size_t size);
+/* A run, as its record and its head have it. */
+struct tg_run_row {
+    char id[TG_RUN_ID_SIZE], rollout[64], by[256];
+    int64_t made_ms, modified_ms;  /* modified_ms: when something was written last, by the store's clock */
+    struct tg_run_summary summary; /* not known: made by an earlier tagout */
+    bool driven;
+    struct tg_error error;         /* code 0, or why it can't be read */
+};
+/* All runs, the newest first, in one exchange for some hundred of them whatever their size. Free *out with free(). */
+int tg_run_rows(struct tg_store *store, int64_t wait_ms, struct tg_run_row **out, size_t *out_n, struct tg_error *e);
 /* Ids of all runs, in the order of their names. Release with tg_names_release(). */
 int tg_run_list(struct tg_store *store, int64_t wait_ms, struct tg_names *out, struct tg_error *e);
 

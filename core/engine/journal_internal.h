@@ -12,6 +12,8 @@ uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len);
 int64_t tg_journal_deadline(const struct tg_journal *j);
 /* A node below the run's own. */
 int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e);
+/* The head as read. TG_E_DATA: it is none, of another format, or counts more segments than the store does. */
+int tg_journal_head_parse(const struct tg_node *node, struct tg_journal_head *out, struct tg_error *e);
 /* What the head says of the run. */
 struct tg_run_summary tg_journal_summary(const struct tg_journal *j);
 /* Writes the head alone, as a commit does. */

@@ -71,7 +71,7 @@ static int read_ref(const json_t *o, struct tg_journal_head *out, struct tg_erro
     return 0;
 }
 
-static int read_head_text(const struct tg_node *node, struct tg_journal_head *out, struct tg_error *e)
+int tg_journal_head_parse(const struct tg_node *node, struct tg_journal_head *out, struct tg_error *e)
 {
     json_t *o = tg_journal_parse_to("its journal", node, TG_JOURNAL_FOLDED, e);
     const char *sum = json_string_value(json_object_get(o, "sum"));
@@ -88,6 +88,9 @@ static int read_head_text(const struct tg_node *node, struct tg_journal_head *ou
         rc = read_ref(o, out, e);
     if (!rc && out->first > out->segments + 1)
         rc = tg_fail(e, TG_E_DATA, "the head of its journal says segments %zu to %zu", out->first, out->segments);
+    size_t wants = out->segments + 1 - out->first;
+    if (!rc && out->children < (int64_t) wants)
+        rc = tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", wants, (long long) out->children);
     read_summary(json_object_get(o, "run"), &out->summary);
     json_decref(o);
     return rc;
@@ -107,11 +110,8 @@ int tg_journal_read_head(struct tg_journal *j, tg_watch_fn watch, void *data, st
     }
     if (rc)
         return rc;
-    rc = read_head_text(&node, out, e);
+    rc = tg_journal_head_parse(&node, out, e);
     tg_node_release(&node);
-    size_t wants = out->segments + 1 - out->first;
-    if (!rc && out->children < (int64_t) wants)
-        rc = tg_fail(e, TG_E_DATA, "its journal should have %zu segments, the store counts %lld: this copy is not whole", wants, (long long) out->children);
     return rc;
 }
 

@@ -24,12 +24,12 @@ printf '%s\n' 'rollout: away' 'change: {puppet: {}}' 'targets: "*"' 'stages: [{n
 tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
 tagout init >/dev/null
 
-note "the newest run is the last of the list, the tenth after the ninth"
+note "the newest run is the first of the list, the tenth before the ninth"
 # Leaks of run are looked for in run-ssh: the leak checker itself dies when a thread of the process is just beginning or ending.
 for _ in 1 2 3 4 5 6 7 8 9 10; do ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 tagout run --yes "$tmp/away.yaml" >"$tmp/run.log" 2>&1 || true; done
 run tagout status
 expect_status 0
-expect_equal "$(tail -1 <<<"$out" | awk '{print $1}')" "$(head -1 "$tmp/run.log")" "the last row"
+expect_equal "$(sed -n 2p <<<"$out" | awk '{print $1}')" "$(head -1 "$tmp/run.log")" "the first row"
 expect_equal "$(grep -c ^away- <<<"$out")" 10 "rows"
 
 note "hosts with one trouble are one line, told once, with what to do next"
@@ -54,8 +54,20 @@ expect_status 1
 
 note "P12: a run whose journal was cut off is named, and the status is not 0"
 sqlite3 "$tmp/store.db" "update node set data = substr(data, 1, length(data) / 2) where path = (select path from node where path like '/runs/%/journal/%' limit 1)"
+broken=$(sqlite3 "$tmp/store.db" "select path from node where path like '/runs/%/journal/%' limit 1" | cut -d/ -f3)
+run tagout status "$broken"
+expect_status 65
+expect_err "is cut off"
+run tagout status "$broken" --watch
+expect_status 65
+run tagout run --resume "$broken"
+expect_status 65
+
+note "P12: in the list a run whose head is no head is named, and the status is not 0"
+sqlite3 "$tmp/store.db" "update node set data = '{}' where path = '/runs/$broken/journal'"
 run tagout status
 expect_out "can't be read"
+expect_equal "$(grep -c ^away- <<<"$out")" 10 "rows"
 expect_status 65
 run tagout status -o json
 expect_status 65

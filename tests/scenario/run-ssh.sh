@@ -82,6 +82,15 @@ start stop "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/stop.yaml"
 driver=$pid
 await 120 log_has web1 begun
 id=$(head -1 "$tmp/stop.log")
+start watch "$TAGOUT" --config "$tmp/site.yaml" status "$id" --watch
+watcher=$pid
+start stream "$TAGOUT" --config "$tmp/site.yaml" status "$id" --watch -o json
+streamer=$pid
+await 30 grep -q 'driven by alice@ops1' "$tmp/watch.log"
+await 30 grep -q '"type":"seat"' "$tmp/stream.log"
+run tagout status "$id"
+expect_match "$id  running [0-9]+"
+expect_out 'this stage leads to 33.3 %'
 run tagout abort "$id" --reason "wrong version"
 expect_status 0
 fleet exec web1 touch /srv/p/go
@@ -90,6 +99,14 @@ wait "$driver" || status=$?
 expect_equal "$status" 1 "status of the aborted run"
 expect_file_has "$tmp/stop.log" 'ABORTED by alice@ops1 ("wrong version")'
 expect_file_has "$tmp/stop.log" '1 changed · 2 untouched · nothing left locked'
+status=0
+wait "$watcher" || status=$?
+expect_equal "$status" 1 "status of who watched it"
+expect_file_has "$tmp/watch.log" 'aborted by alice@ops1: wrong version'
+expect_file_has "$tmp/watch.log" 'ABORTED by alice@ops1 ("wrong version")'
+wait "$streamer" || true
+expect_equal "$(tail -1 "$tmp/stream.log" | grep -o '"end":"[a-z]*"')" '"end":"aborted"' "the stream's end"
+expect_equal "$(grep -c '"ev":"abort"' "$tmp/stream.log")" 1 "times it tells of the abort"
 expect_equal "$(changes web1)$(changes web2)$(changes web3)" 100 "changes of web1, web2, web3"
 unlocked
 

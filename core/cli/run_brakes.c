@@ -1,0 +1,115 @@
+/* What holds back the next host of a run: see run_brakes.h. A new brake needs a row; what more there is to say about it is optional. */
+#include "cli/run_brakes.h"
+
+#include "engine/plan.h"
+
+#include <tagout/clock.h>
+
+static void say_running(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    (void) id;
+    (void) now_ms;
+    tg_buf_printf(out, " (%zu of %lld at work)", run->in_work, (long long) run->plan->running);
+}
+
+static void say_unverified(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    (void) id;
+    (void) now_ms;
+    tg_buf_printf(out, " (%zu of %lld without a verdict)", run->in_work + run->totals[TG_HOST_VERIFYING], (long long) run->plan->unverified);
+}
+
+static void say_rate(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    char text[32];
+    int64_t left = run->stages[run->stage].next_us / 1000 - now_ms;
+
+    (void) id;
+    if (left <= 0)
+        return;
+    tg_duration_format((left + 999) / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(out, " (the next in %s)", text);
+}
+
+static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    size_t at = 0, domain, waiting, more = 0;
+    char name[160];
+
+    (void) id;
+    (void) now_ms;
+    if (!tg_run_full_domain(run, &at, &domain, &waiting))
+        return;
+    tg_plan_domain_name(run->plan, domain, name, sizeof name);
+    tg_buf_printf(out, " (%s has %u of %u down, %zu wait for it", name, run->domains[domain].down, run->plan->domains[domain].max, waiting);
+    for (size_t other, n; tg_run_full_domain(run, &at, &other, &n); more++)
+        ;
+    tg_buf_printf(out, more ? "; %zu more are full)" : ")", more);
+}
+
+static void say_approval(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    (void) now_ms;
+    tg_buf_printf(out, ": tagout approve %s %s", id, run->plan->stages[run->stage].name);
+}
+
+static void say_hours(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    char when[40];
+
+    (void) id;
+    if (run->hours_until_ms <= now_ms)
+        return;
+    tg_time_format(run->hours_until_ms / 1000 * 1000, when, sizeof when);
+    tg_buf_printf(out, " (closed until %s)", when);
+}
+
+static void say_day(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    (void) id;
+    (void) now_ms;
+    tg_buf_printf(out, " (the stage's is day %lld of work, this is day %lld)", (long long) run->plan->stages[run->stage].day, (long long) run->day);
+}
+
+static const struct {
+    unsigned brake;
+    const char *name, *words;
+    void (*say)(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out); /* NULL: the words are all */
+} rows[] = {
+    {TG_BRAKE_APPROVAL, "approval", "an approval", say_approval},
+    {TG_BRAKE_HOURS, "hours", "the hours of work", say_hours},
+    {TG_BRAKE_DAY, "day", "its day", say_day},
+    {TG_BRAKE_RUNNING, "running", "limits.running", say_running},
+    {TG_BRAKE_UNVERIFIED, "unverified", "limits.unverified", say_unverified},
+    {TG_BRAKE_DOMAIN, "domain", "limits of domains", say_domain},
+    {TG_BRAKE_RATE, "rate", "its rate", say_rate},
+};
+
+void tg_run_brakes_text(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    unsigned brakes = tg_run_brakes(run, now_ms);
+    const char *between = "";
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!(brakes & rows[i].brake))
+            continue;
+        tg_buf_printf(out, "%s%s", between, rows[i].words);
+        if (rows[i].say)
+            rows[i].say(run, id, now_ms, out);
+        brakes &= ~rows[i].brake;
+        between = " · ";
+    }
+    if (brakes)
+        tg_buf_printf(out, "%sa limit that has no word yet (%u)", between, brakes);
+}
+
+json_t *tg_run_brakes_json(const struct tg_run *run, int64_t now_ms)
+{
+    unsigned brakes = tg_run_brakes(run, now_ms);
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < sizeof rows / sizeof rows[0]; i++)
+        if (brakes & rows[i].brake)
+            json_array_append_new(list, json_string(rows[i].name));
+    return list;
+}

@@ -1,0 +1,216 @@
+/* How a run ended, or why it rests, and what went wrong where: see run_view.h. */
+#include "cli/run_view_internal.h"
+
+#include "engine/rollback.h"
+
+#include <tagout/clock.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define TROUBLES_MAX 8   /* groups of hosts that are listed; the rest is counted */
+#define NAMES_MAX 300    /* columns of a group's names, where all is told: -o json has them all */
+#define LEFTOVERS_MAX 20 /* hosts with something left behind that are named one by one */
+#define DRAW_PART 20     /* at most one part in so many of the time goes into grouping anew */
+
+/* ---- troubles ---- */
+
+/* Hosts that have ended with a trouble; it changes when the groups do. */
+static size_t key_of(const struct tg_run *run)
+{
+    size_t n = 0;
+
+    for (int s = TG_HOST_DONE; s < TG_HOST_STATES; s++)
+        n += (size_t) (s + 1) * run->totals[s] * (s != TG_HOST_DONE);
+    return n + 1;
+}
+
+/* The groups, made anew when there is something new, but not with each drawing: of many hosts it takes its time. */
+static int refresh(struct tg_run_view *v, bool whole, struct tg_error *e)
+{
+    const struct tg_clock *clock = tg_clock_real();
+    int64_t now = tg_mono_ms(clock);
+
+    if (!whole && v->key && (v->key == key_of(v->run) || now < v->collected_ms + v->cost_ms * DRAW_PART))
+        return 0;
+    tg_troubles_release(&v->troubles);
+    v->key = 0;
+    int rc = tg_troubles_collect(v->run, TROUBLES_MAX, whole, &v->troubles, e);
+    if (rc)
+        return rc;
+    v->key = key_of(v->run);
+    v->collected_ms = tg_mono_ms(clock);
+    v->cost_ms = v->collected_ms - now;
+    return 0;
+}
+
+static void put_trouble(const struct tg_run_view *v, const struct tg_trouble *t, bool whole, struct tg_buf *out)
+{
+    struct tg_buf line = TG_BUF_INIT;
+    int name_width = v->width < 60 ? 12 : 24;
+    const char *names = tg_buf_text(&t->names);
+    size_t most = whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
+
+    tg_buf_puts(&line, "  ");
+    tg_view_cut(&line, names, most);
+    for (size_t n = tg_view_columns(names); n < (size_t) name_width; n++)
+        tg_buf_putc(&line, ' ');
+    tg_buf_printf(&line, " %s%s%s", t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state), t->text[0] ? ": " : "", t->text);
+    if (t->n > 1)
+        tg_buf_printf(&line, " (%zu hosts)", t->n);
+    if (whole)
+        tg_buf_printf(out, "%s\n", tg_buf_text(&line));
+    else
+        tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
+}
+
+static int put_troubles(struct tg_run_view *v, bool whole, struct tg_buf *out, struct tg_error *e)
+{
+    int rc = refresh(v, whole, e);
+    size_t more = 0;
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < v->troubles.n; i++)
+        if (i < v->troubles.listed)
+            put_trouble(v, &v->troubles.items[i], whole, out);
+        else
+            more += v->troubles.items[i].n;
+    if (more)
+        tg_buf_printf(out, "  and %zu host%s more, in %zu group%s: tagout status %s -o json\n", more, more == 1 ? "" : "s", v->troubles.n - v->troubles.listed,
+                      v->troubles.n - v->troubles.listed == 1 ? "" : "s", v->id);
+    return 0;
+}
+
+int tg_view_troubles(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+{
+    (void) now_ms;
+    return put_troubles(v, false, out, e);
+}
+
+void tg_run_view_release(struct tg_run_view *v)
+{
+    tg_troubles_release(&v->troubles);
+    v->key = 0;
+}
+
+static enum tg_host_state end_of(const struct tg_run_host *h)
+{
+    return h->state == TG_HOST_STUCK ? h->end : h->state;
+}
+
+/* ---- the end ---- */
+
+static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+    char took[32];
+
+    tg_duration_format((run->last_ms - run->started_ms) / 1000 * 1000, took, sizeof took);
+    switch (tg_run_end(run)) {
+    case TG_END_DONE:
+        tg_buf_printf(out, "DONE in %s.\n", took);
+        break;
+    case TG_END_BADLY:
+        tg_buf_printf(out, "ENDED BADLY after %s: not every host is done.\n", took);
+        break;
+    case TG_END_HALTED:
+        tg_buf_printf(out, "HALTED: %s.  Nothing new started; what was in flight has ended.\n", run->why ? run->why : "");
+        break;
+    case TG_END_ABORTED:
+        tg_buf_printf(out, "ABORTED by %s%s%s%s.  Nothing new started; what was in flight has ended.\n", run->by ? run->by : "?",
+                      run->why && run->why[0] ? " (\"" : "", run->why ? run->why : "", run->why && run->why[0] ? "\")" : "");
+        break;
+    case TG_END_NONE:
+    case TG_RUN_ENDS:
+    default:
+        tg_buf_printf(out, "%s after %s.\n", run->state == TG_RUN_PAUSED || run->state == TG_RUN_HELD ? "PAUSED" : "STOPPED IN THE MIDDLE", took);
+    }
+}
+
+/* What a rollback has brought back, and what a run has to be brought back (P12). */
+static void add_way_back(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+    size_t n = 0;
+
+    if (run->plan->undoes)
+        tg_buf_printf(out, "Rolled back %zu of the %zu hosts that %s had changed.\n", tg_run_done(run), run->plan->n_hosts, run->plan->undoes);
+    if (!run->plan->rollback || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
+        return;
+    for (size_t i = 0; i < run->plan->n_hosts; i++)
+        n += tg_rollback_wants(run, i);
+    if (n && tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK)
+        tg_buf_printf(out, "As its rollout says, what it has changed on %zu host%s is rolled back: %s-rollback\n", n, n == 1 ? "" : "s", v->id);
+    else if (n)
+        tg_buf_printf(out, "Roll back what it has changed on %zu host%s: tagout rollback %s\n", n, n == 1 ? "" : "s", v->id);
+}
+
+static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->plan->n_hosts && tg_run_leftovers(run); i++) {
+        const struct tg_run_host *h = &run->hosts[i];
+        if ((h->state != TG_HOST_LOST && h->state != TG_HOST_STUCK) || n++ >= LEFTOVERS_MAX)
+            continue;
+        tg_buf_printf(out, "  %s %s%s. Look again: tagout run --resume %s", run->plan->hosts[i].name,
+                      h->lock ? "keeps its lock " : "may still be locked by this run", h->lock ? h->lock : "", v->id);
+        if (h->lock)
+            tg_buf_printf(out, ", or: tagout unlock %s", h->lock);
+        tg_buf_putc(out, '\n');
+    }
+    if (n > LEFTOVERS_MAX)
+        tg_buf_printf(out, "  and %zu more: tagout status %s -o json\n", n - LEFTOVERS_MAX, v->id);
+}
+
+/* "182 changed · 221 untouched · 9 failed · nothing left locked" */
+static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+    size_t changed = 0, unchanged = 0, asked = 0, untouched = 0;
+    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
+
+    for (size_t i = 0; i < run->plan->n_hosts; i++) {
+        const struct tg_run_host *h = &run->hosts[i];
+        bool dry = run->plan->stages[h->stage].dry_run;
+        asked += end_of(h) == TG_HOST_DONE && dry;
+        changed += end_of(h) == TG_HOST_DONE && !dry && h->outcome == TG_OUTCOME_CHANGED;
+        unchanged += end_of(h) == TG_HOST_DONE && !dry && h->outcome != TG_OUTCOME_CHANGED;
+        untouched += h->state == TG_HOST_WAITING && !dry;
+    }
+    tg_buf_printf(out, "%zu changed", changed);
+    if (asked)
+        tg_buf_printf(out, " · %zu only asked", asked);
+    if (unchanged)
+        tg_buf_printf(out, " · %zu were as wished", unchanged);
+    if (untouched)
+        tg_buf_printf(out, " · %zu untouched", untouched);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (run->totals[bad[i]])
+            tg_buf_printf(out, " · %zu %s", run->totals[bad[i]], tg_host_state_name(bad[i]));
+    if (tg_run_leftovers(run))
+        tg_buf_printf(out, " · %zu left locked\n", tg_run_leftovers(run));
+    else if (run->in_flight)
+        tg_buf_printf(out, " · %zu in flight\n", run->in_flight);
+    else
+        tg_buf_puts(out, " · nothing left locked\n");
+}
+
+int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
+{
+    add_verdict(v, out);
+    add_way_back(v, out);
+    int rc = put_troubles(v, true, out, e);
+    add_sum(v, out);
+    add_leftovers(v, out);
+    if (tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY)
+        tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
+    if (v->run->state != TG_RUN_ENDED)
+        tg_buf_printf(out, "Go on with: %stagout run --resume %s      Stop for good: tagout abort %s\n", v->run->causes ? "tagout resume, then " : "", v->id,
+                      v->id);
+    return rc ? rc : tg_buf_ok(out, e);
+}

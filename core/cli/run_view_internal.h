@@ -1,0 +1,18 @@
+/* What the parts of a run's picture share: run_view.c (head, stages, sums), run_summary.c (troubles, the end). */
+#ifndef TG_CLI_RUN_VIEW_INTERNAL_H
+#define TG_CLI_RUN_VIEW_INTERNAL_H
+
+#include "cli/run_view.h"
+
+/* How many columns a text takes. */
+size_t tg_view_columns(const char *text);
+/* Appends at most max columns of text; what is cut ends in "…". */
+void tg_view_cut(struct tg_buf *out, const char *text, size_t max);
+/* Appends a line that fits the width, without blanks at its end. */
+void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width);
+/* It is to go on, and nobody drives it. */
+bool tg_view_is_left(const struct tg_run_view *v);
+/* What went wrong where, a line a group, each fitting the width. */
+int tg_view_troubles(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
+
+#endif
