@@ -1,26 +1,24 @@
-/* tagout approve: says yes to what waits for it: a stage of a run. */
+/* tagout approve: says yes to what waits for it: a stage of a run, or a plan that is to be run. */
 #include "cli/commands.h"
+#include "cli/run_begin.h"
 #include "cli/steering.h"
 #include "config/site.h"
+#include "fleet/nodeset.h"
 
+#include <tagout/clock.h>
+
+#include <stdio.h>
 #include <string.h>
 
 static const struct tg_opt opts[] = {
     {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "What you have looked at: it stands in the journal"},
+    {.name = "for", .type = TG_OPT_DURATION, .arg = "TIME", .value = "24h", .text = "Of a plan: how long the approval stands"},
     {.name = NULL},
 };
 
-/* A person is who he is on every machine: alice@ops1 is no second person for alice@ops2. */
-static bool same_person(const char *a, const char *b)
-{
-    size_t n = strcspn(a, "@");
-
-    return n == strcspn(b, "@") && strncmp(a, b, n) == 0;
-}
-
 static int may_approve(const struct tg_frame *f, const char *what, const char *made_by, const struct tg_steering *words, struct tg_error *e)
 {
-    if (!f->config->run_approval || !same_person(made_by, words->by))
+    if (!f->config->run_approval || !tg_same_person(made_by, words->by))
         return 0;
     tg_fail(e, TG_E_PERM, "%s is %s's own, and this site wants a second person to approve it", what, made_by);
     tg_error_hint(e, "somebody else types the same");
@@ -112,21 +110,89 @@ static int approve_stage(struct tg_frame *f, const struct tg_steering *words, st
     return rc ? rc : say_stage(f, id, stage, was, waits, e);
 }
 
+/* ---- a plan ---- */
+
+/* No run's id is one. */
+static bool is_digest(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n >= TG_PLAN_PREFIX_MIN && n < TG_PLAN_DIGEST_SIZE && !text[strspn(text, "0123456789abcdef")];
+}
+
+static size_t changing(const json_t *hosts, const json_t *stages)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(stages); i++) {
+        struct tg_hostlist names = TG_HOSTLIST_INIT;
+        const char *text = json_string_value(json_array_get(hosts, i));
+        if (text && text[0] && !json_is_true(json_object_get(json_array_get(stages, i), "dry_run")) && !tg_nodeset_expand(text, strlen(text), &names, NULL))
+            n += names.n;
+        tg_hostlist_release(&names);
+    }
+    return n;
+}
+
+static int say_plan(struct tg_frame *f, const struct tg_kept_plan *k, const struct tg_plan_approval *a, struct tg_error *e)
+{
+    const char *name = json_string_value(json_object_get(k->plan, "rollout"));
+    size_t n = changing(k->hosts, json_object_get(k->plan, "stages"));
+    char made[40], until[40];
+
+    tg_time_format(k->at_ms, made, sizeof made);
+    tg_time_format(a->until_ms, until, sizeof until);
+    if (f->json)
+        return tg_print_json(json_pack("{s:s,s:s?,s:s,s:s,s:s,s:s,s:I}", "plan", k->digest, "rollout", name, "made-by", k->by, "made", made, "approved-by", a->by, "until",
+                                       until, "hosts", (json_int_t) n),
+                             e);
+    printf("Approved: plan %.12s of %s, made by %s at %s", k->digest, name ? name : "?", k->by, made);
+    if (n)
+        printf(", which changes %zu host%s", n, n == 1 ? "" : "s");
+    printf(".\nIt stands until %s, for one run: tagout run FILE --plan %.12s\n", until, k->digest);
+    return 0;
+}
+
+static int approve_plan(struct tg_frame *f, const struct tg_steering *words, struct tg_error *e)
+{
+    struct tg_plan_approval a = {.at_ms = tg_wall_ms(tg_loop_clock(f->loop))};
+    struct tg_kept_plan kept;
+    int rc = f->argc > 1 ? tg_fail(e, TG_E_USAGE, "a plan is approved whole: leave \"%.64s\" out", f->argv[1]) : 0;
+
+    if (!rc)
+        rc = tg_plan_kept(f->store, f->argv[0], TG_STEERING_WAIT_MS, &kept, e);
+    if (rc)
+        return rc;
+    snprintf(a.by, sizeof a.by, "%s", words->by);
+    snprintf(a.reason, sizeof a.reason, "%.500s", words->reason);
+    a.until_ms = a.at_ms + tg_opt_ms(f, "for");
+    char what[40];
+    snprintf(what, sizeof what, "plan %.12s", kept.digest);
+    rc = may_approve(f, what, kept.by, words, e);
+    if (!rc)
+        rc = tg_plan_approve(f->store, &kept, &a, TG_STEERING_WAIT_MS, e);
+    if (!rc)
+        rc = say_plan(f, &kept, &a, e);
+    tg_kept_plan_release(&kept);
+    return rc;
+}
+
 static int approve_exec(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_steering words;
     int rc = tg_steering_words(f, &words, e);
 
-    return rc ? rc : approve_stage(f, &words, e);
+    return rc ? rc : is_digest(f->argv[0]) ? approve_plan(f, &words, e) : approve_stage(f, &words, e);
 }
 
 const struct tg_cmd tg_cmd_approve = {
     .name = "approve",
-    .args = "RUN [STAGE]",
-    .brief = "let a stage of a run begin that waits for somebody's word",
+    .args = "RUN [STAGE] | DIGEST",
+    .brief = "say yes to a stage of a run that waits for it, or to a plan",
     .details = "A stage with approve: true waits until it is approved. Without STAGE the next one that wants it; one whose turn comes later can be named "
-               "before. With runs: {approval: second-person} in tagout.yaml, whoever began the run can't approve it.",
-    .examples = "  $ tagout approve openssl-20261122-1\n  $ tagout approve openssl-20261122-1 rest --reason \"canary looked at, graphs are flat\"\n",
+               "before. With the DIGEST of a plan, as tagout plan shows it, one run of that plan may begin without anybody at a terminal. With runs: {approval: "
+               "second-person} in tagout.yaml, whoever began the run, or made the plan, can't approve it.",
+    .examples = "  $ tagout approve openssl-20261122-1\n  $ tagout approve openssl-20261122-1 rest --reason \"canary looked at, graphs are flat\"\n  $ tagout approve 5f0c11d2a39b\n",
     .opts = opts,
     .min_args = 1,
     .max_args = 2,

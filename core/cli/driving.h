@@ -8,7 +8,7 @@ struct tg_plan;
 
 /* Rows of the option table of a command that drives. */
 #define TG_DRIVING_OPTS                                                                                                                    \
-    {.name = "yes", .letter = 'y', .type = TG_OPT_FLAG, .text = "Does not ask for the number of hosts; needed where there is no terminal"}, \
+    {.name = "yes", .letter = 'y', .type = TG_OPT_FLAG, .text = "Does not ask for the number of hosts; where there is no terminal this or an approval is needed"}, \
         {.name = "step-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "30m", .text = "How long the tool may take on one host"}, \
         {.name = "connect-timeout", .type = TG_OPT_DURATION, .arg = "TIME", .value = "15s", .text = "How long reaching a host may take"},   \
         {.name = "look-for",                                                                                                               \
@@ -25,8 +25,6 @@ struct tg_plan;
 /* Takes the seat of a run and drives it to its end, or until it is paused; shows it. f->status is what became of it. What it is told to do when too many
  * fail, a rollback, follows. */
 int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e);
-/* A person says yes by the number of hosts, or the command by --yes. */
-int tg_cli_confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e);
 
 /* Rolls back what a run has changed; an earlier rollback that has not ended goes on. asked: a person wants it, and confirms. f->status is what became of it. */
 enum tg_roll_back { TG_ROLL_BACK_ASKED, TG_ROLL_BACK_PLANNED };

@@ -1,5 +1,8 @@
 /* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
 #include "cli/commands.h"
+#include "cli/guarding.h"
+#include "config/site.h"
+#include "engine/plan_keep.h"
 #include "engine/plan_text.h"
 #include "engine/plan_warn.h"
 
@@ -110,6 +113,26 @@ static int print_stages(const struct tg_frame *f, const struct tg_rollout *rollo
     return rc;
 }
 
+#define KEEP_MS 3000 /* a plan is there to be read, whatever the store does */
+
+/* In the store, where there is one, so that run can tell what has changed since, and approve finds it. That it can't be is only said where a store was configured. */
+static void keep(struct tg_frame *f, const struct tg_plan *plan)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_store *store = NULL;
+    char who[256];
+
+    tg_cli_owner(f, who, sizeof who);
+    int rc = tg_frame_open_store(f, &store, &why);
+    if (!rc)
+        rc = tg_store_connect(store, tg_store_deadline(store, KEEP_MS), &why);
+    if (!rc)
+        rc = tg_plan_keep(store, plan, who, tg_wall_ms(tg_loop_clock(f->loop)), KEEP_MS, &why);
+    tg_store_close(store);
+    if (rc && strcmp(f->config->store_from, "default") != 0)
+        fprintf(stderr, "tagout: the plan could not be kept in %s, so it can't be approved there, and run can't tell what changes: %s\n", f->config->store, why.message);
+}
+
 static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
 {
     struct tg_plan *plan = NULL;
@@ -117,6 +140,8 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
 
     if (!rc)
         rc = f->json ? print_json(f, plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
+    if (!rc)
+        keep(f, plan);
     tg_plan_free(plan);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/driving.h"
 #include "cli/guarding.h"
+#include "cli/run_begin.h"
 #include "engine/rollback.h"
 
 #include <string.h>
@@ -80,7 +81,7 @@ static int begin(const struct undoing *u, enum tg_roll_back why, char out_id[TG_
     int rc = tg_rollback_plan(u->plan, u->run, u->id, u->rollback.n ? u->rollback.back : NULL, &plan, e);
 
     if (!rc && why == TG_ROLL_BACK_ASKED)
-        rc = tg_cli_confirm(u->f, plan, e);
+        rc = tg_begin_confirm(u->f, plan, e);
     if (!rc)
         rc = create(u, plan, e);
     if (!rc && !u->f->json)

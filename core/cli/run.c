@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/driving.h"
 #include "cli/guarding.h"
+#include "cli/run_begin.h"
 #include "cli/run_show.h"
 #include "config/site.h"
 #include "engine/plan_internal.h"
@@ -173,21 +174,6 @@ int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
 
 /* ---- beginning ---- */
 
-static int check_digest(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
-{
-    const char *wanted = tg_opt_text(f, "plan");
-
-    if (!wanted)
-        return 0;
-    if (strlen(wanted) < 4)
-        return tg_fail(e, TG_E_USAGE, "--plan \"%s\" is too short: at least 4 characters of the digest", wanted);
-    if (strncmp(plan->digest, wanted, strlen(wanted)) == 0)
-        return 0;
-    tg_fail(e, TG_E_DATA, "the plan is not the one that was approved: its digest is %.12s, --plan says %.64s", plan->digest, wanted);
-    tg_error_hint(e, "the file, the inventory or the transport has changed since; look again: tagout plan %s", f->argv[0]);
-    return TG_E_DATA;
-}
-
 /* Every stage only asks. The plan is another one then. */
 static int make_dry(struct tg_plan *plan, struct tg_error *e)
 {
@@ -195,45 +181,11 @@ static int make_dry(struct tg_plan *plan, struct tg_error *e)
         plan->stages[i].dry_run = true;
         plan->stages[i].bake_ms = 0;
         plan->stages[i].policy.approve = false;
+        plan->stages[i].day = plan->stages[i].spread_ms = 0;
     }
     plan->then = TG_THEN_HALT; /* nothing is changed that could be brought back */
+    plan->hours.days = 0; /* to ask disturbs nobody */
     return tg_plan_seal(plan, e);
-}
-
-static size_t changing_hosts(const struct tg_plan *plan)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < plan->n_stages; i++)
-        n += plan->stages[i].dry_run ? 0 : plan->stages[i].count;
-    return n;
-}
-
-int tg_cli_confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
-{
-    struct tg_buf text = TG_BUF_INIT;
-    char answer[64] = "", wanted[32];
-    size_t n = changing_hosts(plan);
-
-    if (tg_opt_flag(f, "yes") || n == 0)
-        return 0;
-    if (!isatty(STDIN_FILENO) || f->json) {
-        tg_fail(e, TG_E_USAGE, "%zu hosts would be changed, and there is no terminal to ask at", n);
-        tg_error_hint(e, "say --yes; with --plan DIGEST it is sure to be what you looked at");
-        return TG_E_USAGE;
-    }
-    int rc = tg_plan_text(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, &text, e);
-    fputs(tg_buf_text(&text), stdout);
-    tg_buf_release(&text);
-    if (rc)
-        return rc;
-    printf("\n%zu host%s will be changed. Type the number of hosts to go on: ", n, n == 1 ? "" : "s");
-    fflush(stdout);
-    if (!fgets(answer, sizeof answer, stdin))
-        answer[0] = '\0';
-    answer[strcspn(answer, "\n")] = '\0';
-    snprintf(wanted, sizeof wanted, "%zu", n);
-    return strcmp(answer, wanted) == 0 ? 0 : tg_fail(e, TG_E_CANCELLED, "\"%.20s\" is not %s: nothing has been changed", answer, wanted);
 }
 
 static int begin_run(struct tg_frame *f, const struct tg_plan *plan, char id[TG_RUN_ID_SIZE], struct tg_error *e)
@@ -258,11 +210,11 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
     if (!rc)
-        rc = check_digest(f, plan, e);
+        rc = tg_begin_check(f, plan, e);
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
     if (!rc)
-        rc = tg_cli_confirm(f, plan, e);
+        rc = tg_begin_confirm(f, plan, e);
     if (!rc)
         rc = begin_run(f, plan, id, e);
     if (!rc && !f->json)

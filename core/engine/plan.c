@@ -171,6 +171,11 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
     return body;
 }
 
+json_t *tg_plan_sealed_json(const struct tg_plan *plan)
+{
+    return body_json(plan, TO_SEAL);
+}
+
 int tg_plan_seal(struct tg_plan *plan, struct tg_error *e)
 {
     json_t *body = body_json(plan, TO_SEAL);

@@ -6,6 +6,11 @@
 
 /* Computes plan->digest. TG_E_MEMORY. */
 int tg_plan_seal(struct tg_plan *plan, struct tg_error *e);
+/* What the digest is of. New reference; NULL: memory. */
+json_t *tg_plan_sealed_json(const struct tg_plan *plan);
+/* Appends the folded names of hosts[first … first+count). */
+struct tg_buf;
+int tg_plan_fold(const struct tg_plan *plan, size_t first, size_t count, struct tg_buf *out, struct tg_error *e);
 
 struct tg_inventory;
 struct tg_problems;

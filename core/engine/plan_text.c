@@ -1,6 +1,7 @@
 /* A plan as people read it: see plan_text.h. */
 #include "engine/plan_text.h"
 
+#include "engine/plan_internal.h"
 #include "engine/plan_warn.h"
 #include "fleet/nodeset.h"
 
@@ -43,8 +44,7 @@ static void pad(struct tg_buf *out, int n)
         tg_buf_putc(out, ' ');
 }
 
-/* Folded names of hosts[first … first+count). */
-static int fold(const struct tg_plan *plan, size_t first, size_t count, struct tg_buf *out, struct tg_error *e)
+int tg_plan_fold(const struct tg_plan *plan, size_t first, size_t count, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_folder *folder;
     int rc = tg_folder_new(&folder, e);
@@ -167,7 +167,7 @@ static int put_stage(const struct table *t, size_t i, struct tg_buf *out, struct
     int room = t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10;
     struct cells c;
     struct tg_buf names = TG_BUF_INIT;
-    int rc = fold(t->plan, s->first, s->count, &names, e);
+    int rc = tg_plan_fold(t->plan, s->first, s->count, &names, e);
 
     if (!rc) {
         fill_cells(t, i, &c);

@@ -2,6 +2,8 @@
 # tagout plan: a file with many faults has them all told with their places (exit 65), a good one prints its plan and its digest.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
+export TAGOUT_STORE=local:$tmp/store.db # plans are kept in no store of the machine
+"$TAGOUT" init >/dev/null
 
 cat >fleet.yaml <<'E'
 groups:

@@ -138,11 +138,11 @@ expect_equal "$(changes web1)$(changes web2)$(changes web3)" 111 "changes of web
 
 note "what is not confirmed, or not what was approved, is not done"
 run tagout run "$tmp/stop.yaml"
-expect_status 64
+expect_status 77
 expect_err '--yes'
 run tagout run --yes --plan 0000 "$tmp/stop.yaml"
 expect_status 65
-expect_err 'is not the one that was approved'
+expect_err 'is not the one of --plan 0000'
 
 note "P8: a check that fails halts it, and nothing stays locked"
 forget
