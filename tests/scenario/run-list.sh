@@ -45,6 +45,7 @@ expect_status 1
 expect_out 'ENDED BADLY'
 run tagout status "$id" --watch -o json
 expect_status 1
+# shellcheck disable=SC2001 # of each line
 expect_equal "$(sed 's/.*"type":"\([a-z]*\)".*/\1/' <<<"$out" | tr '\n' ' ')" "run progress end " "types of the stream"
 expect_out '"end":"badly"'
 run tagout status --watch
