@@ -128,7 +128,17 @@ static void wait_ms(struct sim *s, int64_t ms)
         tg_loop_turn(s->loop, end - tg_mono_ms(tg_loop_clock(s->loop)));
 }
 
-/* P6: the driver sleeps past its session's end, another takes the seat, and then it wakes. */
+/* Somebody thinks that the driver is dead, and takes its lease away. */
+static void remove_lease(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    char path[TG_RUN_ID_SIZE + 32];
+
+    snprintf(path, sizeof path, "/runs/%s/lease", s->id);
+    must(s, tg_store_delete(s->admin, path, TG_ANY_VERSION, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "remove the lease");
+}
+
+/* P6: the driver sleeps past its session's end, or its lease is taken away; another takes the seat; and then it wakes. */
 static void steal(struct sim *s)
 {
     struct tg_error e = TG_ERROR_INIT;
@@ -137,9 +147,15 @@ static void steal(struct sim *s)
     struct tg_plan *plan;
     struct tg_run *run;
 
+    bool asleep = rng_chance(&s->rng, 50);
+
     s->steals++;
-    tg_memory_disconnect(s->store);
-    wait_ms(s, 6000);
+    if (asleep) {
+        tg_memory_disconnect(s->store);
+        wait_ms(s, 6000);
+    } else {
+        remove_lease(s);
+    }
     open_store(s, &other);
     must(s, tg_journal_load(other, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the thief");
     must(s, tg_journal_seat(j, "bob@ops2", tg_wall_ms(tg_loop_clock(s->loop)), &e), &e, "steal");
@@ -150,7 +166,8 @@ static void steal(struct sim *s)
     tg_plan_free(plan);
     tg_journal_free(j);
     tg_store_close(other);
-    tg_memory_reconnect(s->store);
+    if (asleep)
+        tg_memory_reconnect(s->store);
 }
 
 static void add_fault(struct sim *s)
