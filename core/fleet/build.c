@@ -85,6 +85,7 @@ void tg_build_release(struct tg_build *b)
     free(b->hosts);
     free(b->host_table);
     free(b->groups);
+    tg_index_release(&b->group_index);
     free(b->members);
     free(b->children);
     free(b->host_attrs);
@@ -140,21 +141,29 @@ int tg_build_host(struct tg_build *b, const char *name, uint32_t *out, struct tg
     return 0;
 }
 
+/* Names are interned: the pointer is the name. */
+static bool is_group(const void *groups, size_t at, const void *name)
+{
+    return ((const struct tg_build_group *) groups)[at].name == name;
+}
+
 int tg_build_group(struct tg_build *b, const char *name, uint32_t *out, struct tg_error *e)
 {
+    const uint32_t hash = tg_index_hash(name);
     const char *copy;
+    size_t at;
     int rc = tg_build_intern(b, name, &copy, e);
 
     if (rc)
         return rc;
-    for (size_t i = b->n_groups; i-- > 0;) {
-        if (b->groups[i].name == copy) { /* interned: the pointer is the name */
-            *out = (uint32_t) i;
-            return 0;
-        }
+    if (tg_index_find(&b->group_index, hash, is_group, b->groups, copy, &at)) {
+        *out = (uint32_t) at;
+        return 0;
     }
     if ((rc = tg_build_room(&b->groups, b->n_groups, &b->groups_cap, sizeof *b->groups, e)))
         return rc;
+    if (tg_index_add(&b->group_index, hash, b->n_groups))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     b->groups[b->n_groups] = (struct tg_build_group) {.name = copy};
     *out = (uint32_t) b->n_groups++;
     return 0;

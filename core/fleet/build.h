@@ -5,6 +5,7 @@
 #ifndef TG_FLEET_BUILD_H
 #define TG_FLEET_BUILD_H
 
+#include "base/index.h"
 #include "config/problems.h"
 #include "fleet/inventory.h"
 #include "fleet/nodeset.h"
@@ -79,6 +80,7 @@ struct tg_build {
     size_t host_table_cap;
     struct tg_build_group *groups;
     size_t n_groups, groups_cap;
+    struct tg_index group_index; /* of groups, by name */
     struct tg_build_member *members;
     size_t n_members, members_cap;
     struct tg_build_child *children;
