@@ -322,6 +322,9 @@ Test(rollout, a_preset_is_written_out_into_ordinary_stages)
                 "stages:\n  - {name: high, targets: \"tolerance=high\", optional: true, bake: 1h}\n"
                 "  - {name: low, targets: \"tolerance=low\", optional: true, bake: 1h}\n  - {name: others, optional: true}\n");
     written_out("{rolling: {batch: 1%}}", NULL); /* a hundred of them */
+    written_out("[{name: a, approve: true, failure: {failed: 2%, unreachable: 3, of-at-least: 20}}, {name: b, failure: {failed: 1}}, {name: c, failure: {unreachable: 5%}}]",
+                "stages:\n  - {name: a, approve: true, failure: {failed: 2%, unreachable: 3, of-at-least: 20}}\n  - {name: b, failure: {failed: 1}}\n"
+                "  - {name: c, failure: {unreachable: 5%}}\n");
     written_out("[{name: a, targets: '@b and c=\"d e\"', dry-run: true}, {name: b, count: 7, rate: 4/h, bake: 2d}]",
                 "stages:\n  - {name: a, targets: \"@b and c=\\\"d e\\\"\", dry-run: true}\n  - {name: b, count: 7, rate: 4/h, bake: 2d}\n");
 }
