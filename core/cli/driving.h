@@ -20,11 +20,20 @@ struct tg_plan;
          .type = TG_OPT_DURATION,                                                                                                          \
          .arg = "TIME",                                                                                                                    \
          .value = "10m",                                                                                                                   \
-         .text = "How long a host's lock waits for automation that is at work there"}
+         .text = "How long a host's lock waits for automation that is at work there"},                                                     \
+        {.name = "wait",                                                                                                                   \
+         .type = TG_OPT_DURATION,                                                                                                          \
+         .arg = "TIME",                                                                                                                    \
+         .text = "How long a run that another process drives is waited for. Otherwise until that one's session with the store would have ended, had it died"}, \
+        {.name = "take-over",                                                                                                              \
+         .type = TG_OPT_FLAG,                                                                                                              \
+         .text = "Takes the seat of a run from the process that drives it, which hangs: that one can write nothing more, and hosts no longer obey it"}
 
 /* Takes the seat of a run and drives it to its end, or until it is paused; shows it. f->status is what became of it. What it is told to do when too many
  * fail, a rollback, follows. */
 int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e);
+/* Waits until nobody drives the run, as --wait says; at once with --take-over. TG_E_HELD: somebody does, and lives. */
+int tg_cli_await_seat(struct tg_frame *f, const char *id, struct tg_error *e);
 
 /* Rolls back what a run has changed; an earlier rollback that has not ended goes on. asked: a person wants it, and confirms. f->status is what became of it. */
 enum tg_roll_back { TG_ROLL_BACK_ASKED, TG_ROLL_BACK_PLANNED };

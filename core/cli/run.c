@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 10000
+#define SEAT_TRIES 8 /* a driver whose seat is taken over may write a few times a second */
 #define TICK_MS 250
 
 static const struct tg_opt opts[] = {
@@ -69,7 +70,7 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
 {
     struct show s = {.told_pause = false};
     struct tg_drive_options o = {.journal = j, .run = run, .by = who, .ports = tg_ports_table(ports), .on_line = on_line, .on_tick = on_tick,
-                                 .tick_ms = TICK_MS, .data = &s, .stops = &stops};
+                                 .tick_ms = TICK_MS, .data = &s, .stops = &stops, .take_over = tg_opt_flag(f, "take-over")};
     struct sigaction act = {.sa_handler = on_signal};
 
     sigaction(SIGINT, &act, NULL);
@@ -139,7 +140,8 @@ static int roll_back(struct tg_frame *f, const char *id, struct tg_error *e)
     return rc;
 }
 
-int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
+/* *out_again: the journal was written to between its loading and our seat. */
+static int drive_once(struct tg_frame *f, const char *id, bool *out_again, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
@@ -166,10 +168,26 @@ int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
         rc = with_holds(f, j, plan, run, &tokens, e);
     explicit_bzero(&tokens, sizeof tokens);
     planned = !rc && wants_rollback(j, run);
+    *out_again = rc == TG_E_VERSION && !j->seated;
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
     return planned ? roll_back(f, id, e) : rc;
+}
+
+int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    bool again = true;
+    int rc = tg_cli_await_seat(f, id, e);
+
+    for (int tries = 0; !rc && again && tries < SEAT_TRIES; tries++) {
+        tg_error_clear(e);
+        again = false;
+        rc = drive_once(f, id, &again, e);
+        if (again && tries + 1 < SEAT_TRIES)
+            rc = 0;
+    }
+    return rc;
 }
 
 /* ---- beginning ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SESSION_MAX_MS 30000
 #define TURN_MS 200 /* a signal is noticed this soon */
 
 /* Something that happened, from whoever saw it. */
@@ -21,6 +22,7 @@ struct tg_drive {
     struct answer *first, **last;
     struct tg_error failure;     /* from ports */
     bool out_of_memory, control_changed, paused;
+    bool lease_changed;
     bool folding;                /* there is more of it to do */
     enum tg_run_state heeded;    /* the run's, when what people want was looked at last: what has ended may be held no more */
     struct tg_run_actions todo;  /* journalled from noted on: not yet */
@@ -340,9 +342,37 @@ static int still_ours(struct tg_drive *d, struct tg_error *e)
     struct tg_store *store = d->o->journal->store;
     int64_t age = tg_mono_ms(tg_loop_clock(d->loop)) - tg_store_proven_ms(store);
 
-    if (age < tg_store_session_ms(store) / 3)
+    int64_t session = tg_store_session_ms(store); /* an embedded store's is for ever: but its seat can be taken over */
+
+    if (age < (session < SESSION_MAX_MS ? session : SESSION_MAX_MS) / 3)
         return 0;
     return tg_journal_prove(d->o->journal, e);
+}
+
+static void on_lease(void *data, enum tg_watch_event event, const char *path)
+{
+    (void) event;
+    (void) path;
+    ((struct tg_drive *) data)->lease_changed = true;
+}
+
+/* Somebody has touched our lease: taken the seat over, when we seemed to hang. */
+static int look_at_lease(struct tg_drive *d, struct tg_error *e)
+{
+    struct tg_journal *j = d->o->journal;
+    struct tg_run_seat seat;
+    struct tg_error own = TG_ERROR_INIT;
+
+    if (!d->lease_changed)
+        return 0;
+    d->lease_changed = false;
+    int rc = tg_run_seat_read(j->store, j->id, on_lease, d, j->wait_ms, &seat, &own);
+    if (!rc && seat.epoch == j->epoch)
+        return 0;
+    if (rc && rc != TG_E_NOENT)
+        return 0; /* the store is away: the next commit waits for it, and finds out */
+    tg_error_clear(&own);
+    return tg_journal_prove(j, e);
 }
 
 static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct tg_error *e)
@@ -385,6 +415,8 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
     struct answer *a;
     int rc = look_at_stops(d, e);
 
+    if (!rc)
+        rc = look_at_lease(d, e);
     if (!rc)
         rc = look_at_control(d, e);
     if (!rc)
@@ -458,8 +490,9 @@ static enum tg_run_event_kind first_event(const struct tg_drive *d)
 
 static int start(struct tg_drive *d, struct tg_error *e)
 {
-    int rc = tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
+    int rc = d->o->take_over ? tg_journal_take_over(d->o->journal, d->o->by, d->wall_start_ms, e) : tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
 
+    d->lease_changed = true; /* watches it */
     if (!rc)
         rc = tg_journal_control(d->o->journal, on_control, d, e);
     if (!rc)
@@ -481,6 +514,7 @@ int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
     if (o->ports->drop)
         o->ports->drop(o->ports->data);
     tg_store_unwatch(o->journal->store, on_control, &d);
+    tg_store_unwatch(o->journal->store, on_lease, &d);
     if (rc != TG_E_BUG && rc != TG_E_SESSION && rc != TG_E_VERSION) /* a crash leaves nothing tidy; a seat that is lost is not ours to leave */
         tg_journal_leave(o->journal);
     while ((a = next_answer(&d)) != NULL)

@@ -32,6 +32,7 @@ struct tg_drive_options {
     struct tg_journal *journal;  /* loaded; the drive takes the seat, and leaves it */
     struct tg_run *run;          /* that of the journal */
     const char *by;
+    bool take_over;              /* the seat, from whoever has it: tg_journal_take_over() */
     const struct tg_drive_ports *ports;
     /* What has been committed, in order: events and intents. May be NULL. */
     void (*on_line)(void *data, const struct tg_run *run, const json_t *line);

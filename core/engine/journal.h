@@ -148,6 +148,11 @@ int tg_journal_read_head(struct tg_journal *j, tg_watch_fn watch, void *data, st
  * TG_E_VERSION when anything was written since (load again). TG_E_HELD: somebody has it; the message says who.
  */
 int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e);
+/*
+ * The same, whoever has it: for a driver that hangs. Its session may live, so it is told by its next write, or its watch on the lease: neither can it
+ * write from here on, nor do hosts that have seen our epoch obey it. TG_E_VERSION: somebody else was faster, or something was written (load again).
+ */
+int tg_journal_take_over(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e);
 /* Gives it back; what is pending is dropped. Best effort: the lease goes with the session anyway. */
 void tg_journal_leave(struct tg_journal *j);
 void tg_journal_free(struct tg_journal *j);

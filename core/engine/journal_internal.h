@@ -16,6 +16,8 @@ int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node
 int tg_journal_head_parse(const struct tg_node *node, struct tg_journal_head *out, struct tg_error *e);
 /* What the head says of the run. */
 struct tg_run_summary tg_journal_summary(const struct tg_journal *j);
+/* TG_E_VERSION, with what to do. */
+int tg_journal_seat_lost(const struct tg_journal *j, struct tg_error *e);
 /* Writes the head alone, as a commit does. */
 int tg_journal_commit_head(struct tg_journal *j, const struct tg_journal_head *head, struct tg_error *e);
 void tg_journal_part_path(const struct tg_journal *j, const struct tg_snapshot_ref *ref, size_t part, char *out, size_t size);

@@ -81,7 +81,7 @@ static int seat_taken(struct tg_journal *j, struct tg_error *e)
     if (!tg_run_seat_read(j->store, j->id, NULL, NULL, j->wait_ms, &seat, NULL))
         tg_run_seat_text(&seat, who, sizeof who);
     tg_fail(e, TG_E_HELD, "run %s is being driven by %s", j->id, who);
-    tg_error_hint(e, "if that process is gone, the seat is free once its session with the store has ended: some seconds");
+    tg_error_hint(e, "follow it: tagout status %s --watch. If that process hangs: tagout run --resume %s --take-over", j->id, j->id);
     return TG_E_HELD;
 }
 
@@ -92,40 +92,43 @@ static bool lease_is_ours(struct tg_journal *j)
 
     if (tg_run_seat_read(j->store, j->id, NULL, NULL, j->wait_ms, &seat, NULL))
         return false;
-    return seat.session != 0 && seat.session == tg_store_session_id(j->store);
+    return seat.session != 0 && seat.session == tg_store_session_id(j->store) && seat.epoch == j->epoch + 1;
 }
 
-static int try_seat(struct tg_journal *j, const char *record, const char *lease, struct tg_error *e)
+/* instead: the lease that is to go in the same transaction, or NULL. */
+static int try_seat(struct tg_journal *j, const char *record, const char *lease, const struct tg_run_seat *instead, struct tg_error *e)
 {
     char run[TG_RUN_ID_SIZE + 32], head[TG_RUN_ID_SIZE + 32], lease_path[TG_RUN_ID_SIZE + 32];
     int64_t cluster_version;
+    struct tg_op ops[5];
+    size_t n = 0;
     int failed = -1, rc = tg_cluster_live(j->store, tg_journal_deadline(j), &cluster_version, e);
 
     if (rc)
         return rc;
-
     path_of(j->id, "", run, sizeof run);
     path_of(j->id, "/journal", head, sizeof head);
     path_of(j->id, "/lease", lease_path, sizeof lease_path);
-    const struct tg_op ops[] = {
-        {.kind = TG_OP_CREATE, .path = lease_path, .data = lease, .len = strlen(lease), .flags = TG_CREATE_EPHEMERAL},
-        {.kind = TG_OP_WRITE, .path = run, .data = record, .len = strlen(record), .version = j->record_version},
-        {.kind = TG_OP_CHECK, .path = head, .version = j->head_version},
-        {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version},
-    };
-    return tg_store_multi(j->store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_journal_deadline(j), &failed, e);
+    if (instead)
+        ops[n++] = (struct tg_op) {.kind = TG_OP_DELETE, .path = lease_path, .version = instead->version};
+    ops[n++] = (struct tg_op) {.kind = TG_OP_CREATE, .path = lease_path, .data = lease, .len = strlen(lease), .flags = TG_CREATE_EPHEMERAL};
+    ops[n++] = (struct tg_op) {.kind = TG_OP_WRITE, .path = run, .data = record, .len = strlen(record), .version = j->record_version};
+    ops[n++] = (struct tg_op) {.kind = TG_OP_CHECK, .path = head, .version = j->head_version};
+    if (cluster_version != TG_ANY_VERSION)
+        ops[n++] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster_version};
+    return tg_store_multi(j->store, ops, n, tg_journal_deadline(j), &failed, e);
 }
 
-int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
+static int sit_down(struct tg_journal *j, const char *by, int64_t wall_ms, const struct tg_run_seat *instead, struct tg_error *e)
 {
     struct tg_error own = TG_ERROR_INIT;
     char *record = tg_journal_record(j->rollout, j->digest, j->by, j->made_ms, j->epoch + 1, e);
     char *lease = record ? lease_text(by, j->epoch + 1, wall_ms, e) : NULL;
-    int rc = lease ? try_seat(j, record, lease, &own) : TG_E_MEMORY;
+    int rc = lease ? try_seat(j, record, lease, instead, &own) : TG_E_MEMORY;
 
     free(record);
     free(lease);
-    if ((rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_EXISTS) && lease_is_ours(j))
+    if ((rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_EXISTS || (instead && rc == TG_E_VERSION)) && lease_is_ours(j))
         rc = 0;
     if (!rc) {
         j->seated = true;
@@ -138,6 +141,25 @@ int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struc
     if (e && !e->code)
         *e = own;
     return rc;
+}
+
+int tg_journal_seat(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
+{
+    return sit_down(j, by, wall_ms, NULL, e);
+}
+
+int tg_journal_take_over(struct tg_journal *j, const char *by, int64_t wall_ms, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    struct tg_run_seat seat;
+    int rc = tg_run_seat_read(j->store, j->id, NULL, NULL, j->wait_ms, &seat, &own);
+
+    if (rc && rc != TG_E_NOENT) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    return sit_down(j, by, wall_ms, rc ? NULL : &seat, e);
 }
 
 void tg_journal_leave(struct tg_journal *j)
@@ -161,5 +183,11 @@ int tg_journal_prove(struct tg_journal *j, struct tg_error *e)
 
     path_of(j->id, "", path, sizeof path);
     const struct tg_op op = {.kind = TG_OP_CHECK, .path = path, .version = j->record_version};
-    return tg_store_multi(j->store, &op, 1, tg_journal_deadline(j), NULL, e);
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = tg_store_multi(j->store, &op, 1, tg_journal_deadline(j), NULL, &own);
+    if (rc == TG_E_VERSION)
+        return tg_journal_seat_lost(j, e);
+    if (rc && e && !e->code)
+        *e = own;
+    return rc;
 }

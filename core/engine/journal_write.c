@@ -162,7 +162,7 @@ static void done_batch(struct tg_journal *j, struct batch *b)
     j->pending.data[j->pending.len] = '\0';
 }
 
-static int seat_lost(const struct tg_journal *j, struct tg_error *e)
+int tg_journal_seat_lost(const struct tg_journal *j, struct tg_error *e)
 {
     tg_fail(e, TG_E_VERSION, "run %s: another controller has taken the seat (ours was epoch %lld)", j->id, (long long) j->epoch);
     tg_error_hint(e, "nothing more is done from here; look with: tagout status %s", j->id);
@@ -184,7 +184,7 @@ static int look_at_head(struct tg_journal *j, const struct batch *b, struct tg_e
     tg_node_release(&node);
     if (written)
         return 1;
-    return before ? 0 : seat_lost(j, e);
+    return before ? 0 : tg_journal_seat_lost(j, e);
 }
 
 static bool ambiguous(int rc)
@@ -214,7 +214,7 @@ static int try_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg
     if (rc != TG_E_VERSION)
         return TG_E_LOST;
     if ((failed != 2 && failed != 3) || !starts)
-        return seat_lost(j, e);
+        return tg_journal_seat_lost(j, e);
     *out = TG_COMMIT_CONTROL;
     return tg_journal_control(j, NULL, NULL, e);
 }

@@ -191,6 +191,51 @@ JTEST(refuses_who_was_replaced)
     teardown(&d);
 }
 
+/* P6: from a driver that hangs, while its session lives. */
+JTEST(is_taken_over_from_who_hangs)
+{
+    struct desk d;
+    struct tg_error e = TG_ERROR_INIT;
+    enum tg_commit how;
+    struct tg_journal *other, *late;
+    struct tg_plan *plan, *late_plan;
+    struct tg_run *run, *late_run;
+    struct tg_run_seat seat;
+    bool busy;
+
+    setup(&d);
+    write_begin(&d);
+    struct tg_store *store = open_store(&d);
+    must(tg_journal_load(store, d.id, WAIT_MS, &other, &plan, &run, &e), &e);
+    struct tg_store *third = open_store(&d);
+    must(tg_journal_load(third, d.id, WAIT_MS, &late, &late_plan, &late_run, &e), &e);
+    must(tg_journal_take_over(other, "bob@ops2", NOW, &e), &e);
+    must(tg_run_seat_read(store, d.id, NULL, NULL, WAIT_MS, &seat, &e), &e);
+    cr_expect_str_eq(seat.by, "bob@ops2");
+    cr_expect_eq(seat.epoch, d.j->epoch + 1);
+    /* It wakes: nothing that it does is done. */
+    cr_expect_eq(tg_journal_prove(d.j, NULL), TG_E_VERSION);
+    d.j->fold_bytes = 1;
+    cr_expect_eq(tg_journal_fold(d.j, &busy, NULL), 0);
+    cr_expect_eq(tg_journal_commit(d.j, true, &how, &e), TG_E_VERSION);
+    cr_expect(strstr(e.message, "another controller has taken the seat"), "%s", e.message);
+    tg_journal_leave(d.j);
+    cr_expect_eq(tg_run_seat_read(store, d.id, NULL, NULL, WAIT_MS, &seat, NULL), 0);
+    cr_expect_eq(tg_journal_prove(other, NULL), 0);
+    /* Who wanted it as well has read what was true before. */
+    cr_expect_eq(tg_journal_take_over(late, "carol@ops3", NOW, NULL), TG_E_VERSION);
+    cr_expect_eq(tg_journal_prove(other, NULL), 0);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(other);
+    tg_run_free(late_run);
+    tg_plan_free(late_plan);
+    tg_journal_free(late);
+    tg_store_close(third);
+    tg_store_close(store);
+    teardown(&d);
+}
+
 /* P10 */
 JTEST(commits_no_start_after_an_abort)
 {
