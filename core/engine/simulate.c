@@ -1,10 +1,12 @@
 /* A run on a virtual clock: see simulate.h. What the hosts do is in simulate_hosts.c. */
+#include "engine/rollback.h"
 #include "engine/simulate_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define FOREVER_MS (INT64_C(10) * 366 * 86400000)
+#define CRASHES_MAX 100000   /* a resume asks after each host: more are no simulation but a wait */
 #define REST_MS (15 * 60000) /* until a person has looked at a run that paused */
 
 /* ---- what happens next: a heap by time, of equal times in the order of adding ---- */
@@ -260,6 +262,9 @@ static int go(struct tg_simulation *s, struct tg_error *e)
             tg_sim_push(s, (struct tg_sim_item) {.at_ms = s->now_ms + REST_MS, .what = TG_SIM_PERSON});
         }
         rc = next(s, e);
+        if (!rc && s->sim->crashes > CRASHES_MAX)
+            return tg_fail(e, TG_E_DATA, "after %u crashes the simulated run has not ended: it is %s", s->sim->crashes,
+                           tg_run_state_name(s->sim->run->state));
         if (!rc && s->now_ms - s->sim->started_ms > FOREVER_MS)
             return tg_fail(e, TG_E_DATA, "after ten years the simulated run has not ended: it is %s",
                            tg_run_state_name(s->sim->run->state));
@@ -295,6 +300,27 @@ static int prepare(struct tg_simulation *s, const struct tg_plan *plan, const st
     return tg_run_new(plan, &sim->run, e);
 }
 
+/* What is bad is the change, not the way back from it. Hosts on which the tool fails are those on which it failed. */
+static int simulate_back(struct tg_sim *sim, struct tg_error *e)
+{
+    struct tg_sim_back *back = sim->back = calloc(1, sizeof *back);
+    struct tg_error none = TG_ERROR_INIT;
+
+    if (!back)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    back->model = *sim->model;
+    back->model.bad = back->model.bad_after_ms = -1;
+    back->model.start_ms = sim->ended_ms;
+    int rc = tg_rollback_plan(sim->plan, sim->run, "simulated", NULL, &back->plan, &none);
+    if (!rc)
+        return tg_simulate(back->plan, &back->model, &back->sim, e);
+    free(back);
+    sim->back = NULL;
+    if (e && rc != TG_E_NOENT && !e->code)
+        *e = none;
+    return rc == TG_E_NOENT ? 0 : rc; /* nothing was changed */
+}
+
 int tg_simulate(const struct tg_plan *plan, const struct tg_sim_model *model, struct tg_sim **out, struct tg_error *e)
 {
     struct tg_simulation s = {0};
@@ -305,6 +331,8 @@ int tg_simulate(const struct tg_plan *plan, const struct tg_sim_model *model, st
     tg_run_actions_release(&s.actions);
     free(s.items);
     free(s.hosts);
+    if (!rc && plan->then == TG_THEN_ROLLBACK && tg_run_end(s.sim->run) == TG_END_HALTED)
+        rc = simulate_back(s.sim, e);
     if (rc)
         tg_sim_free(s.sim);
     else
@@ -316,6 +344,11 @@ void tg_sim_free(struct tg_sim *sim)
 {
     if (!sim)
         return;
+    if (sim->back) {
+        tg_sim_free(sim->back->sim);
+        tg_plan_free(sim->back->plan);
+        free(sim->back);
+    }
     tg_run_free(sim->run);
     free(sim->stages);
     free(sim->samples);

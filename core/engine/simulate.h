@@ -49,6 +49,14 @@ struct tg_sim {
     struct tg_sim_sample *samples;
     size_t n_samples;
     int64_t sample_ms; /* length of an interval */
+    struct tg_sim_back *back; /* the way back, when the rollout asks for it and the run was halted; else NULL */
+};
+
+/* A rollback that was simulated behind the run: the change that goes back is a good one. */
+struct tg_sim_back {
+    struct tg_plan *plan;
+    struct tg_sim_model model;
+    struct tg_sim *sim;
 };
 
 /* To its end. *out is the caller's. TG_E_DATA: it has none (within ten years), or the model does not fit. Blocks for a

@@ -35,6 +35,13 @@ static json_t *timeline_json(const struct tg_sim *sim)
                      "hurt", hurt, "done", done, "failed", failed, "at_work", at_work);
 }
 
+static json_t *back_json(const struct tg_sim *back)
+{
+    return json_pack("{s:I,s:I,s:I,s:s,s:I}", "hosts", (json_int_t) back->plan->n_hosts, "done", (json_int_t) tg_run_done(back->run), "failed",
+                     (json_int_t) tg_run_failures(back->run), "end", tg_run_end_name(tg_run_end(back->run)), "took_ms",
+                     (json_int_t) (back->ended_ms - back->started_ms));
+}
+
 json_t *tg_sim_json(const struct tg_sim *sim)
 {
     const struct tg_run *run = sim->run;
@@ -58,6 +65,7 @@ json_t *tg_sim_json(const struct tg_sim *sim)
                         sim->halted_ms ? json_integer(sim->halted_ms - sim->started_ms) : json_null());
     json_object_set_new(all, "stages", stages);
     json_object_set_new(all, "held_ms", held);
+    json_object_set_new(all, "rollback", sim->back ? back_json(sim->back->sim) : json_null());
     json_object_set_new(all, "timeline", timeline_json(sim));
     return all;
 }

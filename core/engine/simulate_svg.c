@@ -257,6 +257,8 @@ static void put_verdict(const struct picture *p)
     tg_buf_printf(p->out, ". %zu changed", sim->all.changed);
     if (sim->all.hurt)
         tg_buf_printf(p->out, ", %zu hurt", sim->all.hurt);
+    if (sim->back)
+        tg_buf_printf(p->out, ", %zu of %zu rolled back", tg_run_done(sim->back->sim->run), sim->back->plan->n_hosts);
     tg_buf_puts(p->out, ".</text>\n</svg>\n");
 }
 

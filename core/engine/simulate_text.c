@@ -337,7 +337,10 @@ static void put_share(size_t n, size_t of, struct tg_buf *out)
 {
     unsigned long long tenths = of ? (unsigned long long) n * 1000 / of : 0;
 
-    tg_buf_printf(out, "%zu of %zu (%llu.%llu %%)", n, of, tenths / 10, tenths % 10);
+    if (n && !tenths)
+        tg_buf_printf(out, "%zu of %zu (less than 0.1 %%)", n, of);
+    else
+        tg_buf_printf(out, "%zu of %zu (%llu.%llu %%)", n, of, tenths / 10, tenths % 10);
 }
 
 /* What the change did before anybody stopped it, and who knows. */
@@ -356,6 +359,29 @@ static void put_hurt(const struct tg_sim *sim, struct tg_buf *out)
     tg_buf_puts(out, ".\n");
 }
 
+static void put_back(const struct tg_sim *sim, struct tg_buf *out)
+{
+    const struct tg_sim *back = sim->back ? sim->back->sim : NULL;
+    char text[32];
+
+    if (!back)
+        return;
+    tg_buf_puts(out, "Rolled back: ");
+    put_share(tg_run_done(back->run), back->plan->n_hosts, out);
+    tg_buf_printf(out, ", %s after the halt.\n", duration(back->ended_ms - sim->halted_ms, text));
+}
+
+/* Of a run that was given a date. */
+static void put_date(const struct tg_sim *sim, int64_t at_ms, struct tg_buf *out)
+{
+    char text[40];
+
+    if (sim->model->start_ms == TG_SIM_START)
+        return;
+    tg_time_format(at_ms / 1000 * 1000, text, sizeof text);
+    tg_buf_printf(out, " at %s", text);
+}
+
 static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
 {
     const struct tg_run *run = sim->run;
@@ -363,18 +389,19 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
     char text[32];
 
     tg_buf_printf(out, "\n%s", tint(paint, well ? green : red));
+    tg_buf_printf(out, "It would %s after %s", sim->halted_ms ? "HALT" : well ? "end well" : "end BADLY",
+                  duration((sim->halted_ms ? sim->halted_ms : sim->ended_ms) - sim->started_ms, text));
+    put_date(sim, sim->halted_ms ? sim->halted_ms : sim->ended_ms, out);
     if (sim->halted_ms)
-        tg_buf_printf(out, "It would HALT after %s, in stage %s: %s.", duration(sim->halted_ms - sim->started_ms, text),
-                      sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
-    else if (well)
-        tg_buf_printf(out, "It would end well after %s.", duration(sim->ended_ms - sim->started_ms, text));
-    else
-        tg_buf_printf(out, "It would end BADLY after %s: %zu of %zu hosts end well.",
-                      duration(sim->ended_ms - sim->started_ms, text), tg_run_done(run), sim->plan->n_hosts);
-    tg_buf_printf(out, "%s  Changed: ", tint(paint, plain));
+        tg_buf_printf(out, ", in stage %s: %s", sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
+    else if (!well)
+        tg_buf_printf(out, ": %zu of %zu hosts end well", tg_run_done(run), sim->plan->n_hosts);
+    tg_buf_putc(out, '.');
+    tg_buf_printf(out, "%s\nChanged: ", tint(paint, plain));
     put_share(sim->all.changed, sim->plan->n_targets, out);
     tg_buf_putc(out, '\n');
     put_hurt(sim, out);
+    put_back(sim, out);
     if (run->totals[TG_HOST_UNREACHABLE])
         tg_buf_printf(out, "Never reached: %zu.\n", run->totals[TG_HOST_UNREACHABLE]);
     if (tg_run_leftovers(run))

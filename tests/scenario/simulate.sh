@@ -46,6 +46,17 @@ run "$TAGOUT" simulate -i fleet.yaml good.yaml --bad-after 40m
 expect_status 1
 expect_out "Hurt: 200 of 200 (100.0 %); 200 of them never noticed"
 
+note "the way back"
+sed 's/failed: 2%/failed: 1%, then: rollback/; s/^verify/rollback: {puppet: {environment: previous}}\n&/' good.yaml >back.yaml
+run "$TAGOUT" simulate -i fleet.yaml back.yaml --bad 10% --bad-after 0s --start 2026-11-23T09:00:00Z
+expect_status 1
+expect_out "It would HALT after "
+expect_out " at 2026-11-23T09:"
+expect_out "Rolled back: "
+expect_out "(100.0 %), "
+run "$TAGOUT" simulate -o json -i fleet.yaml back.yaml --failing 10%
+expect_out '"rollback": {'
+
 note "as JSON, and as a picture"
 run "$TAGOUT" simulate -o json -i fleet.yaml good.yaml --failing 50% --svg run.svg
 expect_status 1
