@@ -105,7 +105,7 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
                                         .owner = j->by, .reason = reason, .token = tokens->own, .tokens = tokens->all,
                                         .hold = lock ? lock->hold : NULL, .n_hold = lock ? lock->n_hold : 0};
     int rc = tg_holds_new(&ho, &holds, e);
-    const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .run = run, .journal = j, .holds = holds, .tokens = tokens->all, .owner = j->by,
+    const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .run = run, .journal = j, .holds = holds, .inventory = f->inventory, .tokens = tokens->all, .owner = j->by,
                                         .transport = {.identity_file = c->ssh_identity, .known_hosts_file = c->ssh_known_hosts, .config_file = c->ssh_config},
                                         .connect_ms = tg_opt_ms(f, "connect-timeout"), .step_ms = tg_opt_ms(f, "step-timeout"),
                                         .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce")};

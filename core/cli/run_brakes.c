@@ -41,7 +41,11 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
     if (!tg_run_full_domain(run, &at, &domain, &waiting))
         return;
     tg_plan_domain_name(run->plan, domain, name, sizeof name);
-    tg_buf_printf(out, " (%s has %u of %u down, %zu wait for it", name, run->domains[domain].down, run->plan->domains[domain].max, waiting);
+    const struct tg_run_domain *d = &run->domains[domain];
+    tg_buf_printf(out, " in %s (%u of %u down", name, d->down + d->outside, run->plan->domains[domain].max);
+    if (d->outside)
+        tg_buf_printf(out, ", %u of others", d->outside);
+    tg_buf_printf(out, ", %zu wait%s", waiting, waiting == 1 ? "s" : "");
     for (size_t other, n; tg_run_full_domain(run, &at, &other, &n); more++)
         ;
     tg_buf_printf(out, more ? "; %zu more are full)" : ")", more);
@@ -81,7 +85,7 @@ static const struct {
     {TG_BRAKE_DAY, "day", "its day", say_day},
     {TG_BRAKE_RUNNING, "running", "limits.running", say_running},
     {TG_BRAKE_UNVERIFIED, "unverified", "limits.unverified", say_unverified},
-    {TG_BRAKE_DOMAIN, "domain", "limits of domains", say_domain},
+    {TG_BRAKE_DOMAIN, "domain", "room", say_domain},
     {TG_BRAKE_RATE, "rate", "its rate", say_rate},
 };
 

@@ -113,7 +113,8 @@ static void request_id(const struct tg_holds *h, size_t host, const char *name, 
     snprintf(out, TG_REQUEST_ID_SIZE, "%.32s", hex);
 }
 
-int tg_hold_place(struct tg_holds *h, size_t host, const char *name, int begun, int64_t for_ms, char out_id[TG_HOLD_ID_SIZE], struct tg_error *e)
+int tg_hold_place(struct tg_holds *h, size_t host, const char *name, int begun, int64_t for_ms, char out_id[TG_HOLD_ID_SIZE], int64_t *out_txid,
+                  struct tg_error *e)
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
     char id[TG_REQUEST_ID_SIZE];
@@ -136,6 +137,22 @@ int tg_hold_place(struct tg_holds *h, size_t host, const char *name, int begun, 
     p->next = h->placed;
     h->placed = p;
     snprintf(out_id, TG_HOLD_ID_SIZE, "%.16s", p->lock.id);
+    *out_txid = p->lock.txid;
+    return 0;
+}
+
+int tg_hold_count_others(struct tg_holds *h, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e)
+{
+    struct tg_locks locks = {0};
+    int rc = tg_lock_list(&h->guard, NULL, &locks, e);
+
+    if (rc)
+        return rc;
+    tg_others_begin(others, run);
+    for (size_t i = 0; i < locks.n; i++)
+        if (!tg_lock_token_fits(&locks.v[i], h->tokens) && (!before_txid || locks.v[i].txid < before_txid))
+            tg_others_add(others, &locks.v[i], tg_lock_holds_actor(&locks.v[i], ACTOR));
+    tg_locks_release(&locks);
     return 0;
 }
 

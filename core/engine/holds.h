@@ -8,6 +8,8 @@
 #ifndef TG_ENGINE_HOLDS_H
 #define TG_ENGINE_HOLDS_H
 
+#include "engine/others.h"
+
 #include <tagout/store.h>
 
 struct tg_holds;
@@ -38,7 +40,13 @@ void tg_holds_free(struct tg_holds *holds);
  * Places the lock on a host, or finds it: from then on nobody that it holds starts there. begun: how often the host was begun. 0 with the
  * lock's id; then tg_hold_quiet() until it is. Codes that end a drive: SESSION, LOST, TIMEOUT, CANCELLED; others are this host's: nothing was placed.
  */
-int tg_hold_place(struct tg_holds *holds, size_t host, const char *name, int begun, int64_t for_ms, char out_id[TG_HOLD_ID_SIZE], struct tg_error *e);
+int tg_hold_place(struct tg_holds *holds, size_t host, const char *name, int begun, int64_t for_ms, char out_id[TG_HOLD_ID_SIZE], int64_t *out_txid,
+                  struct tg_error *e);
+/*
+ * Counts what others hold; before_txid: only locks that were placed before that one of ours (0: all). Called behind the placing of a lock it misses
+ * none of those: of two runs that lock at one moment, one sees the other's lock, and it is the later one.
+ */
+int tg_hold_count_others(struct tg_holds *holds, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e);
 /* 1 when nobody whom the lock holds is at work any more (it is confirmed then), 0 with whom it waits for in text. */
 int tg_hold_quiet(struct tg_holds *holds, size_t host, char *text, size_t size, struct tg_error *e);
 /* Releases the host's lock, whoever placed it; one that is not there is released. */

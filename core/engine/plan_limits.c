@@ -306,7 +306,13 @@ void tg_plan_domain_name(const struct tg_plan *plan, size_t domain, char *out, s
     const struct tg_plan_domain *d = &plan->domains[domain];
     const struct tg_plan_limit *limit = &plan->limits[d->limit];
 
-    snprintf(out, size, "%s%s%s", limit->name, limit->selector ? "" : " ", d->value);
+    int n = snprintf(out, size, "%s%s%s", limit->name, limit->selector ? "" : " ", d->value);
+    if (n < 0 || (size_t) n < size)
+        return;
+    for (size = strlen(out); size && ((unsigned char) out[size - 1] & 0xc0U) == 0x80U; size--) /* no half of a character */
+        ;
+    if (size && (unsigned char) out[size - 1] >= 0xc0U)
+        out[size - 1] = '\0';
 }
 
 /* ---- JSON ---- */

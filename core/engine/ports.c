@@ -9,6 +9,7 @@
 
 #define LOCK_FOR_MS 3600000 /* beyond the stage's bake: a lock past it still holds, and shows as overdue */
 #define QUIESCE_POLL_MS 500
+#define OTHERS_POLL_MS 5000
 
 int64_t tg_ports_now(const struct tg_ports *p)
 {
@@ -101,12 +102,62 @@ static int release(struct tg_task *t, struct tg_error *e)
     return 0;
 }
 
+/* ---- what others hold ---- */
+
+static void tell_outside(struct tg_ports *p, struct tg_drive *drive, uint32_t domain)
+{
+    uint32_t n;
+
+    if (domain == TG_NO_DOMAIN || (n = tg_others_counts(p->others)[domain]) == p->told[domain])
+        return;
+    p->told[domain] = n;
+    tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n});
+}
+
+/* Now and then while it matters: somebody waits for a domain, or others are known to hold some. */
+static int look_at_others(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    bool matters = p->others_ms == 0;
+
+    if (!p->others || tg_ports_now(p) < p->others_ms)
+        return 0;
+    for (size_t i = 0; i < p->o.plan->n_domains && !matters; i++)
+        matters = p->told[i] || p->o.run->domains[i].n_parked;
+    p->others_ms = tg_ports_now(p) + OTHERS_POLL_MS;
+    int rc = matters ? tg_hold_count_others(p->o.holds, p->others, p->o.run, 0, &own) : 0;
+    if (ends_drive(rc)) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    for (uint32_t i = 0; !rc && matters && i < p->o.plan->n_domains; i++)
+        tell_outside(p, drive, i);
+    return 0; /* what can't be counted now is asked for again, and at the latest behind the next lock */
+}
+
+/* P5: behind the lock, those of others that were there before it. Says first who that is, then that the lock is there. */
+static int count_before(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    size_t n = p->o.plan->n_limits;
+    int rc = p->others ? tg_hold_count_others(p->o.holds, p->others, p->o.run, t->lock_txid, e) : 0;
+
+    for (size_t l = 0; !rc && p->others && l < n; l++)
+        tell_outside(p, t->drive, p->o.plan->domain_of[t->action.host * n + l]);
+    return rc;
+}
+
 static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     struct tg_error own = TG_ERROR_INIT;
     int quiet = tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
 
+    if (quiet == 1) {
+        int rc = count_before(t, &own);
+        quiet = rc ? rc : 1;
+    }
     if (quiet == 1) {
         const struct tg_run_event locked = {.kind = TG_EV_LOCKED, .changed = -1, .lock = t->lock};
         tg_task_answer_event(t, locked);
@@ -129,7 +180,8 @@ static int place_lock(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     struct tg_error own = TG_ERROR_INIT;
-    int rc = tg_hold_place(p->o.holds, t->action.host, tg_task_host(t)->name, p->o.run->hosts[t->action.host].begun, lock_for_ms(t), t->lock, &own);
+    int rc = tg_hold_place(p->o.holds, t->action.host, tg_task_host(t)->name, p->o.run->hosts[t->action.host].begun, lock_for_ms(t), t->lock,
+                           &t->lock_txid, &own);
 
     if (ends_drive(rc)) {
         if (e && !e->code)
@@ -188,7 +240,7 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     int64_t now = tg_ports_now(p);
     int rc = 0;
 
-    (void) drive;
+    rc = look_at_others(p, drive, e);
     for (struct tg_task **at = &p->tasks, *t; !rc && (t = *at) != NULL;) {
         if (!t->over && t->due_ms <= now)
             rc = go_on(t, e);
@@ -236,6 +288,20 @@ static void complain(void *data, const char *path, const char *message)
     tg_fail(data, TG_E_DATA, "the change%s%s: %s", path[0] ? " at " : "", path, message);
 }
 
+static int open_others(struct tg_ports *p, struct tg_error *e)
+{
+    size_t n = p->o.plan->n_domains;
+
+    if (!p->o.inventory)
+        return tg_fail(e, TG_E_CONFIG, "no inventory: limits by domain count the hosts of the whole fleet");
+    p->told = calloc(n + 1, sizeof *p->told);
+    if (!p->told)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        p->told[i] = p->o.run->domains[i].outside;
+    return tg_others_new(p->o.plan, p->o.inventory, &p->others, e);
+}
+
 static int open_all(struct tg_ports *p, struct tg_error *e)
 {
     const struct tg_plan *plan = p->o.plan;
@@ -248,6 +314,8 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
         rc = p->driver->params(plan->change, complain, e, &p->params, e);
     if (!rc)
         rc = p->transport->open(&p->o.transport, &p->transport_impl, e);
+    if (!rc && plan->n_limits)
+        rc = open_others(p, e);
     if (!rc && wants_probe(plan)) {
         rc = tg_probe_find("http", &p->probe, e);
         if (!rc)
@@ -287,6 +355,8 @@ void tg_ports_free(struct tg_ports *p)
     drop(p);
     if (p->params)
         p->driver->params_free(p->params);
+    tg_others_free(p->others);
+    free(p->told);
     free(p);
 }
 

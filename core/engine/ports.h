@@ -18,6 +18,7 @@ struct tg_ports_options {
     const struct tg_run *run;
     const struct tg_journal *journal;  /* run id and epoch */
     struct tg_holds *holds;
+    const struct tg_inventory *inventory; /* needed when the plan has limits by domain */
     const char *tokens;                /* handed to the tool on the host as TAGOUT_TOKEN */
     const char *owner;
     struct tg_transport_options transport; /* loop is filled in */

@@ -18,6 +18,7 @@ struct tg_task {
     int64_t pause_ms;    /* between tries of LOOK */
     bool over;           /* answered: turn() frees it */
     char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
+    int64_t lock_txid;
     /* steps */
     enum tg_bare_mode mode;
     enum tg_verb verb;
@@ -40,6 +41,9 @@ struct tg_ports {
     const struct tg_probe_backend *probe;
     struct tg_probe_impl *probe_impl;
     struct tg_task *tasks;
+    struct tg_others *others; /* NULL without limits by domain */
+    uint32_t *told;      /* of each domain, what the run was told of others last */
+    int64_t others_ms;   /* monotonic: when they are counted again */
     bool closing;        /* callbacks say nothing more */
     /* The run's name on hosts: its id and something of its token, since another store may have a run of the same id, and a host that
      * knows a step of that name would not begin it again. */

@@ -148,7 +148,7 @@ static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_
 {
     if (ev->text || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
         set_text(s, &h->text, ev->text);
-    if (ev->kind == TG_EV_LOCKED)
+    if (ev->kind == TG_EV_LOCKED || ev->kind == TG_EV_NO_ROOM)
         set_text(s, &h->lock, ev->lock);
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_LOCK_REFUSED)
         set_text(s, &h->lock, NULL);
@@ -174,6 +174,8 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
 
     if (as.kind == TG_EV_BUSY && h->attempt >= TG_RUN_ATTEMPTS_MAX && h->state != TG_HOST_DRY_RUNNING)
         as.kind = TG_EV_HELD;
+    if (as.kind == TG_EV_LOCKED && tg_queue_is_crowded(run, i))
+        as.kind = TG_EV_NO_ROOM;
     const struct tg_host_rule *rule = tg_host_rule_find(h->state, as.kind, &pair);
     if (!rule) {
         if (pair == TG_PAIR_IGNORED)
@@ -393,7 +395,7 @@ static size_t *first_down(const struct tg_run *run)
 /* Why a host has no room. Of the hosts' states alone: a machine that comes from a snapshot says the same. */
 static void say_full(const struct tg_run *run, const size_t *first, size_t host, char *out, size_t size)
 {
-    uint32_t domain = tg_queue_full_domain(run, host);
+    uint32_t domain = tg_queue_full_of_own(run, host);
     char name[160];
 
     snprintf(out, size, "its domain has no room");
@@ -404,24 +406,29 @@ static void say_full(const struct tg_run *run, const size_t *first, size_t host,
              run->domains[domain].down > 1 ? " …" : "");
 }
 
-static void skip_stage(struct step *s, size_t i, const size_t *first)
+static bool skip_stage(struct step *s, size_t i, const size_t *first)
 {
     const struct tg_plan_stage *p = &s->run->plan->stages[i];
+    bool any = false;
     char why[400];
 
     for (size_t h = p->first; h < p->first + p->count; h++) {
-        if (s->run->hosts[h].state != TG_HOST_WAITING)
+        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_of_own(s->run, h) == TG_NO_DOMAIN)
             continue;
+        any = true;
         say_full(s->run, first, h, why, sizeof why);
         tell_host_why(s, h, TG_EV_SKIP, why);
     }
+    return any;
 }
 
-/* Nobody is at work (who bakes waits for these), and each that waits in a stage is held back by hosts that ended badly: nothing in this run will change that. */
+/* Nobody is at work (who bakes waits for these): those that wait for hosts of this run that ended badly are skipped, since nothing in it will change that.
+ * Whom others hold back waits for them. */
 static bool skip_blocked(struct step *s)
 {
     struct tg_run *run = s->run;
     size_t *first = NULL;
+    bool any = false;
 
     for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
         if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
@@ -430,9 +437,8 @@ static bool skip_blocked(struct step *s)
             s->failed = true;
             return false;
         }
-        skip_stage(s, i, first);
+        any |= skip_stage(s, i, first);
     }
-    bool any = first != NULL;
     if (any)
         tg_queue_forget(run);
     free(first);
@@ -514,17 +520,19 @@ static void settle(struct step *s)
 
 static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
 {
-    bool of_host = ev->kind > TG_EV_PACED, of_stage = !of_host && ev->kind >= TG_EV_BAKED;
+    enum tg_run_subject of = tg_run_event_subject(ev->kind);
 
     if ((ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED) && !run->plan->hours.days)
         return tg_fail(e, TG_E_DATA, "\"%s\", and the plan has no hours", tg_run_event_name(ev->kind));
     if (ev->kind >= TG_EV_EXTERNAL)
         return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
-    if (of_host && ev->host >= run->plan->n_hosts)
+    if (of == TG_OF_HOST && ev->host >= run->plan->n_hosts)
         return tg_fail(e, TG_E_DATA, "\"%s\" for host %zu of %zu", tg_run_event_name(ev->kind), ev->host, run->plan->n_hosts);
-    if (of_stage && ev->stage >= run->plan->n_stages)
+    if (of == TG_OF_STAGE && ev->stage >= run->plan->n_stages)
         return tg_fail(e, TG_E_DATA, "\"%s\" for stage %zu of %zu", tg_run_event_name(ev->kind), ev->stage, run->plan->n_stages);
-    if (run->state == TG_RUN_NEW && (of_host || of_stage))
+    if (of == TG_OF_DOMAIN && ev->domain >= run->plan->n_domains)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for domain %zu of %zu", tg_run_event_name(ev->kind), ev->domain, run->plan->n_domains);
+    if (run->state == TG_RUN_NEW && of != TG_OF_RUN)
         return tg_fail(e, TG_E_DATA, "\"%s\" for a run that has not begun", tg_run_event_name(ev->kind));
     return 0;
 }
@@ -562,14 +570,17 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
 {
     struct step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE};
     bool was_aborted = run->aborted;
+    enum tg_run_subject of = tg_run_event_subject(ev->kind);
     int rc = check(run, ev, e);
 
-    if (!rc && ev->kind > TG_EV_PACED)
+    if (!rc && of == TG_OF_HOST)
         s.stage = run->hosts[ev->host].stage;
-    if (!rc && ev->kind > TG_EV_PACED)
+    if (!rc && of == TG_OF_HOST)
         rc = host_event(&s, ev->host, ev, e);
-    else if (!rc && ev->kind >= TG_EV_BAKED)
+    else if (!rc && of == TG_OF_STAGE)
         rc = stage_event(&s, ev->stage, ev->kind, e);
+    else if (!rc && of == TG_OF_DOMAIN)
+        tg_queue_outside(run, ev->domain, ev->count);
     else if (!rc)
         rc = run_event(&s, ev->kind, e);
     if (rc)

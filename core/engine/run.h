@@ -14,7 +14,8 @@
  *
  * limits.domains and limits.floor hold back by domain (plan.h): a host is down from its start until it is verified, and stays so when it ends as
  * failed, unknown, lost, unreachable or held; one that was not touched, or ended well, is not. Of the hosts that wait, the first (in the plan's order)
- * that no limit holds back starts next; who is held back by a domain lets others go first. When nobody is at work and all that wait are held back by
+ * that no limit holds back starts next; who is held back by a domain lets others go first. Hosts that others hold (other runs, people) are down, too: the
+ * driver tells how many there are, at the latest behind each lock, and who then finds his domain too full gives the lock back and waits. When nobody is at work and all that wait are held back by
  * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
  *
  * How ends are counted, and what they stop:
@@ -99,6 +100,8 @@ enum tg_run_event_kind {
     TG_EV_BAKED,
     TG_EV_APPROVED, /* somebody approves it; also before it is asked for */
     TG_EV_PACED, /* its next host may start, as far as its rate goes */
+    /* of a domain */
+    TG_EV_OUTSIDE, /* so many of its hosts are held by others' locks */
     /* of a host */
     TG_EV_LOCKED,
     TG_EV_LOCK_REFUSED, /* nobody may rely on it; what there is of it is unlocked */
@@ -133,6 +136,7 @@ enum tg_run_event_kind {
     TG_EV_SKIP,         /* host: limits leave it no room for good */
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
+    TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had */
     TG_EV_COUNT
 };
 
@@ -175,6 +179,8 @@ struct tg_run_event {
     int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
     size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
     size_t stage;               /* BAKED, APPROVED, PACED: index in plan.stages; else TG_RUN_NONE */
+    size_t domain;              /* OUTSIDE: index in plan.domains */
+    uint32_t count;             /* OUTSIDE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
     const char *text;           /* one line for people, or NULL; ABORT, HOLD: why */
@@ -230,7 +236,8 @@ struct tg_run_stage {
 /* A domain of the plan, as it is now. */
 #define TG_RUN_NOBODY UINT32_MAX
 struct tg_run_domain {
-    uint32_t down;
+    uint32_t down;              /* of this run */
+    uint32_t outside;           /* held by others, as was last told: down as well */
     uint32_t parked;            /* queue: hosts that found it full when it was their turn */
     uint32_t n_parked;
     bool represented;           /* the first of them is among the ready ones, to be tried in its turn */
@@ -304,6 +311,9 @@ const char *tg_run_state_name(enum tg_run_state state);
 const char *tg_stage_state_name(enum tg_stage_state state);
 const char *tg_host_state_name(enum tg_host_state state);
 const char *tg_run_event_name(enum tg_run_event_kind kind);
+/* What an event from outside is about. */
+enum tg_run_subject { TG_OF_RUN, TG_OF_STAGE, TG_OF_DOMAIN, TG_OF_HOST };
+enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind);
 const char *tg_run_action_name(enum tg_run_action_kind kind);
 const char *tg_run_end_name(enum tg_run_end end);
 

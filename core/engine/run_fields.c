@@ -96,9 +96,19 @@ static const struct tg_field host_rows[] = {
     HOST(lock, TEXT),
 };
 
+/* What others hold came as events; the rest follows from the hosts. */
+static const struct tg_field domain_rows[] = {
+    F(tg_run_domain, down, DERIVED, NULL, 0),
+    F(tg_run_domain, outside, INT, NULL, 0),
+    F(tg_run_domain, parked, DERIVED, NULL, 0),
+    F(tg_run_domain, n_parked, DERIVED, NULL, 0),
+    F(tg_run_domain, represented, DERIVED, NULL, 0),
+};
+
 const struct tg_fields tg_run_fields = {"run", sizeof(struct tg_run), run_rows, N(run_rows)};
 const struct tg_fields tg_run_stage_fields = {"stage", sizeof(struct tg_run_stage), stage_rows, N(stage_rows)};
+const struct tg_fields tg_run_domain_fields = {"domain", sizeof(struct tg_run_domain), domain_rows, N(domain_rows)};
 const struct tg_fields tg_run_host_fields = {"host", sizeof(struct tg_run_host), host_rows, N(host_rows)};
 
-const struct tg_fields *const tg_snapshot_structs[TG_SNAPSHOT_STRUCTS] = {&tg_run_fields, &tg_run_stage_fields, &tg_run_host_fields};
+const struct tg_fields *const tg_snapshot_structs[TG_SNAPSHOT_STRUCTS] = {&tg_run_fields, &tg_run_stage_fields, &tg_run_domain_fields, &tg_run_host_fields};
 const struct tg_words *const tg_snapshot_words[TG_SNAPSHOT_WORDS_MAX] = {&run_words, &stage_words, &host_words, &outcome_words, NULL};

@@ -27,14 +27,18 @@ int tg_queue_new(struct tg_run *run, struct tg_error *e);
 void tg_queue_free(struct tg_run *run);
 /* A host has changed its state: domains are counted, and who waits is queued. was_down: tg_run_is_down() before. */
 void tg_queue_moved(struct tg_run *run, size_t host, bool was_down);
+/* Others hold so many hosts of a domain. */
+void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t count);
+/* Is a domain of a host that is down (by its start) fuller than it may be? */
+bool tg_queue_is_crowded(const struct tg_run *run, size_t host);
+/* A domain of a host that hosts of this run alone keep full, or TG_NO_DOMAIN. */
+uint32_t tg_queue_full_of_own(const struct tg_run *run, size_t host);
 /* Takes the next one of a stage; TG_RUN_NONE when nobody waits, or every one that does is held back by a domain. It must be started. */
 size_t tg_queue_take(struct tg_run *run, size_t stage);
 /* As take, and leaves it there. */
 bool tg_queue_any(struct tg_run *run, size_t stage);
 /* Drops from the queues who does not wait any more, without having been taken. */
 void tg_queue_forget(struct tg_run *run);
-/* The first of a host's domains that is full, or TG_NO_DOMAIN. */
-uint32_t tg_queue_full_domain(const struct tg_run *run, size_t host);
 /* Of hosts that wait in a stage, is any not yet known to be held back? */
 bool tg_queue_untried(const struct tg_run *run, size_t stage);
 

@@ -20,6 +20,16 @@ static void set_stage(json_t *o, const struct tg_run *run, size_t stage)
     json_object_set_new(o, "stage", json_string(run->plan->stages[stage].name));
 }
 
+static void set_domain(json_t *o, const struct tg_run *run, const struct tg_run_event *ev)
+{
+    char name[400];
+
+    tg_plan_domain_name(run->plan, ev->domain, name, sizeof name);
+    json_object_set_new(o, "d", json_integer((json_int_t) ev->domain));
+    json_object_set_new(o, "domain", json_string(name));
+    json_object_set_new(o, "count", json_integer(ev->count));
+}
+
 static void set_text(json_t *o, const char *key, const char *text)
 {
     if (!text)
@@ -40,10 +50,12 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
 
     if (!o)
         return NULL;
-    if (ev->kind > TG_EV_PACED)
+    if (tg_run_event_subject(ev->kind) == TG_OF_HOST)
         set_host(o, run, ev->host);
-    if (ev->kind >= TG_EV_BAKED && ev->kind <= TG_EV_PACED)
+    if (tg_run_event_subject(ev->kind) == TG_OF_STAGE)
         set_stage(o, run, ev->stage);
+    if (tg_run_event_subject(ev->kind) == TG_OF_DOMAIN)
+        set_domain(o, run, ev);
     if (has_outcome(ev->kind)) {
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(ev->outcome)));
         json_object_set_new(o, "changed", json_integer(ev->changed));
@@ -136,6 +148,23 @@ static int read_stage(const struct tg_run *run, const json_t *o, size_t *out, st
     return 0;
 }
 
+static int read_domain(const struct tg_run *run, const json_t *o, struct tg_run_event *out, struct tg_error *e)
+{
+    const json_t *d = json_object_get(o, "d"), *count = json_object_get(o, "count");
+    const char *says = json_string_value(json_object_get(o, "domain"));
+    json_int_t i = json_integer_value(d), n = json_integer_value(count);
+    char name[400];
+
+    if (!json_is_integer(d) || i < 0 || (size_t) i >= run->plan->n_domains || !json_is_integer(count) || n < 0 || n > UINT32_MAX)
+        return tg_fail(e, TG_E_DATA, "domain %lld of %zu, count %lld", (long long) i, run->plan->n_domains, (long long) n);
+    tg_plan_domain_name(run->plan, (size_t) i, name, sizeof name);
+    if (!says || strcmp(says, name) != 0)
+        return tg_fail(e, TG_E_DATA, "domain %lld is %s in the plan, \"%s\" in the journal", (long long) i, name, says ? says : "");
+    out->domain = (size_t) i;
+    out->count = (uint32_t) n;
+    return 0;
+}
+
 static int read_event(const struct tg_run *run, const json_t *o, const char *word, struct tg_run_event *out, struct tg_error *e)
 {
     int kind = find_name(word, event_name, TG_EV_EXTERNAL);
@@ -161,6 +190,8 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
     if (rc)
         return rc;
     rc = read_host(run, o, &out->host, e);
+    if (!rc && tg_run_event_subject(out->kind) == TG_OF_DOMAIN)
+        rc = read_domain(run, o, out, e);
     return rc ? rc : read_stage(run, o, &out->stage, e);
 }
 

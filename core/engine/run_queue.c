@@ -66,19 +66,43 @@ static const uint32_t *domains_of(const struct tg_run *run, size_t host)
     return run->plan->domain_of + host * run->plan->n_limits;
 }
 
-static bool is_full(const struct tg_run *run, uint32_t domain)
+/* more: who would come on top of those that are down. */
+static bool has_too_many(const struct tg_run *run, uint32_t domain, bool with_others, uint32_t more)
 {
-    return run->domains[domain].down >= run->plan->domains[domain].max;
+    const struct tg_run_domain *d = &run->domains[domain];
+
+    return (uint64_t) d->down + (with_others ? d->outside : 0) + more > run->plan->domains[domain].max;
 }
 
-uint32_t tg_queue_full_domain(const struct tg_run *run, size_t host)
+static bool is_full(const struct tg_run *run, uint32_t domain)
+{
+    return has_too_many(run, domain, true, 1);
+}
+
+/* The first of a host's domains that has too many, or TG_NO_DOMAIN. */
+static uint32_t crowded_domain(const struct tg_run *run, size_t host, bool with_others, uint32_t more)
 {
     for (size_t l = 0; l < run->plan->n_limits; l++) {
         uint32_t d = domains_of(run, host)[l];
-        if (d != TG_NO_DOMAIN && is_full(run, d))
+        if (d != TG_NO_DOMAIN && has_too_many(run, d, with_others, more))
             return d;
     }
     return TG_NO_DOMAIN;
+}
+
+static uint32_t full_domain(const struct tg_run *run, size_t host)
+{
+    return crowded_domain(run, host, true, 1);
+}
+
+uint32_t tg_queue_full_of_own(const struct tg_run *run, size_t host)
+{
+    return crowded_domain(run, host, false, 1);
+}
+
+bool tg_queue_is_crowded(const struct tg_run *run, size_t host)
+{
+    return crowded_domain(run, host, true, 0) != TG_NO_DOMAIN;
 }
 
 /* There is room, and somebody waits for it: the first of them is to be tried, in its turn. */
@@ -93,6 +117,12 @@ static void represent(struct tg_run *run, uint32_t domain)
     d->represented = true;
     run->links[host].sponsor = domain;
     push(run, &run->stages[run->hosts[host].stage].ready, host);
+}
+
+void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t n)
+{
+    run->domains[domain].outside = n;
+    represent(run, (uint32_t) domain);
 }
 
 static void count(struct tg_run *run, size_t host, bool down)
@@ -178,7 +208,7 @@ static size_t settle_first(struct tg_run *run, size_t stage)
     for (;;) {
         skip_those_at_work(run, stage);
         size_t host = first(run, stage);
-        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : tg_queue_full_domain(run, host);
+        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : full_domain(run, host);
         if (full == TG_NO_DOMAIN)
             return host;
         park(run, stage, host, full);

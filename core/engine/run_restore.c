@@ -250,25 +250,28 @@ static int read_host(struct restoring *r, size_t i, const json_t *row, struct tg
     return rc;
 }
 
-static int read_hosts(struct restoring *r, struct tg_error *e)
+static int read_domain(struct restoring *r, size_t i, const json_t *row, struct tg_error *e)
+{
+    return set_row(r, &tg_run_domain_fields, row, &r->run->domains[i], e);
+}
+
+static int read_rows(struct restoring *r, size_t count, const char *what, int (*read)(struct restoring *, size_t, const json_t *, struct tg_error *), struct tg_error *e)
 {
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < r->plan->n_hosts;) {
+    for (size_t i = 0; !rc && i < count;) {
         json_t *o = next_line(r, e);
         json_int_t n = json_integer_value(o);
         if (!o)
             return TG_E_DATA;
         if (!json_is_integer(o))
-            rc = read_host(r, i++, o, e);
-        else if (n < 1 || (size_t) n > r->plan->n_hosts - i)
-            rc = tg_fail(e, TG_E_DATA, "line %zu of the snapshot: %lld hosts that have not begun, of %zu", r->line, (long long) n, r->plan->n_hosts - i);
+            rc = read(r, i++, o, e);
+        else if (n < 1 || (size_t) n > count - i)
+            rc = tg_fail(e, TG_E_DATA, "line %zu of the snapshot: %lld %s that are as at first, of %zu", r->line, (long long) n, what, count - i);
         else
             i += (size_t) n;
         json_decref(o);
     }
-    if (!rc && r->at != r->end)
-        rc = tg_fail(e, TG_E_DATA, "the snapshot goes on behind its last host");
     return rc;
 }
 
@@ -281,7 +284,13 @@ static int read_all(struct restoring *r, struct tg_run *of_run, struct tg_run_st
         rc = read_run(r, of_run, e);
     for (size_t i = 0; !rc && i < r->plan->n_stages; i++)
         rc = read_stage(r, &of_stages[i], e);
-    return rc ? rc : read_hosts(r, e);
+    if (!rc)
+        rc = read_rows(r, r->plan->n_domains, "domains", read_domain, e);
+    if (!rc)
+        rc = read_rows(r, r->plan->n_hosts, "hosts", read_host, e);
+    if (!rc && r->at != r->end)
+        rc = tg_fail(e, TG_E_DATA, "the snapshot goes on behind its last host");
+    return rc;
 }
 
 static void take_over(const struct tg_fields *fields, const void *from, void *to)

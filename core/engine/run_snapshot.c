@@ -240,16 +240,18 @@ static void put_head(struct writer *w, const struct tg_run *run)
     tg_buf_puts(w->out, "}}\n");
 }
 
-static void put_hosts(struct writer *w, const struct tg_run *run)
+/* Of very many things most are as at first. */
+static void put_rows(struct writer *w, const struct tg_fields *fields, const void *array, size_t count)
 {
-    for (size_t i = 0; i < run->plan->n_hosts;) {
+    for (size_t i = 0; i < count;) {
+        const char *at = (const char *) array + i * fields->size;
         size_t n = 0;
-        while (i + n < run->plan->n_hosts && columns_of(&tg_run_host_fields, &run->hosts[i + n]) == 0)
+        while (i + n < count && columns_of(fields, at + n * fields->size) == 0)
             n++;
         if (n)
             tg_buf_printf(w->out, "%zu\n", n);
         else
-            put_row(w, &tg_run_host_fields, &run->hosts[i]);
+            put_row(w, fields, at);
         i += n ? n : 1;
     }
 }
@@ -262,7 +264,8 @@ int tg_run_snapshot(const struct tg_run *run, struct tg_buf *out, struct tg_erro
     put_row(&w, &tg_run_fields, run);
     for (size_t i = 0; i < run->plan->n_stages; i++)
         put_row(&w, &tg_run_stage_fields, &run->stages[i]);
-    put_hosts(&w, run);
+    put_rows(&w, &tg_run_domain_fields, run->domains, run->plan->n_domains);
+    put_rows(&w, &tg_run_host_fields, run->hosts, run->plan->n_hosts);
     free(w.texts.table);
     return w.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : tg_buf_ok(out, e);
 }

@@ -1,8 +1,8 @@
 /*
  * The state of a run's machine as text, and back: what a journal is folded into. Canonical: machines that are alike give the same bytes. Pure.
  *
- * Lines of JSON: a head (format, digest of the plan, the words and columns that the rows use), a row for the run, one a stage, one a host; a number in
- * place of hosts' rows stands for so many that have not begun. A row is an array in the order of its columns, without what is as at first at its end.
+ * Lines of JSON: a head (format, digest of the plan, the words and columns that the rows use), a row for the run, one a stage, one a domain, one a
+ * host; a number in place of rows stands for so many domains, or hosts, that are as at first. A row is an array in the order of its columns, without what is as at first at its end.
  * Enumerations are numbers in the head's words. A reader refuses columns, words and values that it does not know (P2): it never guesses.
  */
 #ifndef TG_ENGINE_RUN_SNAPSHOT_H
@@ -22,7 +22,7 @@ int tg_run_snapshot(const struct tg_run *run, struct tg_buf *out, struct tg_erro
 int tg_run_restore(const struct tg_plan *plan, const char *text, size_t len, struct tg_run **out, struct tg_error *e);
 
 /*
- * What a snapshot has of each struct. A field of struct tg_run, tg_run_stage or tg_run_host that stands in no row is forgotten by every run that is
+ * What a snapshot has of each struct. A field of struct tg_run, tg_run_stage, tg_run_domain or tg_run_host that stands in no row is forgotten by every run that is
  * resumed: tests/unit/test_snapshot.c looks for such. DERIVED ones follow from the others, and are made anew.
  */
 enum tg_field_kind {
@@ -53,6 +53,6 @@ struct tg_fields {
     const struct tg_field *rows;
     size_t n;
 };
-extern const struct tg_fields tg_run_fields, tg_run_stage_fields, tg_run_host_fields;
+extern const struct tg_fields tg_run_fields, tg_run_stage_fields, tg_run_domain_fields, tg_run_host_fields;
 
 #endif

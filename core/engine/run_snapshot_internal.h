@@ -6,7 +6,7 @@
 
 #define TG_NOT_UTF8 "(text that is not UTF-8)" /* in the place of such */
 
-#define TG_SNAPSHOT_STRUCTS 3
+#define TG_SNAPSHOT_STRUCTS 4
 extern const struct tg_fields *const tg_snapshot_structs[TG_SNAPSHOT_STRUCTS];
 #define TG_SNAPSHOT_WORDS_MAX 8
 extern const struct tg_words *const tg_snapshot_words[TG_SNAPSHOT_WORDS_MAX]; /* NULL-terminated */

@@ -10,9 +10,9 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended"};
+    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended", "no-room"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "ask", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -35,6 +35,11 @@ const char *tg_host_state_name(enum tg_host_state state)
 const char *tg_run_event_name(enum tg_run_event_kind kind)
 {
     return event_names[kind];
+}
+
+enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
+{
+    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : TG_OF_HOST;
 }
 
 const char *tg_run_action_name(enum tg_run_action_kind kind)
@@ -170,6 +175,7 @@ static const struct tg_host_rule host_rules[] = {
     R(WAITING, SKIP, GO(SKIPPED, NOTHING)),
 
     {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
+    R(LOCKING, NO_ROOM, U(WAITING)),
     R(LOCKING, LOCK_REFUSED, U(HELD)), /* it may be there all the same: one that waited in vain, one of a driver that died */
     R(LOCKING, WITHDRAWN, U(WAITING)), /* not GO: a driver that died before this one may have taken the lock */
     {TG_HOST_LOCKING, TG_EV_RESUMED, GO(LOCKING, LOCK), U(WAITING)},
@@ -260,7 +266,7 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 
 #define ANSWERS (B(APPLIED) | B(BUSY) | B(HELD) | B(FAILED) | B(UNPROVEN) | B(LOST))
 #define VERDICTS (B(VERIFIED) | B(NOT_VERIFIED) | B(INCONCLUSIVE))
-#define LOCKS (B(LOCKED) | B(LOCK_REFUSED))
+#define LOCKS (B(LOCKED) | B(LOCK_REFUSED) | B(NO_ROOM))
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
 #define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */

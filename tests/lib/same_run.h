@@ -67,8 +67,9 @@ static inline bool same_run(const struct tg_run *a, const struct tg_run *b, char
     for (size_t i = 0; same && i < a->plan->n_hosts; i++)
         same = same_struct(&tg_run_host_fields, &a->hosts[i], &b->hosts[i], out, size);
     for (size_t i = 0; same && i < a->plan->n_domains; i++)
-        if (a->domains[i].down != b->domains[i].down) {
-            snprintf(out, size, "domain %zu has %u down, the other %u", i, a->domains[i].down, b->domains[i].down);
+        if (a->domains[i].down != b->domains[i].down || a->domains[i].outside != b->domains[i].outside) {
+            snprintf(out, size, "domain %zu has %u and %u down, the other %u and %u", i, a->domains[i].down, a->domains[i].outside, b->domains[i].down,
+                     b->domains[i].outside);
             same = false;
         }
     return same;

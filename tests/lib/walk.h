@@ -27,7 +27,7 @@ static inline bool walk_host_event(struct walk *w, const struct tg_run *run, siz
     int can[TG_EV_COUNT], n = 0;
     enum tg_pair pair;
 
-    for (int kind = TG_EV_PACED + 1; kind < TG_EV_EXTERNAL; kind++)
+    for (int kind = TG_EV_LOCKED; kind < TG_EV_EXTERNAL; kind++)
         if (tg_host_rule_find(run->hosts[host].state, (enum tg_run_event_kind) kind, &pair))
             can[n++] = kind;
     if (!n)
@@ -68,6 +68,10 @@ static inline struct tg_run_event walk_event(struct walk *w, const struct tg_run
         ev.kind = TG_EV_BEGIN;
     } else if (walk_next(w, 100) < 2) {
         ev.kind = walk_next(w, 10) ? TG_EV_PAUSE : TG_EV_ABORT;
+    } else if (run->plan->n_domains && walk_next(w, 100) < 4) {
+        ev.kind = TG_EV_OUTSIDE;
+        ev.domain = (size_t) walk_next(w, run->plan->n_domains);
+        ev.count = (uint32_t) walk_next(w, 3);
     } else {
         for (size_t i = 0; i < n; i++)
             if (walk_host_event(w, run, (from + i) % n, &ev))

@@ -336,7 +336,7 @@ static int drive_once(struct sim *s)
     s->stops = 0;
     s->died = false;
     s->world.epoch = j->epoch + 1;
-    s->run = run;
+    s->run = s->world.run = run;
     s->folds += j->snapshot.parts > 0;
     j->fold_bytes = s->fold_bytes ? 1 + rng_below(&s->rng, s->fold_bytes) : 0;
     struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
@@ -348,6 +348,7 @@ static int drive_once(struct sim *s)
         world_violation(&s->world, "the drive ended with: %s", e.message);
     if (!rc)
         judge_store(s);
+    s->world.run = NULL;
     int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0;
     tg_run_free(run);
     tg_plan_free(plan);

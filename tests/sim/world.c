@@ -112,7 +112,11 @@ static void judge_domains(struct world *w, size_t host)
         for (size_t i = 0; i < plan->n_hosts; i++)
             down += domain != TG_NO_DOMAIN && plan->domain_of[i * plan->n_limits + l] == domain && w->hosts[i].changed &&
                     !(w->hosts[i].judged && w->hosts[i].verified);
-        if (domain != TG_NO_DOMAIN && down > plan->domains[domain].max)
+        if (domain == TG_NO_DOMAIN)
+            continue;
+        uint32_t told = w->hosts[host].told[l], now = w->run ? w->run->domains[domain].outside : told;
+        down += told < now ? told : now; /* others may come at any time: what counts is who was there before */
+        if (down > plan->domains[domain].max)
             world_violation(w, "P5: %zu hosts of domain %u are down, at most %u may be", down, domain, plan->domains[domain].max);
     }
 }
@@ -276,6 +280,41 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
     tg_timer_start(t->timer, 1);
 }
 
+static void tell_outside(struct world *w, struct tg_drive *drive, uint32_t domain)
+{
+    if (domain != TG_NO_DOMAIN && w->run && w->run->domains[domain].outside != w->outside[domain])
+        tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .domain = domain, .count = w->outside[domain], .host = TG_RUN_NONE, .stage = TG_RUN_NONE});
+}
+
+/* Others come and go. */
+static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
+{
+    struct world *w = data;
+
+    (void) e;
+    if (w->plan->n_domains == 0 || now_ms(w) < w->outside_ms + 700)
+        return 0;
+    w->outside_ms = now_ms(w);
+    w->outside[rng_below(&w->rng, w->plan->n_domains)] = rng_chance(&w->rng, 30) && !w->healed ? 1 + (uint32_t) rng_below(&w->rng, 2) : 0;
+    for (uint32_t d = 0; d < w->plan->n_domains; d++) {
+        w->outside[d] = w->healed ? 0 : w->outside[d];
+        tell_outside(w, drive, d);
+    }
+    return 0;
+}
+
+/* Who has been locked is told who else was, before he is told that he has his lock. */
+static void say_outside(struct world *w, const struct sim_task *t)
+{
+    for (size_t l = 0; l < w->plan->n_limits && t->drive; l++) {
+        uint32_t domain = w->plan->domain_of[t->action.host * w->plan->n_limits + l];
+        if (domain == TG_NO_DOMAIN)
+            continue;
+        w->hosts[t->action.host].told[l] = w->outside[domain];
+        tell_outside(w, t->drive, domain);
+    }
+}
+
 static void arrive(struct world *w, struct sim_task *t)
 {
     struct sim_host *h = &w->hosts[t->action.host];
@@ -329,6 +368,8 @@ static void on_timer(void *data)
     end_due_steps(w);
     tell_world(w, &w->hosts[t->action.host], t);
     t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : NULL;
+    if (t->action.kind == TG_DO_LOCK)
+        say_outside(w, t);
     if (t->drive && !t->no_answer)
         tg_drive_answer(t->drive, &t->answer);
     unlink_task(t);
@@ -486,8 +527,9 @@ static void write_script(struct rng *r, struct host_script *s, unsigned trouble)
 int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struct tg_plan *plan)
 {
     *w = (struct world) {.rng = {seed}, .loop = loop, .plan = plan, .hosts = calloc(plan->n_hosts + 1, sizeof *w->hosts)};
-    w->ports = (struct tg_drive_ports) {.data = w, .begin = begin, .drop = drop};
-    if (!w->hosts)
+    w->ports = (struct tg_drive_ports) {.data = w, .begin = begin, .turn = turn, .drop = drop};
+    w->outside = calloc(plan->n_domains + 1, sizeof *w->outside);
+    if (!w->hosts || !w->outside)
         return TG_E_MEMORY;
     unsigned trouble = (unsigned) (rng_below(&w->rng, 4) * 12); /* some fleets are well */
     for (size_t i = 0; i < plan->n_hosts; i++)
@@ -510,4 +552,5 @@ void world_release(struct world *w)
     while (w->tasks)
         unlink_task(w->tasks);
     free(w->hosts);
+    free(w->outside);
 }

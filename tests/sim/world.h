@@ -50,6 +50,7 @@ struct sim_host {
     int sent;                   /* attempt that was sent, and of which nobody knows that it never arrived; 0 none */
     bool strayed;               /* it was lost once, or its lock would not go: it may come back in another stage's time */
     int64_t verified_ms;        /* its first good verdict; 0 none */
+    uint32_t told[4];           /* of each limit: how many others were said to hold of its domain, when it was locked last */
 };
 
 struct sim_task;
@@ -61,6 +62,9 @@ struct world {
     struct sim_host *hosts;
     struct tg_drive *drive;     /* whom to answer; NULL between drivers */
     int64_t epoch;              /* of that driver */
+    const struct tg_run *run;   /* of that driver; NULL between drivers */
+    uint32_t *outside;          /* hosts of each domain that others hold */
+    int64_t outside_ms;         /* when that changed last */
     struct sim_task *tasks;
     int64_t seated, seated_lines; /* the newest epoch that took the seat, and how long the journal was then */
     bool healed;                /* everything answers, nothing is lost: for the end */

@@ -18,7 +18,7 @@ static bool of_stage(enum tg_run_event_kind ev)
 
 static bool of_host(enum tg_run_event_kind ev)
 {
-    return (ev > TG_EV_PACED && ev < TG_EV_EXTERNAL) || ev >= TG_EV_RESUMED;
+    return (ev >= TG_EV_LOCKED && ev < TG_EV_EXTERNAL) || ev >= TG_EV_RESUMED;
 }
 
 Test(run, every_pair_of_state_and_event_is_listed_exactly_once)

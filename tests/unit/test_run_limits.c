@@ -161,6 +161,55 @@ Test(run_limits, who_was_not_touched_gives_its_room_back)
     end(&r);
 }
 
+static void others_hold(struct rig *r, size_t domain, uint32_t n)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_run_event ev = {.kind = TG_EV_OUTSIDE, .at_ms = ++r->now, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n};
+    json_t *line = tg_run_event_to_json(r->run, &ev, 1);
+    struct tg_run_event back;
+    struct tg_run_action action;
+    bool is_event;
+
+    cr_assert_eq(tg_run_line_from_json(r->run, line, 1, &is_event, &back, &action, &e), 0, "%s", e.message);
+    cr_assert(is_event && back.domain == domain && back.count == n);
+    json_decref(line);
+    cr_assert_eq(tg_run_step(r->run, &ev, &r->todo, &e), 0, "%s", e.message);
+}
+
+Test(run_limits, hosts_that_others_hold_are_down_as_well)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 6}, 1, 2);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 2, 2, 0);
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0 1");
+    others_hold(&r, 0, 2);
+    others_hold(&r, 1, 1);
+    give(&r, TG_EV_LOCKED, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_UNLOCKING, "two others and this one are more than two");
+    give(&r, TG_EV_LOCKED, 1);
+    cr_expect_eq(r.run->hosts[1].state, TG_HOST_CHECKING, "one other and this one are not");
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_WAITING);
+    cr_expect_str_eq(started(&r), "", "h2, h4 would be with two others, h3, h5 with one and h1");
+    give(&r, TG_EV_GO, 1);
+    give(&r, TG_EV_APPLIED, 1);
+    give(&r, TG_EV_VERIFIED, 1);
+    give(&r, TG_EV_UNLOCKED, 1);
+    cr_expect_str_eq(started(&r), "3");
+    change_well(&r, 3);
+    change_well(&r, 5);
+    started(&r);
+    cr_expect_eq(r.run->state, TG_RUN_ACTIVE);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_WAITING, "others end some day: nobody is skipped");
+    others_hold(&r, 0, 1);
+    cr_expect_str_eq(started(&r), "0");
+    others_hold(&r, 0, 0);
+    cr_expect_str_eq(started(&r), "2");
+    end(&r);
+}
+
 /* ---- against the obvious ---- */
 
 static uint64_t next_random(uint64_t *state)

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# P5: limits by domain count every host that is down or held, whoever took it: two runs at once over one rack, a person's lock in it, and a host that
+# failed in it. Real hosts, real Puppet, over SSH.
+. "$(dirname "$0")/lib.sh"
+need puppet
+
+fleet_up 4 --hosts 'web1 web2 web3 web4'
+sed 's/^groups:/groups:\n  one: {hosts: "web[1-2].example.com", attrs: {rack: r1}}\n  two: {hosts: "web[3-4].example.com", attrs: {rack: r2}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
+cat >"$tmp/site.yaml" <<TEXT
+store: local:$tmp/store.db
+inventory: $tmp/inventory.yaml
+state-dir: $tmp/state
+owner: alice@ops1
+ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
+TEXT
+tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
+tagout init >/dev/null
+for host in web1 web2 web3 web4; do
+    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
+exec { 'change':
+  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; [ ! -e /srv/p/bad ] || exit 1; echo changed >>/srv/p/log',
+  provider => shell,
+}
+TEXT
+done
+forget() { for host in web1 web2 web3 web4; do fleet exec "$host" rm -f /srv/p/log; done; }
+log_has() { fleet exec "$1" grep -qs "$2" /srv/p/log; }
+never_begun() { ! log_has "$1" begun; }
+rollout() { # NAME TARGETS
+    cat >"$tmp/$1.yaml" <<TEXT
+rollout: $1
+change: {puppet: {manifest: /srv/p/site.pp}}
+targets: "$2"
+stages: [{name: all}]
+limits: {running: 4, domains: {rack: 1}}
+failure: {failed: 3}
+TEXT
+}
+drive() { start "$1" "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/$1.yaml"; }
+# Says the run that somebody waits for the rack, and that others hold it?
+waits() { tagout status "$1" | tr -s '\n ' ' ' | grep -q 'the next waits for room in rack r1 (1 of 1 down, 1 of others'; }
+
+note "inventory"
+run tagout hosts 'rack=r1'
+expect_out 'web[1-2].example.com'
+
+note "two runs at once: of one rack one host is down, whosever run it is"
+rollout odd 'web1.example.com,web3.example.com'
+rollout even 'web2.example.com,web4.example.com'
+fleet exec web1 rm /srv/p/go
+drive odd
+odd=$pid
+await 120 log_has web1 begun
+await 120 log_has web3 changed
+await 60 sh -c "! '$TAGOUT' --config '$tmp/site.yaml' locks host:web3.example.com | grep -q odd-"
+drive even
+even=$pid
+await 120 log_has web4 changed
+await 60 waits "$(head -1 "$tmp/even.log")"
+expect_true "web2 is not begun" never_begun web2
+fleet exec web1 touch /srv/p/go
+status=0; wait "$odd" || status=$?
+expect_equal "$status" 0 "status of the first run"
+status=0; wait "$even" || status=$?
+expect_equal "$status" 0 "status of the second run"
+expect_true "web2 is changed" log_has web2 changed
+
+note "a person's lock on a neighbour"
+forget
+rollout alone 'web2.example.com'
+lock=$(tagout lock host:web1.example.com --reason 'a new disk' --for 1h -o json | sed -n 's/.*"id": *"\([A-Z0-9]*\)".*/\1/p' | head -1)
+drive alone
+alone=$pid
+await 60 grep -q . "$tmp/alone.log"
+await 60 waits "$(head -1 "$tmp/alone.log")"
+expect_true "web2 is not begun" never_begun web2
+run tagout unlock "$lock"
+expect_status 0
+status=0; wait "$alone" || status=$?
+expect_equal "$status" 0 "status of the run that waited"
+expect_true "web2 is changed" log_has web2 changed
+
+note "a host that failed stays down: its neighbour is skipped, and the rest goes on"
+forget
+rollout rest 'web[1-4].example.com'
+fleet exec web1 touch /srv/p/bad
+run tagout run --yes "$tmp/rest.yaml"
+expect_status 1
+expect_true "web2 is not begun" never_begun web2
+expect_true "web3 is changed" log_has web3 changed
+expect_true "web4 is changed" log_has web4 changed
+expect_out '1 skipped'
+expect_match 'rack r1 has 1 down \(web1\.example\.com\), and no more may be'
+run tagout locks -o json
+expect_no_out '"id"'
