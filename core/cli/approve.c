@@ -3,7 +3,6 @@
 #include "cli/run_begin.h"
 #include "cli/steering.h"
 #include "config/site.h"
-#include "fleet/nodeset.h"
 
 #include <tagout/clock.h>
 
@@ -120,35 +119,20 @@ static bool is_digest(const char *text)
     return n >= TG_PLAN_PREFIX_MIN && n < TG_PLAN_DIGEST_SIZE && !text[strspn(text, "0123456789abcdef")];
 }
 
-static size_t changing(const json_t *hosts, const json_t *stages)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < json_array_size(stages); i++) {
-        struct tg_hostlist names = TG_HOSTLIST_INIT;
-        const char *text = json_string_value(json_array_get(hosts, i));
-        if (text && text[0] && !json_is_true(json_object_get(json_array_get(stages, i), "dry_run")) && !tg_nodeset_expand(text, strlen(text), &names, NULL))
-            n += names.n;
-        tg_hostlist_release(&names);
-    }
-    return n;
-}
-
 static int say_plan(struct tg_frame *f, const struct tg_kept_plan *k, const struct tg_plan_approval *a, struct tg_error *e)
 {
     const char *name = json_string_value(json_object_get(k->plan, "rollout"));
-    size_t n = changing(k->hosts, json_object_get(k->plan, "stages"));
     char made[40], until[40];
 
     tg_time_format(k->at_ms, made, sizeof made);
     tg_time_format(a->until_ms, until, sizeof until);
     if (f->json)
         return tg_print_json(json_pack("{s:s,s:s?,s:s,s:s,s:s,s:s,s:I}", "plan", k->digest, "rollout", name, "made-by", k->by, "made", made, "approved-by", a->by, "until",
-                                       until, "hosts", (json_int_t) n),
+                                       until, "hosts", (json_int_t) k->changes),
                              e);
     printf("Approved: plan %.12s of %s, made by %s at %s", k->digest, name ? name : "?", k->by, made);
-    if (n)
-        printf(", which changes %zu host%s", n, n == 1 ? "" : "s");
+    if (k->changes)
+        printf(", which changes %lld host%s", (long long) k->changes, k->changes == 1 ? "" : "s");
     printf(".\nIt stands until %s, for one run: tagout run FILE --plan %.12s\n", until, k->digest);
     return 0;
 }

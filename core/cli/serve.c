@@ -205,7 +205,7 @@ static void refuse_held(struct serve *s, struct tg_http_call *call, const struct
 /* Permit first, which no lock may hold; then the slot. What fails after the permit gives it back. */
 static void take_slot(struct serve *s, struct tg_http_call *call, const struct tg_slot_request *who, const struct tg_scopes *scopes)
 {
-    char owner[TG_OWNER_SIZE], what[160], by[TG_SLOT_ID_SIZE] = "", text[512];
+    char owner[TG_OWNER_SIZE], what[176], by[TG_SLOT_ID_SIZE] = "", text[512];
     struct tg_guard g = guard_of(s);
     struct tg_guard_verdict v;
     struct tg_permit *permit = NULL;
@@ -327,7 +327,7 @@ static void serve_call(struct serve *s, struct tg_http_call *call)
 
 static void report_slot(struct serve *s, const struct tg_slot_request *who, int64_t since_ms, struct tg_error *e)
 {
-    char what[160];
+    char what[176];
     struct tg_scopes scopes = TG_SCOPES_INIT;
     struct tg_guard g = guard_of(s);
     struct tg_permit *permit = NULL;

@@ -52,21 +52,40 @@ static void compare(json_t *list, const char *where, const char *name, const cha
     say(list, "%s%s: %s, was %s", where, name, after, before);
 }
 
+/* Limits by domain: as they are written, then what they mean for this fleet, which is long. */
+static void compare_limits(json_t *list, const json_t *was, const json_t *is)
+{
+    static const char name[] = "limits.domains, limits.floor";
+    json_t *before = json_deep_copy(was), *after = json_deep_copy(is);
+    size_t n = json_array_size(list);
+
+    for (size_t i = 0; i < json_array_size(before); i++)
+        json_object_del(json_array_get(before, i), "domains");
+    for (size_t i = 0; i < json_array_size(after); i++)
+        json_object_del(json_array_get(after, i), "domains");
+    compare(list, "", name, "limits", before, after);
+    if (json_array_size(list) == n && !json_equal(was, is))
+        say(list, "%s: their domains have other hosts", name);
+    json_decref(before);
+    json_decref(after);
+}
+
 /* The members of a plan, by the names that they have in a rollout. */
 static void compare_plan(json_t *list, const json_t *was, const json_t *is)
 {
     static const char *const keys[][2] = {{"rollout", "rollout"}, {"driver", "driver"}, {"change", "change"}, {"transport", "--transport"}, {"targets", "targets"},
                                           {"hours", "hours"}, {"estimate_ms", "estimate"}, {"running", "limits.running"}, {"unverified", "limits.unverified"},
-                                          {"limits", "limits.domains, limits.floor"}, {"failed", "failure.failed"}, {"of_at_least", "failure.of-at-least"},
+                                          {"failed", "failure.failed"}, {"of_at_least", "failure.of-at-least"},
                                           {"policy", "failure"}, {"around", "around"}, {"verify", "verify"}, {"format", "format of plans"}};
     /* stages and their hosts are compared by themselves, these follow from them */
-    static const char *const apart[] = {"stages", "n_targets", "n_left"};
+    static const char *const apart[] = {"stages", "limits", "n_targets", "n_left"};
     const char *key;
     json_t *value;
     char name[80];
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         compare(list, "", keys[i][1], keys[i][0], json_object_get(was, keys[i][0]), json_object_get(is, keys[i][0]));
+    compare_limits(list, json_object_get(was, "limits"), json_object_get(is, "limits"));
     json_object_foreach((json_t *) is, key, value) {
         bool listed = false;
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -139,12 +158,8 @@ static void say_missing(json_t *list, const struct tg_hostlist *a, const struct 
 /* The hosts of all stages, in one set. */
 static int collect(const json_t *folded, const struct tg_plan *plan, struct tg_hostlist *was, struct tg_hostlist *is)
 {
-    int rc = 0;
+    int rc = json_string_length(folded) ? tg_nodeset_expand(json_string_value(folded), json_string_length(folded), was, NULL) : 0;
 
-    for (size_t i = 0; !rc && i < json_array_size(folded); i++) {
-        const json_t *text = json_array_get(folded, i);
-        rc = json_string_length(text) ? tg_nodeset_expand(json_string_value(text), json_string_length(text), was, NULL) : 0;
-    }
     for (size_t i = 0; !rc && i < plan->n_hosts; i++)
         rc = tg_hostlist_add(is, plan->hosts[i].name, strlen(plan->hosts[i].name), NULL);
     if (!rc)
@@ -168,7 +183,7 @@ static void compare_hosts(json_t *list, const struct tg_kept_plan *kept, const s
     struct tg_hostlist before = TG_HOSTLIST_INIT, after = TG_HOSTLIST_INIT;
     size_t n = json_array_size(list);
 
-    if (json_is_array(kept->hosts) && !collect(kept->hosts, plan, &before, &after)) {
+    if (json_is_string(kept->hosts) && !collect(kept->hosts, plan, &before, &after)) {
         say_missing(list, &after, &before, "new");
         say_missing(list, &before, &after, "gone");
     }

@@ -35,8 +35,8 @@ char *tg_kept_plan_encode(const struct tg_kept_plan *k)
     for (size_t i = 0; i < k->n_approvals; i++)
         json_array_append_new(approvals, json_pack("{s:s,s:s,s:I,s:I}", "by", k->approvals[i].by, "reason", k->approvals[i].reason, "at",
                                                    (json_int_t) k->approvals[i].at_ms, "until", (json_int_t) k->approvals[i].until_ms));
-    return tg_seal(json_pack("{s:i,s:s,s:s,s:I,s:O,s:O,s:o}", "format", FORMAT, "digest", k->digest, "by", k->by, "at", (json_int_t) k->at_ms, "plan", k->plan, "hosts",
-                             k->hosts, "approvals", approvals));
+    return tg_seal(json_pack("{s:i,s:s,s:s,s:I,s:O,s:O,s:I,s:o}", "format", FORMAT, "digest", k->digest, "by", k->by, "at", (json_int_t) k->at_ms, "plan", k->plan,
+                             "hosts", k->hosts, "changes", (json_int_t) k->changes, "approvals", approvals));
 }
 
 static int damaged(struct tg_error *e, const char *what)
@@ -66,10 +66,10 @@ static int read_approval(const json_t *json, struct tg_plan_approval *a, struct 
 static bool is_proper(const json_t *plan, const json_t *hosts)
 {
     const json_t *stages = json_object_get(plan, "stages");
-    bool proper = json_is_array(stages) && (json_is_null(hosts) || json_array_size(hosts) == json_array_size(stages));
+    bool proper = json_is_array(stages) && (json_is_null(hosts) || json_is_string(hosts));
 
     for (size_t i = 0; i < json_array_size(stages); i++)
-        proper = proper && json_is_string(json_object_get(json_array_get(stages, i), "name")) && (json_is_null(hosts) || json_is_string(json_array_get(hosts, i)));
+        proper = proper && json_is_string(json_object_get(json_array_get(stages, i), "name"));
     return proper;
 }
 
@@ -78,11 +78,11 @@ static int read_record(json_t *o, struct tg_kept_plan *k, struct tg_error *e)
     const char *digest, *by, *sum;
     char is[TG_SHA256_HEX];
     json_t *plan, *hosts, *approvals;
-    json_int_t at;
+    json_int_t at, changes;
     int format, rc = 0;
 
-    if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:o,s:o,s:o,s:s!}", "format", &format, "digest", &digest, "by", &by, "at", &at, "plan", &plan, "hosts", &hosts, "approvals",
-                    &approvals, "sum", &sum) ||
+    if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:s!}", "format", &format, "digest", &digest, "by", &by, "at", &at, "plan", &plan, "hosts", &hosts, "changes",
+                    &changes, "approvals", &approvals, "sum", &sum) ||
         strlen(digest) + 1 != sizeof k->digest || !copy(by, k->by, sizeof k->by) || !json_is_array(approvals) || json_array_size(approvals) > TG_PLAN_APPROVALS_MAX)
         return damaged(e, "something is missing, or is there that we don't know");
     if (tg_sha256_json(plan, is) || strcmp(is, digest) != 0)
@@ -91,6 +91,7 @@ static int read_record(json_t *o, struct tg_kept_plan *k, struct tg_error *e)
         return damaged(e, "its stages, or their hosts");
     memcpy(k->digest, digest, sizeof k->digest);
     k->at_ms = at;
+    k->changes = changes;
     k->plan = json_incref(plan);
     k->hosts = json_incref(hosts);
     for (size_t i = 0; !rc && i < json_array_size(approvals); i++)
@@ -116,24 +117,15 @@ int tg_kept_plan_decode(const char *text, size_t len, struct tg_kept_plan *out, 
 
 /* ---- making one ---- */
 
+/* Of a million hosts in a hundred stages the stages' names would hardly fold; those of all of them do. */
 static json_t *folded(const struct tg_plan *plan)
 {
-    json_t *list = json_array();
-    size_t total = 0;
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = tg_plan_fold(plan, 0, plan->n_hosts, &text, NULL);
+    json_t *hosts = rc || text.len > HOSTS_MAX ? json_null() : json_string(tg_buf_text(&text));
 
-    for (size_t i = 0; i < plan->n_stages && list; i++) {
-        const struct tg_plan_stage *s = &plan->stages[i];
-        struct tg_buf text = TG_BUF_INIT;
-        if (tg_plan_fold(plan, s->first, s->count, &text, NULL) || (total += text.len) > HOSTS_MAX) {
-            json_decref(list);
-            list = json_null();
-            i = plan->n_stages;
-        } else {
-            json_array_append_new(list, json_string(tg_buf_text(&text)));
-        }
-        tg_buf_release(&text);
-    }
-    return list;
+    tg_buf_release(&text);
+    return hosts;
 }
 
 static char *encode_new(const struct tg_plan *plan, const char *by, int64_t wall_ms)
@@ -142,6 +134,8 @@ static char *encode_new(const struct tg_plan *plan, const char *by, int64_t wall
 
     snprintf(k.digest, sizeof k.digest, "%s", plan->digest);
     snprintf(k.by, sizeof k.by, "%s", by);
+    for (size_t i = 0; i < plan->n_stages; i++)
+        k.changes += plan->stages[i].dry_run ? 0 : (int64_t) plan->stages[i].count;
     char *text = k.plan && k.hosts ? tg_kept_plan_encode(&k) : NULL;
     tg_kept_plan_release(&k);
     return text;

@@ -1,7 +1,7 @@
 /*
  * Plans that are kept in the store, so that "it has changed since" can say what has, and that somebody else can approve one before it is run.
  *
- *   /plans/DIGEST   sealed: who made it and when, the plan with the hosts of each stage folded, and who has approved it until when
+ *   /plans/DIGEST   sealed: who made it and when, the plan without its hosts, these folded, and who has approved it until when
  *
  * What is kept can't be run: a run keeps its own plan whole. A record whose plan does not have the digest that it is named by is refused.
  */
@@ -27,7 +27,8 @@ struct tg_kept_plan {
     char by[256];            /* who made it first */
     int64_t at_ms;
     json_t *plan;            /* as the digest is made of it: the hosts of a stage are a digest of their own */
-    json_t *hosts;           /* folded, for each stage; null when that was too long to be kept */
+    json_t *hosts;           /* a string, all of them folded; null when that was too long to be kept */
+    int64_t changes;         /* how many of them it changes */
     struct tg_plan_approval approvals[TG_PLAN_APPROVALS_MAX];
     size_t n_approvals;
     int64_t version;         /* of its node */
