@@ -231,3 +231,27 @@ Test(plan_keep, what_has_changed_is_told)
     test_plan_free(is);
     test_plan_free(was);
 }
+
+/* What a limit means for the fleet of the day is long: it is told that it differs, and what was written is told in full. */
+Test(plan_keep, limits_by_domain_are_told_as_they_are_written)
+{
+    struct tg_plan *was = plan_of(1, 5, 1), *is = plan_of(1, 5, 1);
+
+    test_plan_limit(was, TG_LIMIT_DOMAIN, 3, 1, 0);
+    test_plan_limit(is, TG_LIMIT_DOMAIN, 3, 1, 0);
+    is->domains[2].n_hosts = 999;
+    cr_assert_eq(tg_plan_seal(was, NULL), 0);
+    cr_assert_eq(tg_plan_seal(is, NULL), 0);
+    changes_are(was, is, true, (const char *const[]) {"limits.domains, limits.floor: their domains have other hosts", NULL});
+    is->limits[0].share.value = 2;
+    cr_assert_eq(tg_plan_seal(is, NULL), 0);
+    struct tg_kept_plan k = {.plan = tg_plan_sealed_json(was), .hosts = json_string("h[0-5]")};
+    json_t *list = tg_plan_changes(&k, is);
+    const char *text = json_string_value(json_array_get(list, 0));
+    cr_assert_eq(json_array_size(list), 1);
+    cr_expect(strncmp(text, "limits.domains, limits.floor: ", 30) == 0 && !strstr(text, "\"r0\"") && strstr(text, "\"2\"") && strstr(text, "\"1\""), "%s", text);
+    json_decref(list);
+    tg_kept_plan_release(&k);
+    test_plan_free(was);
+    test_plan_free(is);
+}
