@@ -193,6 +193,13 @@ static void forget_some(struct tg_store *store, const char *digest, int64_t wall
     tg_names_release(&names);
 }
 
+static int no_place(struct tg_error *e)
+{
+    tg_fail(e, TG_E_UNKNOWN, "the store has no " ROOT);
+    tg_error_hint(e, "an older tagout made it: tagout init adds what is missing");
+    return TG_E_UNKNOWN;
+}
+
 int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
 {
     char *text = encode_new(plan, by, wall_ms), path[96];
@@ -206,11 +213,8 @@ int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char 
     free(text);
     if (rc == 0 || rc == TG_E_EXISTS)
         return 0;
-    if (rc == TG_E_NOENT) {
-        tg_fail(e, TG_E_UNKNOWN, "the store has no " ROOT);
-        tg_error_hint(e, "an older tagout made it: tagout init adds what is missing");
-        return TG_E_UNKNOWN;
-    }
+    if (rc == TG_E_NOENT)
+        return no_place(e);
     tg_fail(e, rc, "%s", why.message);
     tg_error_hint(e, "%s", why.hint);
     return rc;
@@ -222,10 +226,13 @@ static int find(struct tg_store *store, const char *prefix, int64_t wait_ms, cha
 {
     struct tg_names names;
     size_t n = strlen(prefix), found = 0;
-    int rc = tg_store_list(store, ROOT, tg_store_deadline(store, wait_ms), &names, e);
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_store_list(store, ROOT, tg_store_deadline(store, wait_ms), &names, &why);
 
+    if (rc == TG_E_NOENT)
+        return no_place(e);
     if (rc)
-        return rc;
+        return tg_fail(e, rc, "%s", why.message);
     for (size_t i = 0; i < names.count; i++)
         if (strncmp(names.names[i], prefix, n) == 0 && found++ == 0)
             path_of(names.names[i], path);
