@@ -235,7 +235,17 @@ int tg_hold_release(struct tg_holds *h, size_t host, const char *name, int begun
     return rc;
 }
 
-enum tg_hold_answer tg_hold_ask(struct tg_holds *h, const char *name, char *text, size_t size)
+int tg_hold_extend(struct tg_holds *h, const char *id, int64_t for_ms, struct tg_error *e)
+{
+    struct tg_lock lock = {0};
+    int rc = tg_lock_extend(&h->guard, id, h->owner, for_ms, &lock, e);
+
+    if (!rc)
+        tg_lock_clear(&lock);
+    return rc;
+}
+
+enum tg_hold_answer tg_hold_ask(struct tg_holds *h, const char *name, char *text, size_t size, int *out_code)
 {
     struct tg_scopes scopes = TG_SCOPES_INIT;
     struct tg_error e = TG_ERROR_INIT;
@@ -243,12 +253,14 @@ enum tg_hold_answer tg_hold_ask(struct tg_holds *h, const char *name, char *text
     struct tg_buf line = TG_BUF_INIT;
     enum tg_hold_answer answer = TG_HOLD_UNKNOWN;
 
+    *out_code = 0;
     if (scope_of(h, name, &scopes, &e)) {
         snprintf(text, size, "%s", e.message);
     } else {
         const struct tg_question question = {.scopes = &scopes, .actor = ACTOR, .tokens = h->tokens};
         tg_check(&h->guard, &question, tg_store_deadline(h->guard.store, h->guard.timeout_ms), &verdict);
         answer = verdict.answer == TG_ANSWER_GO ? TG_HOLD_GO : verdict.answer == TG_ANSWER_HELD ? TG_HOLD_HELD : TG_HOLD_UNKNOWN;
+        *out_code = answer == TG_HOLD_UNKNOWN ? verdict.error.code : 0;
         tg_verdict_line(&verdict, tg_store_url(h->guard.store), tg_wall_ms(tg_loop_clock(tg_store_loop(h->guard.store))), &line);
         snprintf(text, size, "%s", tg_buf_text(&line));
         tg_verdict_release(&verdict);

@@ -52,8 +52,11 @@ int tg_hold_quiet(struct tg_holds *holds, size_t host, char *text, size_t size, 
 /* Releases the host's lock, whoever placed it; one that is not there is released. */
 int tg_hold_release(struct tg_holds *holds, size_t host, const char *name, int begun, const char *id, struct tg_error *e);
 
+/* The lock of a host that was placed lasts for_ms from now on. TG_E_NOENT, TG_E_PERM: it is not there, or not ours. */
+int tg_hold_extend(struct tg_holds *holds, const char *id, int64_t for_ms, struct tg_error *e);
+
 enum tg_hold_answer { TG_HOLD_GO, TG_HOLD_HELD, TG_HOLD_UNKNOWN };
-/* May config management act on this host now, bearing the tokens? text says why not. */
-enum tg_hold_answer tg_hold_ask(struct tg_holds *holds, const char *name, char *text, size_t size);
+/* May config management act on this host now, bearing the tokens? text says why not; *out_code: of an UNKNOWN, what kept it from being known. */
+enum tg_hold_answer tg_hold_ask(struct tg_holds *holds, const char *name, char *text, size_t size, int *out_code);
 
 #endif

@@ -171,6 +171,8 @@ int tg_journal_commit(struct tg_journal *j, bool starts, enum tg_commit *out, st
 int tg_journal_fold(struct tg_journal *j, bool *out_busy, struct tg_error *e);
 /* At a run's end: as far as it goes. Best effort. */
 void tg_journal_fold_end(struct tg_journal *j);
+/* How long a store that is away is waited for, by commits and by whoever else needs it for the run. */
+int64_t tg_journal_patience_ms(const struct tg_journal *j);
 /* Reads control and the pauses; with a watch on both when watch is not NULL. */
 int tg_journal_control(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e);
 /* 0 when the seat is provably ours now (one read): asked before a step is sent after a long sleep. TG_E_VERSION when it is not. */

@@ -220,7 +220,7 @@ static int try_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg
 }
 
 /* How long to wait for a store that is away: past its session's end others may take the seat, so there is little sense in more. */
-static int64_t patience_ms(const struct tg_journal *j)
+int64_t tg_journal_patience_ms(const struct tg_journal *j)
 {
     int64_t session = tg_store_session_ms(j->store);
 
@@ -230,7 +230,7 @@ static int64_t patience_ms(const struct tg_journal *j)
 /* Until it is written, or refused, or the store is away for too long. */
 static int run_batch(struct tg_journal *j, struct batch *b, bool starts, enum tg_commit *out, struct tg_error *e)
 {
-    int64_t give_up = tg_store_deadline(j->store, patience_ms(j));
+    int64_t give_up = tg_store_deadline(j->store, tg_journal_patience_ms(j));
     int rc;
 
     do {

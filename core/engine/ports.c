@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK_FOR_MS 3600000 /* beyond the stage's bake: a lock past it still holds, and shows as overdue */
 #define QUIESCE_POLL_MS 500
 #define OTHERS_POLL_MS 5000
+#define STORE_AGAIN_MS 1000
+#define EXTEND_MAX 20 /* locks extended in one turn: some milliseconds each */
 
 int64_t tg_ports_now(const struct tg_ports *p)
 {
@@ -80,11 +81,29 @@ static bool ends_drive(int rc)
     return rc == TG_E_SESSION || rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_CANCELLED || rc == TG_E_MEMORY || rc == TG_E_BUG;
 }
 
-static int64_t lock_for_ms(const struct tg_task *t)
+/*
+ * A store that does not answer is waited for as long as a commit would: until then the task is tried again (what it asks for can be asked for twice).
+ * 1: later; 0: the trouble is this host's, or there is none; negative: the drive must end.
+ */
+static int store_away(struct tg_task *t, int rc, const struct tg_error *own, struct tg_error *e)
 {
-    const struct tg_run *run = t->ports->o.run;
+    struct tg_ports *p = t->ports;
+    int64_t now = tg_ports_now(p);
 
-    return LOCK_FOR_MS + t->ports->o.step_ms + run->plan->stages[run->hosts[t->action.host].stage].bake_ms;
+    if (!ends_drive(rc)) {
+        p->away_ms = 0;
+        return 0;
+    }
+    if (rc == TG_E_LOST || rc == TG_E_TIMEOUT) {
+        p->away_ms = p->away_ms ? p->away_ms : now;
+        if (now - p->away_ms < tg_journal_patience_ms(p->o.journal)) {
+            t->due_ms = p->again_ms = now + STORE_AGAIN_MS;
+            return 1;
+        }
+    }
+    if (e && !e->code)
+        *e = *own;
+    return rc;
 }
 
 static int release(struct tg_task *t, struct tg_error *e)
@@ -92,12 +111,10 @@ static int release(struct tg_task *t, struct tg_error *e)
     const struct tg_run_host *h = &t->ports->o.run->hosts[t->action.host];
     struct tg_error own = TG_ERROR_INIT;
     int rc = tg_hold_release(t->ports->o.holds, t->action.host, tg_task_host(t)->name, h->begun, h->lock, &own);
+    int away = store_away(t, rc, &own, e);
 
-    if (ends_drive(rc)) {
-        if (e && !e->code)
-            *e = own;
-        return rc;
-    }
+    if (away)
+        return away < 0 ? away : 0;
     tg_task_answer(t, rc ? TG_EV_UNLOCK_FAILED : TG_EV_UNLOCKED, rc ? own.message : NULL);
     return 0;
 }
@@ -126,7 +143,7 @@ static int look_at_others(struct tg_ports *p, struct tg_drive *drive, struct tg_
         matters = p->told[i] || p->o.run->domains[i].n_parked;
     p->others_ms = tg_ports_now(p) + OTHERS_POLL_MS;
     int rc = matters ? tg_hold_count_others(p->o.holds, p->others, p->o.run, 0, &own) : 0;
-    if (ends_drive(rc)) {
+    if (ends_drive(rc) && rc != TG_E_LOST && rc != TG_E_TIMEOUT) {
         if (e && !e->code)
             *e = own;
         return rc;
@@ -152,22 +169,22 @@ static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     struct tg_error own = TG_ERROR_INIT;
-    int quiet = tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
+    int quiet = t->quiet ? 1 : tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
 
+    t->quiet |= quiet == 1;
     if (quiet == 1) {
         int rc = count_before(t, &own);
         quiet = rc ? rc : 1;
     }
     if (quiet == 1) {
         const struct tg_run_event locked = {.kind = TG_EV_LOCKED, .changed = -1, .lock = t->lock};
+        p->away_ms = 0;
         tg_task_answer_event(t, locked);
         return 0;
     }
-    if (ends_drive(quiet)) {
-        if (e && !e->code)
-            *e = own;
-        return quiet;
-    }
+    int away = store_away(t, quiet, &own, e);
+    if (away)
+        return away < 0 ? away : 0;
     if (quiet == 0 && tg_ports_now(p) < t->give_up_ms) {
         t->due_ms = tg_ports_now(p) + QUIESCE_POLL_MS;
         return 0;
@@ -180,39 +197,74 @@ static int place_lock(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     struct tg_error own = TG_ERROR_INIT;
-    int rc = tg_hold_place(p->o.holds, t->action.host, tg_task_host(t)->name, p->o.run->hosts[t->action.host].begun, lock_for_ms(t), t->lock,
-                           &t->lock_txid, &own);
+    int64_t for_ms = tg_hold_terms_first_ms(&p->terms, t->action.host);
+    int rc = tg_hold_place(p->o.holds, t->action.host, tg_task_host(t)->name, p->o.run->hosts[t->action.host].begun, for_ms, t->lock, &t->lock_txid,
+                           &own);
+    int away = store_away(t, rc, &own, e);
 
-    if (ends_drive(rc)) {
-        if (e && !e->code)
-            *e = own;
-        return rc;
-    }
+    if (away)
+        return away < 0 ? away : 0;
     if (rc) {
         tg_task_answer(t, TG_EV_LOCK_REFUSED, own.message);
         return 0;
     }
+    tg_hold_terms_taken(&p->terms, t->action.host, tg_wall_ms(tg_loop_clock(p->o.loop)), for_ms);
     t->give_up_ms = tg_ports_now(p) + p->o.quiesce_ms;
     return wait_for_quiet(t, e);
 }
 
-static int ask_guard(struct tg_task *t)
+static int ask_guard(struct tg_task *t, struct tg_error *e)
 {
-    enum tg_hold_answer answer = tg_hold_ask(t->ports->o.holds, tg_task_host(t)->name, t->text, sizeof t->text);
+    struct tg_error own = TG_ERROR_INIT;
+    int code = 0;
+    enum tg_hold_answer answer = tg_hold_ask(t->ports->o.holds, tg_task_host(t)->name, t->text, sizeof t->text, &code);
 
+    if (code)
+        tg_fail(&own, code, "%s", t->text);
+    int away = store_away(t, code, &own, e);
+    if (away)
+        return away < 0 ? away : 0;
     tg_task_answer(t, answer == TG_HOLD_GO ? TG_EV_GO : TG_EV_NO_GO, answer == TG_HOLD_GO ? NULL : t->text);
     return 0;
 }
 
+/* Locks that would soon be overdue last on. What goes wrong here is no reason to stop: an overdue lock holds. */
+static void extend_locks(struct tg_ports *p)
+{
+    int64_t wall = tg_wall_ms(tg_loop_clock(p->o.loop)), for_ms;
+    struct tg_error own = TG_ERROR_INIT;
+    size_t host;
+
+    for (int i = 0; i < EXTEND_MAX && !p->away_ms && tg_hold_terms_next(&p->terms, wall, &host, &for_ms); i++) {
+        int rc = tg_hold_extend(p->o.holds, p->o.run->hosts[host].lock, for_ms, &own);
+        tg_error_clear(&own);
+        if (!rc)
+            tg_hold_terms_taken(&p->terms, host, wall, for_ms);
+        else if (!ends_drive(rc))
+            tg_hold_terms_gone(&p->terms, host);
+        else
+            return; /* the next sweep comes by again */
+    }
+}
+
 /* ---- tasks ---- */
+
+static bool needs_store(const struct tg_task *t)
+{
+    return t->action.kind == TG_DO_LOCK || t->action.kind == TG_DO_CHECK || t->action.kind == TG_DO_UNLOCK;
+}
 
 static int go_on(struct tg_task *t, struct tg_error *e)
 {
+    if (t->ports->away_ms && needs_store(t) && tg_ports_now(t->ports) < t->ports->again_ms) {
+        t->due_ms = t->ports->again_ms; /* one asks for all, so that the drive hears of other things meanwhile */
+        return 0;
+    }
     switch ((int) t->action.kind) {
     case TG_DO_LOCK:
         return t->lock[0] ? wait_for_quiet(t, e) : place_lock(t, e);
     case TG_DO_CHECK:
-        return ask_guard(t);
+        return ask_guard(t, e);
     case TG_DO_UNLOCK:
         return release(t, e);
     case TG_DO_VERIFY:
@@ -240,7 +292,9 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     int64_t now = tg_ports_now(p);
     int rc = 0;
 
-    rc = look_at_others(p, drive, e);
+    if (!p->away_ms || now >= p->again_ms)
+        rc = look_at_others(p, drive, e);
+    extend_locks(p);
     for (struct tg_task **at = &p->tasks, *t; !rc && (t = *at) != NULL;) {
         if (!t->over && t->due_ms <= now)
             rc = go_on(t, e);
@@ -339,7 +393,9 @@ int tg_ports_new(const struct tg_ports_options *o, struct tg_ports **out, struct
     tg_sha256_hex(o->tokens, strlen(o->tokens), hash);
     snprintf(p->name, sizeof p->name, "%s-%.8s", o->journal->id, hash);
     p->table = (struct tg_drive_ports) {.data = p, .begin = begin, .turn = turn, .drop = drop};
-    int rc = open_all(p, e);
+    int rc = tg_hold_terms_init(&p->terms, o->run, p->o.step_ms, e);
+    if (!rc)
+        rc = open_all(p, e);
     if (rc) {
         tg_ports_free(p);
         return rc;
@@ -357,6 +413,7 @@ void tg_ports_free(struct tg_ports *p)
         p->driver->params_free(p->params);
     tg_others_free(p->others);
     free(p->told);
+    tg_hold_terms_release(&p->terms);
     free(p);
 }
 

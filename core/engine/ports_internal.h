@@ -3,6 +3,7 @@
 #define TG_ENGINE_PORTS_INTERNAL_H
 
 #include "engine/bare.h"
+#include "engine/hold_terms.h"
 #include "engine/ports.h"
 
 #include <tagout/probe.h>
@@ -18,6 +19,7 @@ struct tg_task {
     int64_t pause_ms;    /* between tries of LOOK */
     bool over;           /* answered: turn() frees it */
     char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
+    bool quiet;          /* LOCK: nobody is at work there any more, the lock is confirmed */
     int64_t lock_txid;
     /* steps */
     enum tg_bare_mode mode;
@@ -44,6 +46,9 @@ struct tg_ports {
     struct tg_others *others; /* NULL without limits by domain */
     uint32_t *told;      /* of each domain, what the run was told of others last */
     int64_t others_ms;   /* monotonic: when they are counted again */
+    struct tg_hold_terms terms;
+    int64_t away_ms;     /* monotonic: since when the store does not answer; 0 it does */
+    int64_t again_ms;    /* monotonic: when it is asked again */
     bool closing;        /* callbacks say nothing more */
     /* The run's name on hosts: its id and something of its token, since another store may have a run of the same id, and a host that
      * knows a step of that name would not begin it again. */

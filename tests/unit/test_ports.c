@@ -1,0 +1,108 @@
+/*
+ * A run's dealings with locks and the guard, with the store's own troubles: the real ports on a store in memory. Its host is held by somebody else, so that all that
+ * concerns the store is done (lock, ask, unlock), and nothing on a host.
+ */
+#define GUARD_SUITE_HELPERS_ONLY
+#define GUARD_SUITE ports
+#include <tagout/loop.h>
+
+static int guard_loop(struct tg_loop **out)
+{
+    return tg_loop_new(out, NULL);
+}
+
+static const char *guard_url(void)
+{
+    return "memory:ports";
+}
+
+static void guard_end(void)
+{
+}
+
+#include "guard_suite.h"
+
+#include "engine/plan_internal.h"
+#include "engine/ports.h"
+#include "lib/plan.h"
+#include "store/memory.h"
+
+#define WAIT_MS 2000
+
+struct driven {
+    struct tg_store *store;
+    struct tg_plan *plan, *read;
+    struct tg_journal *j;
+    struct tg_run *run;
+    struct tg_holds *holds;
+    struct tg_ports *ports;
+};
+
+static void make_run(struct driven *d)
+{
+    const struct tg_run_tokens tokens = {.own = "AAAAAAAAAAAAAAAAAAAA", .all = "AAAAAAAAAAAAAAAAAAAA"};
+    char id[TG_RUN_ID_SIZE];
+
+    *d = (struct driven) {.store = open_another(), .plan = test_plan((struct test_stage[]) {{1, false, 0, {0}}}, 1, 1, 0)};
+    free(d->plan->driver);
+    free(d->plan->transport);
+    d->plan->driver = strdup("puppet");
+    d->plan->transport = strdup("local");
+    OK(tg_plan_seal(d->plan, e));
+    OK(tg_journal_create(d->store, d->plan, "alice@ops1", &tokens, NOW, WAIT_MS, id, e));
+    OK(tg_journal_load(d->store, id, WAIT_MS, &d->j, &d->read, &d->run, e));
+    const struct tg_holds_options ho = {.store = d->store, .wait_ms = WAIT_MS, .run = d->j->id, .owner = "alice@ops1", .reason = "r", .token = tokens.own, .tokens = tokens.all};
+    OK(tg_holds_new(&ho, &d->holds, e));
+    const struct tg_ports_options po = {.loop = loop, .plan = d->read, .run = d->run, .journal = d->j, .holds = d->holds, .tokens = tokens.all, .owner = "alice@ops1"};
+    OK(tg_ports_new(&po, &d->ports, e));
+}
+
+static void end_run(struct driven *d)
+{
+    tg_ports_free(d->ports);
+    tg_holds_free(d->holds);
+    tg_run_free(d->run);
+    tg_plan_free(d->read);
+    tg_journal_free(d->j);
+    tg_store_close(d->store);
+    test_plan_free(d->plan);
+}
+
+/* P2, P8: a request or an answer that is lost on the way ends neither the run nor does it leave a lock, and it is never taken for leave to act. */
+static void with_lost(enum tg_memory_action action, int nth)
+{
+    struct tg_memory_fault fault = {.path = "/locks*", .verbs = TG_MEMORY_MULTI, .nth = nth, .action = action};
+    struct tg_error why = TG_ERROR_INIT;
+    struct driven d;
+
+    setup();
+    char *id = lock_it("host:h0", "bob@ops2");
+    make_run(&d);
+    fault.session = d.store;
+    OK(tg_memory_fault_add("ports", &fault, e));
+    struct tg_drive_options o = {.journal = d.j, .run = d.run, .by = "alice@ops1", .ports = tg_ports_table(d.ports), .tick_ms = 50};
+    int rc = tg_drive(&o, &why);
+    cr_assert_eq(rc, 0, "fault %d at %d: %d %s", (int) action, nth, rc, why.message);
+    cr_expect_eq(d.run->state, TG_RUN_ENDED);
+    cr_expect_eq(d.run->hosts[0].state, TG_HOST_HELD, "%s: %s", tg_host_state_name(d.run->hosts[0].state), d.run->hosts[0].text);
+    tg_memory_faults_clear("ports");
+    struct tg_locks locks;
+    OK(tg_lock_list(&g, NULL, &locks, e));
+    cr_expect_eq(locks.n, 1, "only the other's lock is left");
+    tg_locks_release(&locks);
+    cr_expect_eq(ask("host:h0", "config-management"), TG_ANSWER_HELD);
+    cr_expect_eq(unlock(id, "bob@ops2"), 0);
+    free(id);
+    end_run(&d);
+    teardown();
+    tg_memory_forget("ports");
+}
+
+Test(ports, wait_for_a_store_whose_connection_breaks)
+{
+    for (int nth = 1; nth <= 3; nth++) {
+        with_lost(TG_MEMORY_LOSE_REQUEST, nth);
+        with_lost(TG_MEMORY_LOSE_ANSWER, nth);
+        with_lost(TG_MEMORY_HANG_ANSWER, nth);
+    }
+}
