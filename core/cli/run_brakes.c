@@ -16,7 +16,7 @@ static void say_unverified(const struct tg_run *run, const char *id, int64_t now
 {
     (void) id;
     (void) now_ms;
-    tg_buf_printf(out, " (%zu of %lld without a verdict)", run->in_work + run->totals[TG_HOST_VERIFYING], (long long) run->plan->unverified);
+    tg_buf_printf(out, " (%zu of %lld without a verdict)", run->in_work + tg_run_without_verdict(run), (long long) run->plan->unverified);
 }
 
 static void say_rate(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)

@@ -172,7 +172,7 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
 {
     const struct tg_run *run = v->run;
     size_t changed = 0, unchanged = 0, asked = 0, untouched = 0;
-    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
+    static const enum tg_host_state bad[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
 
     for (size_t i = 0; i < run->plan->n_hosts; i++) {
         const struct tg_run_host *h = &run->hosts[i];

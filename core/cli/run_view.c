@@ -163,7 +163,7 @@ static void add_counts(const size_t counts[TG_HOST_STATES], struct tg_buf *line)
     } rows[] = {
         {TG_HOST_LOCKING, TG_HOST_CHECKING, "locking"}, {TG_HOST_APPLYING, TG_HOST_APPLYING, "applying"},
         {TG_HOST_LOOKING, TG_HOST_LOOKING, "looked for"}, {TG_HOST_BUSY, TG_HOST_BUSY, "busy"},
-        {TG_HOST_VERIFYING, TG_HOST_VERIFYING, "verifying"}, {TG_HOST_BAKING, TG_HOST_BAKING, "baking"},
+        {TG_HOST_VERIFYING, TG_HOST_DECIDING, "verifying"}, {TG_HOST_BAKING, TG_HOST_BAKING, "baking"},
         {TG_HOST_PROVING, TG_HOST_PROVING, "verified once more"}, {TG_HOST_UNLOCKING, TG_HOST_UNLOCKING, "unlocking"},
         {TG_HOST_DRY_CHECKING, TG_HOST_DRY_RUNNING, "asked"}};
     const char *between = "   ";
@@ -277,7 +277,7 @@ bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *ou
 /* "failed 1 of at most 8   unreachable 2 of at most 10" */
 static void add_tally(const struct tg_run_view *v, struct tg_buf *out)
 {
-    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
+    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
     const struct tg_run *run = v->run;
     struct tg_buf line = TG_BUF_INIT;
 

@@ -44,7 +44,7 @@ static const char *const thens[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] 
 
 json_t *tg_plan_policy_json(const struct tg_plan *plan)
 {
-    return json_pack("{s:o,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "then", thens[plan->then], "rollback", plan->rollback, "undoes",
+    return json_pack("{s:o,s:I,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "decide_ms", (json_int_t) plan->decide_ms, "then", thens[plan->then], "rollback", plan->rollback, "undoes",
                      plan->undoes);
 }
 
@@ -66,10 +66,12 @@ int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_erro
 {
     const char *unreachable, *then;
     json_t *rollback, *undoes;
+    json_int_t decide_ms;
 
-    if (json_unpack((json_t *) json, "{s:s,s:s,s:o,s:o!}", "unreachable", &unreachable, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
-        !share_read(unreachable, &plan->unreachable) || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
+    if (json_unpack((json_t *) json, "{s:s,s:I,s:s,s:o,s:o!}", "unreachable", &unreachable, "decide_ms", &decide_ms, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
+        !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
         return tg_fail(e, TG_E_DATA, "the plan is damaged: its policy");
+    plan->decide_ms = decide_ms;
     plan->then = strcmp(then, thens[TG_THEN_ROLLBACK]) == 0 ? TG_THEN_ROLLBACK : TG_THEN_HALT;
     return take_way_back(rollback, undoes, plan, e);
 }

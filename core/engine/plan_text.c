@@ -354,6 +354,11 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
         tg_buf_printf(out, ", once %lld have ended", (long long) plan->of_at_least);
     tg_buf_putc(out, '\n');
     put_more_halts(plan, out);
+    if (plan->decide_ms) {
+        char text[32];
+        tg_duration_format(plan->decide_ms, text, sizeof text);
+        tg_buf_printf(out, "         what can't be verified is tried again for %s, and is unknown then\n", text);
+    }
     if (plan->then == TG_THEN_ROLLBACK)
         tg_buf_puts(out, "then     rolls back what it has changed, in reverse order\n");
 }

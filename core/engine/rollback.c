@@ -18,7 +18,7 @@ bool tg_rollback_wants(const struct tg_run *run, size_t i)
         return false;
     if (end == TG_HOST_DONE)
         return h->outcome != TG_OUTCOME_UNCHANGED;
-    return end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_LOST;
+    return end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_UNDECIDED || end == TG_HOST_LOST;
 }
 
 struct chosen {

@@ -106,6 +106,7 @@ struct tg_rollout {
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
     struct tg_share unreachable; /* failure.unreachable: likewise; UNSET as many as there are */
+    int64_t decide_ms;      /* failure.decide-by: how long a verification without a verdict is tried again; 0: a person decides */
     enum tg_then then;
     json_t *rollback;       /* the driver's parameters for the way back, owned; NULL there is none */
     struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */

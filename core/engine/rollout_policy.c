@@ -4,13 +4,15 @@
 #include <string.h>
 
 #define SAMPLE_MAX 1000000
+#define DECIDE_MAX_MS (INT64_C(7) * 86400000)
 
-enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN };
+enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY };
 static const struct tg_yaml_key failure_keys[] = {
     [FAILED] = {.name = "failed"},
     [OF_AT_LEAST] = {.name = "of-at-least"},
     [UNREACHABLE] = {.name = "unreachable"},
     [THEN] = {.name = "then"},
+    [DECIDE_BY] = {.name = "decide-by"},
     {.name = NULL},
 };
 #define N_FAILURE_KEYS (sizeof failure_keys / sizeof failure_keys[0] - 1)
@@ -57,6 +59,7 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     reader->r->failed = bears.failed;
     reader->r->of_at_least = bears.of_at_least;
     reader->r->unreachable = bears.unreachable;
+    tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
     if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "withdraw") == 0)
         tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"withdraw\" is not supported yet"), "use halt or rollback");
     else if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == 1 && !reader->r->rollback)

@@ -12,6 +12,7 @@ struct step {
     struct tg_run_actions *out;
     int64_t now_ms;
     size_t stage; /* of the host that it is about; TG_RUN_NONE */
+    size_t doubt; /* a host of which nobody can tell; TG_RUN_NONE */
     bool failed;
 };
 
@@ -164,6 +165,17 @@ static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_
     }
 }
 
+/* Since when there is no verdict, and whether a person has looked meanwhile. */
+static void remember_verdict(struct step *s, struct tg_run_host *h, enum tg_host_state next)
+{
+    bool begins = next == TG_HOST_VERIFYING || next == TG_HOST_PROVING;
+
+    if (begins && h->state != next && h->state != TG_HOST_DECIDING)
+        h->since_ms = s->now_ms;
+    if (begins && h->state == TG_HOST_UNDECIDED)
+        h->looked = true;
+}
+
 /* 0, or TG_E_DATA for an event that answers nothing. */
 static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, struct tg_error *e)
 {
@@ -176,6 +188,10 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
         as.kind = TG_EV_HELD;
     if (as.kind == TG_EV_LOCKED && tg_queue_is_crowded(run, i))
         as.kind = TG_EV_NO_ROOM;
+    if (as.kind == TG_EV_INCONCLUSIVE && (h->state == TG_HOST_VERIFYING || h->state == TG_HOST_PROVING))
+        as.kind = tg_policy_inconclusive(run, h, s->now_ms);
+    if (as.kind == TG_EV_DOUBT)
+        s->doubt = i;
     const struct tg_host_rule *rule = tg_host_rule_find(h->state, as.kind, &pair);
     if (!rule) {
         if (pair == TG_PAIR_IGNORED)
@@ -191,10 +207,11 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
     else if (as.kind == TG_EV_UNLOCKED)
         next = h->end;
     remember(s, h, &as);
+    remember_verdict(s, h, next);
     move_host(run, i, next);
     if (tg_host_state_is_end(next))
         h->ended_ms = s->now_ms;
-    add(s, action, i, h->stage, action == TG_DO_RETRY ? s->now_ms + TG_RUN_BUSY_MS : 0);
+    add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, s->now_ms) : 0);
     return 0;
 }
 
@@ -289,6 +306,8 @@ static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_erro
             run->stages[i].paced_ms = 0; /* whoever waited for it is gone */
     if (rule->what & (TG_RUN_SAY_STOP | TG_RUN_SAY_RESUMED))
         tell_hosts(s, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
+    if (rule->what & TG_RUN_SAY_GO_ON)
+        tell_hosts(s, TG_EV_RECHECK);
     if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !stopping(run))
         for (size_t i = 0; i < run->plan->n_stages; i++)
             tell_stage(s, i, TG_EV_RESUMED);
@@ -317,7 +336,7 @@ static void halt(struct step *s, const char *why)
 static unsigned brakes_of(const struct tg_run *run, size_t i, int64_t now_ms)
 {
     const struct tg_run_stage *stage = &run->stages[i];
-    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) run->totals[TG_HOST_VERIFYING];
+    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) tg_run_without_verdict(run);
 
     return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
            (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U) | (tg_run_is_open(run, now_ms) ? 0U : TG_BRAKE_HOURS) |
@@ -449,7 +468,7 @@ static size_t before_bake(const struct tg_run_stage *stage)
 {
     size_t n = stage->counts[TG_HOST_WAITING] + stage->returning;
 
-    for (int state = TG_HOST_LOCKING; state <= TG_HOST_VERIFYING; state++)
+    for (int state = TG_HOST_LOCKING; state <= TG_HOST_DECIDING; state++)
         n += stage->counts[state];
     return n;
 }
@@ -496,6 +515,23 @@ static bool advance_stage(struct step *s)
     return true;
 }
 
+/* Nobody can tell how it went: a person looks before anything more starts. */
+static void hold_for_verdict(struct step *s)
+{
+    struct tg_run *run = s->run;
+    const struct tg_run_host *h = &run->hosts[s->doubt];
+    char why[400];
+
+    tell_run(s, TG_EV_HOLD);
+    if (run->state != TG_RUN_HOLDING)
+        return;
+    snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
+    run->causes |= TG_CAUSE_VERDICT;
+    run->holds++;
+    set_text(s, &run->hold_why, why);
+    set_text(s, &run->hold_by, NULL);
+}
+
 static void settle(struct step *s)
 {
     struct tg_run *run = s->run;
@@ -504,6 +540,8 @@ static void settle(struct step *s)
     bool may_halt = run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING;
     if (may_halt && tg_policy_exceeded(run, s->stage, why, sizeof why))
         halt(s, why);
+    if (s->doubt != TG_RUN_NONE)
+        hold_for_verdict(s);
     do {
         while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
             ;
@@ -568,7 +606,7 @@ static void remember_run(struct step *s, const struct tg_run_event *ev, bool was
 
 int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
 {
-    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE};
+    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE, .doubt = TG_RUN_NONE};
     bool was_aborted = run->aborted;
     enum tg_run_subject of = tg_run_event_subject(ev->kind);
     int rc = check(run, ev, e);
@@ -592,6 +630,8 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
         run->stages[ev->stage].approved = true;
         set_text(&s, &run->stages[ev->stage].approved_by, ev->by);
     }
+    if (ev->kind == TG_EV_UNLOCKED && run->hosts[ev->host].state == TG_HOST_UNDECIDED && !stopping(run))
+        tell_host(&s, ev->host, TG_EV_RECHECK); /* somebody said "go on" before it was unlocked */
     settle(&s);
     if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
         forget_hold(&s);

@@ -23,6 +23,9 @@
  *                halts the run.
  *   unknown      may have been changed, nothing proves how it went. Counts against failure.failed as well: a change that cuts the
  *                host off looks just like this.
+ *   undecided    changed, and the verification came to no verdict. Not a failure yet: the run goes on hold, a person looks, and with resume the
+ *                host is verified once more; without a verdict then it is unknown. With failure.decide-by it is tried again by itself until then, and
+ *                is unknown behind that. Counts as unverified.
  *   lost         unknown, and it could not even be looked at: as unknown, and its lock stays and limits.running counts it, since
  *                the change may still be going on.
  *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
@@ -68,6 +71,7 @@ enum tg_host_state {
     TG_HOST_LOOKING,  /* the outcome of its apply is not known: looks for the step on the host */
     TG_HOST_BUSY,     /* the tool was running already: waits, then tries again */
     TG_HOST_VERIFYING,
+    TG_HOST_DECIDING, /* there was no verdict: waits, then is verified again */
     TG_HOST_BAKING,   /* verified, locked, waits for the stage's bake to end */
     TG_HOST_PROVING,
     TG_HOST_UNLOCKING,
@@ -79,6 +83,7 @@ enum tg_host_state {
     TG_HOST_HELD,
     TG_HOST_UNREACHABLE,
     TG_HOST_UNKNOWN,
+    TG_HOST_UNDECIDED, /* changed, and there is no verdict: the run is on hold until somebody has looked, then it is verified once more */
     TG_HOST_LOST,
     TG_HOST_SKIPPED,
     TG_HOST_STUCK,    /* ended as host.end says, but its lock could not be released: a leftover */
@@ -133,6 +138,9 @@ enum tg_run_event_kind {
     TG_EV_RESUMED,      /* stage, host */
     TG_EV_START,        /* host */
     TG_EV_START_DRY,    /* host */
+    TG_EV_UNCLEAR,      /* host: inconclusive, and there is time to try again */
+    TG_EV_DOUBT,        /* host: inconclusive, and a person must look */
+    TG_EV_RECHECK,      /* host: somebody has */
     TG_EV_SKIP,         /* host: limits leave it no room for good */
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
@@ -216,6 +224,8 @@ struct tg_run_host {
     char *lock;                 /* id; NULL when none is known */
     char *text;                 /* why it did not end well, or NULL */
     int64_t started_ms, ended_ms;
+    int64_t since_ms;           /* of being verified, until there is a verdict */
+    bool looked;                /* it was undecided once, and somebody has looked */
 };
 
 struct tg_run_stage {
@@ -279,6 +289,8 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *event, struct tg_
 /* Failures that have counted so far, and how many are borne: one more halts. */
 size_t tg_run_failures(const struct tg_run *run);
 int64_t tg_run_failures_max(const struct tg_run *run);
+/* Changed, and not known to be well or not: with in_work, what limits.unverified counts. */
+size_t tg_run_without_verdict(const struct tg_run *run);
 /* Hosts that ended well, STUCK ones included. */
 size_t tg_run_done(const struct tg_run *run);
 /* NONE before the end. */

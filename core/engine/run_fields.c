@@ -92,6 +92,8 @@ static const struct tg_field host_rows[] = {
     F(tg_run_host, changed, INT, NULL, -1),
     HOST(started_ms, TIME),
     HOST(ended_ms, TIME),
+    HOST(since_ms, TIME),
+    HOST(looked, BOOL),
     HOST(text, TEXT),
     HOST(lock, TEXT),
 };

@@ -84,3 +84,23 @@ bool tg_policy_exceeded(const struct tg_run *run, size_t stage, char *why, size_
         return true;
     return run->stage < plan->n_stages && stage_exceeded(run, run->stage, why, size);
 }
+
+enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const struct tg_run_host *h, int64_t now_ms)
+{
+    if (run->plan->decide_ms)
+        return now_ms - h->since_ms < run->plan->decide_ms ? TG_EV_UNCLEAR : TG_EV_INCONCLUSIVE;
+    /* Nothing stops a rollback, and nobody is asked twice. */
+    return run->plan->undoes || h->looked ? TG_EV_INCONCLUSIVE : TG_EV_DOUBT;
+}
+
+int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h, int64_t now_ms)
+{
+    int64_t decide_ms = h->since_ms + run->plan->decide_ms, at_ms = now_ms + TG_RUN_BUSY_MS;
+
+    return h->state == TG_HOST_DECIDING && decide_ms < at_ms ? decide_ms > now_ms ? decide_ms : now_ms : at_ms;
+}
+
+size_t tg_run_without_verdict(const struct tg_run *run)
+{
+    return run->totals[TG_HOST_VERIFYING] + run->totals[TG_HOST_DECIDING] + run->totals[TG_HOST_UNDECIDED];
+}

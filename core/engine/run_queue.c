@@ -7,8 +7,8 @@ bool tg_run_is_down(const struct tg_run_host *h)
 {
     enum tg_host_state state = h->state == TG_HOST_UNLOCKING || h->state == TG_HOST_STUCK ? h->end : h->state;
 
-    return (state >= TG_HOST_LOCKING && state <= TG_HOST_VERIFYING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
-           state == TG_HOST_UNKNOWN || state == TG_HOST_LOST;
+    return (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
+           state == TG_HOST_UNKNOWN || state == TG_HOST_UNDECIDED || state == TG_HOST_LOST;
 }
 
 /* ---- queues: pairing heaps of hosts, linked by their numbers ---- */

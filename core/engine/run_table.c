@@ -7,12 +7,12 @@
 static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
 static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done", "gated"};
 static const char *const host_names[TG_HOST_STATES] = {
-    "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "baking", "proving", "unlocking",
-    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "lost", "skipped", "stuck"};
+    "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "unlocking",
+    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "skip", "stop", "bake-ended", "no-room"};
+    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "ask", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -210,7 +210,13 @@ static const struct tg_host_rule host_rules[] = {
     {TG_HOST_VERIFYING, TG_EV_VERIFIED, GO(BAKING, NOTHING), U(DONE)}, /* a stage without a bake: as when stopping */
     R(VERIFYING, NOT_VERIFIED, U(FAILED)),
     R(VERIFYING, INCONCLUSIVE, U(UNKNOWN)),
+    {TG_HOST_VERIFYING, TG_EV_UNCLEAR, GO(DECIDING, RETRY), U(UNDECIDED)},
+    R(VERIFYING, DOUBT, U(UNDECIDED)),
     R(VERIFYING, RESUMED, GO(VERIFYING, VERIFY)),
+
+    R(DECIDING, RETRY_DUE, GO(VERIFYING, VERIFY)),
+    R(DECIDING, STOP, U(UNDECIDED)),
+    {TG_HOST_DECIDING, TG_EV_RESUMED, GO(DECIDING, RETRY), U(UNDECIDED)},
 
     R(BAKING, BAKE_ENDED, GO(PROVING, VERIFY)),
     R(BAKING, STOP, U(DONE)),
@@ -219,6 +225,8 @@ static const struct tg_host_rule host_rules[] = {
     R(PROVING, VERIFIED, U(DONE)),
     R(PROVING, NOT_VERIFIED, U(FAILED)),
     R(PROVING, INCONCLUSIVE, U(UNKNOWN)),
+    {TG_HOST_PROVING, TG_EV_UNCLEAR, GO(DECIDING, RETRY), U(UNDECIDED)},
+    R(PROVING, DOUBT, U(UNDECIDED)),
     R(PROVING, RESUMED, GO(PROVING, VERIFY)),
 
     R(UNLOCKING, UNLOCKED, GO(DONE, NOTHING)), /* in truth: host.end */
@@ -239,33 +247,40 @@ static const struct tg_host_rule host_rules[] = {
     R(DRY_RUNNING, WITHDRAWN, GO(WAITING, NOTHING)),
     {TG_HOST_DRY_RUNNING, TG_EV_RESUMED, GO(DRY_CHECKING, CHECK), GO(WAITING, NOTHING)},
 
+    R(UNDECIDED, RECHECK, GO(VERIFYING, VERIFY)), /* without its lock: looking changes nothing */
+    {TG_HOST_UNDECIDED, TG_EV_RESUMED, GO(VERIFYING, VERIFY), GO(UNDECIDED, NOTHING)},
+
     R(LOST, RESUMED, GO(LOOKING, LOOK)),
     R(STUCK, RESUMED, GO(UNLOCKING, UNLOCK)),
 };
 
 static const uint64_t host_ignored[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = B(RESUMED) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_LOCKING] = B(STOP),
-    [TG_HOST_CHECKING] = B(STOP),
-    [TG_HOST_APPLYING] = B(STOP),
-    [TG_HOST_LOOKING] = B(STOP),
-    [TG_HOST_VERIFYING] = B(STOP),
-    [TG_HOST_PROVING] = B(STOP),
-    [TG_HOST_UNLOCKING] = B(STOP) | B(RETRY_DUE),
-    [TG_HOST_DRY_CHECKING] = B(STOP),
-    [TG_HOST_DRY_RUNNING] = B(STOP),
-    [TG_HOST_DONE] = B(STOP) | B(RESUMED),
-    [TG_HOST_FAILED] = B(STOP) | B(RESUMED),
-    [TG_HOST_HELD] = B(STOP) | B(RESUMED),
-    [TG_HOST_UNREACHABLE] = B(STOP) | B(RESUMED),
-    [TG_HOST_UNKNOWN] = B(STOP) | B(RESUMED),
-    [TG_HOST_LOST] = B(STOP),
-    [TG_HOST_SKIPPED] = B(STOP) | B(RESUMED),
-    [TG_HOST_STUCK] = B(STOP),
+    [TG_HOST_WAITING] = B(RECHECK) | B(RESUMED) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_LOCKING] = B(RECHECK) | B(STOP),
+    [TG_HOST_CHECKING] = B(RECHECK) | B(STOP),
+    [TG_HOST_APPLYING] = B(RECHECK) | B(STOP),
+    [TG_HOST_LOOKING] = B(RECHECK) | B(STOP),
+    [TG_HOST_VERIFYING] = B(RECHECK) | B(STOP),
+    [TG_HOST_PROVING] = B(RECHECK) | B(STOP),
+    [TG_HOST_UNLOCKING] = B(RECHECK) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_DRY_CHECKING] = B(RECHECK) | B(STOP),
+    [TG_HOST_DRY_RUNNING] = B(RECHECK) | B(STOP),
+    [TG_HOST_DONE] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_FAILED] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_HELD] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNREACHABLE] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNKNOWN] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNDECIDED] = B(STOP),
+    [TG_HOST_BUSY] = B(RECHECK),
+    [TG_HOST_BAKING] = B(RECHECK),
+    [TG_HOST_DECIDING] = B(RECHECK),
+    [TG_HOST_LOST] = B(RECHECK) | B(STOP),
+    [TG_HOST_SKIPPED] = B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_STUCK] = B(RECHECK) | B(STOP),
 };
 
 #define ANSWERS (B(APPLIED) | B(BUSY) | B(HELD) | B(FAILED) | B(UNPROVEN) | B(LOST))
-#define VERDICTS (B(VERIFIED) | B(NOT_VERIFIED) | B(INCONCLUSIVE))
+#define VERDICTS (B(VERIFIED) | B(NOT_VERIFIED) | B(INCONCLUSIVE) | B(UNCLEAR) | B(DOUBT))
 #define LOCKS (B(LOCKED) | B(LOCK_REFUSED) | B(NO_ROOM))
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
@@ -282,6 +297,7 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_LOOKING] = STARTS | LOCKS | GUARDS | B(NOT_SENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_BUSY] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_VERIFYING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DECIDING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_BAKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
     [TG_HOST_PROVING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_UNLOCKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
@@ -292,6 +308,7 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_HELD] = ENDED,
     [TG_HOST_UNREACHABLE] = ENDED,
     [TG_HOST_UNKNOWN] = ENDED,
+    [TG_HOST_UNDECIDED] = ENDED,
     [TG_HOST_LOST] = ENDED,
     [TG_HOST_SKIPPED] = ENDED,
     [TG_HOST_STUCK] = ENDED,

@@ -109,6 +109,7 @@ static struct tg_plan *random_plan(struct rng *r)
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
+    plan->decide_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
     plan->rollback = rng_chance(r, 50) ? json_object() : NULL;
     for (size_t i = 0; i < n; i++)
         plan->stages[i].policy = (struct tg_stage_policy) {.approve = rng_chance(r, 20), .bears = random_bounds(r)};
@@ -135,7 +136,9 @@ static void remove_lease(struct sim *s)
     char path[TG_RUN_ID_SIZE + 32];
 
     snprintf(path, sizeof path, "/runs/%s/lease", s->id);
-    must(s, tg_store_delete(s->admin, path, TG_ANY_VERSION, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "remove the lease");
+    int rc = tg_store_delete(s->admin, path, TG_ANY_VERSION, tg_store_deadline(s->admin, WAIT_MS), &e);
+    if (rc != TG_E_NOENT) /* it went with a session that a fault has just ended */
+        must(s, rc, &e, "remove the lease");
 }
 
 /* P6: the driver sleeps past its session's end, or its lease is taken away; another takes the seat; and then it wakes. */
@@ -315,6 +318,12 @@ static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
     struct sim *s = data;
 
     approve_it(s, run);
+    if ((run->causes & TG_CAUSE_VERDICT) && (s->calm || rng_chance(&s->rng, 20))) {
+        struct tg_error e = TG_ERROR_INIT;
+        const struct tg_said said = says(s, "looked");
+        if (!s->world.paused)
+            must(s, tg_run_resume(s->admin, s->id, run->holds, &said, &e), &e, "resume");
+    }
     if (s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
         resume_it(s, run->holds);
     if (now_ms < WALL_START + DAYS_MAX * 86400000)

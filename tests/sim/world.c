@@ -339,6 +339,8 @@ static void arrive(struct world *w, struct sim_task *t)
     if (t->action.kind == TG_DO_DRY_RUN)
         t->answer.kind = is_away(w, h) ? TG_EV_NOT_SENT : is_lost(w, h) ? TG_EV_LOST : h->script.dry;
     if (t->action.kind == TG_DO_VERIFY) {
+        if (h->script.verify == TG_EV_INCONCLUSIVE && h->script.unclear && --h->script.unclear == 0)
+            h->script.verify = h->script.unclear_then;
         t->answer.kind = h->script.verify;
         h->verified = h->script.verify == TG_EV_VERIFIED;
     }
@@ -478,6 +480,12 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     }
     if (w->epoch < w->seated && json_integer_value(json_object_get(line, "n")) > w->seated_lines)
         world_violation(w, "P6: epoch %lld wrote to the journal, after epoch %lld had taken the seat", (long long) w->epoch, (long long) w->seated);
+    const char *ev = json_string_value(json_object_get(line, "ev"));
+    if (ev && host && strcmp(ev, "inconclusive") == 0) {
+        const struct tg_run_host *h = &run->hosts[json_integer_value(host)];
+        if (h->state == TG_HOST_UNLOCKING && h->end == TG_HOST_UNDECIDED && run->state == TG_RUN_ACTIVE)
+            world_violation(w, "P12: %s has no verdict, and the run goes on", json_string_value(json_object_get(line, "host")));
+    }
     if (!act || !host)
         return;
     w->hosts[json_integer_value(host)].intent = kind_of(act);
@@ -493,6 +501,8 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     if (w->plan->stages[stage].policy.approve && !w->approved[stage])
         world_violation(w, "P5: %s of %s was journalled before anybody had approved it", act, w->plan->stages[stage].name);
     judge_bounds(w, run);
+    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_UNDECIDED])
+        world_violation(w, "P12: %s %s, and %zu hosts are undecided", act, json_string_value(json_object_get(line, "host")), run->totals[TG_HOST_UNDECIDED]);
     w->hosts[json_integer_value(host)].start_too_late = w->aborted || w->paused;
     if (w->paused && run->state == TG_RUN_ACTIVE)
         world_violation(w, "P10: the intent to %s %s was committed in a pause", act, json_string_value(json_object_get(line, "host")));
@@ -518,6 +528,8 @@ static void write_script(struct rng *r, struct host_script *s, unsigned trouble)
                                .lock = mostly(r, 100 - trouble / 4, TG_EV_LOCKED, TG_EV_LOCK_REFUSED),
                                .guard = mostly(r, 100 - trouble / 4, TG_EV_GO, TG_EV_NO_GO),
                                .verify = mostly(r, 100 - trouble / 2, TG_EV_VERIFIED, mostly(r, 50, TG_EV_NOT_VERIFIED, TG_EV_INCONCLUSIVE)),
+                               .unclear = (int) rng_below(r, 5),
+                               .unclear_then = mostly(r, 70, TG_EV_VERIFIED, TG_EV_NOT_VERIFIED),
                                .dry = mostly(r, 100 - trouble / 4, TG_EV_APPLIED, TG_EV_FAILED),
                                .unlock_fails_percent = (unsigned) rng_below(r, trouble / 4 + 1),
                                .lasts_ms = 10 + (int64_t) rng_below(r, 400),

@@ -34,6 +34,8 @@ struct host_script {
     int busy;                   /* attempts that find the tool running */
     enum tg_run_event_kind end; /* APPLIED, FAILED, UNPROVEN, HELD */
     enum tg_run_event_kind lock, guard, verify, dry;
+    int unclear;                /* verifications until an inconclusive one is another: unclear_then; 0 never */
+    enum tg_run_event_kind unclear_then;
     unsigned unlock_fails_percent;
     int64_t lasts_ms, verdict_ms; /* verdict_ms: at most, of each verification */
 };

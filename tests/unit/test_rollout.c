@@ -155,6 +155,10 @@ Test(rollout, a_way_back_is_the_same_tools)
     cr_assert_eq(r->then, TG_THEN_ROLLBACK);
     cr_assert_str_eq(json_string_value(json_object_get(r->rollback, "environment")), "previous");
     tg_rollout_free(r);
+    r = take(HEAD "failure: {decide-by: 10m}\n");
+    cr_assert_eq(r->decide_ms, 600000);
+    tg_rollout_free(r);
+    refused(HEAD "failure: {decide-by: 8d}\n", (const char *const[]) {"5:22: decide-by", NULL});
     refused(HEAD "rollback: {salt: {}}\n", (const char *const[]) {"5:12: the change is puppet's, so the way back must be as well, and is salt's", NULL});
     refused(HEAD "rollback: {puppet: {enviroment: x}}\n", (const char *const[]) {"5:33: ", NULL});
     refused(HEAD "failure: {then: rollback}\n", (const char *const[]) {"5:17: then: rollback, and nothing says what the way back is", NULL});
@@ -165,7 +169,7 @@ Test(rollout, what_is_borne_is_read_for_the_whole_and_for_each_stage)
     struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nfailure: {failed: 2%, of-at-least: 20, unreachable: 10}\n"
                                 "stages: [{name: a, failure: {failed: 0, unreachable: 5%, of-at-least: 3}}, {name: b}]\n");
 
-    cr_assert(r->unreachable.kind == TG_SHARE_COUNT && r->unreachable.value == 10);
+    cr_assert(r->unreachable.kind == TG_SHARE_COUNT && r->unreachable.value == 10 && r->decide_ms == 0);
     cr_assert(r->stages[0].policy.bears.failed.kind == TG_SHARE_COUNT && r->stages[0].policy.bears.failed.value == 0);
     cr_assert(r->stages[0].policy.bears.unreachable.value == 5000 && r->stages[0].policy.bears.of_at_least == 3);
     cr_assert(r->stages[1].policy.bears.failed.kind == TG_SHARE_UNSET);

@@ -143,6 +143,8 @@ static void carry_out(struct fleet *f, struct tg_run_action a)
         say(f, (struct tg_run_event) {.kind = TG_EV_BAKED, .stage = a.stage, .host = TG_RUN_NONE});
         return;
     }
+    if (a.kind == TG_DO_RETRY)
+        f->now = f->now > a.until_ms ? f->now : a.until_ms;
     if (a.kind == TG_DO_PACE) {
         f->now = f->now > a.until_ms ? f->now : a.until_ms;
         say(f, (struct tg_run_event) {.kind = TG_EV_PACED, .stage = a.stage, .host = TG_RUN_NONE});
@@ -183,7 +185,7 @@ static void go_on(struct fleet *f)
         struct tg_run_action a = f->todo.items[f->at++];
         if (f->run->in_work > f->worst)
             f->worst = f->run->in_work;
-        size_t unverified = f->run->in_work + f->run->totals[TG_HOST_VERIFYING];
+        size_t unverified = f->run->in_work + tg_run_without_verdict(f->run);
         if (unverified > f->worst_unverified)
             f->worst_unverified = unverified;
         if (a.kind == TG_DO_END || a.kind == TG_DO_REST || a.kind == TG_DO_ASK)
@@ -215,6 +217,11 @@ static void expect_nothing_locked(const struct fleet *f)
 {
     for (size_t i = 0; i < f->plan->n_hosts; i++)
         cr_expect(!f->locked[i], "P8: %s is left locked", f->plan->hosts[i].name);
+}
+
+static void say_of_run(struct fleet *f, enum tg_run_event_kind kind)
+{
+    say(f, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "bob@ops2", .text = "wait", .epoch = 2, .cause = TG_CAUSE_COMMAND});
 }
 
 /* ---- what follows from what ---- */
@@ -253,7 +260,7 @@ Test(run, no_more_are_changed_without_a_verdict_than_may_be)
         memmove(&f.todo.items[f.at + 1], &f.todo.items[f.at], (i - f.at) * sizeof a);
         f.at++;
         cr_expect_leq(f.run->in_work, 2);
-        size_t unverified = f.run->in_work + f.run->totals[TG_HOST_VERIFYING];
+        size_t unverified = f.run->in_work + tg_run_without_verdict(f.run);
         cr_expect_leq(unverified, 5);
         f.worst_unverified = unverified > f.worst_unverified ? unverified : f.worst_unverified;
         if (unverified == 5 && f.run->totals[TG_HOST_WAITING])
@@ -329,6 +336,80 @@ Test(run, halts_when_too_many_fail_and_unlocks_what_it_locked)
     cr_expect_str_eq(f.run->why, "2 failed, at most 1 may");
     cr_expect_gt(f.run->totals[TG_HOST_WAITING], 0);
     expect_nothing_locked(&f);
+    teardown(&f);
+}
+
+/* P12: nobody can tell. A person looks, and what nobody can tell then is unknown; no such host is ever done. */
+Test(run, a_verification_without_a_verdict_holds_the_run_and_is_tried_once_more)
+{
+    for (int again = 0; again < 3; again++) {
+        struct fleet f;
+        setup(&f, (struct test_stage[]) {{2, false, 0, {0}}, {4, false, 0, {0}}}, 2, 1, 0);
+        f.answer[0][TG_DO_VERIFY] = TG_EV_INCONCLUSIVE;
+        f.answers_left[0][TG_DO_VERIFY] = again == 0 ? 1 : 0;
+        begin(&f);
+        go_on(&f);
+        cr_expect_eq(f.run->state, TG_RUN_HELD);
+        cr_expect_eq(f.run->causes, TG_CAUSE_VERDICT);
+        cr_expect_str_eq(f.run->hold_why, "h0: no verdict: as scripted");
+        cr_expect_eq(f.run->hosts[0].state, TG_HOST_UNDECIDED);
+        cr_expect_eq(tg_run_failures(f.run), 0);
+        cr_expect_eq(count_applied(&f), 1, "nothing starts");
+        expect_nothing_locked(&f);
+        if (again == 2)
+            f.answer[0][TG_DO_VERIFY] = TG_EV_NOT_VERIFIED;
+        say_of_run(&f, TG_EV_RESUME); /* a new driver is no person who has looked */
+        cr_expect_eq(f.run->state, TG_RUN_HELD);
+        say_of_run(&f, TG_EV_CONTINUE);
+        go_on(&f);
+        cr_expect_eq(tg_run_end(f.run), again ? TG_END_HALTED : TG_END_DONE);
+        cr_expect_eq(f.run->hosts[0].state, again == 0 ? TG_HOST_DONE : again == 1 ? TG_HOST_UNKNOWN : TG_HOST_FAILED);
+        teardown(&f);
+    }
+}
+
+/* By the time that a rollout says; then it is unknown, which counts as failed. */
+Test(run, a_verdict_is_waited_for_until_it_must_be_decided)
+{
+    for (int comes = 0; comes < 2; comes++) {
+        struct fleet f;
+        setup(&f, (struct test_stage[]) {{2, false, 1000, {0}}}, 1, 2, 1);
+        f.plan->decide_ms = 60000;
+        f.answer[0][TG_DO_VERIFY] = TG_EV_INCONCLUSIVE;
+        f.answers_left[0][TG_DO_VERIFY] = comes ? 3 : 0;
+        begin(&f);
+        int64_t from = f.now;
+        go_on(&f);
+        cr_expect_eq(f.run->holds, 0);
+        cr_expect_eq(f.run->hosts[0].state, comes ? TG_HOST_DONE : TG_HOST_UNKNOWN);
+        cr_expect_eq(tg_run_end(f.run), comes ? TG_END_DONE : TG_END_BADLY);
+        cr_expect_geq(f.now - from, comes ? 45000 : 60000);
+        expect_nothing_locked(&f);
+        teardown(&f);
+    }
+}
+
+/* A pause while it waits for its verdict: it is undecided, and verified when the run goes on. */
+Test(run, who_waits_for_a_verdict_is_unlocked_by_a_pause)
+{
+    struct fleet f;
+
+    setup(&f, (struct test_stage[]) {{2, false, 0, {0}}}, 1, 1, 0);
+    f.plan->decide_ms = 60000;
+    f.answer[0][TG_DO_VERIFY] = TG_EV_INCONCLUSIVE;
+    f.answers_left[0][TG_DO_VERIFY] = 1;
+    begin(&f);
+    while (f.run->hosts[0].state != TG_HOST_DECIDING)
+        carry_out(&f, f.todo.items[f.at++]);
+    say_of_run(&f, TG_EV_HOLD);
+    f.at++; /* its timer */
+    go_on(&f);
+    cr_expect_eq(f.run->state, TG_RUN_HELD);
+    cr_expect_eq(f.run->hosts[0].state, TG_HOST_UNDECIDED);
+    expect_nothing_locked(&f);
+    say_of_run(&f, TG_EV_CONTINUE);
+    go_on(&f);
+    cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
     teardown(&f);
 }
 
@@ -549,11 +630,6 @@ Test(run, a_bake_is_not_skipped_by_a_pause)
     go_on(&f);
     cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
     teardown(&f);
-}
-
-static void say_of_run(struct fleet *f, enum tg_run_event_kind kind)
-{
-    say(f, (struct tg_run_event) {.kind = kind, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "bob@ops2", .text = "wait", .epoch = 2, .cause = TG_CAUSE_COMMAND});
 }
 
 /* P5: who is unlocked to wait again is before its bake: the stage does not bake without it. */
