@@ -7,6 +7,7 @@
 
 #define FOREVER_MS (INT64_C(10) * 366 * 86400000)
 #define CRASHES_MAX 100000   /* a resume asks after each host: more are no simulation but a wait */
+#define IN_VAIN_MAX 100      /* crashes in the middle of a look, with nothing that came of any of them */
 #define REST_MS (15 * 60000) /* until a person has looked at a run that paused */
 
 /* ---- what happens next: a heap by time, of equal times in the order of adding ---- */
@@ -157,6 +158,10 @@ static void crash(struct tg_simulation *s)
 {
     const struct tg_sim_model *m = s->sim->model;
 
+    size_t progress = s->sim->all.changed + tg_run_done(s->sim->run);
+
+    s->in_vain = progress == s->progress && s->sim->run->totals[TG_HOST_LOOKING] ? s->in_vain + 1 : 0;
+    s->progress = progress;
     s->sim->crashes++;
     s->life++; /* what is on its way to the one that died is lost */
     s->away = s->was_away = true;
@@ -262,9 +267,9 @@ static int go(struct tg_simulation *s, struct tg_error *e)
             tg_sim_push(s, (struct tg_sim_item) {.at_ms = s->now_ms + REST_MS, .what = TG_SIM_PERSON});
         }
         rc = next(s, e);
-        if (!rc && s->sim->crashes > CRASHES_MAX)
-            return tg_fail(e, TG_E_DATA, "after %u crashes the simulated run has not ended: it is %s", s->sim->crashes,
-                           tg_run_state_name(s->sim->run->state));
+        if (!rc && (s->sim->crashes > CRASHES_MAX || s->in_vain > IN_VAIN_MAX))
+            return tg_fail(e, TG_E_DATA, "the controller dies so often that the run does not end: after %u crashes it is %s, and looks at %zu hosts", s->sim->crashes,
+                           tg_run_state_name(s->sim->run->state), s->sim->run->totals[TG_HOST_LOOKING]);
         if (!rc && s->now_ms - s->sim->started_ms > FOREVER_MS)
             return tg_fail(e, TG_E_DATA, "after ten years the simulated run has not ended: it is %s",
                            tg_run_state_name(s->sim->run->state));

@@ -39,6 +39,7 @@ struct tg_simulation {
     int64_t now_ms;
     int64_t dies_ms; /* when the controller dies next; 0 never */
     uint32_t life;   /* how often it has died */
+    size_t progress, in_vain;  /* hosts that have come on until the last crash; crashes since then */
     bool away, was_away, asked, out_of_memory; /* asked: a person is on the way */
 };
 

@@ -262,6 +262,22 @@ static void put_verdict(const struct picture *p)
     tg_buf_puts(p->out, ".</text>\n</svg>\n");
 }
 
+/* What the highest line of the grid stands for: all of them are round numbers. */
+static size_t round_up(size_t max)
+{
+    static const size_t steps[] = {10, 15, 20, 25, 30, 40, 50, 60, 80, 100};
+    size_t step = (max + LINES - 1) / LINES, unit = 1;
+
+    if (step <= 10)
+        return (step ? step : 1) * LINES;
+    while (steps[9] * unit < step)
+        unit *= 10;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i] * unit >= step)
+            return steps[i] * unit * LINES;
+    return max;
+}
+
 int tg_sim_svg(const struct tg_sim *sim, struct tg_buf *out, struct tg_error *e)
 {
     struct picture p = {.sim = sim, .out = out, .took_ms = sim->ended_ms - sim->started_ms, .max = 1, .max_work = 1};
@@ -270,6 +286,7 @@ int tg_sim_svg(const struct tg_sim *sim, struct tg_buf *out, struct tg_error *e)
         p.max = sim->samples[i].changed > p.max ? sim->samples[i].changed : p.max;
         p.max_work = sim->samples[i].at_work > p.max_work ? sim->samples[i].at_work : p.max_work;
     }
+    p.max = round_up(p.max);
     put_head(&p);
     put_stages(&p);
     put_grid(&p);

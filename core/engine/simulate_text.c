@@ -297,9 +297,9 @@ static const struct {
     {5, "hours", "hours of work"},
     {6, "day", "days of work that a stage waits for"},
     {TG_SIM_BAKE, "bake", "bakes"},
-    {TG_SIM_LAST, "last-hosts", "the last hosts of stages, until they have ended"},
+    {TG_SIM_LAST, "last-hosts", "the last hosts of a stage, until they end"},
     {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},
-    {TG_SIM_AWAY, "crashes", "crashes, until somebody had taken over"},
+    {TG_SIM_AWAY, "crashes", "crashes, until somebody takes over"},
 };
 #define HOLDS (sizeof holds / sizeof holds[0])
 
@@ -326,11 +326,13 @@ static void put_holds(const struct tg_sim *sim, struct tg_buf *out)
         if (best == HOLDS)
             break;
         below = sim->held_ms[holds[best].hold];
-        tg_buf_printf(out, "%s%s %s (%d %%)", n ? "; " : "Held back longest by ", holds[best].text,
-                      duration(below, text), took ? (int) (below * 100 / took) : 0);
+        if (n == 0)
+            tg_buf_puts(out, "Held back longest by\n");
+        tg_buf_printf(out, "  %s", holds[best].text);
+        duration(below, text);
+        pad(out, 54 - columns(holds[best].text) - columns(text));
+        tg_buf_printf(out, "%s  %3d %%\n", text, took ? (int) (below * 100 / took) : 0);
     }
-    if (below != INT64_MAX)
-        tg_buf_puts(out, ".\n");
 }
 
 static void put_share(size_t n, size_t of, struct tg_buf *out)
@@ -353,7 +355,7 @@ static void put_hurt(const struct tg_sim *sim, struct tg_buf *out)
     tg_buf_puts(out, "Hurt: ");
     put_share(sim->all.hurt, sim->plan->n_targets, out);
     if (seen < sim->all.hurt)
-        tg_buf_printf(out, "; %zu of them %s: %s", sim->all.hurt - seen,
+        tg_buf_printf(out, "; %zu of them %s:\n  %s", sim->all.hurt - seen,
                       sim->halted_ms ? "not noticed before the halt" : "never noticed",
                       sim->plan->n_verify ? "they passed their verification before it showed" : "nothing verifies");
     tg_buf_puts(out, ".\n");
@@ -393,9 +395,9 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
                   duration((sim->halted_ms ? sim->halted_ms : sim->ended_ms) - sim->started_ms, text));
     put_date(sim, sim->halted_ms ? sim->halted_ms : sim->ended_ms, out);
     if (sim->halted_ms)
-        tg_buf_printf(out, ", in stage %s: %s", sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
+        tg_buf_printf(out, ", in stage %s:\n  %s", sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
     else if (!well)
-        tg_buf_printf(out, ": %zu of %zu hosts end well", tg_run_done(run), sim->plan->n_hosts);
+        tg_buf_printf(out, ":\n  %zu of %zu hosts end well", tg_run_done(run), sim->plan->n_hosts);
     tg_buf_putc(out, '.');
     tg_buf_printf(out, "%s\nChanged: ", tint(paint, plain));
     put_share(sim->all.changed, sim->plan->n_targets, out);

@@ -27,7 +27,8 @@ expect_out "simulated  seed 1, a change takes 30s to 1m 30s"
 expect_out "200 ┤"
 expect_out "It would end well after "
 expect_out "Changed: 200 of 200 (100.0 %)"
-expect_out "Held back longest by "
+expect_out "Held back longest by
+  bakes "
 first=$out
 
 note "the same seed prints the same, another one does not"
@@ -40,7 +41,8 @@ note "a bad change: the bake finds it, or nobody does"
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --bad-after 8m
 expect_status 1
 expect_out "It would HALT after "
-expect_out "in stage canary: stage canary proves nothing"
+expect_out "in stage canary:
+  stage canary proves nothing"
 expect_out "Hurt: 1 of 200 (0.5 %)."
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --bad-after 40m
 expect_status 1

@@ -162,7 +162,7 @@ Test(simulate, a_bake_catches_what_shows_later)
         cr_assert_eq(sim->halted_ms > 0, i == 0);
         char *text = text_of(sim);
         cr_assert(strstr(text, i ? "201 of them never noticed" : "It would HALT after 1"), "%s", text);
-        cr_assert(strstr(text, i ? "It would end BADLY" : "in stage stage0: 1 failed, at most 0 may"), "%s", text);
+        cr_assert(strstr(text, i ? "It would end BADLY" : "in stage stage0:\n  1 failed, at most 0 may"), "%s", text);
         free(text);
         tg_sim_free(sim);
         test_plan_free(plan);
@@ -179,7 +179,7 @@ Test(simulate, without_a_check_nothing_is_noticed)
 
     cr_assert_eq(tg_run_end(sim->run), TG_END_DONE);
     cr_assert_not(tg_sim_well(sim));
-    cr_assert(strstr(text, "10 of them never noticed: nothing verifies"), "%s", text);
+    cr_assert(strstr(text, "10 of them never noticed:\n  nothing verifies"), "%s", text);
     free(text);
     tg_sim_free(sim);
     test_plan_free(plan);
@@ -259,6 +259,41 @@ Test(simulate, a_long_run_keeps_few_samples)
     for (size_t i = 1; i < sim->n_samples; i++)
         cr_assert_geq(sim->samples[i].changed, sim->samples[i - 1].changed);
     cr_assert_eq(sim->samples[sim->n_samples - 1].changed, 3000);
+    tg_sim_free(sim);
+    test_plan_free(plan);
+}
+
+/* A look that takes longer than the controller lives: it is told, and not simulated for ever. */
+Test(simulate, a_run_that_never_ends_is_told)
+{
+    struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 300}}, 1, 20, 300);
+    const char *const pairs[] = {"unreachable", "20%", "crash-every", "2m", NULL};
+    struct tg_sim_model m = model_of(pairs);
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_sim *sim = NULL;
+
+    cr_assert_eq(tg_simulate(plan, &m, &sim, &e), TG_E_DATA);
+    cr_assert(strstr(e.message, "the controller dies so often that the run does not end"), "%s", e.message);
+    cr_assert_null(sim);
+    test_plan_free(plan);
+}
+
+/* It fits 80 columns, whatever there is to be told. */
+Test(simulate, its_text_fits_a_terminal)
+{
+    struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 30}, {.count = 20000, .rate = {50, 1000}}}, 2, 100, 1000);
+    const char *const pairs[] = {"failing", "2%", "bad-after", "20m", "bad", "40%", "unreachable", "1%", "crash-every", "20m", "start", "2026-11-23T09:00:00Z", NULL};
+    struct tg_sim_model m = model_of(pairs);
+    struct tg_sim *sim = simulate(plan, &m);
+    char *text = text_of(sim), *rest = text;
+
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        size_t columns = 0;
+        for (const char *c = line; *c; c++)
+            columns += ((unsigned char) *c & 0xc0) != 0x80;
+        cr_expect_leq(columns, 80, "%zu columns: %s", columns, line);
+    }
+    free(text);
     tg_sim_free(sim);
     test_plan_free(plan);
 }
