@@ -8,7 +8,7 @@ static json_t *stage_json(const struct tg_sim *sim, size_t i)
     json_t *stage =
         json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "name", p->name, "dry_run", p->dry_run, "hosts",
                   (json_int_t) p->count, "changed", (json_int_t) sim->stages[i].changed, "hurt",
-                  (json_int_t) sim->stages[i].hurt, "done", (json_int_t) (r->counts[TG_HOST_DONE] + r->stuck_done),
+                  (json_int_t) sim->stages[i].hurt, "done", (json_int_t) r->counts[TG_HOST_DONE] + (json_int_t) r->stuck_done,
                   "unreachable", (json_int_t) r->counts[TG_HOST_UNREACHABLE]);
     size_t failed = r->counts[TG_HOST_FAILED] + r->counts[TG_HOST_UNKNOWN] + r->counts[TG_HOST_LOST];
 

@@ -25,7 +25,7 @@ rollout later "${days[$(((today + 3) % 7))]}"
 rollout now Mon-Sun
 
 note "outside the hours it waits, and says for what"
-waits() { tagout status "$id" | grep -q 'waits for .*hours'; }
+waits() { grep -q 'waits for .*hours' < <(tagout status "$id"); }
 journal() { tagout status -o json "$id" | tr -d ' \n'; }
 start later "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/later.yaml"
 await 20 grep -q 'outside the hours: nothing starts until' "$tmp/later.log"
@@ -43,13 +43,13 @@ again() { "$TAGOUT" --config "$tmp/site.yaml" run --resume "$id"; }
 take_over() { start again again && await 3 grep -q 'taken up again' "$tmp/again.log"; }
 await 30 take_over
 await 20 waits
-if journal | grep -q '"state":"waiting".*"state":"waiting"'; then ok; else fail "a host was begun" "$(journal)"; fi
+if grep -q '"state":"waiting".*"state":"waiting"' < <(journal); then ok; else fail "a host was begun" "$(journal)"; fi
 
 note "P10: an abort does not wait for them"
 tagout abort "$id" --reason enough >/dev/null
-ended() { tagout status "$id" | grep -qi aborted; }
+ended() { grep -qi aborted < <(tagout status "$id"); }
 await 20 ended
-if journal | grep -Eq '"state":"(locking|checking|applying|done|unreachable)"'; then fail "a host was begun" "$(journal)"; else ok; fi
+if grep -Eq '"state":"(locking|checking|applying|done|unreachable)"' < <(journal); then fail "a host was begun" "$(journal)"; else ok; fi
 
 note "inside them it runs, at the pace of the day"
 status=0

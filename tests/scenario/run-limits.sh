@@ -2,7 +2,7 @@
 # P5: limits by domain count every host that is down or held, whoever took it: two runs at once over one rack, a person's lock in it, and a host that
 # failed in it. Real hosts, real Puppet, over SSH.
 . "$(dirname "$0")/lib.sh"
-need puppet
+need puppet python3
 
 fleet_up 4 --hosts 'web1 web2 web3 web4'
 sed 's/^groups:/groups:\n  one: {hosts: "web[1-2].example.com", attrs: {rack: r1}}\n  two: {hosts: "web[3-4].example.com", attrs: {rack: r2}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
@@ -38,7 +38,7 @@ TEXT
 }
 drive() { start "$1" "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/$1.yaml"; }
 # Says the run that somebody waits for the rack, and that others hold it?
-waits() { tagout status "$1" | tr -s '\n ' ' ' | grep -q 'the next waits for room in rack r1 (1 of 1 down, 1 of others'; }
+waits() { grep -q 'the next waits for room in rack r1 (1 of 1 down, 1 of others' < <(tagout status "$1"); }
 
 note "inventory"
 run tagout hosts 'rack=r1'
@@ -52,7 +52,8 @@ drive odd
 odd=$pid
 await 120 log_has web1 begun
 await 120 log_has web3 changed
-await 60 sh -c "! '$TAGOUT' --config '$tmp/site.yaml' locks host:web3.example.com | grep -q odd-"
+is_free() { tagout locks "host:$1.example.com" >"$tmp/locks" && ! grep -q odd- "$tmp/locks"; }
+await 60 is_free web3
 drive even
 even=$pid
 await 120 log_has web4 changed
@@ -68,7 +69,8 @@ expect_true "web2 is changed" log_has web2 changed
 note "a person's lock on a neighbour"
 forget
 rollout alone 'web2.example.com'
-lock=$(tagout lock host:web1.example.com --reason 'a new disk' --for 1h -o json | sed -n 's/.*"id": *"\([A-Z0-9]*\)".*/\1/p' | head -1)
+run tagout lock host:web1.example.com --reason 'a new disk' --for 1h -o json
+lock=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])' <<<"$out")
 drive alone
 alone=$pid
 await 60 grep -q . "$tmp/alone.log"
