@@ -158,7 +158,7 @@ static json_t *run_json(const struct tg_run_view *v)
     double wanted, is;
     if (o && tg_run_view_shares(run, &wanted, &is))
         json_object_set_new(o, "share", json_pack("{s:f,s:f}", "changed", is, "stage", wanted));
-    if (o && run->state == TG_RUN_ACTIVE)
+    if (o && run->state == TG_RUN_ACTIVE && v->driven)
         json_object_set_new(o, "waits_for", tg_run_brakes_json(run, run->last_ms));
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));

@@ -10,6 +10,7 @@
 
 #define TROUBLES_MAX 8   /* groups of hosts that are listed; the rest is counted */
 #define NAMES_MAX 300    /* columns of a group's names, where all is told: -o json has them all */
+#define LONG_NAMES 60     /* columns of names that stand on a line of their own */
 #define LEFTOVERS_MAX 20 /* hosts with something left behind that are named one by one */
 #define DRAW_PART 20     /* at most one part in so many of the time goes into grouping anew */
 
@@ -51,6 +52,13 @@ static void put_trouble(const struct tg_run_view *v, const struct tg_trouble *t,
     const char *names = tg_buf_text(&t->names);
     size_t most = whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
 
+    if (whole && tg_view_columns(names) > LONG_NAMES) { /* what it is first: the names would push it out of sight */
+        tg_buf_printf(out, "  %zu hosts %s%s%s\n      ", t->n, t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state),
+                      t->text[0] ? ": " : "", t->text);
+        tg_view_cut(out, names, most);
+        tg_buf_putc(out, '\n');
+        return;
+    }
     tg_buf_puts(&line, "  ");
     tg_view_cut(&line, names, most);
     for (size_t n = tg_view_columns(names); n < (size_t) name_width; n++)

@@ -253,7 +253,7 @@ static void add_share(const struct tg_run_view *v, struct tg_buf *out)
         return;
     tg_buf_printf(&line, "  changed %.3g %% of the targets", is);
     if (run->stage < run->plan->n_stages)
-        tg_buf_printf(&line, v->width < NARROW ? " of %.3g %%" : ", this stage leads to %.3g %%", wanted);
+        tg_buf_printf(&line, v->width < NARROW ? ", to be %.3g" : ", this stage leads to %.3g %%", wanted);
     tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
 }

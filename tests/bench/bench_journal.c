@@ -2,7 +2,8 @@
  * A run over many hosts that all do well, driven by the engine itself with hosts that answer at once: what the machine, the drive and the
  * journal cost a host, what stays in the store, and how long taking it up again takes.
  *
- *   bench_journal URL HOSTS [RUNNING]     one line of figures a phase; the run stays in the store, half way if HALF is set in the environment
+ *   bench_journal URL HOSTS [RUNNING]     one line of figures a phase; the run stays in the store, half way if HALF is set in the environment. With
+ *                                         TROUBLE=N each N-th host is held by somebody else
  */
 #include "../lib/plan.h"
 #include "engine/drive.h"
@@ -37,7 +38,7 @@ static double wall_s(void)
     return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-static size_t answered, stop_at;
+static size_t answered, stop_at, trouble;
 
 static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *a, struct tg_error *e)
 {
@@ -45,7 +46,13 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
                                                              [TG_DO_VERIFY] = TG_EV_VERIFIED, [TG_DO_UNLOCK] = TG_EV_UNLOCKED};
     struct tg_run_event event = {.kind = good[a->kind], .host = a->host, .stage = TG_RUN_NONE, .outcome = TG_OUTCOME_CHANGED, .changed = 1, .lock = "L7K2QXABCDEFGH"};
 
+    char text[160];
+
     (void) data;
+    if (trouble && a->kind == TG_DO_LOCK && a->host % trouble == trouble - 1) {
+        snprintf(text, sizeof text, "h%zu is held by bob@ops%zu: TAGOUT-HELD lock=L7K2QX scope=host:h%zu", a->host, a->host % 3, a->host);
+        event = (struct tg_run_event) {.kind = TG_EV_LOCK_REFUSED, .host = a->host, .stage = TG_RUN_NONE, .text = text};
+    }
     if (stop_at && a->kind == TG_DO_UNLOCK && ++answered >= stop_at)
         return tg_fail(e, TG_E_CANCELLED, "half way");
     tg_drive_answer(drive, &event);
@@ -126,6 +133,7 @@ int main(int argc, char **argv)
     }
     size_t hosts = strtoul(argv[2], NULL, 10);
     struct tg_plan *plan = test_plan((struct test_stage[]) {{1, false, 0, {0}}, {hosts - 1, false, 0, {0}}}, 2, argc > 3 ? atoi(argv[3]) : 50, 10);
+    trouble = getenv("TROUBLE") ? strtoul(getenv("TROUBLE"), NULL, 10) : 0;
     stop_at = getenv("HALF") && getenv("HALF")[0] ? hosts / 2 : 0;
     must(tg_loop_new(&loop, &e), &e, "loop");
     struct tg_store *store = open_store(loop, argv[1]);
