@@ -1,8 +1,10 @@
 /*
  * The probe "http": one GET, judged by its status ("expect": 200, or a list) and, when asked for, by a text in its body
- * ("contains"). libcurl's multi interface on the loop. Redirects are not followed unless "follow: true": a health page that
+ * ("contains"); or a connection alone (tcp://HOST:PORT); or a metric (metric.h), in one GET or, compared with what it was, two. libcurl's multi interface on the loop. Redirects are not followed unless "follow: true": a health page that
  * redirects to a login is no health page. Nothing is sent but the request; proxies of the environment are not used.
  */
+#include "metric.h"
+
 #include <tagout/module.h>
 
 #include <curl/curl.h>
@@ -23,6 +25,9 @@ struct ask {
     long expect[16];
     size_t n_expect;
     char *contains;
+    bool connects;           /* and no more: TCP */
+    struct tg_metric metric; /* query NULL: none is asked for */
+    char *api;               /* of the Prometheus, with the query: "…/api/v1/query?query=…" */
     char error[CURL_ERROR_SIZE];
     char body[BODY_MAX + 1];
     size_t body_len;
@@ -43,16 +48,23 @@ struct socket_watch {
     curl_socket_t fd;
 };
 
+static void free_ask(struct ask *a)
+{
+    curl_easy_cleanup(a->easy);
+    tg_metric_release(&a->metric);
+    free(a->contains);
+    free(a->api);
+    free(a);
+}
+
 static void answer(struct ask *a, enum tg_verdict verdict, const char *text)
 {
     *a->self = a->next;
     if (a->next)
         a->next->self = a->self;
     curl_multi_remove_handle(a->probe->multi, a->easy);
-    curl_easy_cleanup(a->easy);
     a->done(a->data, verdict, text);
-    free(a->contains);
-    free(a);
+    free_ask(a);
 }
 
 static bool expected(const struct ask *a, long status)
@@ -63,7 +75,54 @@ static bool expected(const struct ask *a, long status)
     return a->n_expect == 0 && status == 200;
 }
 
-static void judge(struct ask *a, CURLcode code)
+/* Of a Prometheus: what it is now, or what it was before. */
+static bool set_question(struct ask *a)
+{
+    char url[8192], time[48] = "";
+
+    if (tg_metric_wants_before(&a->metric))
+        snprintf(time, sizeof time, "&time=%lld.%03d", (long long) (a->metric.before_ms / 1000), (int) (a->metric.before_ms % 1000));
+    int n = snprintf(url, sizeof url, "%s%s", a->api, time);
+    a->body_len = 0;
+    a->body[0] = a->error[0] = '\0';
+    return n > 0 && (size_t) n < sizeof url && curl_easy_setopt(a->easy, CURLOPT_URL, url) == CURLE_OK; /* curl copies it */
+}
+
+static void judge_metric(struct ask *a, CURLcode code)
+{
+    char why[256], text[sizeof why + 300];
+    bool was = tg_metric_wants_before(&a->metric);
+    long status = 0;
+    double value = 0;
+
+    curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK || !tg_metric_number(status, a->body, a->body_len, &value, why, sizeof why)) {
+        if (code != CURLE_OK)
+            snprintf(why, sizeof why, "%.200s", a->body_len == BODY_MAX ? "an endless answer" : a->error[0] ? a->error : curl_easy_strerror(code));
+        snprintf(text, sizeof text, "%.100s%s: %s", a->metric.query, was ? " before the change" : "", why);
+        answer(a, TG_VERDICT_INCONCLUSIVE, text);
+    } else if (was) {
+        a->metric.before = value;
+        a->metric.knows_before = true;
+        curl_multi_remove_handle(a->probe->multi, a->easy);
+        if (!set_question(a) || curl_multi_add_handle(a->probe->multi, a->easy) != CURLM_OK)
+            answer(a, TG_VERDICT_INCONCLUSIVE, "it can't be asked a second time");
+    } else {
+        enum tg_verdict verdict = tg_metric_judge(&a->metric, value, why, sizeof why);
+        snprintf(text, sizeof text, "%.100s is %s", a->metric.query, why);
+        answer(a, verdict, text);
+    }
+}
+
+static void judge_connection(struct ask *a, CURLcode code)
+{
+    char text[CURL_ERROR_SIZE];
+
+    snprintf(text, sizeof text, "%s", code == CURLE_OK ? "connected" : a->error[0] ? a->error : curl_easy_strerror(code));
+    answer(a, code == CURLE_OK ? TG_VERDICT_PASS : TG_VERDICT_FAIL, text);
+}
+
+static void judge_page(struct ask *a, CURLcode code)
 {
     char text[CURL_ERROR_SIZE + 128];
     long status = 0;
@@ -84,6 +143,16 @@ static void judge(struct ask *a, CURLcode code)
         return;
     }
     answer(a, TG_VERDICT_FAIL, text);
+}
+
+static void judge(struct ask *a, CURLcode code)
+{
+    if (a->metric.query)
+        judge_metric(a, code);
+    else if (a->connects)
+        judge_connection(a, code);
+    else
+        judge_page(a, code);
 }
 
 static void look_for_ends(struct tg_probe_impl *p)
@@ -224,7 +293,7 @@ static void probe_close(struct tg_probe_impl *p)
     curl_global_cleanup();
 }
 
-static bool read_options(struct ask *a, const json_t *options)
+static int read_page(struct ask *a, const json_t *options, struct tg_error *e)
 {
     const json_t *expect = json_object_get(options, "expect");
     const char *contains = json_string_value(json_object_get(options, "contains"));
@@ -233,28 +302,61 @@ static bool read_options(struct ask *a, const json_t *options)
         a->expect[a->n_expect++] = (long) json_integer_value(expect);
     for (size_t i = 0; i < json_array_size(expect) && a->n_expect < sizeof a->expect / sizeof a->expect[0]; i++)
         a->expect[a->n_expect++] = (long) json_integer_value(json_array_get(expect, i));
-    return !contains || (a->contains = strdup(contains)) != NULL;
+    return !contains || (a->contains = strdup(contains)) ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
-static bool set_up(struct ask *a, const char *url, const json_t *options, int64_t timeout_ms)
+static int read_metric(struct ask *a, const char *at, const json_t *options, struct tg_error *e)
+{
+    int rc = tg_metric_read(options, &a->metric, e);
+    size_t size = 0, len = strlen(at);
+
+    if (rc)
+        return rc;
+    while (len > 0 && at[len - 1] == '/')
+        len--;
+    char *query = curl_easy_escape(a->easy, a->metric.query, 0);
+    if (query && (a->api = malloc(size = len + strlen(query) + 64)) != NULL)
+        snprintf(a->api, size, "%.*s/api/v1/query?query=%s", (int) len, at, query);
+    curl_free(query);
+    return a->api ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+static bool set_up(struct ask *a, const json_t *options, int64_t timeout_ms)
 {
     CURL *c = a->easy;
 
-    return curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PRIVATE, a) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+    return curl_easy_setopt(c, CURLOPT_PRIVATE, a) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, json_is_true(json_object_get(options, "follow")) ? 1L : 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXREDIRS, 5L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long) timeout_ms) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, a->connects ? 1L : 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, a->error) == CURLE_OK && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEDATA, a) == CURLE_OK && curl_easy_setopt(c, CURLOPT_USERAGENT, "tagout/" TG_RELEASE) == CURLE_OK;
+}
+
+/* One of the three kinds of question, in what is to be sent first. */
+static int prepare(struct ask *a, const char *what, const json_t *options, int64_t timeout_ms, struct tg_error *e)
+{
+    char url[512];
+    bool metric = json_object_get(options, "query") != NULL;
+    int rc = metric ? read_metric(a, what, options, e) : read_page(a, options, e);
+
+    if (rc)
+        return rc;
+    a->connects = !metric && strncmp(what, "tcp://", 6) == 0;
+    int n = a->connects ? snprintf(url, sizeof url, "http://%s", what + 6) : 0;
+    bool fine = n >= 0 && (size_t) n < sizeof url && set_up(a, options, tg_metric_wants_before(&a->metric) ? timeout_ms / 2 + 1 : timeout_ms) &&
+                (metric ? set_question(a) : curl_easy_setopt(a->easy, CURLOPT_URL, a->connects ? url : what) == CURLE_OK);
+    return fine ? 0 : tg_fail(e, TG_E_DATA, "\"%.100s\" can't be asked over HTTP", what);
 }
 
 static int probe_ask(struct tg_probe_impl *p, const char *what, const json_t *options, int64_t timeout_ms, tg_probe_fn done, void *data,
                      struct tg_error *e)
 {
     struct ask *a = calloc(1, sizeof *a);
+    int rc;
 
     if (!a || !(a->easy = curl_easy_init())) {
         free(a);
@@ -263,11 +365,12 @@ static int probe_ask(struct tg_probe_impl *p, const char *what, const json_t *op
     a->probe = p;
     a->done = done;
     a->data = data;
-    if (!read_options(a, options) || !set_up(a, what, options, timeout_ms) || curl_multi_add_handle(p->multi, a->easy) != CURLM_OK) {
-        curl_easy_cleanup(a->easy);
-        free(a->contains);
-        free(a);
-        return tg_fail(e, TG_E_DATA, "\"%.100s\" can't be asked over HTTP", what);
+    rc = prepare(a, what, options, timeout_ms, e);
+    if (!rc && curl_multi_add_handle(p->multi, a->easy) != CURLM_OK)
+        rc = tg_fail(e, TG_E_DATA, "\"%.100s\" can't be asked over HTTP", what);
+    if (rc) {
+        free_ask(a);
+        return rc;
     }
     a->next = p->first;
     a->self = &p->first;

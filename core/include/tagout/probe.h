@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define TG_PROBE_ABI 1
+#define TG_PROBE_ABI 2 /* 2: tcp and metrics */
 
 enum tg_verdict { TG_VERDICT_PASS, TG_VERDICT_FAIL, TG_VERDICT_INCONCLUSIVE };
 
@@ -29,9 +29,13 @@ struct tg_probe_backend {
     int (*open)(struct tg_loop *loop, struct tg_probe_impl **out, struct tg_error *e);
     void (*close)(struct tg_probe_impl *impl); /* answers what is outstanding with INCONCLUSIVE */
     /*
-     * Asks once. what: the URL, with {host} and {address} already replaced; options: the verify step of the rollout as JSON
-     * ("expect": status or list, "contains": text), borrowed for the call; timeout_ms bounds this one try (retrying until
-     * "within" is the engine's). done is called exactly once when 0 was returned.
+     * Asks once. what: a URL, with {host} and {address} already replaced. options, borrowed for the call, say what is asked there:
+     * a page (http://…): "expect": status or list, "contains": text, "follow": bool;
+     * a connection (tcp://HOST:PORT): none;
+     * a metric (http://…, of a Prometheus): "query": PromQL; at least one of "below", "above": number, and "rise", "fall": by how much at most it may
+     * have changed since "before_ms" (Unix time), in thousandths of a percent of what it was then. Whatever is not one finite number is INCONCLUSIVE.
+     * timeout_ms bounds this one try (retrying until "within" is the engine's). done is called exactly once when 0 was returned. TG_E_DATA: it can't be
+     * asked like that.
      */
     int (*ask)(struct tg_probe_impl *impl, const char *what, const json_t *options, int64_t timeout_ms, tg_probe_fn done,
                void *data, struct tg_error *e);
