@@ -126,12 +126,21 @@ static json_t *verify_json(const struct tg_verify *v)
 {
     json_t *argv;
 
-    if (v->kind == TG_VERIFY_HTTP)
+    switch (v->kind) {
+    case TG_VERIFY_HTTP:
         return json_pack("{s:s,s:O,s:I}", "http", v->url, "options", v->options, "within_ms", (json_int_t) v->within_ms);
-    argv = json_array();
-    for (size_t i = 0; v->argv[i]; i++)
-        json_array_append_new(argv, json_string(v->argv[i]));
-    return json_pack("{s:o,s:I}", "command", argv, "within_ms", (json_int_t) v->within_ms);
+    case TG_VERIFY_TCP:
+        return json_pack("{s:s,s:I}", "tcp", v->url, "within_ms", (json_int_t) v->within_ms);
+    case TG_VERIFY_METRIC:
+        return json_pack("{s:s,s:s,s:O,s:I,s:I}", "metric", v->query, "at", v->url, "options", v->options, "after_ms", (json_int_t) v->after_ms,
+                         "within_ms", (json_int_t) v->within_ms);
+    case TG_VERIFY_COMMAND:
+    default:
+        argv = json_array();
+        for (size_t i = 0; v->argv[i]; i++)
+            json_array_append_new(argv, json_string(v->argv[i]));
+        return json_pack("{s:o,s:I}", "command", argv, "within_ms", (json_int_t) v->within_ms);
+    }
 }
 
 /* null, or {"days":"Mon-Thu","from":540,"until":960,"zone":"UTC"}: minutes of the day. */
@@ -300,20 +309,22 @@ static int read_around(const json_t *json, struct tg_around *a, struct tg_error 
 
 static int read_verify(const json_t *json, struct tg_verify *v, struct tg_error *e)
 {
-    const char *url = NULL;
+    const char *http = NULL, *tcp = NULL, *at = NULL, *query = NULL;
     json_t *options = NULL, *command = NULL;
-    json_int_t within_ms;
+    json_int_t within_ms, after_ms = 0;
     size_t n;
 
     *v = (struct tg_verify) {0};
-    if (json_unpack((json_t *) json, "{s?s,s?o,s?o,s:I!}", "http", &url, "options", &options, "command", &command, "within_ms",
-                    &within_ms) ||
-        !url == !command || (command && json_array_size(command) == 0) || within_ms < 0)
+    if (json_unpack((json_t *) json, "{s?s,s?s,s?s,s?s,s?o,s?o,s?I,s:I!}", "http", &http, "tcp", &tcp, "metric", &query, "at", &at, "options",
+                    &options, "command", &command, "after_ms", &after_ms, "within_ms", &within_ms) ||
+        !!http + !!tcp + !!query + !!command != 1 || (command && json_array_size(command) == 0) || within_ms < 0 || after_ms < 0 ||
+        !query != !at || (!query && after_ms) || (query && !json_is_object(options)))
         return broken(e, "a check of verify");
     v->within_ms = within_ms;
-    v->kind = url ? TG_VERIFY_HTTP : TG_VERIFY_COMMAND;
+    v->after_ms = after_ms;
+    v->kind = http ? TG_VERIFY_HTTP : tcp ? TG_VERIFY_TCP : query ? TG_VERIFY_METRIC : TG_VERIFY_COMMAND;
     v->options = options ? json_incref(options) : NULL;
-    if (!take_text(url, &v->url))
+    if (!take_text(http ? http : tcp ? tcp : at, &v->url) || !take_text(query, &v->query))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     return command ? read_words(command, &v->argv, &n, e) : 0;
 }

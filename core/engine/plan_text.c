@@ -235,15 +235,17 @@ static void put_verify(const struct tg_plan *plan, int width, struct tg_buf *out
     for (size_t i = 0; i < plan->n_verify; i++) {
         const struct tg_verify *v = &plan->verify[i];
         struct tg_buf what = TG_BUF_INIT;
-        char within[32];
-        if (v->kind == TG_VERIFY_HTTP)
-            tg_buf_puts(&what, v->url);
-        for (size_t j = 0; v->argv && v->argv[j]; j++)
-            tg_buf_printf(&what, "%s%s", j ? " " : "on the host: ", v->argv[j]);
+        char within[32], after[32], when[80];
+        tg_verify_describe(v, &what);
         tg_duration_format(v->within_ms, within, sizeof within);
+        tg_duration_format(v->after_ms, after, sizeof after);
+        if (v->after_ms)
+            snprintf(when, sizeof when, " after %s, within %s", after, within);
+        else
+            snprintf(when, sizeof when, " within %s", within);
         tg_buf_puts(out, i ? "         " : "verify   ");
-        put_cut(out, tg_buf_text(&what), width - 9 - 8 - columns(within));
-        tg_buf_printf(out, " within %s\n", within);
+        put_cut(out, tg_buf_text(&what), width - 9 - columns(when));
+        tg_buf_printf(out, "%s\n", when);
         tg_buf_release(&what);
     }
 }

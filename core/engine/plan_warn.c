@@ -51,7 +51,8 @@ static void warn_of_rate(struct warner *w, const struct tg_plan_stage *s)
         warn(w, "stage %s takes %s to start its %zu hosts, by its rate of %s alone.", s->name, text, s->count, rate);
     }
     for (size_t i = 0; i < w->plan->n_verify; i++)
-        within = w->plan->verify[i].within_ms > within ? w->plan->verify[i].within_ms : within;
+        if (w->plan->verify[i].after_ms + w->plan->verify[i].within_ms > within)
+            within = w->plan->verify[i].after_ms + w->plan->verify[i].within_ms;
     int64_t running = each / interval, unverified = running + within * 1000 / interval;
     if (s->count > 1 && running > w->plan->running && (int64_t) s->count > w->plan->running) {
         tg_duration_format(each / 1000, text, sizeof text);

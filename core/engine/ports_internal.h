@@ -29,6 +29,7 @@ struct tg_task {
     bool asked;          /* a job or a probe is under way: the task must outlive it */
     /* verify */
     size_t verify;       /* index in plan.verify */
+    int64_t since_ms;    /* monotonic: its first check was begun */
     int tries;
     char text[512];      /* what the last try said */
 };

@@ -38,25 +38,64 @@ static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text
     tg_task_answer(t, verdict == TG_VERDICT_FAIL ? TG_EV_NOT_VERIFIED : TG_EV_INCONCLUSIVE, all);
 }
 
-/* ---- http ---- */
+/* ---- what is asked from here: http, tcp, metric ---- */
 
-static char *expand(const struct tg_task *t, const char *url, struct tg_error *e)
+static void put_address(struct tg_buf *b, const struct tg_plan_host *h, const char *before)
 {
-    const struct tg_plan_host *h = tg_task_host(t);
-    struct tg_buf b = TG_BUF_INIT;
+    const char *address = h->address ? h->address : h->name;
+    bool bare = strchr(address, ':') && before && before[-1] != '['; /* IPv6 in a URL */
 
-    for (const char *c = url; *c;) {
+    tg_buf_printf(b, bare ? "[%s]" : "%s", address);
+}
+
+/* url: text is one, or the end of one. */
+static void put_expanded(struct tg_buf *b, const struct tg_plan_host *h, const char *text, bool url)
+{
+    for (const char *c = text; *c;) {
         if (strncmp(c, "{host}", 6) == 0) {
-            tg_buf_puts(&b, h->name);
+            tg_buf_puts(b, h->name);
             c += 6;
         } else if (strncmp(c, "{address}", 9) == 0) {
-            tg_buf_puts(&b, h->address ? h->address : h->name);
+            put_address(b, h, url && c > text ? c : NULL);
             c += 9;
         } else {
-            tg_buf_putc(&b, *c++);
+            tg_buf_putc(b, *c++);
         }
     }
+}
+
+static char *url_of(const struct tg_task *t, struct tg_error *e)
+{
+    struct tg_buf b = TG_BUF_INIT;
+
+    if (check_of(t)->kind == TG_VERIFY_TCP)
+        tg_buf_puts(&b, "tcp://");
+    put_expanded(&b, tg_task_host(t), check_of(t)->url, true);
     return tg_buf_take(&b, e);
+}
+
+/* What it was before: at the host's start, which the journal has, unless the plan says when (a rollback asks for what was before the run that it undoes). */
+static json_t *options_of(const struct tg_task *t, struct tg_error *e)
+{
+    const struct tg_verify *v = check_of(t);
+    const struct tg_run_host *h = &t->ports->o.run->hosts[t->action.host];
+    struct tg_buf b = TG_BUF_INIT;
+    json_t *options = v->options ? json_copy(v->options) : json_object();
+    int rc = options ? 0 : -1;
+
+    if (v->query) {
+        put_expanded(&b, tg_task_host(t), v->query, false);
+        char *query = tg_buf_take(&b, NULL);
+        rc |= query ? json_object_set_new(options, "query", json_string(query)) : -1;
+        if (!json_object_get(options, "before_ms"))
+            rc |= json_object_set_new(options, "before_ms", json_integer(h->started_ms));
+        free(query);
+    }
+    if (!rc)
+        return options;
+    json_decref(options);
+    tg_fail(e, TG_E_MEMORY, "out of memory");
+    return NULL;
 }
 
 static void on_verdict(void *data, enum tg_verdict verdict, const char *text)
@@ -72,15 +111,17 @@ static void on_verdict(void *data, enum tg_verdict verdict, const char *text)
         not_yet(t, verdict, text);
 }
 
-static int ask_http(struct tg_task *t, struct tg_error *e)
+static int ask_probe(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     int64_t left = t->give_up_ms - tg_ports_now(p);
-    char *url = expand(t, check_of(t)->url, e);
+    char *url = url_of(t, e);
+    json_t *options = url ? options_of(t, e) : NULL;
+    int rc = TG_E_MEMORY;
 
-    if (!url)
-        return TG_E_MEMORY;
-    int rc = p->probe->ask(p->probe_impl, url, check_of(t)->options, left > TRY_MS ? TRY_MS : left < PAUSE_MS ? PAUSE_MS : left, on_verdict, t, e);
+    if (options)
+        rc = p->probe->ask(p->probe_impl, url, options, left > TRY_MS ? TRY_MS : left < PAUSE_MS ? PAUSE_MS : left, on_verdict, t, e);
+    json_decref(options);
     free(url);
     t->asked = rc == 0;
     t->due_ms = INT64_MAX;
@@ -148,6 +189,19 @@ static int run_command(struct tg_task *t, struct tg_error *e)
     return rc;
 }
 
+/* Is it too early for what the check measures? A host that is proved after its bake was changed long ago. */
+static bool too_early(struct tg_task *t)
+{
+    int64_t now = tg_ports_now(t->ports);
+
+    if (!t->since_ms)
+        t->since_ms = now;
+    if (t->ports->o.run->hosts[t->action.host].state == TG_HOST_PROVING || now >= t->since_ms + check_of(t)->after_ms)
+        return false;
+    t->due_ms = t->since_ms + check_of(t)->after_ms;
+    return true;
+}
+
 int tg_task_run_verify(struct tg_task *t, struct tg_error *e)
 {
     struct tg_error own = TG_ERROR_INIT;
@@ -157,9 +211,11 @@ int tg_task_run_verify(struct tg_task *t, struct tg_error *e)
         tg_task_answer(t, TG_EV_VERIFIED, NULL);
         return 0;
     }
+    if (t->tries == 0 && too_early(t))
+        return 0;
     if (!t->tries++)
         t->give_up_ms = tg_ports_now(t->ports) + check_of(t)->within_ms;
-    if (check_of(t)->kind == TG_VERIFY_HTTP ? ask_http(t, &own) : run_command(t, &own))
+    if (check_of(t)->kind == TG_VERIFY_COMMAND ? run_command(t, &own) : ask_probe(t, &own))
         not_yet(t, TG_VERDICT_INCONCLUSIVE, own.message);
     return 0;
 }

@@ -128,6 +128,24 @@ static int turn_back(struct tg_plan *p, const char *id, struct tg_error *e)
     return p->targets && p->undoes ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
+/* What a metric has risen or fallen by is told from before the run that is undone, not from what that run has made of it. */
+static int keep_before(struct tg_plan *p, const struct tg_run *run, struct tg_error *e)
+{
+    for (size_t i = 0; i < p->n_verify; i++) {
+        struct tg_verify *v = &p->verify[i];
+        json_t *own = v->kind == TG_VERIFY_METRIC ? json_copy(v->options) : NULL; /* the first plan has the same */
+        if (v->kind != TG_VERIFY_METRIC)
+            continue;
+        if (json_object_set_new(own, "before_ms", json_integer(run->started_ms))) {
+            json_decref(own);
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        }
+        json_decref(v->options);
+        v->options = own;
+    }
+    return 0;
+}
+
 static int may_turn_back(const struct tg_plan *plan, const char *id, struct tg_error *e)
 {
     if (plan->undoes) {
@@ -161,6 +179,8 @@ int tg_rollback_plan(const struct tg_plan *plan, const struct tg_run *run, const
         rc = one_stage(p, e);
     if (!rc)
         rc = turn_back(p, id, e);
+    if (!rc)
+        rc = keep_before(p, run, e);
     if (!rc)
         rc = tg_plan_seal(p, e);
     free(list);

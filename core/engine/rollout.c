@@ -1,4 +1,4 @@
-/* Reading a rollout: see rollout.h. Here: the whole and its change; rollout_stages.c has the stages, rollout_limits.c the limits, rollout_steps.c around and verify. */
+/* Reading a rollout: see rollout.h. Here: the whole and its change; rollout_stages.c has the stages, rollout_limits.c the limits, rollout_steps.c around, rollout_verify.c verify. */
 #include "engine/rollout_internal.h"
 
 #include "fleet/selector.h"
@@ -41,6 +41,14 @@ void *tg_rollout_room(struct tg_rollout_reader *reader, size_t n, size_t size)
     if (!room)
         reader->rc = tg_fail(reader->e, TG_E_MEMORY, "out of memory");
     return room;
+}
+
+bool tg_rollout_few_enough(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, size_t max)
+{
+    if (node->kind != TG_YAML_LIST || node->n <= max)
+        return true;
+    tg_yaml_problem(reader->p, node, "%s has more than %zu entries", what, max);
+    return false;
 }
 
 bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char **out)

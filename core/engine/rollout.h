@@ -79,12 +79,14 @@ struct tg_around {
     size_t n_hold;
 };
 
-enum tg_verify_kind { TG_VERIFY_HTTP, TG_VERIFY_COMMAND };
+enum tg_verify_kind { TG_VERIFY_HTTP, TG_VERIFY_COMMAND, TG_VERIFY_TCP, TG_VERIFY_METRIC };
 struct tg_verify {
     enum tg_verify_kind kind;
-    char *url;              /* HTTP: with {host} and {address} */
-    json_t *options;        /* HTTP: for the probe (expect, contains); owned */
+    char *url;              /* HTTP: with {host} and {address}; TCP: likewise, "{host}:5432"; METRIC: of the Prometheus that is asked */
+    char *query;            /* METRIC: PromQL, with {host} and {address} */
+    json_t *options;        /* HTTP, METRIC: for the probe (tagout/probe.h); owned */
     char **argv;            /* COMMAND: run on the host, passes with status 0; NULL-terminated */
+    int64_t after_ms;       /* METRIC: not asked earlier after the change: what is measured has to be seen first; default 1 min */
     int64_t within_ms;      /* retried until it passes or this has gone by; default 30 s */
 };
 
@@ -134,5 +136,7 @@ int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct
 int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct tg_error *e);
 void tg_around_release(struct tg_around *around);
 void tg_verify_release(struct tg_verify *verify);
+/* "http://{host}/", "on the host: test -f /x", "tcp {host}:5432", "up{instance="{host}"} above 0, at http://prom:9090". */
+void tg_verify_describe(const struct tg_verify *verify, struct tg_buf *out);
 
 #endif

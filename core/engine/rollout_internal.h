@@ -1,4 +1,5 @@
-/* What the parts of the rollout's reader share: rollout.c (the whole), rollout_stages.c, rollout_limits.c and rollout_steps.c (around, verify). */
+/* What the parts of the rollout's reader share: rollout.c (the whole), rollout_stages.c, rollout_limits.c, rollout_steps.c
+ * (around) and rollout_verify.c. */
 #ifndef TG_ENGINE_ROLLOUT_INTERNAL_H
 #define TG_ENGINE_ROLLOUT_INTERNAL_H
 
@@ -6,6 +7,7 @@
 #include "engine/rollout.h"
 
 #define TG_BAKE_MAX_MS (INT64_C(30) * 86400000)
+#define TG_STEPS_MAX 32 /* of around, of verify */
 #define TG_PRESET_STAGES_MAX 100 /* rolling in batches of 1 % */
 
 struct tg_rollout_reader {
@@ -20,6 +22,8 @@ struct tg_rollout_reader {
 void tg_rollout_copy(struct tg_rollout_reader *reader, const char *text, char **slot);
 /* Room for n things of size bytes, zeroed; NULL and rc set when there is none. n may be 0. */
 void *tg_rollout_room(struct tg_rollout_reader *reader, size_t n, size_t size);
+/* Complains of a list that is longer than max. */
+bool tg_rollout_few_enough(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, size_t max);
 /* A lower-case word of letters, digits and '-', at most 63, as names of runs, stages and actors are. */
 bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char **out);
 

@@ -150,10 +150,15 @@ static void look(struct tg_simulation *s, const struct tg_run_action *a)
 static void verify(struct tg_simulation *s, const struct tg_run_action *a)
 {
     const struct tg_plan *plan = s->sim->plan;
-    int64_t passes_ms = s->now_ms + takes_ms(s, a, &s->sim->model->verify_takes, TG_SIM_VERIFY), within_ms = 0;
+    bool proves = s->sim->run->hosts[a->host].state == TG_HOST_PROVING; /* the change is past what after waits for */
+    int64_t passes_ms = s->now_ms + takes_ms(s, a, &s->sim->model->verify_takes, TG_SIM_VERIFY), within_ms = 0, after_ms = 0;
 
-    for (size_t i = 0; i < plan->n_verify; i++)
+    for (size_t i = 0; i < plan->n_verify; i++) {
         within_ms = plan->verify[i].within_ms > within_ms ? plan->verify[i].within_ms : within_ms;
+        after_ms = plan->verify[i].after_ms > after_ms && !proves ? plan->verify[i].after_ms : after_ms;
+    }
+    passes_ms += after_ms;
+    within_ms += after_ms;
     if (plan->n_verify == 0)
         answer(s, a, TG_EV_VERIFIED, s->now_ms + 1);
     else if (shows(s, a->host, passes_ms))

@@ -1,6 +1,10 @@
 /* Copying and releasing the steps of a procedure: see rollout.h. */
 #include "engine/rollout.h"
 
+#include "base/buf.h"
+#include "config/share.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +22,7 @@ void tg_verify_release(struct tg_verify *v)
         free(v->argv[i]);
     free(v->argv);
     free(v->url);
+    free(v->query);
     json_decref(v->options);
     *v = (struct tg_verify) {0};
 }
@@ -49,7 +54,7 @@ int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct
 
 int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct tg_error *e)
 {
-    struct tg_verify copy = {.kind = verify->kind, .within_ms = verify->within_ms};
+    struct tg_verify copy = {.kind = verify->kind, .after_ms = verify->after_ms, .within_ms = verify->within_ms};
     size_t n = 0;
     bool fine = true;
 
@@ -59,6 +64,8 @@ int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct
         fine = copy_list(verify->argv, n, &copy.argv, &n);
     if (fine && verify->url)
         fine = (copy.url = strdup(verify->url)) != NULL;
+    if (fine && verify->query)
+        fine = (copy.query = strdup(verify->query)) != NULL;
     if (fine && verify->options)
         fine = (copy.options = json_deep_copy(verify->options)) != NULL;
     if (!fine) {
@@ -67,4 +74,45 @@ int tg_verify_copy(const struct tg_verify *verify, struct tg_verify *out, struct
     }
     *out = copy;
     return 0;
+}
+
+static void describe_metric(const struct tg_verify *v, struct tg_buf *out)
+{
+    static const char *const names[] = {"below", "above", "rise", "fall"};
+    const char *glue = " ";
+
+    tg_buf_puts(out, v->query);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const json_t *value = json_object_get(v->options, names[i]);
+        struct tg_share share = {.kind = TG_SHARE_PERCENT, .value = json_integer_value(value)};
+        char text[32];
+        if (!value)
+            continue;
+        if (i < 2)
+            snprintf(text, sizeof text, "%.15g", json_number_value(value));
+        else
+            tg_share_format(&share, text, sizeof text);
+        tg_buf_printf(out, "%s%s %s%s", glue, names[i], i < 2 ? "" : "at most ", text);
+        glue = ", ";
+    }
+    tg_buf_printf(out, ", at %s", v->url);
+}
+
+void tg_verify_describe(const struct tg_verify *v, struct tg_buf *out)
+{
+    switch (v->kind) {
+    case TG_VERIFY_HTTP:
+        tg_buf_puts(out, v->url);
+        return;
+    case TG_VERIFY_TCP:
+        tg_buf_printf(out, "tcp %s", v->url);
+        return;
+    case TG_VERIFY_METRIC:
+        describe_metric(v, out);
+        return;
+    case TG_VERIFY_COMMAND:
+    default:
+        for (size_t i = 0; v->argv && v->argv[i]; i++)
+            tg_buf_printf(out, "%s%s", i ? " " : "on the host: ", v->argv[i]);
+    }
 }

@@ -223,14 +223,15 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "7ab273a61a722e75b5ee4378d6c627915abf90e35affb6aae8862d3119b6fe74");
+    cr_assert_str_eq(plan->digest, "b8ebe67772d04ab3d2f98496b439af958cfba3abcecd3362cc87bd32a8ef5946");
     tg_plan_free(plan);
 }
 
 static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
                            "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min, day: 2, spread: {over: day, at-most: 1m}}]\n"
                            "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
-                           "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]}]\n";
+                           "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]},\n"
+                           "  {tcp: \"{host}:22\"}, {metric: 'e{h=\"{host}\"}', at: \"http://p:9090\", below: 0.1, rise: 12.5%}]\n";
 
 Test(plan, survives_the_way_through_json)
 {
@@ -249,6 +250,8 @@ Test(plan, survives_the_way_through_json)
     cr_assert(back->hours.days == 31 && back->hours.from_min == 1320 && back->hours.until_min == 240 && strcmp(back->hours.zone, "UTC") == 0);
     cr_assert(back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
+    cr_assert(back->verify[2].kind == TG_VERIFY_TCP && back->verify[3].kind == TG_VERIFY_METRIC && back->verify[3].after_ms == 60000);
+    cr_assert_str_eq(back->verify[3].query, "e{h=\"{host}\"}");
     again = tg_plan_to_json(back, NULL);
     cr_assert(json_equal(json, again));
     json_decref(json);
@@ -305,6 +308,8 @@ Test(plan, prints_in_a_terminals_width)
              "around   lock, holding a, b\n"
              "verify   http://{host}/ within 5s\n"
              "         on the host: test -f /x within 30s\n"
+             "         tcp {host}:22 within 30s\n"
+             "         e{h=\"{host}\"} below 0.1, rise at most 12.5%%, at h… after 1m, within 30s\n"
              "limits   3 running, 7 unverified with them\n"
              "hours    Mon-Fri 22:00-04:00 UTC\n"
              "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n"

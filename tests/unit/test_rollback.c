@@ -99,6 +99,30 @@ Test(rollback, has_one_stage_without_canary_bake_rate_and_approval)
     teardown(&d);
 }
 
+/* P12: compared with what the run has made of it, a rollback that mends nothing would pass. */
+Test(rollback, compares_metrics_with_what_was_before_the_run)
+{
+    struct tg_verify check = {.kind = TG_VERIFY_METRIC, .url = (char *) "http://p", .query = (char *) "up", .options = json_pack("{s:i}", "rise", 1000)};
+    struct desk d;
+    struct tg_plan *p = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    setup(&d);
+    fill(&d);
+    d.run->started_ms = 5;
+    d.plan->verify = &check;
+    d.plan->n_verify = 1;
+    cr_assert_eq(tg_plan_seal(d.plan, &e), 0);
+    cr_assert_eq(tg_rollback_plan(d.plan, d.run, "test-1", NULL, &p, &e), 0, "%s", e.message);
+    cr_expect_eq(json_integer_value(json_object_get(p->verify[0].options, "before_ms")), 5);
+    cr_expect(!json_object_get(check.options, "before_ms"));
+    d.plan->verify = NULL;
+    d.plan->n_verify = 0;
+    json_decref(check.options);
+    tg_plan_free(p);
+    teardown(&d);
+}
+
 Test(rollback, leaves_out_what_is_back_and_says_when_nothing_is_left)
 {
     struct desk d;

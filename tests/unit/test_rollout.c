@@ -264,15 +264,54 @@ Test(rollout, around_and_verify_are_checked)
     refused(HEAD "around: [lock: {hold: []}]\n", (const char *const[]) {"5:23: hold names no actor", NULL});
     refused(HEAD "around: [lock: {hold: [a b]}]\n", (const char *const[]) {"5:24: hold must be a word", NULL});
     refused(HEAD "around: [lok: {}]\n", (const char *const[]) {"5:10: unknown key \"lok\" in around", NULL});
-    refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http or command", NULL});
+    refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric", NULL});
     refused(HEAD "verify: [{http: \"http://a\", command: [b]}]\n",
-            (const char *const[]) {"5:10: a check of verify has http or command, not both", NULL});
+            (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric, one of them", NULL});
     refused(HEAD "verify: [{http: \"http://{hots}/ x\"}]\n",
             (const char *const[]) {"5:17: http has a blank in its URL", "5:17: http has an unknown \"{hots}\"", NULL});
     refused(HEAD "verify: [{command: systemctl is-active nginx, expect: 200}]\n",
             (const char *const[]) {"5:20: command must be a list", "5:55: \"expect\" belongs to http, not to command", NULL});
     refused(HEAD "verify: [{command: [], within: 1ms}]\n",
             (const char *const[]) {"5:20: command must be a list", "5:32: within must be 1s to 1h, and is 1ms", NULL});
+}
+
+Test(rollout, tcp_and_metrics_are_read)
+{
+    struct tg_rollout *r = take(HEAD "verify:\n"
+                                     "  - {tcp: \"{host}:5432\", within: 10s}\n"
+                                     "  - {metric: 'sum(rate(errors{instance=\"{host}\"}[5m]))', at: \"http://prom:9090\", below: 5}\n"
+                                     "  - {metric: up, at: \"https://prom/\", above: 0.5, rise: 20%, fall: 2.5%, after: 0s}\n");
+
+    cr_assert(r->n_verify == 3 && r->verify[0].kind == TG_VERIFY_TCP && r->verify[0].within_ms == 10000);
+    cr_assert_str_eq(r->verify[0].url, "{host}:5432");
+    cr_assert(r->verify[1].kind == TG_VERIFY_METRIC && r->verify[1].after_ms == 60000 && r->verify[1].within_ms == 30000);
+    cr_assert_str_eq(r->verify[1].query, "sum(rate(errors{instance=\"{host}\"}[5m]))");
+    cr_assert(json_real_value(json_object_get(r->verify[1].options, "below")) == 5 && json_object_size(r->verify[1].options) == 1);
+    cr_assert(r->verify[2].after_ms == 0 && json_real_value(json_object_get(r->verify[2].options, "above")) == 0.5);
+    cr_assert(json_integer_value(json_object_get(r->verify[2].options, "rise")) == 20000);
+    cr_assert(json_integer_value(json_object_get(r->verify[2].options, "fall")) == 2500);
+    tg_rollout_free(r);
+}
+
+Test(rollout, tcp_and_metrics_are_checked)
+{
+    static const char *const endpoints[] = {"db", "db:", ":5432", "db:0", "db:65536", "db:1x", "a b:1", "u@db:1", "db/x:1", "2001:db8::1:22", "[::1]", "[::1:22"};
+    char text[256], wanted[128];
+
+    for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
+        snprintf(text, sizeof text, HEAD "verify: [{tcp: \"%s\"}]\n", endpoints[i]);
+        snprintf(wanted, sizeof wanted, "5:16: tcp must be a host and a port, and is \"%s\"", endpoints[i]);
+        refused(text, (const char *const[]) {wanted, NULL});
+    }
+    refused(HEAD "verify: [{tcp: \"{hots}:1\"}]\n", (const char *const[]) {"5:16: tcp has an unknown \"{hots}\"", NULL});
+    refused(HEAD "verify: [{tcp: \"a:1\", expect: 200, below: 1}]\n",
+            (const char *const[]) {"5:31: \"expect\" belongs to http, not to tcp", "5:43: \"below\" belongs to metric, not to tcp", NULL});
+    refused(HEAD "verify: [{metric: up}]\n", (const char *const[]) {"5:19: metric has no \"at\"", "5:19: metric is compared with nothing", NULL});
+    refused(HEAD "verify: [{metric: 'a{b=\"{hots}\"}', at: prom, below: many, rise: 5, after: 2h}]\n",
+            (const char *const[]) {"5:19: metric has an unknown \"{hots}\"", "5:40: at must be a URL, and is \"prom\"", "5:53: below must be a number, and is \"many\"",
+                                   "5:65: rise must be a percentage, and is \"5\"", "5:75: after must be 0s to 1h, and is 2h", NULL});
+    refused(HEAD "verify: [{http: \"http://a\", tcp: \"a:1\"}]\n",
+            (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric, one of them", NULL});
 }
 
 Test(rollout, a_file_that_is_not_there_says_so)

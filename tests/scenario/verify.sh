@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Verification by a port and by a real Prometheus: what passes, what fails, and what tells nothing, which is never taken for a pass (P12).
+# shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/host
+. "$TAGOUT_SOURCE/tests/lib/host"
+need puppet python3 curl
+if ! prometheus=$(command -v prometheus); then # installed it would be a service of this machine: only its program is taken
+    fetch_debs prometheus
+    need dpkg-deb
+    newest=$(find "$debs" -name 'prometheus_*.deb' -printf '%T@ %p\n' | sort -n | tail -1)
+    dpkg-deb -x "${newest#* }" "$tmp/prometheus"
+    prometheus=$tmp/prometheus/usr/bin/prometheus
+fi
+
+fleet_up 2 --hosts 'web1 web2'
+cat >"$tmp/site.yaml" <<TEXT
+store: local:$tmp/store.db
+inventory: $fleet/inventory.yaml
+state-dir: $tmp/state
+owner: alice@ops1
+ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
+TEXT
+tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
+tagout init >/dev/null
+
+# Each run of Puppet on a host waits in the middle until it may go on.
+for host in web1 web2; do
+    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
+exec { 'change':
+  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; echo changed >>/srv/p/log',
+  provider => shell,
+}
+TEXT
+done
+begun() { fleet exec "$1" grep -q begun /srv/p/log; }
+changes() { fleet exec "$1" sh -c 'cat /srv/p/log 2>/dev/null | grep -c changed || true'; }
+forget() { for host in web1 web2; do fleet exec "$host" rm -f /srv/p/log; done; }
+unlocked() {
+    run tagout locks -o json
+    expect_no_out '"id"'
+}
+rollout() { # NAME CHECK [EXTRA LINES]
+    forget
+    cat >"$tmp/$1.yaml" <<TEXT
+rollout: $1
+change: {puppet: {manifest: /srv/p/site.pp}}
+targets: '*'
+stages: [{name: canary, count: 1}, {name: rest}]
+verify:
+  - $2
+${3:-}
+TEXT
+}
+
+# What the fleet's monitoring would know: one number a host, from a file.
+mapfile -t ports < <(free_ports 2)
+cat >"$tmp/exporter.py" <<'PY'
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        self.wfile.write(open(sys.argv[2], "rb").read())
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+PY
+errors() { # WEB1 WEB2, and waits until Prometheus has seen them
+    printf 'errors{host="web1.example.com"} %s\nerrors{host="web2.example.com"} %s\nodd{host="web1.example.com"} NaN\n' "$1" "$2" >"$tmp/metrics.new"
+    mv "$tmp/metrics.new" "$tmp/metrics"
+    await 30 is_seen "$1" "$2"
+}
+is_seen() { # WEB1 WEB2
+    grep -q '"value"' < <(curl -sf --data-urlencode "query=errors{host=\"web1.example.com\"} == $1 and on() errors{host=\"web2.example.com\"} == $2" "$url/api/v1/query")
+}
+prometheus_up() {
+    start prometheus "$prometheus" --config.file="$tmp/prometheus.yaml" --storage.tsdb.path="$tmp/tsdb" --web.listen-address="127.0.0.1:${ports[1]}"
+    prometheus_pid=$pid
+    await 60 curl -sf "$url/-/ready"
+}
+url=http://127.0.0.1:${ports[1]}
+printf 'global: {scrape_interval: 1s}\nscrape_configs:\n  - {job_name: fleet, static_configs: [{targets: ["127.0.0.1:%s"]}]}\n' "${ports[0]}" >"$tmp/prometheus.yaml"
+: >"$tmp/metrics"
+start exporter python3 "$tmp/exporter.py" "${ports[0]}" "$tmp/metrics"
+prometheus_up
+errors 1 1
+
+note "tcp: a port that answers, one that does not"
+rollout port '{tcp: "{address}:22", within: 5s}'
+run tagout run --yes "$tmp/port.yaml"
+expect_status 0
+expect_equal "$(changes web1)$(changes web2)" 11 "changes of web1, web2"
+rollout closed '{tcp: "{address}:23", within: 2s}'
+run tagout run --yes "$tmp/closed.yaml"
+expect_status 1
+expect_out HALTED
+expect_match 'refused|onnect'
+expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+unlocked
+
+note "a metric below its limit passes on both hosts, one above it halts the run"
+rollout calm "{metric: 'sum(errors{host=\"{host}\"})', at: \"$url\", below: 5, after: 2s, within: 5s}"
+run tagout plan "$tmp/calm.yaml"
+expect_status 0
+expect_out 'sum(errors{host="{host}"}) below 5'
+run tagout run --yes "$tmp/calm.yaml"
+expect_status 0
+expect_equal "$(changes web1)$(changes web2)" 11 "changes of web1, web2"
+forget
+errors 7 1
+run tagout run --yes "$tmp/calm.yaml"
+expect_status 1
+expect_out HALTED
+expect_out '7, not below 5'
+expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+unlocked
+
+note "compared with what it was before the change of this host"
+errors 10 100
+rollout rise "{metric: 'errors{host=\"{host}\"}', at: \"$url\", rise: 20%, after: 3s, within: 2s}"
+run tagout run --yes "$tmp/rise.yaml"
+expect_status 0
+forget
+fleet exec web1 rm /srv/p/go
+start rise "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/rise.yaml"
+driver=$pid
+await 60 begun web1
+errors 13 100
+fleet exec web1 touch /srv/p/go
+status=0
+wait "$driver" || status=$?
+expect_equal "$status" 1 "status of the run that made it worse"
+expect_file_has "$tmp/rise.log" '13, and before the change 10: a rise of 30%, more than 20%'
+expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+unlocked
+
+note "P12: no data, several series, NaN, a query that is none: inconclusive, and the run goes no further"
+no_verdict() { # NAME QUERY WHY
+    rollout "$1" "{metric: '$2', at: \"$url\", below: 500, after: 0s, within: 1s}"
+    run tagout run --yes "$tmp/$1.yaml"
+    expect_status 1
+    expect_match "$3"
+    expect_match '1 (host )?unknown'
+    expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+    unlocked
+}
+no_verdict nothing 'errors{host="{host}", zone="b"}' 'no data'
+no_verdict several 'errors' '2 series, not one'
+no_verdict nan 'odd' 'the value is NaN'
+no_verdict broken 'sum(errors' 'parse error'
+
+note "P12: Prometheus away"
+stop "$prometheus_pid"
+no_verdict away 'errors{host="{host}"}' 'onnect'
