@@ -4,6 +4,7 @@
 #include <tagout/clock.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LONG_MS INT64_C(86400000) /* a stage that takes a day is rarely what somebody meant by a rate */
@@ -122,6 +123,85 @@ static void warn_of_limits(struct warner *w)
     }
 }
 
+/* ---- replicas that share a fate ---- */
+
+/* A host of a replica group: the group and another domain, then the host. */
+struct shared {
+    uint32_t group, domain, host;
+};
+
+static int by_group(const void *a, const void *b)
+{
+    const struct shared *x = a, *y = b;
+
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    if (x->domain != y->domain)
+        return x->domain < y->domain ? -1 : 1;
+    return (x->host > y->host) - (x->host < y->host);
+}
+
+static size_t pairs_of(const struct tg_plan *plan, size_t groups, size_t domains, struct shared *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_hosts; i++) {
+        const uint32_t *of = plan->domain_of + i * plan->n_limits;
+        if (of[groups] != TG_NO_DOMAIN && of[domains] != TG_NO_DOMAIN)
+            out[n++] = (struct shared) {of[groups], of[domains], (uint32_t) i};
+    }
+    qsort(out, n, sizeof *out, by_group);
+    return n;
+}
+
+static void say_shared(struct warner *w, const struct shared *first, size_t members, size_t n_groups)
+{
+    const struct tg_plan *plan = w->plan;
+    char group[160], domain[160], more[48] = "";
+
+    tg_plan_domain_name(plan, first->group, group, sizeof group);
+    tg_plan_domain_name(plan, first->domain, domain, sizeof domain);
+    if (n_groups > 1)
+        snprintf(more, sizeof more, "; %zu more are like that", n_groups - 1);
+    warn(w, "%.100s has %zu hosts in %.100s (%.60s, %.60s%s): its floor lets %u of them go at once%s.", group, members, domain, plan->hosts[first[0].host].name,
+         plan->hosts[first[1].host].name, members > 2 ? " …" : "", plan->domains[first->group].max, more);
+}
+
+/* Replica groups (a floor that is a number, k of n) with several hosts in one domain of another limit: these would go together, but for the floor. */
+static void warn_of_shared(struct warner *w, size_t groups, size_t domains)
+{
+    const struct tg_plan *plan = w->plan;
+    struct shared *all = malloc((plan->n_hosts + 1) * sizeof *all);
+    size_t n = all ? pairs_of(plan, groups, domains, all) : 0, n_groups = 0, example = 0, members = 0;
+    uint32_t last = TG_NO_DOMAIN;
+
+    for (size_t i = 0, run; i < n; i += run) {
+        for (run = 1; i + run < n && all[i + run].group == all[i].group && all[i + run].domain == all[i].domain; run++)
+            ;
+        if (run < 2 || plan->domains[all[i].domain].max < 2)
+            continue; /* alone there, or the other limit keeps them apart already */
+        if (members == 0) {
+            example = i;
+            members = run;
+        }
+        n_groups += all[i].group != last;
+        last = all[i].group;
+    }
+    if (members)
+        say_shared(w, &all[example], members, n_groups);
+    free(all);
+}
+
+static void warn_of_replicas(struct warner *w)
+{
+    const struct tg_plan *plan = w->plan;
+
+    for (size_t i = 0; i < plan->n_limits; i++)
+        for (size_t k = 0; k < plan->n_limits && plan->limits[i].kind == TG_LIMIT_FLOOR && plan->limits[i].share.kind == TG_SHARE_COUNT; k++)
+            if (k != i && plan->limits[k].kind == TG_LIMIT_DOMAIN)
+                warn_of_shared(w, i, k);
+}
+
 json_t *tg_plan_warnings(const struct tg_plan *plan, const struct tg_stage_times *times)
 {
     struct warner w = {.plan = plan, .times = times, .list = json_array()};
@@ -131,5 +211,6 @@ json_t *tg_plan_warnings(const struct tg_plan *plan, const struct tg_stage_times
     for (size_t i = 0; i < plan->n_stages; i++)
         warn_of_stage(&w, i);
     warn_of_limits(&w);
+    warn_of_replicas(&w);
     return w.list;
 }

@@ -432,3 +432,23 @@ Test(plan, prints_its_limits_by_domain_and_what_they_do_not_reach)
     tg_buf_release(&out);
     tg_plan_free(plan);
 }
+
+Test(plan, replicas_that_share_a_domain_are_named)
+{
+    static const char fleet_text[] = "groups:\n  web: {hosts: \"web[1-9]\"}\nhosts:\n"
+                                     "  \"web[1-2]\": {attrs: {cluster: c1, rack: r1}}\n  web3: {attrs: {cluster: c1, rack: r2}}\n"
+                                     "  web4: {attrs: {cluster: c2, rack: r1}}\n  web5: {attrs: {cluster: c2, rack: r2}}\n  web6: {attrs: {cluster: c2, rack: r3}}\n"
+                                     "  \"web[7-8]\": {attrs: {cluster: c3, rack: r2}}\n  web9: {attrs: {cluster: c3, rack: r1}}\n";
+    struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 9, domains: {rack: 2}, floor: {cluster: 2}}\n", fleet_text);
+    struct tg_buf out = TG_BUF_INIT;
+
+    cr_assert_eq(tg_plan_text(plan, NOW, 200, &out, NULL), 0);
+    cr_expect(strstr(tg_buf_text(&out), "cluster c1 has 2 hosts in rack r1 (web1, web2): its floor lets 1 of them go at once; 1 more"), "%s", tg_buf_text(&out));
+    tg_buf_reset(&out);
+    tg_plan_free(plan);
+    plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 9, domains: {rack: 1}, floor: {cluster: 2}}\n", fleet_text);
+    cr_assert_eq(tg_plan_text(plan, NOW, 200, &out, NULL), 0);
+    cr_expect_not(strstr(tg_buf_text(&out), "its floor"), "of a rack only one goes anyhow");
+    tg_buf_release(&out);
+    tg_plan_free(plan);
+}
