@@ -566,7 +566,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     must(&s, tg_plan_seal(s.plan, &e), &e, "seal");
     s.crash_percent = (unsigned) rng_below(&s.rng, 3) * 7;
     s.pause_percent = rng_chance(&s.rng, 40) ? 8 : 0;
-    s.steal_percent = rng_chance(&s.rng, 25) ? 4 : 0;
+    s.steal_percent = rng_chance(&s.rng, 35) ? 6 : 0;
     s.fault_percent = (unsigned) rng_below(&s.rng, 3) * 6;
     s.abort_at = rng_chance(&s.rng, 30) ? 1 + (unsigned) rng_below(&s.rng, 30) : 0;
     s.fold_bytes = rng_chance(&s.rng, 60) ? (size_t) 200 << rng_below(&s.rng, 6) : 0;
