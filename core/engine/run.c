@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a step carries about. failed: memory ran short on the way. */
-struct step {
-    struct tg_run *run;
-    struct tg_run_actions *out;
-    int64_t now_ms;
-    size_t stage; /* of the host that it is about; TG_RUN_NONE */
-    size_t doubt; /* a host of which nobody can tell; TG_RUN_NONE */
-    bool failed;
-};
-
 bool tg_host_state_is_end(enum tg_host_state state)
 {
     return state >= TG_HOST_DONE;
@@ -38,7 +28,7 @@ void tg_run_actions_release(struct tg_run_actions *actions)
     *actions = (struct tg_run_actions) {0};
 }
 
-static void add(struct step *s, enum tg_run_action_kind kind, size_t host, size_t stage, int64_t until_ms)
+void tg_step_add(struct tg_step *s, enum tg_run_action_kind kind, size_t host, size_t stage, int64_t until_ms)
 {
     struct tg_run_actions *a = s->out;
 
@@ -61,7 +51,7 @@ static void add(struct step *s, enum tg_run_action_kind kind, size_t host, size_
                                                .until_ms = until_ms};
 }
 
-static void set_text(struct step *s, char **where, const char *text)
+void tg_step_set_text(struct tg_step *s, char **where, const char *text)
 {
     char *copy = text ? strdup(text) : NULL;
 
@@ -73,7 +63,7 @@ static void set_text(struct step *s, char **where, const char *text)
 
 /* ---- counting ---- */
 
-static size_t stage_done(const struct tg_run_stage *stage)
+size_t tg_stage_done(const struct tg_run_stage *stage)
 {
     return stage->counts[TG_HOST_DONE] + stage->stuck_done;
 }
@@ -83,7 +73,7 @@ size_t tg_run_done(const struct tg_run *run)
     size_t n = 0;
 
     for (size_t i = 0; i < run->plan->n_stages; i++)
-        n += stage_done(&run->stages[i]);
+        n += tg_stage_done(&run->stages[i]);
     return n;
 }
 
@@ -105,7 +95,7 @@ enum tg_run_end tg_run_end(const struct tg_run *run)
 
 /* ---- hosts ---- */
 
-static bool stopping(const struct tg_run *run)
+bool tg_run_is_stopping(const struct tg_run *run)
 {
     return run->state != TG_RUN_ACTIVE;
 }
@@ -145,14 +135,14 @@ static bool will_bake(const struct tg_run *run, const struct tg_run_host *h)
     return run->plan->stages[h->stage].bake_ms > 0 && h->stage == run->stage && run->stages[h->stage].state == TG_STAGE_RUNNING;
 }
 
-static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_event *ev)
+static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev)
 {
     if (ev->text || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
-        set_text(s, &h->text, ev->text);
+        tg_step_set_text(s, &h->text, ev->text);
     if (ev->kind == TG_EV_LOCKED || ev->kind == TG_EV_NO_ROOM)
-        set_text(s, &h->lock, ev->lock);
+        tg_step_set_text(s, &h->lock, ev->lock);
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_LOCK_REFUSED)
-        set_text(s, &h->lock, NULL);
+        tg_step_set_text(s, &h->lock, NULL);
     if (ev->kind == TG_EV_APPLIED || ev->kind == TG_EV_FAILED || ev->kind == TG_EV_HELD || ev->kind == TG_EV_UNPROVEN) {
         h->outcome = ev->outcome;
         h->changed = ev->changed;
@@ -166,7 +156,7 @@ static void remember(struct step *s, struct tg_run_host *h, const struct tg_run_
 }
 
 /* Since when there is no verdict, and whether a person has looked meanwhile. */
-static void remember_verdict(struct step *s, struct tg_run_host *h, enum tg_host_state next)
+static void remember_verdict(struct tg_step *s, struct tg_run_host *h, enum tg_host_state next)
 {
     bool begins = next == TG_HOST_VERIFYING || next == TG_HOST_PROVING;
 
@@ -177,7 +167,7 @@ static void remember_verdict(struct step *s, struct tg_run_host *h, enum tg_host
 }
 
 /* 0, or TG_E_DATA for an event that answers nothing. */
-static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, struct tg_error *e)
+static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev, struct tg_error *e)
 {
     struct tg_run *run = s->run;
     struct tg_run_host *h = &run->hosts[i];
@@ -199,7 +189,7 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
         return tg_fail(e, TG_E_DATA, "\"%s\" for %s, which is %s", tg_run_event_name(as.kind), run->plan->hosts[i].name,
                        tg_host_state_name(h->state));
     }
-    bool stop = stopping(run) || (as.kind == TG_EV_VERIFIED && h->state == TG_HOST_VERIFYING && !will_bake(run, h));
+    bool stop = tg_run_is_stopping(run) || (as.kind == TG_EV_VERIFIED && h->state == TG_HOST_VERIFYING && !will_bake(run, h));
     enum tg_host_state next = stop ? rule->stopping.next : rule->active.next;
     enum tg_run_action_kind action = stop ? rule->stopping.action : rule->active.action;
     if (next == TG_HOST_UNLOCKING && h->state != TG_HOST_UNLOCKING && h->state != TG_HOST_STUCK)
@@ -211,11 +201,11 @@ static int host_event(struct step *s, size_t i, const struct tg_run_event *ev, s
     move_host(run, i, next);
     if (tg_host_state_is_end(next))
         h->ended_ms = s->now_ms;
-    add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, s->now_ms) : 0);
+    tg_step_add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, s->now_ms) : 0);
     return 0;
 }
 
-static void tell_host_why(struct step *s, size_t i, enum tg_run_event_kind kind, const char *why)
+void tg_step_tell_host(struct tg_step *s, size_t i, enum tg_run_event_kind kind, const char *why)
 {
     struct tg_run_event ev = {.kind = kind, .at_ms = s->now_ms, .host = i, .stage = TG_RUN_NONE, .text = why};
     int rc = host_event(s, i, &ev, NULL);
@@ -224,13 +214,8 @@ static void tell_host_why(struct step *s, size_t i, enum tg_run_event_kind kind,
     (void) rc;
 }
 
-static void tell_host(struct step *s, size_t i, enum tg_run_event_kind kind)
-{
-    tell_host_why(s, i, kind, NULL);
-}
-
 /* All of them; most of a large run have ended or wait, and for them it is nothing. */
-static void tell_hosts(struct step *s, enum tg_run_event_kind kind)
+static void tell_hosts(struct tg_step *s, enum tg_run_event_kind kind)
 {
     const struct tg_run *run = s->run;
     bool concerns[TG_HOST_STATES];
@@ -242,12 +227,12 @@ static void tell_hosts(struct step *s, enum tg_run_event_kind kind)
     }
     for (size_t i = 0; i < run->plan->n_hosts; i++)
         if (concerns[run->hosts[i].state])
-            tell_host(s, i, kind);
+            tg_step_tell_host(s, i, kind, NULL);
 }
 
 /* ---- stages ---- */
 
-static int stage_event(struct step *s, size_t i, enum tg_run_event_kind kind, struct tg_error *e)
+static int stage_event(struct tg_step *s, size_t i, enum tg_run_event_kind kind, struct tg_error *e)
 {
     struct tg_run *run = s->run;
     struct tg_run_stage *stage = &run->stages[i];
@@ -268,17 +253,17 @@ static int stage_event(struct step *s, size_t i, enum tg_run_event_kind kind, st
         stage->bake_until_ms = s->now_ms + p->bake_ms;
     if (stage->state == TG_STAGE_DONE)
         stage->ended_ms = s->now_ms;
-    add(s, rule->action, TG_RUN_NONE, i, stage->bake_until_ms);
+    tg_step_add(s, rule->action, TG_RUN_NONE, i, stage->bake_until_ms);
     if (kind != TG_EV_BAKED)
         return 0;
     stage->baked = true;
     for (size_t h = p->first; h < p->first + p->count; h++)
         if (run->hosts[h].state == TG_HOST_BAKING)
-            tell_host(s, h, TG_EV_BAKE_ENDED);
+            tg_step_tell_host(s, h, TG_EV_BAKE_ENDED, NULL);
     return 0;
 }
 
-static void tell_stage(struct step *s, size_t i, enum tg_run_event_kind kind)
+void tg_step_tell_stage(struct tg_step *s, size_t i, enum tg_run_event_kind kind)
 {
     int rc = stage_event(s, i, kind, NULL);
 
@@ -288,7 +273,7 @@ static void tell_stage(struct step *s, size_t i, enum tg_run_event_kind kind)
 
 /* ---- the run ---- */
 
-static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_error *e)
+static int run_event(struct tg_step *s, enum tg_run_event_kind kind, struct tg_error *e)
 {
     struct tg_run *run = s->run;
     enum tg_pair pair;
@@ -308,15 +293,15 @@ static int run_event(struct step *s, enum tg_run_event_kind kind, struct tg_erro
         tell_hosts(s, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
     if (rule->what & TG_RUN_SAY_GO_ON)
         tell_hosts(s, TG_EV_RECHECK);
-    if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !stopping(run))
+    if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !tg_run_is_stopping(run))
         for (size_t i = 0; i < run->plan->n_stages; i++)
-            tell_stage(s, i, TG_EV_RESUMED);
+            tg_step_tell_stage(s, i, TG_EV_RESUMED);
     if (rule->what & (TG_RUN_SAY_REST | TG_RUN_SAY_END))
-        add(s, rule->what & TG_RUN_SAY_REST ? TG_DO_REST : TG_DO_END, TG_RUN_NONE, TG_RUN_NONE, 0);
+        tg_step_add(s, rule->what & TG_RUN_SAY_REST ? TG_DO_REST : TG_DO_END, TG_RUN_NONE, TG_RUN_NONE, 0);
     return 0;
 }
 
-static void tell_run(struct step *s, enum tg_run_event_kind kind)
+void tg_step_tell_run(struct tg_step *s, enum tg_run_event_kind kind)
 {
     int rc = run_event(s, kind, NULL);
 
@@ -324,236 +309,10 @@ static void tell_run(struct step *s, enum tg_run_event_kind kind)
     (void) rc;
 }
 
-static void halt(struct step *s, const char *why)
+void tg_step_halt(struct tg_step *s, const char *why)
 {
-    set_text(s, &s->run->why, why);
-    tell_run(s, TG_EV_HALT);
-}
-
-/* ---- what follows by itself ---- */
-
-/* What holds back the next host of a stage. */
-static unsigned brakes_of(const struct tg_run *run, size_t i, int64_t now_ms)
-{
-    const struct tg_run_stage *stage = &run->stages[i];
-    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) tg_run_without_verdict(run);
-
-    return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
-           (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U) | (tg_run_is_open(run, now_ms) ? 0U : TG_BRAKE_HOURS) |
-           (run->day < run->plan->stages[i].day ? TG_BRAKE_DAY : 0U);
-}
-
-unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
-{
-    const struct tg_run_stage *stage = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
-
-    if (!stage || run->state != TG_RUN_ACTIVE || !stage->counts[TG_HOST_WAITING])
-        return 0;
-    if (stage->state == TG_STAGE_GATED)
-        return TG_BRAKE_APPROVAL;
-    return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
-}
-
-#define LATE_US 100000 /* timers, and a commit before each start */
-
-/* A driver that is a little late keeps the average; what a pause, or a limit, made it miss is not made up for. */
-static void spend_rate(struct step *s, size_t i)
-{
-    struct tg_run_stage *stage = &s->run->stages[i];
-    int64_t interval = tg_rate_interval_us(&s->run->plan->stages[i].rate), now = s->now_ms * 1000, spread = tg_run_spread_us(s->run, i, s->now_ms);
-
-    interval = spread > interval ? spread : interval;
-    int64_t late = interval / 10 > LATE_US ? interval / 10 : LATE_US;
-
-    if (interval)
-        stage->next_us = (now - stage->next_us <= late ? stage->next_us : now) + interval;
-}
-
-static void start_of_stage(struct step *s, size_t i)
-{
-    struct tg_run *run = s->run;
-    const struct tg_plan_stage *p = &run->plan->stages[i];
-    struct tg_run_stage *stage = &run->stages[i];
-
-    while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, i, s->now_ms)) {
-        size_t h = tg_queue_take(run, i);
-        if (h == TG_RUN_NONE)
-            return;
-        tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START);
-        spend_rate(s, i);
-    }
-    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, i, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms || !tg_queue_any(run, i))
-        return;
-    stage->paced_ms = (stage->next_us + 999) / 1000;
-    add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
-}
-
-/* Earlier stages first: a lost host that turned out to be untouched waits there. */
-static void start_hosts(struct step *s)
-{
-    for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
-        if (s->run->stages[i].state != TG_STAGE_GATED)
-            start_of_stage(s, i);
-}
-
-/* The first host that is down in each domain, or TG_RUN_NONE. NULL: memory is short. */
-static size_t *first_down(const struct tg_run *run)
-{
-    const struct tg_plan *plan = run->plan;
-    size_t *first = calloc(plan->n_domains + 1, sizeof *first);
-
-    for (size_t i = 0; first && i < plan->n_domains; i++)
-        first[i] = TG_RUN_NONE;
-    for (size_t i = plan->n_hosts; first && i-- > 0;)
-        for (size_t l = 0; tg_run_is_down(&run->hosts[i]) && l < plan->n_limits; l++)
-            if (plan->domain_of[i * plan->n_limits + l] != TG_NO_DOMAIN)
-                first[plan->domain_of[i * plan->n_limits + l]] = i;
-    return first;
-}
-
-/* Why a host has no room. Of the hosts' states alone: a machine that comes from a snapshot says the same. */
-static void say_full(const struct tg_run *run, const size_t *first, size_t host, char *out, size_t size)
-{
-    uint32_t domain = tg_queue_full_of_own(run, host);
-    char name[160];
-
-    snprintf(out, size, "its domain has no room");
-    if (domain == TG_NO_DOMAIN || first[domain] == TG_RUN_NONE)
-        return;
-    tg_plan_domain_name(run->plan, domain, name, sizeof name);
-    snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, run->plan->hosts[first[domain]].name,
-             run->domains[domain].down > 1 ? " …" : "");
-}
-
-static bool skip_stage(struct step *s, size_t i, const size_t *first)
-{
-    const struct tg_plan_stage *p = &s->run->plan->stages[i];
-    bool any = false;
-    char why[400];
-
-    for (size_t h = p->first; h < p->first + p->count; h++) {
-        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_of_own(s->run, h) == TG_NO_DOMAIN)
-            continue;
-        any = true;
-        say_full(s->run, first, h, why, sizeof why);
-        tell_host_why(s, h, TG_EV_SKIP, why);
-    }
-    return any;
-}
-
-/* Nobody is at work (who bakes waits for these): those that wait for hosts of this run that ended badly are skipped, since nothing in it will change that.
- * Whom others hold back waits for them. */
-static bool skip_blocked(struct step *s)
-{
-    struct tg_run *run = s->run;
-    size_t *first = NULL;
-    bool any = false;
-
-    for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
-        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
-            continue;
-        if (!first && !(first = first_down(run))) {
-            s->failed = true;
-            return false;
-        }
-        any |= skip_stage(s, i, first);
-    }
-    if (any)
-        tg_queue_forget(run);
-    free(first);
-    return any;
-}
-
-static size_t before_bake(const struct tg_run_stage *stage)
-{
-    size_t n = stage->counts[TG_HOST_WAITING] + stage->returning;
-
-    for (int state = TG_HOST_LOCKING; state <= TG_HOST_DECIDING; state++)
-        n += stage->counts[state];
-    return n;
-}
-
-static bool all_ended(const struct tg_run_stage *stage, size_t count)
-{
-    size_t n = 0;
-
-    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
-        n += stage->counts[state];
-    return n == count;
-}
-
-/* Moves the current stage on. Returns whether another look is worth it. */
-static bool advance_stage(struct step *s)
-{
-    struct tg_run *run = s->run;
-    const struct tg_plan_stage *p = &run->plan->stages[run->stage];
-    struct tg_run_stage *stage = &run->stages[run->stage];
-    char why[256];
-
-    if (stage->state == TG_STAGE_GATED)
-        return false;
-    if (stage->state == TG_STAGE_WAITING) {
-        bool gate = p->policy.approve && p->count > 0 && !stage->approved;
-        tell_stage(s, run->stage, gate ? TG_EV_GATE : TG_EV_OPEN);
-        return !gate;
-    }
-    bool good = stage_done(stage) + stage->counts[TG_HOST_BAKING] > 0;
-    if (stage->state == TG_STAGE_RUNNING && p->bake_ms > 0 && !p->dry_run && good) {
-        if (before_bake(stage) == 0)
-            tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
-        return false;
-    }
-    if (stage->state == TG_STAGE_BAKING || !all_ended(stage, p->count))
-        return false;
-    tell_stage(s, run->stage, TG_EV_ALL_ENDED);
-    run->stage++;
-    if (p->count > 0 && stage_done(stage) == 0 && run->stage < run->plan->n_stages) {
-        snprintf(why, sizeof why, "stage %s proves nothing: none of its %zu host%s ended well", p->name, p->count, p->count == 1 ? "" : "s");
-        halt(s, why);
-        return false;
-    }
-    return true;
-}
-
-/* Nobody can tell how it went: a person looks before anything more starts. */
-static void hold_for_verdict(struct step *s)
-{
-    struct tg_run *run = s->run;
-    const struct tg_run_host *h = &run->hosts[s->doubt];
-    char why[400];
-
-    tell_run(s, TG_EV_HOLD);
-    if (run->state != TG_RUN_HOLDING)
-        return;
-    snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
-    run->causes |= TG_CAUSE_VERDICT;
-    run->holds++;
-    set_text(s, &run->hold_why, why);
-    set_text(s, &run->hold_by, NULL);
-}
-
-static void settle(struct step *s)
-{
-    struct tg_run *run = s->run;
-    char why[256];
-
-    bool may_halt = run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING;
-    if (may_halt && tg_policy_exceeded(run, s->stage, why, sizeof why))
-        halt(s, why);
-    if (s->doubt != TG_RUN_NONE)
-        hold_for_verdict(s);
-    do {
-        while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
-            ;
-        if (run->state == TG_RUN_ACTIVE)
-            start_hosts(s);
-    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && skip_blocked(s));
-    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
-        halt(s, "hosts that were lost take up all of limits.running");
-    if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
-        tell_run(s, TG_EV_COMPLETE);
-    if (stopping(run) && run->in_flight == 0)
-        tell_run(s, TG_EV_IDLE);
+    tg_step_set_text(s, &s->run->why, why);
+    tg_step_tell_run(s, TG_EV_HALT);
 }
 
 static int check(const struct tg_run *run, const struct tg_run_event *ev, struct tg_error *e)
@@ -575,14 +334,14 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
     return 0;
 }
 
-static void forget_hold(struct step *s)
+static void forget_hold(struct tg_step *s)
 {
     s->run->causes = 0;
-    set_text(s, &s->run->hold_why, NULL);
-    set_text(s, &s->run->hold_by, NULL);
+    tg_step_set_text(s, &s->run->hold_why, NULL);
+    tg_step_set_text(s, &s->run->hold_by, NULL);
 }
 
-static void remember_run(struct step *s, const struct tg_run_event *ev, bool was_aborted)
+static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool was_aborted)
 {
     struct tg_run *run = s->run;
 
@@ -593,20 +352,20 @@ static void remember_run(struct step *s, const struct tg_run_event *ev, bool was
     if (!run->started_ms)
         run->started_ms = s->now_ms;
     if (run->aborted && !was_aborted) {
-        set_text(s, &run->why, ev->text ? ev->text : "");
-        set_text(s, &run->by, ev->by);
+        tg_step_set_text(s, &run->why, ev->text ? ev->text : "");
+        tg_step_set_text(s, &run->by, ev->by);
     }
     if (ev->kind == TG_EV_HOLD && (run->state == TG_RUN_HOLDING || run->state == TG_RUN_HELD)) {
         run->causes |= ev->cause;
         run->holds++;
-        set_text(s, &run->hold_why, ev->text ? ev->text : "");
-        set_text(s, &run->hold_by, ev->by);
+        tg_step_set_text(s, &run->hold_why, ev->text ? ev->text : "");
+        tg_step_set_text(s, &run->hold_by, ev->by);
     }
 }
 
 int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
 {
-    struct step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE, .doubt = TG_RUN_NONE};
+    struct tg_step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE, .doubt = TG_RUN_NONE};
     bool was_aborted = run->aborted;
     enum tg_run_subject of = tg_run_event_subject(ev->kind);
     int rc = check(run, ev, e);
@@ -628,11 +387,11 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
         remember_run(&s, ev, was_aborted);
     if (ev->kind == TG_EV_APPROVED && !run->stages[ev->stage].approved) {
         run->stages[ev->stage].approved = true;
-        set_text(&s, &run->stages[ev->stage].approved_by, ev->by);
+        tg_step_set_text(&s, &run->stages[ev->stage].approved_by, ev->by);
     }
-    if (ev->kind == TG_EV_UNLOCKED && run->hosts[ev->host].state == TG_HOST_UNDECIDED && !stopping(run))
-        tell_host(&s, ev->host, TG_EV_RECHECK); /* somebody said "go on" before it was unlocked */
-    settle(&s);
+    if (ev->kind == TG_EV_UNLOCKED && run->hosts[ev->host].state == TG_HOST_UNDECIDED && !tg_run_is_stopping(run))
+        tg_step_tell_host(&s, ev->host, TG_EV_RECHECK, NULL); /* somebody said "go on" before it was unlocked */
+    tg_step_settle(&s);
     if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
         forget_hold(&s);
     return s.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;

@@ -1,4 +1,4 @@
-/* What the parts of a run's machine share: run.c (the step), run_queue.c (who starts next), run_hours.c. */
+/* What the parts of a run's machine share: run.c (the step), run_follow.c (what follows from it), run_queue.c (who starts next), run_hours.c. */
 #ifndef TG_ENGINE_RUN_INTERNAL_H
 #define TG_ENGINE_RUN_INTERNAL_H
 
@@ -6,6 +6,31 @@
 
 /* Puts a host that waits, with all its other fields set, into a state, and counts it there: for a machine that is made from a snapshot. */
 void tg_run_place(struct tg_run *run, size_t host, enum tg_host_state state);
+
+/* What a step carries about. failed: memory ran short on the way. */
+struct tg_step {
+    struct tg_run *run;
+    struct tg_run_actions *out;
+    int64_t now_ms;
+    size_t stage; /* of the host that it is about; TG_RUN_NONE */
+    size_t doubt; /* a host of which nobody can tell; TG_RUN_NONE */
+    bool failed;
+};
+
+/* Actions, in order; TG_DO_NOTHING is none. */
+void tg_step_add(struct tg_step *s, enum tg_run_action_kind kind, size_t host, size_t stage, int64_t until_ms);
+/* A copy of text, or NULL, in place of what is there. */
+void tg_step_set_text(struct tg_step *s, char **where, const char *text);
+/* Events from inside: the tables have every pair of these. why may be NULL. */
+void tg_step_tell_host(struct tg_step *s, size_t host, enum tg_run_event_kind kind, const char *why);
+void tg_step_tell_stage(struct tg_step *s, size_t stage, enum tg_run_event_kind kind);
+void tg_step_tell_run(struct tg_step *s, enum tg_run_event_kind kind);
+void tg_step_halt(struct tg_step *s, const char *why);
+/* All that follows from what has just happened (run_follow.c). */
+void tg_step_settle(struct tg_step *s);
+bool tg_run_is_stopping(const struct tg_run *run);
+/* Hosts of a stage that ended well. */
+size_t tg_stage_done(const struct tg_run_stage *stage);
 
 /* A host as it is now, into the counts of failures and unreachable ones (by 1), or out of them (-1). */
 void tg_policy_count(struct tg_run *run, const struct tg_run_host *host, int by);

@@ -1,0 +1,229 @@
+/* What follows from an event by itself: who starts, what holds them back, when a stage or the run goes on. See run.h. */
+#include "engine/run_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What holds back the next host of a stage. */
+static unsigned brakes_of(const struct tg_run *run, size_t i, int64_t now_ms)
+{
+    const struct tg_run_stage *stage = &run->stages[i];
+    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) tg_run_without_verdict(run);
+
+    return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
+           (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U) | (tg_run_is_open(run, now_ms) ? 0U : TG_BRAKE_HOURS) |
+           (run->day < run->plan->stages[i].day ? TG_BRAKE_DAY : 0U);
+}
+
+unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
+{
+    const struct tg_run_stage *stage = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
+
+    if (!stage || run->state != TG_RUN_ACTIVE || !stage->counts[TG_HOST_WAITING])
+        return 0;
+    if (stage->state == TG_STAGE_GATED)
+        return TG_BRAKE_APPROVAL;
+    return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
+}
+
+#define LATE_US 100000 /* timers, and a commit before each start */
+
+/* A driver that is a little late keeps the average; what a pause, or a limit, made it miss is not made up for. */
+static void spend_rate(struct tg_step *s, size_t i)
+{
+    struct tg_run_stage *stage = &s->run->stages[i];
+    int64_t interval = tg_rate_interval_us(&s->run->plan->stages[i].rate), now = s->now_ms * 1000, spread = tg_run_spread_us(s->run, i, s->now_ms);
+
+    interval = spread > interval ? spread : interval;
+    int64_t late = interval / 10 > LATE_US ? interval / 10 : LATE_US;
+
+    if (interval)
+        stage->next_us = (now - stage->next_us <= late ? stage->next_us : now) + interval;
+}
+
+static void start_of_stage(struct tg_step *s, size_t i)
+{
+    struct tg_run *run = s->run;
+    const struct tg_plan_stage *p = &run->plan->stages[i];
+    struct tg_run_stage *stage = &run->stages[i];
+
+    while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, i, s->now_ms)) {
+        size_t h = tg_queue_take(run, i);
+        if (h == TG_RUN_NONE)
+            return;
+        tg_step_tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START, NULL);
+        spend_rate(s, i);
+    }
+    if (!stage->counts[TG_HOST_WAITING] || brakes_of(run, i, s->now_ms) != TG_BRAKE_RATE || stage->paced_ms || !tg_queue_any(run, i))
+        return;
+    stage->paced_ms = (stage->next_us + 999) / 1000;
+    tg_step_add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
+}
+
+/* Earlier stages first: a lost host that turned out to be untouched waits there. */
+static void start_hosts(struct tg_step *s)
+{
+    for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
+        if (s->run->stages[i].state != TG_STAGE_GATED)
+            start_of_stage(s, i);
+}
+
+/* The first host that is down in each domain, or TG_RUN_NONE. NULL: memory is short. */
+static size_t *first_down(const struct tg_run *run)
+{
+    const struct tg_plan *plan = run->plan;
+    size_t *first = calloc(plan->n_domains + 1, sizeof *first);
+
+    for (size_t i = 0; first && i < plan->n_domains; i++)
+        first[i] = TG_RUN_NONE;
+    for (size_t i = plan->n_hosts; first && i-- > 0;)
+        for (size_t l = 0; tg_run_is_down(&run->hosts[i]) && l < plan->n_limits; l++)
+            if (plan->domain_of[i * plan->n_limits + l] != TG_NO_DOMAIN)
+                first[plan->domain_of[i * plan->n_limits + l]] = i;
+    return first;
+}
+
+/* Why a host has no room. Of the hosts' states alone: a machine that comes from a snapshot says the same. */
+static void say_full(const struct tg_run *run, const size_t *first, size_t host, char *out, size_t size)
+{
+    uint32_t domain = tg_queue_full_of_own(run, host);
+    char name[160];
+
+    snprintf(out, size, "its domain has no room");
+    if (domain == TG_NO_DOMAIN || first[domain] == TG_RUN_NONE)
+        return;
+    tg_plan_domain_name(run->plan, domain, name, sizeof name);
+    snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, run->plan->hosts[first[domain]].name,
+             run->domains[domain].down > 1 ? " …" : "");
+}
+
+static bool skip_stage(struct tg_step *s, size_t i, const size_t *first)
+{
+    const struct tg_plan_stage *p = &s->run->plan->stages[i];
+    bool any = false;
+    char why[400];
+
+    for (size_t h = p->first; h < p->first + p->count; h++) {
+        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_of_own(s->run, h) == TG_NO_DOMAIN)
+            continue;
+        any = true;
+        say_full(s->run, first, h, why, sizeof why);
+        tg_step_tell_host(s, h, TG_EV_SKIP, why);
+    }
+    return any;
+}
+
+/* Nobody is at work (who bakes waits for these): those that wait for hosts of this run that ended badly are skipped, since nothing in it will change that.
+ * Whom others hold back waits for them. */
+static bool skip_blocked(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+    size_t *first = NULL;
+    bool any = false;
+
+    for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
+        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
+            continue;
+        if (!first && !(first = first_down(run))) {
+            s->failed = true;
+            return false;
+        }
+        any |= skip_stage(s, i, first);
+    }
+    if (any)
+        tg_queue_forget(run);
+    free(first);
+    return any;
+}
+
+static size_t before_bake(const struct tg_run_stage *stage)
+{
+    size_t n = stage->counts[TG_HOST_WAITING] + stage->returning;
+
+    for (int state = TG_HOST_LOCKING; state <= TG_HOST_DECIDING; state++)
+        n += stage->counts[state];
+    return n;
+}
+
+static bool all_ended(const struct tg_run_stage *stage, size_t count)
+{
+    size_t n = 0;
+
+    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
+        n += stage->counts[state];
+    return n == count;
+}
+
+/* Moves the current stage on. Returns whether another look is worth it. */
+static bool advance_stage(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+    const struct tg_plan_stage *p = &run->plan->stages[run->stage];
+    struct tg_run_stage *stage = &run->stages[run->stage];
+    char why[256];
+
+    if (stage->state == TG_STAGE_GATED)
+        return false;
+    if (stage->state == TG_STAGE_WAITING) {
+        bool gate = p->policy.approve && p->count > 0 && !stage->approved;
+        tg_step_tell_stage(s, run->stage, gate ? TG_EV_GATE : TG_EV_OPEN);
+        return !gate;
+    }
+    bool good = tg_stage_done(stage) + stage->counts[TG_HOST_BAKING] > 0;
+    if (stage->state == TG_STAGE_RUNNING && p->bake_ms > 0 && !p->dry_run && good) {
+        if (before_bake(stage) == 0)
+            tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
+        return false;
+    }
+    if (stage->state == TG_STAGE_BAKING || !all_ended(stage, p->count))
+        return false;
+    tg_step_tell_stage(s, run->stage, TG_EV_ALL_ENDED);
+    run->stage++;
+    if (p->count > 0 && tg_stage_done(stage) == 0 && run->stage < run->plan->n_stages) {
+        snprintf(why, sizeof why, "stage %s proves nothing: none of its %zu host%s ended well", p->name, p->count, p->count == 1 ? "" : "s");
+        tg_step_halt(s, why);
+        return false;
+    }
+    return true;
+}
+
+/* Nobody can tell how it went: a person looks before anything more starts. */
+static void hold_for_verdict(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+    const struct tg_run_host *h = &run->hosts[s->doubt];
+    char why[400];
+
+    tg_step_tell_run(s, TG_EV_HOLD);
+    if (run->state != TG_RUN_HOLDING)
+        return;
+    snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
+    run->causes |= TG_CAUSE_VERDICT;
+    run->holds++;
+    tg_step_set_text(s, &run->hold_why, why);
+    tg_step_set_text(s, &run->hold_by, NULL);
+}
+
+void tg_step_settle(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+    char why[256];
+
+    bool may_halt = run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || run->state == TG_RUN_HOLDING;
+    if (may_halt && tg_policy_exceeded(run, s->stage, why, sizeof why))
+        tg_step_halt(s, why);
+    if (s->doubt != TG_RUN_NONE)
+        hold_for_verdict(s);
+    do {
+        while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
+            ;
+        if (run->state == TG_RUN_ACTIVE)
+            start_hosts(s);
+    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && skip_blocked(s));
+    if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
+        tg_step_halt(s, "hosts that were lost take up all of limits.running");
+    if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
+        tg_step_tell_run(s, TG_EV_COMPLETE);
+    if (tg_run_is_stopping(run) && run->in_flight == 0)
+        tg_step_tell_run(s, TG_EV_IDLE);
+}
