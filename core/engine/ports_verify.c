@@ -2,6 +2,7 @@
 #include "engine/ports_internal.h"
 
 #include "base/buf.h"
+#include "base/shown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static void passed(struct tg_task *t)
 /* Not this time: another try, or the verdict. */
 static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text)
 {
-    char within[32], all[700];
+    char within[32], shown[560], all[sizeof shown + 64];
     int64_t now = tg_ports_now(t->ports);
 
     if (now + PAUSE_MS <= t->give_up_ms) {
@@ -34,7 +35,8 @@ static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text
         return;
     }
     tg_duration_format(check_of(t)->within_ms, within, sizeof within);
-    snprintf(all, sizeof all, "%.500s, not well within %s", text, within);
+    tg_shown_text(text, shown, sizeof shown); /* a host's words, or a server's */
+    snprintf(all, sizeof all, "%s, not well within %s", shown, within);
     tg_task_answer(t, verdict == TG_VERDICT_FAIL ? TG_EV_NOT_VERIFIED : TG_EV_INCONCLUSIVE, all);
 }
 

@@ -88,7 +88,7 @@ bool tg_metric_number(long status, const char *body, size_t len, double *out, ch
     bool fine = false;
 
     if (error)
-        snprintf(text, size, "%.*s", (int) (strcspn(error, "\n") < 200 ? strcspn(error, "\n") : 200), error);
+        snprintf(text, size, "it says \"%.*s\"", (int) (strcspn(error, "\n") < 200 ? strcspn(error, "\n") : 200), error);
     else if (status != 200)
         snprintf(text, size, "status %ld", status);
     else if (!said || strcmp(said, "success") != 0)

@@ -96,6 +96,14 @@ expect_match 'refused|onnect'
 expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
 unlocked
 
+note "what a check on the host says is shown as what it is"
+rollout words '{command: [sh, -c, "printf \"\\033[2J gone\"; exit 3"], within: 1s}'
+run tagout run --yes "$tmp/words.yaml"
+expect_status 1
+expect_out 'status 3: \x1b[2J gone'
+expect_no_out $'\e'
+unlocked
+
 note "a port that answers and a metric below its limit pass, on both hosts"
 rollout calm "{metric: 'sum(errors{host=\"{host}\"})', at: \"$url\", below: 5, after: 2s, within: 5s}" "  - {tcp: \"{address}:22\", within: 5s}"
 run tagout plan "$tmp/calm.yaml"
