@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 8
+#define TG_PLAN_FORMAT 9
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -71,6 +71,7 @@ struct tg_plan {
     struct tg_share failed;
     int64_t of_at_least;
     struct tg_share unreachable; /* failure.unreachable */
+    int64_t retries, retry_wait_ms; /* failure.retries */
     int64_t decide_ms;       /* failure.decide-by */
     enum tg_then then;
     json_t *rollback;        /* the driver's parameters for the way back, owned; NULL there is none */

@@ -361,6 +361,11 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
         tg_duration_format(plan->decide_ms, text, sizeof text);
         tg_buf_printf(out, "         what can't be verified is tried again for %s, and is unknown then\n", text);
     }
+    if (plan->retries) {
+        char text[32];
+        tg_duration_format(plan->retry_wait_ms, text, sizeof text);
+        tg_buf_printf(out, "         who is not reached is tried %lld time%s more, first after %s\n", (long long) plan->retries, plan->retries == 1 ? "" : "s", text);
+    }
     if (plan->then == TG_THEN_ROLLBACK)
         tg_buf_puts(out, "then     rolls back what it has changed, in reverse order\n");
 }

@@ -90,6 +90,8 @@ struct tg_verify {
     int64_t within_ms;      /* retried until it passes or this has gone by; default 30 s */
 };
 
+#define TG_RETRY_WAIT_MAX_MS 600000
+
 struct tg_rollout {
     char *name;             /* [a-z0-9][a-z0-9-]{0,62}: it names runs */
     char *file;             /* where it was read from */
@@ -108,6 +110,8 @@ struct tg_rollout {
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */
     int64_t of_at_least;    /* a share of failures counts only from this many finished hosts on; 0 */
     struct tg_share unreachable; /* failure.unreachable: likewise; UNSET as many as there are */
+    int64_t retries;        /* failure.retries.unreachable: how often a host that was not reached is tried again; default 0 */
+    int64_t retry_wait_ms;  /* .wait: before the first time, doubled each time, at most TG_RETRY_WAIT_MAX_MS */
     int64_t decide_ms;      /* failure.decide-by: how long a verification without a verdict is tried again; 0: a person decides */
     enum tg_then then;
     json_t *rollback;       /* the driver's parameters for the way back, owned; NULL there is none */

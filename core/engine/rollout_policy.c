@@ -4,15 +4,18 @@
 #include <string.h>
 
 #define SAMPLE_MAX 1000000
+#define RETRIES_MAX 20
+#define RETRY_WAIT_MS 30000
 #define DECIDE_MAX_MS (INT64_C(7) * 86400000)
 
-enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY };
+enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY, RETRIES };
 static const struct tg_yaml_key failure_keys[] = {
     [FAILED] = {.name = "failed"},
     [OF_AT_LEAST] = {.name = "of-at-least"},
     [UNREACHABLE] = {.name = "unreachable"},
     [THEN] = {.name = "then"},
     [DECIDE_BY] = {.name = "decide-by"},
+    [RETRIES] = {.name = "retries"},
     {.name = NULL},
 };
 #define N_FAILURE_KEYS (sizeof failure_keys / sizeof failure_keys[0] - 1)
@@ -24,6 +27,22 @@ static const struct tg_yaml_key bounds_keys[] = {
     [UNREACHABLE] = {.name = "unreachable"},
     {.name = NULL},
 };
+
+enum retry_key { AGAIN, WAIT };
+static const struct tg_yaml_key retry_keys[] = {[AGAIN] = {.name = "unreachable", .required = true}, [WAIT] = {.name = "wait"}, {.name = NULL}};
+
+/* What is worth it: nothing was sent to the host, so that trying again repeats nothing. */
+static void read_retries(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    const struct tg_yaml_node *values[sizeof retry_keys / sizeof retry_keys[0] - 1];
+
+    if (!node)
+        return;
+    reader->r->retry_wait_ms = RETRY_WAIT_MS;
+    tg_yaml_fields(node, "retries", retry_keys, reader->p, values);
+    tg_yaml_int(values[AGAIN], "unreachable", 1, RETRIES_MAX, reader->p, &reader->r->retries);
+    tg_yaml_duration(values[WAIT], "wait", 1000, TG_RETRY_WAIT_MAX_MS, reader->p, &reader->r->retry_wait_ms);
+}
 
 static void read_bounds(struct tg_rollout_reader *reader, const struct tg_yaml_node *const *values, struct tg_bounds *out)
 {
@@ -60,6 +79,7 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     reader->r->of_at_least = bears.of_at_least;
     reader->r->unreachable = bears.unreachable;
     tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
+    read_retries(reader, values[RETRIES]);
     if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "withdraw") == 0)
         tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"withdraw\" is not supported yet"), "use halt or rollback");
     else if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == 1 && !reader->r->rollback)

@@ -147,11 +147,13 @@ static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_r
         h->outcome = ev->outcome;
         h->changed = ev->changed;
     }
+    h->away += ev->kind == TG_EV_AWAY;
     if (ev->kind == TG_EV_BUSY)
         h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->started_ms = s->now_ms;
         h->begun++;
+        h->away = 0;
     }
 }
 
@@ -176,6 +178,8 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
 
     if (as.kind == TG_EV_BUSY && h->attempt >= TG_RUN_ATTEMPTS_MAX && h->state != TG_HOST_DRY_RUNNING)
         as.kind = TG_EV_HELD;
+    if (as.kind == TG_EV_NOT_SENT && h->state == TG_HOST_APPLYING && h->away < run->plan->retries)
+        as.kind = TG_EV_AWAY;
     if (as.kind == TG_EV_LOCKED && tg_queue_is_crowded(run, i))
         as.kind = TG_EV_NO_ROOM;
     if (as.kind == TG_EV_INCONCLUSIVE && (h->state == TG_HOST_VERIFYING || h->state == TG_HOST_PROVING))
@@ -201,7 +205,7 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
     move_host(run, i, next);
     if (tg_host_state_is_end(next))
         h->ended_ms = s->now_ms;
-    tg_step_add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, s->now_ms) : 0);
+    tg_step_add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, as.kind, s->now_ms) : 0);
     return 0;
 }
 

@@ -145,6 +145,7 @@ enum tg_run_event_kind {
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
     TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had */
+    TG_EV_AWAY,         /* host: NOT_SENT, and it is to be tried again */
     TG_EV_COUNT
 };
 
@@ -219,6 +220,7 @@ struct tg_run_host {
     size_t stage;
     int attempt;                /* of applying, from 1 */
     int begun;                  /* how often it was started: names its lock */
+    int away;                   /* how often it was not reached since it was started, and is tried again */
     enum tg_outcome_kind outcome;
     int changed;
     char *lock;                 /* id; NULL when none is known */

@@ -88,6 +88,7 @@ static const struct tg_field host_rows[] = {
     HOST(stage, DERIVED), /* the plan's */
     F(tg_run_host, attempt, INT, NULL, 1),
     HOST(begun, INT),
+    HOST(away, INT),
     F(tg_run_host, outcome, WORD, &outcome_words, 0),
     F(tg_run_host, changed, INT, NULL, -1),
     HOST(started_ms, TIME),

@@ -93,8 +93,14 @@ enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const st
     return run->plan->undoes || h->looked ? TG_EV_INCONCLUSIVE : TG_EV_DOUBT;
 }
 
-int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h, int64_t now_ms)
+int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h, enum tg_run_event_kind why, int64_t now_ms)
 {
+    int64_t wait_ms = run->plan->retry_wait_ms;
+
+    for (int i = 1; why == TG_EV_AWAY && i < h->away && wait_ms < TG_RETRY_WAIT_MAX_MS; i++)
+        wait_ms *= 2;
+    if (why == TG_EV_AWAY)
+        return now_ms + (wait_ms < TG_RETRY_WAIT_MAX_MS ? wait_ms : TG_RETRY_WAIT_MAX_MS);
     int64_t decide_ms = h->since_ms + run->plan->decide_ms, at_ms = now_ms + TG_RUN_BUSY_MS;
 
     return h->state == TG_HOST_DECIDING && decide_ms < at_ms ? decide_ms > now_ms ? decide_ms : now_ms : at_ms;

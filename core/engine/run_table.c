@@ -12,7 +12,7 @@ static const char *const host_names[TG_HOST_STATES] = {
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room"};
+    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "ask", "rest", "end"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -190,6 +190,7 @@ static const struct tg_host_rule host_rules[] = {
     R(APPLYING, FAILED, U(FAILED)),
     R(APPLYING, UNPROVEN, U(UNKNOWN)),
     R(APPLYING, NOT_SENT, U(UNREACHABLE)),
+    {TG_HOST_APPLYING, TG_EV_AWAY, GO(BUSY, RETRY), U(WAITING)},
     R(APPLYING, LOST, GO(LOOKING, LOOK)),
     R(APPLYING, WITHDRAWN, U(WAITING)),
     R(APPLYING, RESUMED, GO(LOOKING, LOOK)),
@@ -284,25 +285,26 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 #define LOCKS (B(LOCKED) | B(LOCK_REFUSED) | B(NO_ROOM))
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
+#define AWAYS (B(NOT_SENT) | B(AWAY))
 #define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */
 #define ENDED                                                                                                                    \
-    (STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED))
+    (STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED))
 
 /* Each answers a question which this state has not asked. */
 static const uint64_t host_impossible[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_LOCKING] = STARTS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_CHECKING] = STARTS | LOCKS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_WAITING] = LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_LOCKING] = STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_CHECKING] = STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_APPLYING] = STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_LOOKING] = STARTS | LOCKS | GUARDS | B(NOT_SENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BUSY] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_VERIFYING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DECIDING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BAKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
-    [TG_HOST_PROVING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_UNLOCKING] = STARTS | LOCKS | GUARDS | ANSWERS | B(NOT_SENT) | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_CHECKING] = STARTS | LOCKS | ANSWERS | B(NOT_SENT) | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_RUNNING] = STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_LOOKING] = STARTS | LOCKS | GUARDS | AWAYS | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BUSY] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_VERIFYING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DECIDING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BAKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
+    [TG_HOST_PROVING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_UNLOCKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_CHECKING] = STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_RUNNING] = B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
     [TG_HOST_DONE] = ENDED,
     [TG_HOST_FAILED] = ENDED,
     [TG_HOST_HELD] = ENDED,

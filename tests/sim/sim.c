@@ -109,6 +109,8 @@ static struct tg_plan *random_plan(struct rng *r)
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
     plan->unverified += (int64_t) rng_below(r, 4);
+    plan->retries = rng_chance(r, 40) ? 1 + (int64_t) rng_below(r, 3) : 0;
+    plan->retry_wait_ms = 1000;
     plan->decide_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
     plan->rollback = rng_chance(r, 50) ? json_object() : NULL;
     for (size_t i = 0; i < n; i++)

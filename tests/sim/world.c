@@ -354,7 +354,7 @@ static void tell_world(struct world *w, struct sim_host *h, const struct sim_tas
     h->strayed |= t->answer.kind == TG_EV_LOST || t->answer.kind == TG_EV_UNLOCK_FAILED;
     if (t->answer.kind == TG_EV_VERIFIED && !h->verified_ms)
         h->verified_ms = tg_wall_ms(tg_loop_clock(w->loop));
-    if (t->answer.kind == TG_EV_ABSENT && !t->no_answer)
+    if ((t->answer.kind == TG_EV_ABSENT || t->answer.kind == TG_EV_NOT_SENT) && !t->no_answer)
         h->sent = 0;
 }
 

@@ -157,6 +157,7 @@ Test(rollout, a_way_back_is_the_same_tools)
     tg_rollout_free(r);
     r = take(HEAD "failure: {decide-by: 10m}\n");
     cr_assert_eq(r->decide_ms, 600000);
+    cr_assert_eq(r->retries, 0);
     tg_rollout_free(r);
     refused(HEAD "failure: {decide-by: 8d}\n", (const char *const[]) {"5:22: decide-by", NULL});
     refused(HEAD "rollback: {salt: {}}\n", (const char *const[]) {"5:12: the change is puppet's, so the way back must be as well, and is salt's", NULL});
@@ -452,4 +453,20 @@ Test(rollout, limits_by_domain_are_read_and_their_mistakes_told)
     refused(HEAD "limits: {floor: {}}\n", (const char *const[]) {"5:17: floor is empty", NULL});
     refused(HEAD "limits: {domains: {rack: 0, az: }}\n", (const char *const[]) {"5:26: domains must be more than 0", "5:29: domains of az is empty", NULL});
     refused(HEAD "limits: {domains: {\"@web and (\": 1}}\n", (const char *const[]) {"5:3", NULL});
+}
+
+Test(rollout, retries_are_for_who_was_not_reached)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a}]\nfailure: {retries: {unreachable: 3}}\n");
+
+    cr_assert(r->retries == 3 && r->retry_wait_ms == 30000);
+    tg_rollout_free(r);
+    r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a}]\nfailure: {retries: {unreachable: 1, wait: 2m}}\n");
+    cr_assert(r->retries == 1 && r->retry_wait_ms == 120000);
+    tg_rollout_free(r);
+    refused(HEAD "failure: {retries: 3}\n", (const char *const[]) {"5:20: retries must be a mapping", NULL});
+    refused(HEAD "failure: {retries: {wait: 1m}}\n", (const char *const[]) {"5:20: retries has no \"unreachable\"", NULL});
+    refused(HEAD "failure: {retries: {unreachable: 21, wait: 11m}}\n",
+            (const char *const[]) {"5:34: unreachable must be 1 to 20, and is 21", "5:44: wait must be", NULL});
+    refused(HEAD "failure: {retries: {failed: 2, unreachable: 1}}\n", (const char *const[]) {"5:21: unknown key \"failed\" in retries", NULL});
 }

@@ -342,3 +342,54 @@ Test(run_limits, who_bakes_does_not_wait_for_a_host_that_can_not_start)
     cr_expect_eq(r.run->stages[0].state, TG_STAGE_BAKING);
     end(&r);
 }
+
+/* ---- retries ---- */
+
+Test(run_retries, who_is_not_reached_is_tried_again_later_and_later)
+{
+    struct rig r;
+    int64_t waits[3];
+
+    make(&r, &(struct test_stage) {.count = 2}, 1, 1);
+    r.plan->retries = 3;
+    r.plan->retry_wait_ms = 1000;
+    begin(&r);
+    give(&r, TG_EV_LOCKED, 0);
+    for (int i = 0; i < 3; i++) {
+        give(&r, TG_EV_GO, 0);
+        give(&r, TG_EV_NOT_SENT, 0);
+        cr_assert_eq(r.run->hosts[0].state, TG_HOST_BUSY);
+        cr_assert_eq(r.todo.items[r.todo.n - 1].kind, TG_DO_RETRY);
+        waits[i] = r.todo.items[r.todo.n - 1].until_ms - r.now;
+        give(&r, TG_EV_RETRY_DUE, 0);
+        cr_assert_eq(r.run->hosts[0].state, TG_HOST_CHECKING, "the guard is asked anew");
+    }
+    cr_expect(waits[0] == 1000 && waits[1] == 2000 && waits[2] == 4000);
+    give(&r, TG_EV_GO, 0);
+    give(&r, TG_EV_NOT_SENT, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_UNLOCKING);
+    cr_expect_eq(r.run->hosts[0].end, TG_HOST_UNREACHABLE);
+    end(&r);
+}
+
+Test(run_retries, a_pause_ends_the_waiting_and_the_next_start_counts_anew)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 1}, 1, 1);
+    r.plan->retries = 1;
+    r.plan->retry_wait_ms = INT64_C(600000);
+    begin(&r);
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_GO, 0);
+    give(&r, TG_EV_NOT_SENT, 0);
+    give(&r, TG_EV_PAUSE, TG_RUN_NONE);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_assert_eq(r.run->hosts[0].state, TG_HOST_WAITING);
+    give(&r, TG_EV_RESUME, TG_RUN_NONE);
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_GO, 0);
+    give(&r, TG_EV_NOT_SENT, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_BUSY);
+    end(&r);
+}
