@@ -100,6 +100,12 @@ bool tg_run_is_stopping(const struct tg_run *run)
     return run->state != TG_RUN_ACTIVE;
 }
 
+/* Ends that are none: behind the unlocking it waits, or is verified once more. */
+static bool comes_back(enum tg_host_state end)
+{
+    return end == TG_HOST_WAITING || end == TG_HOST_UNDECIDED;
+}
+
 static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
 {
     struct tg_run_host *h = &run->hosts[i];
@@ -112,7 +118,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight -= in_flight(h->state);
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, -1);
-    stage->returning -= h->state == TG_HOST_UNLOCKING && h->end == TG_HOST_WAITING;
+    stage->returning -= h->state == TG_HOST_UNLOCKING && comes_back(h->end);
     h->state = to;
     run->totals[to]++;
     stage->counts[to]++;
@@ -120,7 +126,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, 1);
-    stage->returning += to == TG_HOST_UNLOCKING && h->end == TG_HOST_WAITING;
+    stage->returning += to == TG_HOST_UNLOCKING && comes_back(h->end);
     tg_queue_moved(run, i, was_down);
 }
 

@@ -235,7 +235,7 @@ struct tg_run_stage {
     size_t counts[TG_HOST_STATES];
     size_t failures, unreachable; /* as the run's */
     size_t stuck_done;          /* of counts[STUCK]: those whose end is DONE */
-    size_t returning;           /* of counts[UNLOCKING]: those that wait again after it */
+    size_t returning;           /* of counts[UNLOCKING]: those that wait again after it, or are undecided */
     size_t next;                /* those before this one that wait are in queues (run_queue.c) */
     uint32_t ready;             /* queue: may be tried; TG_RUN_NOBODY none */
     bool baked, approved;

@@ -393,3 +393,25 @@ Test(run_retries, a_pause_ends_the_waiting_and_the_next_start_counts_anew)
     cr_expect_eq(r.run->hosts[0].state, TG_HOST_BUSY);
     end(&r);
 }
+
+Test(run_verdicts, a_bake_waits_for_a_host_that_is_to_be_verified_once_more)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 2, .bake_ms = 1000}, 1, 2);
+    begin(&r);
+    change(&r, 0);
+    give(&r, TG_EV_VERIFIED, 0);
+    change(&r, 1);
+    give(&r, TG_EV_INCONCLUSIVE, 1);
+    cr_assert_eq(r.run->state, TG_RUN_HOLDING);
+    cr_assert_eq(r.run->hosts[1].end, TG_HOST_UNDECIDED);
+    give(&r, TG_EV_CONTINUE, TG_RUN_NONE);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->stages[0].state, TG_STAGE_RUNNING, "it is not baking before all are verified");
+    give(&r, TG_EV_UNLOCKED, 1);
+    cr_expect_eq(r.run->hosts[1].state, TG_HOST_VERIFYING);
+    give(&r, TG_EV_VERIFIED, 1);
+    cr_expect_eq(r.run->stages[0].state, TG_STAGE_BAKING);
+    end(&r);
+}
