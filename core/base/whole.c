@@ -72,10 +72,32 @@ static int write_new(const char *file, const char *temporary, const void *bytes,
     return error;
 }
 
+/* A device, a pipe, what /dev/stdout is: nothing that may be replaced by a file. */
+static bool is_special(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+static int write_into(const char *file, const void *bytes, size_t len, struct tg_error *e)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return cannot(file, "written", errno, e);
+    int error = write_all(fd, bytes, len) ? errno : 0;
+    if (close(fd) != 0 && !error)
+        error = errno;
+    return error ? cannot(file, "written", error, e) : 0;
+}
+
 int tg_whole_write(const char *file, const void *bytes, size_t len, mode_t mode, unsigned flags, struct tg_error *e)
 {
     char temporary[PATH_MAX];
 
+    if (flags & TG_WHOLE_ANYWHERE && is_special(file))
+        return write_into(file, bytes, len, e);
     if (snprintf(temporary, sizeof temporary, "%s.new", file) >= (int) sizeof temporary)
         return cannot(file, "written", ENAMETOOLONG, e);
     int folder = tg_whole_open_folder(file, flags);

@@ -9,6 +9,7 @@
 
 enum tg_whole_flags {
     TG_WHOLE_DURABLE = 1, /* fsync of the file and of its folder: it is there after a power cut */
+    TG_WHOLE_ANYWHERE = 4, /* a device, a pipe or a socket is written into, and never replaced: for paths that people give */
     TG_WHOLE_FOLDERS = 2  /* its folder, and the one above, are made when they are missing (0755) */
 };
 /*

@@ -85,7 +85,7 @@ static int write_svg(const struct tg_frame *f, const struct tg_sim *sim, struct 
     int rc = file ? tg_sim_svg(sim, &svg, e) : 0;
 
     if (!rc && file)
-        rc = tg_whole_write(file, svg.data, svg.len, 0644, 0, e);
+        rc = tg_whole_write(file, svg.data, svg.len, 0644, TG_WHOLE_ANYWHERE, e);
     tg_buf_release(&svg);
     return rc;
 }

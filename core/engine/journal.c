@@ -3,6 +3,8 @@
 
 #include "engine/journal_internal.h"
 
+#include "base/seal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +20,8 @@ char *tg_journal_record(const char *rollout, const char *digest, const char *by,
 {
     json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:I,s:I}", "format", TG_JOURNAL_FORMAT, "rollout", rollout, "digest", digest, "by", by, "made",
                           (json_int_t) made_ms, "epoch", (json_int_t) epoch);
-    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = tg_seal(o);
 
-    json_decref(o);
     if (!text)
         tg_fail(e, TG_E_MEMORY, "out of memory");
     return text;
@@ -47,6 +48,14 @@ json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg
     return tg_journal_parse_to(what, node, TG_JOURNAL_FORMAT, e);
 }
 
+json_t *tg_journal_parse_sealed(const char *what, const struct tg_node *node, struct tg_error *e)
+{
+    if (tg_seal_check(node->data, node->len) == TG_SEAL_WHOLE)
+        return tg_journal_parse(what, node, e);
+    tg_fail(e, TG_E_DATA, "%s is not whole: its checksum is not that of what is there", what);
+    return NULL;
+}
+
 int tg_journal_read_node(struct tg_journal *j, const char *below, struct tg_node *out, struct tg_error *e)
 {
     char path[TG_RUN_ID_SIZE + 64];
@@ -69,7 +78,7 @@ static int read_record(struct tg_journal *j, struct tg_error *e)
 
     if (rc)
         return rc;
-    json_t *o = tg_journal_parse("its record", &node, e);
+    json_t *o = tg_journal_parse_sealed("its record", &node, e);
     j->record_version = node.stat.version;
     tg_node_release(&node);
     if (!o)
@@ -80,7 +89,11 @@ static int read_record(struct tg_journal *j, struct tg_error *e)
     j->made_ms = json_integer_value(json_object_get(o, "made"));
     j->epoch = json_integer_value(json_object_get(o, "epoch"));
     json_decref(o);
-    return j->rollout && j->digest && j->by ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!j->rollout || !j->digest || !j->by)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!j->rollout[0] || !j->digest[0] || !j->by[0] || j->made_ms < 0 || j->epoch < 0 || j->epoch == INT64_MAX)
+        return tg_fail(e, TG_E_DATA, "its record makes no sense");
+    return 0;
 }
 
 static int read_pauses(struct tg_journal *j, tg_watch_fn watch, void *data, struct tg_error *e)
@@ -130,7 +143,7 @@ int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg
 
     if (rc)
         return rc;
-    json_t *o = tg_journal_parse("its token", &node, e);
+    json_t *o = tg_journal_parse_sealed("its token", &node, e);
     const char *own = json_string_value(json_object_get(o, "own")), *all = json_string_value(json_object_get(o, "all"));
     if (own && all) {
         snprintf(out->own, sizeof out->own, "%s", own);
@@ -185,6 +198,7 @@ static int read_plan(struct tg_journal *j, struct tg_plan **out, struct tg_error
     if (!rc && strcmp((*out)->digest, j->digest) != 0) {
         rc = tg_fail(e, TG_E_DATA, "its plan has the digest %.12s, its record says %.12s", (*out)->digest, j->digest);
         tg_plan_free(*out);
+        *out = NULL;
     }
     return rc;
 }

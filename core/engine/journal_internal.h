@@ -28,6 +28,8 @@ void tg_journal_remember(struct tg_journal *j, const json_t *line);
 void tg_journal_fold_free(struct tg_journal *j);
 /* A record as JSON of our format; new reference, or NULL with TG_E_DATA in e. */
 json_t *tg_journal_parse(const char *what, const struct tg_node *node, struct tg_error *e);
+/* Of a record that bears a seal (base/seal.h): without it, or with that of another text, it is refused. */
+json_t *tg_journal_parse_sealed(const char *what, const struct tg_node *node, struct tg_error *e);
 /* The same, of any format up to newest. */
 json_t *tg_journal_parse_to(const char *what, const struct tg_node *node, int newest, struct tg_error *e);
 /* The journal as a whole, as a machine of the plan. */

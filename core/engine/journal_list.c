@@ -14,7 +14,7 @@ struct reading {
 
 static void read_record(const struct tg_node *node, struct tg_run_row *row, struct tg_error *e)
 {
-    json_t *o = tg_journal_parse("its record", node, e);
+    json_t *o = tg_journal_parse_sealed("its record", node, e);
     const char *by = json_string_value(json_object_get(o, "by")), *rollout = json_string_value(json_object_get(o, "rollout"));
 
     row->made_ms = json_integer_value(json_object_get(o, "made"));

@@ -1,5 +1,7 @@
 /* Runs in the store: making one. See journal.h. */
 #include "engine/journal_internal.h"
+
+#include "base/seal.h"
 #include "store/cluster.h"
 #include "store/tree.h"
 
@@ -74,15 +76,18 @@ static int write_run(struct tg_store *store, const struct tg_plan *plan, const c
 /* The journal comes last: a run without one was never made whole, and is no run. */
 static int write_journal(struct tg_store *store, const char *id, const struct tg_run_tokens *tokens, int64_t wait_ms, struct tg_error *e)
 {
-    char control[TG_RUN_ID_SIZE + 32], journal[TG_RUN_ID_SIZE + 32], token[TG_RUN_ID_SIZE + 32], text[sizeof *tokens + 64];
+    char control[TG_RUN_ID_SIZE + 32], journal[TG_RUN_ID_SIZE + 32], token[TG_RUN_ID_SIZE + 32];
+    char *text = tg_seal(json_pack("{s:i,s:s,s:s}", "format", TG_JOURNAL_FORMAT, "own", tokens->own, "all", tokens->all));
     char *head = tg_journal_head_text(&(struct tg_journal_head) {.first = 1, .sum = TG_SUM_START}, e);
 
-    if (!head)
-        return TG_E_MEMORY;
+    if (!head || !text) {
+        free(head);
+        free(text);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
     snprintf(control, sizeof control, "/runs/%s/control", id);
     snprintf(journal, sizeof journal, "/runs/%s/journal", id);
     snprintf(token, sizeof token, "/runs/%s/token", id);
-    snprintf(text, sizeof text, "{\"format\":%d,\"own\":\"%s\",\"all\":\"%s\"}", TG_JOURNAL_FORMAT, tokens->own, tokens->all);
     int64_t cluster_version;
     int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster_version, e);
     const struct tg_op ops[] = {create(control, "{\"format\":1}"), create(token, text), create(journal, head),
@@ -90,6 +95,7 @@ static int write_journal(struct tg_store *store, const char *id, const struct tg
     if (!rc)
         rc = tg_store_multi(store, ops, cluster_version == TG_ANY_VERSION ? 3 : 4, tg_store_deadline(store, wait_ms), NULL, e);
     free(head);
+    free(text);
     return rc;
 }
 

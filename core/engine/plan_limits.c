@@ -144,6 +144,11 @@ static int by_selector(struct limiter *l)
         *l->e = why;
     for (size_t i = 0; !rc && i < hosts.n; i++)
         l->of[hosts.hosts[i]->index] = (uint32_t) at;
+    if (!rc && hosts.n == 0) {
+        char text[300];
+        snprintf(text, sizeof text, "%s: \"%.200s\" means no host of the inventory, so that it limits nothing", kind_name(l->spec->kind), l->spec->name);
+        mistake(l, text);
+    }
     if (!rc)
         l->values[at].n_hosts = (uint32_t) hosts.n;
     tg_selection_release(&hosts);

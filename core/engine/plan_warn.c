@@ -114,6 +114,13 @@ static void warn_of_limits(struct warner *w)
         if (plan->limits[i].n_without)
             warn(w, "%zu host%s no %s: that limit does not hold %s back.", plan->limits[i].n_without, plan->limits[i].n_without == 1 ? " has" : "s have",
                  plan->limits[i].name, plan->limits[i].n_without == 1 ? "it" : "them");
+    for (size_t i = 0; i < plan->n_limits; i++) {
+        size_t n = 0;
+        for (size_t d = 0; d < plan->n_domains; d++)
+            n += plan->domains[d].limit == i;
+        if (n == 0 && !plan->limits[i].n_without)
+            warn(w, "%.200s has none of the hosts to be changed: that limit holds nobody back.", plan->limits[i].name);
+    }
     for (size_t i = 0; i < plan->n_stages; i++) {
         size_t domain, rounds = tg_plan_rounds(plan, i, &domain);
         if (domain == TG_NO_DOMAIN || rounds < 10 || rounds * (size_t) plan->running < 2 * plan->stages[i].count)

@@ -103,3 +103,34 @@ Test(journal, lines_are_json)
     tg_buf_release(&got);
     json_decref(odd);
 }
+
+/* P5, P6, P7: each bit of the record and of the token counts, and each place where they may be cut. */
+JTEST(whose_record_or_token_has_a_flipped_bit_is_refused)
+{
+    static const char *const nodes[] = {"", "/token"};
+
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        struct desk d;
+        struct tg_error e = TG_ERROR_INIT;
+        struct tg_run_tokens tokens;
+        struct tg_node node;
+        char path[200];
+        setup(&d);
+        write_begin(&d);
+        commit(&d);
+        snprintf(path, sizeof path, "/runs/%s%s", d.id, nodes[i]);
+        must(tg_store_read(d.store, path, tg_store_deadline(d.store, WAIT_MS), &node, &e), &e);
+        for (size_t bit = 0; bit < node.len * 8; bit++) {
+            node.data[bit / 8] = (char) (node.data[bit / 8] ^ (1 << bit % 8));
+            must(tg_store_write(d.store, path, node.data, node.len, TG_ANY_VERSION, tg_store_deadline(d.store, WAIT_MS), &e), &e);
+            int rc = load(&d, NULL);
+            if (!rc)
+                rc = tg_journal_tokens(d.j, &tokens, NULL);
+            cr_assert_eq(rc, TG_E_DATA, "%s: bit %zu of %s", path, bit, node.data);
+            node.data[bit / 8] = (char) (node.data[bit / 8] ^ (1 << bit % 8));
+        }
+        tg_node_release(&node);
+        teardown(&d);
+        tg_memory_forget("journal");
+    }
+}

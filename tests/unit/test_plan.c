@@ -380,6 +380,7 @@ Test(plan, limits_that_can_not_be_kept_are_told)
         {"domains: {rak: 1}", "5:20: domains: \"rak\" is no attribute of any host in the inventory; it has: rack, role"},
         {"domains: {rack: 10%}", "5:20: domains: 10% of rack r1 is less than one host of its 5: none of them could ever be changed"},
         {"floor: {rack: 5}", "5:18: floor: 5 of rack r1 must stay up, and it has 5 hosts: none of them could ever be changed"},
+        {"domains: {\"rack=r9\": 1}", "5:20: domains: \"rack=r9\" means no host of the inventory, so that it limits nothing"},
         {"floor: {\"@wbe\": 1}", "5:19: floor: there is no group \"wbe\""},
     };
 

@@ -2,6 +2,7 @@
 #include "base/whole.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,4 +81,26 @@ Test(whole, a_full_disk_leaves_the_old_file, .init = setup, .fini = teardown)
     cr_assert_eq(tg_whole_read(file, 9, &text, &len, NULL), 0);
     cr_assert_str_eq(text, "old");
     free(text);
+}
+
+/* Who says --svg /dev/full as root means the device, and not a file in its place. */
+Test(whole, a_device_or_a_pipe_that_somebody_names_is_written_into_and_never_replaced, .init = setup, .fini = teardown)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    char pipe[112], got[8] = "";
+    struct stat st;
+
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    cr_assert_eq(mkfifo(pipe, 0600), 0);
+    int fd = open(pipe, O_RDWR | O_NONBLOCK);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(tg_whole_write(pipe, "abc", 3, 0600, TG_WHOLE_ANYWHERE, &e), 0, "%s", e.message);
+    cr_assert_eq(read(fd, got, sizeof got - 1), 3);
+    cr_assert_str_eq(got, "abc");
+    close(fd);
+    cr_assert_eq(lstat(pipe, &st), 0);
+    cr_assert(S_ISFIFO(st.st_mode));
+    cr_assert_neq(tg_whole_write("/dev/full", "abc", 3, 0600, TG_WHOLE_ANYWHERE, &e), 0);
+    cr_assert_eq(stat("/dev/full", &st), 0);
+    cr_assert(S_ISCHR(st.st_mode));
 }
