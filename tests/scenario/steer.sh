@@ -61,7 +61,7 @@ expect_status 0
 expect_out "who then waits"
 fleet exec web1 touch /srv/p/go
 await 60 grep -q 'paused by bob@ops2: looking at web1' "$tmp/pause.log"
-paused() { tagout status "$id" -o json | grep -q '"state": *"on-hold"'; }
+paused() { grep -q '"state": *"on-hold"' < <(tagout status "$id" -o json); }
 await 60 paused
 expect_equal "$(all changed)" 100 "changes in the pause"
 run tagout status "$id"
@@ -100,7 +100,7 @@ start gate "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/gate.yaml"
 driver=$pid
 await 120 log_has web1 changed
 id=$(head -1 "$tmp/gate.log")
-waits() { tagout status "$id" | grep -q "tagout approve $id rest"; }
+waits() { grep -q "tagout approve $id rest" < <(tagout status "$id"); }
 await 60 waits
 run "$TAGOUT" --config "$tmp/strict.yaml" approve "$id"
 expect_status 77
