@@ -239,6 +239,23 @@ int tg_probe_find(const char *name, const struct tg_probe_backend **out, struct 
     return 0;
 }
 
+int tg_around_find(enum tg_around_what what, const char *name, const struct tg_around_backend **out, struct tg_error *e)
+{
+    const struct tg_module *m;
+    int rc = tg_module_load(name, &m, e);
+
+    if (rc)
+        return rc;
+    if (!m->around)
+        return lacks(name, tg_around_what_name(what), e);
+    if (m->around->version != TG_AROUND_ABI)
+        return wrong_abi(name, tg_around_what_name(what), m->around->version, TG_AROUND_ABI, e);
+    if (m->around->what != what)
+        return lacks(name, tg_around_what_name(what), e);
+    *out = m->around;
+    return 0;
+}
+
 int tg_httpd_find(const struct tg_httpd_backend **out, struct tg_error *e)
 {
     const struct tg_module *m;

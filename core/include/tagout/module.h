@@ -5,6 +5,7 @@
 #ifndef TAGOUT_MODULE_H
 #define TAGOUT_MODULE_H
 
+#include <tagout/around.h>
 #include <tagout/driver.h>
 #include <tagout/httpd.h>
 #include <tagout/probe.h>
@@ -16,7 +17,7 @@
 extern "C" {
 #endif
 
-#define TG_MODULE_ABI 1
+#define TG_MODULE_ABI 2 /* 2: around */
 
 /* Each slot is NULL when the module has nothing of the kind. Everything is static. */
 struct tg_module {
@@ -29,6 +30,7 @@ struct tg_module {
     const struct tg_probe_backend *probe;
     const struct tg_httpd_backend *httpd;
     const struct tg_zone_backend *zones;
+    const struct tg_around_backend *around;
 };
 
 #define TG_MODULE_EXPORT __attribute__((visibility("default")))
