@@ -45,8 +45,9 @@ struct tg_around_context {
 };
 
 /*
- * How it ended. look: ABSENT, OURS, OTHERS, REFUSED, NOT_SENT, LOST. act and keep: OURS, OTHERS, REFUSED, NOT_SENT, LOST. undo: ABSENT, KEPT, REFUSED,
- * NOT_SENT, LOST.
+ * How it ended. look and keep: ABSENT, OURS, OTHERS, REFUSED, NOT_SENT, LOST. act: OURS, OTHERS, REFUSED, NOT_SENT, LOST. undo: ABSENT, KEPT, REFUSED,
+ * NOT_SENT, LOST. OURS of look says that there is something to undo, not that it is whole: only act proves that, so it is called for OURS, too.
+ * ABSENT of keep: a person took it back, and it stays so.
  */
 enum tg_around_end {
     TG_AROUND_ABSENT,   /* nothing of ours is in force (any more); the record says what was found instead */
