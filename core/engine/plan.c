@@ -134,6 +134,8 @@ static json_t *verify_json(const struct tg_verify *v)
     case TG_VERIFY_METRIC:
         return json_pack("{s:s,s:s,s:O,s:I,s:I}", "metric", v->query, "at", v->url, "options", v->options, "after_ms", (json_int_t) v->after_ms,
                          "within_ms", (json_int_t) v->within_ms);
+    case TG_VERIFY_REPORT:
+        return json_pack("{s:s,s:I}", "report", "unchanged", "within_ms", (json_int_t) v->within_ms);
     case TG_VERIFY_COMMAND:
     default:
         argv = json_array();
@@ -307,22 +309,27 @@ static int read_around(const json_t *json, struct tg_around *a, struct tg_error 
     return json_array_size(hold) ? read_words(hold, &a->hold, &a->n_hold, e) : 0;
 }
 
+static enum tg_verify_kind verify_kind(const char *http, const char *tcp, const char *query, const char *report)
+{
+    return http ? TG_VERIFY_HTTP : tcp ? TG_VERIFY_TCP : query ? TG_VERIFY_METRIC : report ? TG_VERIFY_REPORT : TG_VERIFY_COMMAND;
+}
+
 static int read_verify(const json_t *json, struct tg_verify *v, struct tg_error *e)
 {
-    const char *http = NULL, *tcp = NULL, *at = NULL, *query = NULL;
+    const char *http = NULL, *tcp = NULL, *at = NULL, *query = NULL, *report = NULL;
     json_t *options = NULL, *command = NULL;
     json_int_t within_ms, after_ms = 0;
     size_t n;
 
     *v = (struct tg_verify) {0};
-    if (json_unpack((json_t *) json, "{s?s,s?s,s?s,s?s,s?o,s?o,s?I,s:I!}", "http", &http, "tcp", &tcp, "metric", &query, "at", &at, "options",
-                    &options, "command", &command, "after_ms", &after_ms, "within_ms", &within_ms) ||
-        !!http + !!tcp + !!query + !!command != 1 || (command && json_array_size(command) == 0) || within_ms < 0 || after_ms < 0 ||
-        !query != !at || (!query && after_ms) || (query && !json_is_object(options)))
+    if (json_unpack((json_t *) json, "{s?s,s?s,s?s,s?s,s?s,s?o,s?o,s?I,s:I!}", "http", &http, "tcp", &tcp, "report", &report, "metric", &query, "at",
+                    &at, "options", &options, "command", &command, "after_ms", &after_ms, "within_ms", &within_ms) ||
+        !!http + !!tcp + !!report + !!query + !!command != 1 || (report && strcmp(report, "unchanged") != 0) ||
+        (command && json_array_size(command) == 0) || within_ms < 0 || after_ms < 0 || !query != !at || (!query && after_ms) || (query && !json_is_object(options)))
         return broken(e, "a check of verify");
     v->within_ms = within_ms;
     v->after_ms = after_ms;
-    v->kind = http ? TG_VERIFY_HTTP : tcp ? TG_VERIFY_TCP : query ? TG_VERIFY_METRIC : TG_VERIFY_COMMAND;
+    v->kind = verify_kind(http, tcp, query, report);
     v->options = options ? json_incref(options) : NULL;
     if (!take_text(http ? http : tcp ? tcp : at, &v->url) || !take_text(query, &v->query))
         return tg_fail(e, TG_E_MEMORY, "out of memory");

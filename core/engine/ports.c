@@ -332,7 +332,7 @@ static void drop(void *data)
 static bool wants_probe(const struct tg_plan *plan)
 {
     for (size_t i = 0; i < plan->n_verify; i++)
-        if (plan->verify[i].kind != TG_VERIFY_COMMAND)
+        if (plan->verify[i].kind != TG_VERIFY_COMMAND && plan->verify[i].kind != TG_VERIFY_REPORT)
             return true;
     return false;
 }

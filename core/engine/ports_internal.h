@@ -31,7 +31,8 @@ struct tg_task {
     size_t verify;       /* index in plan.verify */
     int64_t since_ms;    /* monotonic: its first check was begun */
     int tries;
-    char text[512];      /* what the last try said */
+    enum tg_verdict said; /* by the last try, */
+    char text[512];      /* in these words */
 };
 
 struct tg_ports {
@@ -63,6 +64,8 @@ void tg_task_answer_event(struct tg_task *t, struct tg_run_event event);
 const struct tg_plan_host *tg_task_host(const struct tg_task *t);
 /* Sends a request to the task's host. done is called from the loop, once, when 0 was returned. */
 int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, const struct tg_request *request, tg_job_fn done, struct tg_error *e);
+/* What the driver asks the task's host for, with the run's token. Release it in any case. */
+int tg_task_request(const struct tg_task *t, enum tg_verb verb, struct tg_request *request, struct tg_error *e);
 /* "RUN.HOST.WHAT.N", within what the bare script takes as a name. */
 void tg_task_step(const struct tg_task *t, const char *what, int n, char *out, size_t size);
 

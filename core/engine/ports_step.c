@@ -143,7 +143,7 @@ static void on_done(void *data, const struct tg_job_result *r)
     no_answer(t, !nothing_sent, text);
 }
 
-static int make_request(const struct tg_task *t, struct tg_request *request, struct tg_error *e)
+int tg_task_request(const struct tg_task *t, enum tg_verb verb, struct tg_request *request, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     const struct tg_request_context context = {.host = tg_task_host(t)->name,
@@ -151,7 +151,7 @@ static int make_request(const struct tg_task *t, struct tg_request *request, str
                                                .reason = p->o.plan->name,
                                                .who = p->o.owner,
                                                .run_id = p->o.journal->id};
-    int rc = p->driver->request(p->params, t->verb, &context, request, e);
+    int rc = p->driver->request(p->params, verb, &context, request, e);
 
     if (!rc && p->o.tokens && p->o.tokens[0])
         rc = tg_request_env(request, "TAGOUT_TOKEN=%s", p->o.tokens);
@@ -171,7 +171,7 @@ int tg_task_run_step(struct tg_task *t, struct tg_error *e)
     }
     (void) e;
     tg_task_step(t, tg_verb_name(t->verb), t->action.attempt, step, sizeof step);
-    int rc = make_request(t, &request, &own);
+    int rc = tg_task_request(t, t->verb, &request, &own);
     if (!rc)
         rc = tg_task_send(t, step, t->mode, &request, on_done, &own);
     tg_request_release(&request);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/shown.h"
+#include "engine/compare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,9 @@ static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text
     char within[32], shown[560], all[sizeof shown + 64];
     int64_t now = tg_ports_now(t->ports);
 
+    t->said = verdict;
     if (now + PAUSE_MS <= t->give_up_ms) {
+        snprintf(t->text, sizeof t->text, "%s", text);
         t->due_ms = now + PAUSE_MS;
         return;
     }
@@ -50,8 +53,8 @@ static void put_address(struct tg_buf *b, const struct tg_plan_host *h, const ch
     tg_buf_printf(b, bare ? "[%s]" : "%s", address);
 }
 
-/* url: text is one, or the end of one. */
-static void put_expanded(struct tg_buf *b, const struct tg_plan_host *h, const char *text, bool url)
+/* url: text is one, or the end of one. run: of a query, else NULL. */
+static void put_expanded(struct tg_buf *b, const struct tg_plan_host *h, const char *text, bool url, const struct tg_run *run)
 {
     for (const char *c = text; *c;) {
         if (strncmp(c, "{host}", 6) == 0) {
@@ -60,6 +63,9 @@ static void put_expanded(struct tg_buf *b, const struct tg_plan_host *h, const c
         } else if (strncmp(c, "{address}", 9) == 0) {
             put_address(b, h, url && c > text ? c : NULL);
             c += 9;
+        } else if (run && strncmp(c, TG_VERIFY_UNCHANGED, strlen(TG_VERIFY_UNCHANGED)) == 0) {
+            tg_compare_names(run, b);
+            c += strlen(TG_VERIFY_UNCHANGED);
         } else {
             tg_buf_putc(b, *c++);
         }
@@ -72,7 +78,7 @@ static char *url_of(const struct tg_task *t, struct tg_error *e)
 
     if (check_of(t)->kind == TG_VERIFY_TCP)
         tg_buf_puts(&b, "tcp://");
-    put_expanded(&b, tg_task_host(t), check_of(t)->url, true);
+    put_expanded(&b, tg_task_host(t), check_of(t)->url, true, NULL);
     return tg_buf_take(&b, e);
 }
 
@@ -86,7 +92,7 @@ static json_t *options_of(const struct tg_task *t, struct tg_error *e)
     int rc = options ? 0 : -1;
 
     if (v->query) {
-        put_expanded(&b, tg_task_host(t), v->query, false);
+        put_expanded(&b, tg_task_host(t), v->query, false, t->ports->o.run);
         char *query = tg_buf_take(&b, NULL);
         rc |= query ? json_object_set_new(options, "query", json_string(query)) : -1;
         if (!json_object_get(options, "before_ms"))
@@ -130,10 +136,65 @@ static int ask_probe(struct tg_task *t, struct tg_error *e)
     return rc;
 }
 
+/* ---- the tool's own report: a dry-run ---- */
+
+static enum tg_verdict judge_report(const struct tg_outcome *outcome)
+{
+    switch (outcome->kind) {
+    case TG_OUTCOME_UNCHANGED:
+        return TG_VERDICT_PASS;
+    case TG_OUTCOME_CHANGED:
+    case TG_OUTCOME_WOULD_CHANGE:
+    case TG_OUTCOME_FAILED:
+        return TG_VERDICT_FAIL;
+    case TG_OUTCOME_BUSY:
+    case TG_OUTCOME_DISABLED:
+    case TG_OUTCOME_HELD:
+    case TG_OUTCOME_UNKNOWN:
+    default:
+        return TG_VERDICT_INCONCLUSIVE;
+    }
+}
+
+static void hear_report(struct tg_task *t, struct tg_answer *answer)
+{
+    struct tg_ports *p = t->ports;
+    struct tg_outcome outcome = {.changed = -1};
+    struct tg_error e = TG_ERROR_INIT;
+    char text[600];
+
+    answer->host = tg_task_host(t)->name;
+    if (p->driver->answer(p->params, TG_VERB_DRY_RUN, answer, &outcome, &e)) {
+        not_yet(t, TG_VERDICT_INCONCLUSIVE, e.message);
+        return;
+    }
+    enum tg_verdict verdict = judge_report(&outcome);
+    snprintf(text, sizeof text, "after the change %s", outcome.text);
+    if (verdict == TG_VERDICT_PASS)
+        passed(t);
+    else
+        not_yet(t, verdict, text);
+    tg_outcome_release(&outcome);
+}
+
 /* ---- a command on the host ---- */
 
-static void read_command(struct tg_task *t, const struct tg_job_result *r)
+static void hear_command(struct tg_task *t, const struct tg_answer *answer)
 {
+    const char *argv0 = check_of(t)->argv[0], *said = answer->err_len ? answer->err : answer->out;
+    char text[600];
+
+    if (answer->status == 0) {
+        passed(t);
+        return;
+    }
+    snprintf(text, sizeof text, "%.60s: status %d%s%.*s", argv0, answer->status, said[0] ? ": " : "", (int) strcspn(said, "\n"), said);
+    not_yet(t, TG_VERDICT_FAIL, text);
+}
+
+static void read_answer(struct tg_task *t, const struct tg_job_result *r)
+{
+    const bool command = check_of(t)->kind == TG_VERIFY_COMMAND;
     struct tg_answer answer = {0};
     char text[512] = "", all[600];
     char *out = malloc(r->out_len + 1);
@@ -146,21 +207,18 @@ static void read_command(struct tg_task *t, const struct tg_job_result *r)
         memcpy(out, r->out, r->out_len);
     out[r->out_len] = '\0';
     enum tg_bare_state state = tg_bare_answer(out, r->out_len, r->err, t->nonce, &answer, text, sizeof text);
-    const char *argv0 = check_of(t)->argv[0];
     if (state != TG_BARE_EXITED) {
-        snprintf(all, sizeof all, "%.60s: %s", argv0, text);
+        snprintf(all, sizeof all, "%.60s: %s", command ? check_of(t)->argv[0] : "the tool's report", text);
         not_yet(t, TG_VERDICT_INCONCLUSIVE, all);
-    } else if (answer.status == 0) {
-        passed(t);
+    } else if (command) {
+        hear_command(t, &answer);
     } else {
-        const char *said = answer.err_len ? answer.err : answer.out;
-        snprintf(all, sizeof all, "%.60s: status %d%s%.*s", argv0, answer.status, said[0] ? ": " : "", (int) strcspn(said, "\n"), said);
-        not_yet(t, TG_VERDICT_FAIL, all);
+        hear_report(t, &answer);
     }
     free(out);
 }
 
-static void on_command(void *data, const struct tg_job_result *r)
+static void on_answer(void *data, const struct tg_job_result *r)
 {
     struct tg_task *t = data;
 
@@ -169,7 +227,7 @@ static void on_command(void *data, const struct tg_job_result *r)
     if (t->ports->closing)
         return;
     if (r->end == TG_JOB_EXITED)
-        read_command(t, r);
+        read_answer(t, r);
     else
         not_yet(t, TG_VERDICT_INCONCLUSIVE, r->error && r->error->code ? r->error->message : "the connection ended");
 }
@@ -186,9 +244,59 @@ static int run_command(struct tg_task *t, struct tg_error *e)
         rc = tg_request_arg(&request, "%s", check_of(t)->argv[i]);
     tg_task_step(t, "verify", t->tries, step, sizeof step);
     if (!rc)
-        rc = tg_task_send(t, step, TG_BARE_START, &request, on_command, e);
+        rc = tg_task_send(t, step, TG_BARE_START, &request, on_answer, e);
     tg_request_release(&request);
     return rc;
+}
+
+static int ask_tool(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_request request = {0};
+    char step[256];
+    int rc = tg_task_request(t, TG_VERB_DRY_RUN, &request, e);
+
+    tg_task_step(t, "report", t->tries, step, sizeof step);
+    if (!rc)
+        rc = tg_task_send(t, step, TG_BARE_START, &request, on_answer, e);
+    tg_request_release(&request);
+    return rc;
+}
+
+/* Nobody is left to compare with: the last hosts of a run are judged by its other checks alone. */
+static bool is_alone(const struct tg_task *t)
+{
+    size_t one;
+
+    return tg_compare_is_wanted(check_of(t)) && tg_compare_hosts(t->ports->o.run, &one, 1) == 0;
+}
+
+/* Unless the comparison has spoken against it while there was somebody: that stands. */
+static void stand_alone(struct tg_task *t)
+{
+    char said[sizeof t->text];
+
+    if (t->tries == 1) {
+        passed(t);
+        return;
+    }
+    snprintf(said, sizeof said, "%s", t->text);
+    t->give_up_ms = 0;
+    not_yet(t, t->said, said);
+}
+
+static int ask(struct tg_task *t, struct tg_error *e)
+{
+    switch (check_of(t)->kind) {
+    case TG_VERIFY_COMMAND:
+        return run_command(t, e);
+    case TG_VERIFY_REPORT:
+        return ask_tool(t, e);
+    case TG_VERIFY_HTTP:
+    case TG_VERIFY_TCP:
+    case TG_VERIFY_METRIC:
+    default:
+        return ask_probe(t, e);
+    }
 }
 
 /* Is it too early for what the check measures? A host that is proved after its bake was changed long ago. */
@@ -217,7 +325,9 @@ int tg_task_run_verify(struct tg_task *t, struct tg_error *e)
         return 0;
     if (!t->tries++)
         t->give_up_ms = tg_ports_now(t->ports) + check_of(t)->within_ms;
-    if (check_of(t)->kind == TG_VERIFY_COMMAND ? run_command(t, &own) : ask_probe(t, &own))
+    if (is_alone(t))
+        stand_alone(t);
+    else if (ask(t, &own))
         not_yet(t, TG_VERDICT_INCONCLUSIVE, own.message);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The way back: see rollback.h. */
 #include "engine/rollback.h"
 
+#include "engine/compare.h"
 #include "engine/plan_internal.h"
 
 #include <stdio.h>
@@ -128,6 +129,19 @@ static int turn_back(struct tg_plan *p, const char *id, struct tg_error *e)
     return p->targets && p->undoes ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
+/* A host that goes back can't be compared with those that wait for it: they have the change that is undone. */
+static void drop_comparisons(struct tg_plan *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_verify; i++)
+        if (tg_compare_is_wanted(&p->verify[i]))
+            tg_verify_release(&p->verify[i]);
+        else
+            p->verify[n++] = p->verify[i];
+    p->n_verify = n;
+}
+
 /* What a metric has risen or fallen by is told from before the run that is undone, not from what that run has made of it. */
 static int keep_before(struct tg_plan *p, const struct tg_run *run, struct tg_error *e)
 {
@@ -179,6 +193,8 @@ int tg_rollback_plan(const struct tg_plan *plan, const struct tg_run *run, const
         rc = one_stage(p, e);
     if (!rc)
         rc = turn_back(p, id, e);
+    if (!rc)
+        drop_comparisons(p);
     if (!rc)
         rc = keep_before(p, run, e);
     if (!rc)

@@ -79,11 +79,18 @@ struct tg_around {
     size_t n_hold;
 };
 
-enum tg_verify_kind { TG_VERIFY_HTTP, TG_VERIFY_COMMAND, TG_VERIFY_TCP, TG_VERIFY_METRIC };
+enum tg_verify_kind {
+    TG_VERIFY_HTTP,
+    TG_VERIFY_COMMAND,
+    TG_VERIFY_TCP,
+    TG_VERIFY_METRIC,
+    TG_VERIFY_REPORT /* the driver's dry-run finds nothing left to change */
+};
+#define TG_VERIFY_UNCHANGED "{unchanged}" /* in a query: names of hosts of the run that are not changed yet, as a regular expression */
 struct tg_verify {
     enum tg_verify_kind kind;
     char *url;              /* HTTP: with {host} and {address}; TCP: likewise, "{host}:5432"; METRIC: of the Prometheus that is asked */
-    char *query;            /* METRIC: PromQL, with {host} and {address} */
+    char *query;            /* METRIC: PromQL, with {host}, {address} and {unchanged} */
     json_t *options;        /* HTTP, METRIC: for the probe (tagout/probe.h); owned */
     char **argv;            /* COMMAND: run on the host, passes with status 0; NULL-terminated */
     int64_t after_ms;       /* METRIC: not asked earlier after the change: what is measured has to be seen first; default 1 min */

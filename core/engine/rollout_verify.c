@@ -10,9 +10,10 @@
 #define TIME_MAX_MS 3600000
 #define QUERY_MAX 2000 /* a URL of 8 KB is what servers take, and each byte may become three */
 
-enum verify_key { HTTP, COMMAND, TCP, METRIC, WITHIN, EXPECT, CONTAINS, FOLLOW, AT, BELOW, ABOVE, RISE, FALL, AFTER, N_VERIFY_KEYS };
+enum verify_key { HTTP, COMMAND, TCP, REPORT, METRIC, WITHIN, EXPECT, CONTAINS, FOLLOW, AT, BELOW, ABOVE, RISE, FALL, AFTER, N_VERIFY_KEYS };
 static const struct tg_yaml_key verify_keys[] = {
     [HTTP] = {.name = "http"},     [COMMAND] = {.name = "command"},   [TCP] = {.name = "tcp"},       [METRIC] = {.name = "metric"},
+    [REPORT] = {.name = "report"},
     [WITHIN] = {.name = "within"}, [EXPECT] = {.name = "expect"},     [CONTAINS] = {.name = "contains"}, [FOLLOW] = {.name = "follow"},
     [AT] = {.name = "at"},         [BELOW] = {.name = "below"},       [ABOVE] = {.name = "above"},   [RISE] = {.name = "rise"},
     [FALL] = {.name = "fall"},     [AFTER] = {.name = "after"},       [N_VERIFY_KEYS] = {.name = NULL},
@@ -27,6 +28,11 @@ static enum verify_key owner_of(enum verify_key key)
 static bool is_ours(const char *at)
 {
     return strncmp(at, "{host}", 6) == 0 || strncmp(at, "{address}", 9) == 0;
+}
+
+static bool is_of_queries(const char *at)
+{
+    return is_ours(at) || strncmp(at, TG_VERIFY_UNCHANGED, strlen(TG_VERIFY_UNCHANGED)) == 0;
 }
 
 /* {host} and {address} are replaced; any other name in braces is a mistake that would reach the host as it is. */
@@ -46,8 +52,9 @@ static void check_query(struct tg_rollout_reader *reader, const struct tg_yaml_n
 {
     for (const char *at = strchr(query, '{'); at; at = strchr(at + 1, '{')) {
         size_t n = strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-");
-        if (n > 0 && at[1 + n] == '}' && !is_ours(at)) {
-            tg_error_hint(tg_yaml_problem(reader->p, node, "metric has an unknown \"%.*s\"", (int) n + 2, at), "there are {host} and {address}");
+        if (n > 0 && at[1 + n] == '}' && !is_of_queries(at)) {
+            tg_error_hint(tg_yaml_problem(reader->p, node, "metric has an unknown \"%.*s\"", (int) n + 2, at),
+                          "there are {host}, {address} and " TG_VERIFY_UNCHANGED);
             return;
         }
     }
@@ -112,6 +119,22 @@ static void read_command(struct tg_rollout_reader *reader, const struct tg_yaml_
     v->argv = tg_rollout_room(reader, n + 1, sizeof *v->argv);
     for (size_t i = 0; v->argv && !reader->rc && i < n; i++)
         tg_rollout_copy(reader, tg_yaml_item(node, i)->text, &v->argv[i]);
+}
+
+/* The tool is asked what it would still change. */
+static void read_report(struct tg_rollout_reader *reader, const struct tg_yaml_node *const *values, struct tg_verify *v)
+{
+    const struct tg_yaml_node *node = values[REPORT];
+    const char *what;
+
+    (void) v;
+    if (!tg_yaml_string(node, "report", reader->p, &what))
+        return;
+    if (strcmp(what, "unchanged") != 0)
+        tg_error_hint(tg_yaml_problem(reader->p, node, "report must be \"unchanged\", and is \"%.40s\"", what),
+                      "the tool's dry-run after the change must find nothing left to change");
+    if (reader->driver && !(reader->driver->verbs & (1U << TG_VERB_DRY_RUN)))
+        tg_yaml_problem(reader->p, node, "%s has no dry-run to report by", reader->driver->name);
 }
 
 /* "{host}:5432", "[2001:db8::1]:22" */
@@ -200,6 +223,7 @@ static const struct kind {
     [COMMAND] = {TG_VERIFY_COMMAND, read_command},
     [TCP] = {TG_VERIFY_TCP, read_tcp},
     [METRIC] = {TG_VERIFY_METRIC, read_metric},
+    [REPORT] = {TG_VERIFY_REPORT, read_report},
 };
 
 static void read_check(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_verify *v)
@@ -218,7 +242,7 @@ static void read_check(struct tg_rollout_reader *reader, const struct tg_yaml_no
         }
     if (n != 1) {
         if (node->kind == TG_YAML_MAP)
-            tg_yaml_problem(reader->p, node, "a check of verify has http, tcp, command or metric%s", n ? ", one of them" : "");
+            tg_yaml_problem(reader->p, node, "a check of verify has http, tcp, command, report or metric%s", n ? ", one of them" : "");
         return;
     }
     for (enum verify_key key = EXPECT; key < N_VERIFY_KEYS; key++)

@@ -110,6 +110,9 @@ void tg_verify_describe(const struct tg_verify *v, struct tg_buf *out)
     case TG_VERIFY_METRIC:
         describe_metric(v, out);
         return;
+    case TG_VERIFY_REPORT:
+        tg_buf_puts(out, "the tool finds nothing left to change");
+        return;
     case TG_VERIFY_COMMAND:
     default:
         for (size_t i = 0; v->argv && v->argv[i]; i++)

@@ -143,6 +143,39 @@ expect_file_has "$tmp/rise.log" '13, and before the change 10: a rise of 30%, mo
 expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
 unlocked
 
+note "compared with hosts that are not changed yet; the last one has none"
+ratio='errors{host="{host}"} / on() avg(errors{host=~"({unchanged})"})'
+errors 15 10
+rollout worse "{metric: '$ratio', at: \"$url\", below: 1.2, after: 0s, within: 2s}"
+run tagout run --yes "$tmp/worse.yaml"
+expect_status 1
+expect_out '1.5, not below 1.2'
+expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+errors 11 10
+rollout alike "{metric: '$ratio', at: \"$url\", below: 1.2, after: 0s, within: 2s}"
+run tagout run --yes "$tmp/alike.yaml"
+expect_status 0
+expect_equal "$(changes web1)$(changes web2)" 11 "changes of web1, web2"
+errors 13 100
+
+note "the tool's own report: its dry-run must find nothing left to change"
+rollout busybody "{report: unchanged, within: 1s}" # an exec runs each time
+run tagout run --yes "$tmp/busybody.yaml"
+expect_status 1
+expect_out 'after the change puppet'
+expect_equal "$(changes web1)$(changes web2)" 10 "changes of web1, web2"
+unlocked
+for host in web1 web2; do
+    fleet exec "$host" sh -c 'cat >/srv/p/settled.pp' <<'TEXT'
+file { '/srv/p/settled': content => "yes\n" }
+TEXT
+done
+rollout settled "{report: unchanged, within: 1s}"
+sed -i s,site.pp,settled.pp, "$tmp/settled.yaml"
+run tagout run --yes "$tmp/settled.yaml"
+expect_status 0
+expect_equal "$(fleet exec web2 cat /srv/p/settled)" yes "what was changed on web2"
+
 note "P12: no data, several series: the run waits for a person, who may end it"
 is_held() { grep -q 'paused: .*no verdict' < <(tagout status "$1"); } # RUN
 no_verdict() { # NAME QUERY WHY: leaves it on hold, in $driver and $id

@@ -231,7 +231,8 @@ static const char full[] = "rollout: r\nchange: {puppet: {environment: productio
                            "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min, day: 2, spread: {over: day, at-most: 1m}}]\n"
                            "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
                            "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]},\n"
-                           "  {tcp: \"{host}:22\"}, {metric: 'e{h=\"{host}\"}', at: \"http://p:9090\", below: 0.1, rise: 12.5%}]\n";
+                           "  {tcp: \"{host}:22\"}, {metric: 'e{h=\"{host}\"}', at: \"http://p:9090\", below: 0.1, rise: 12.5%},\n"
+                           "  {report: unchanged, within: 2m}]\n";
 
 Test(plan, survives_the_way_through_json)
 {
@@ -252,6 +253,7 @@ Test(plan, survives_the_way_through_json)
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
     cr_assert(back->verify[2].kind == TG_VERIFY_TCP && back->verify[3].kind == TG_VERIFY_METRIC && back->verify[3].after_ms == 60000);
     cr_assert_str_eq(back->verify[3].query, "e{h=\"{host}\"}");
+    cr_assert(back->verify[4].kind == TG_VERIFY_REPORT && back->verify[4].within_ms == 120000 && back->n_verify == 5);
     again = tg_plan_to_json(back, NULL);
     cr_assert(json_equal(json, again));
     json_decref(json);
@@ -310,6 +312,7 @@ Test(plan, prints_in_a_terminals_width)
              "         on the host: test -f /x within 30s\n"
              "         tcp {host}:22 within 30s\n"
              "         e{h=\"{host}\"} below 0.1, rise at most 12.5%%, at h… after 1m, within 30s\n"
+             "         the tool finds nothing left to change within 2m\n"
              "limits   3 running, 7 unverified with them\n"
              "hours    Mon-Fri 22:00-04:00 UTC\n"
              "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n"

@@ -123,6 +123,30 @@ Test(rollback, compares_metrics_with_what_was_before_the_run)
     teardown(&d);
 }
 
+/* P12: those that wait have the change that is undone: who is as they are is not well. */
+Test(rollback, compares_with_nobody_who_waits)
+{
+    struct tg_verify checks[] = {{.kind = TG_VERIFY_METRIC, .url = (char *) "http://p", .query = (char *) "up{h=\"{host}\"} / avg(up{h=~\"{unchanged}\"})",
+                                  .options = json_pack("{s:f}", "below", 2.0)},
+                                 {.kind = TG_VERIFY_TCP, .url = (char *) "{host}:80"}};
+    struct desk d;
+    struct tg_plan *p = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+
+    setup(&d);
+    fill(&d);
+    d.plan->verify = checks;
+    d.plan->n_verify = 2;
+    cr_assert_eq(tg_plan_seal(d.plan, &e), 0);
+    cr_assert_eq(tg_rollback_plan(d.plan, d.run, "test-1", NULL, &p, &e), 0, "%s", e.message);
+    cr_expect(p->n_verify == 1 && p->verify[0].kind == TG_VERIFY_TCP);
+    d.plan->verify = NULL;
+    d.plan->n_verify = 0;
+    json_decref(checks[0].options);
+    tg_plan_free(p);
+    teardown(&d);
+}
+
 Test(rollback, leaves_out_what_is_back_and_says_when_nothing_is_left)
 {
     struct desk d;

@@ -265,9 +265,9 @@ Test(rollout, around_and_verify_are_checked)
     refused(HEAD "around: [lock: {hold: []}]\n", (const char *const[]) {"5:23: hold names no actor", NULL});
     refused(HEAD "around: [lock: {hold: [a b]}]\n", (const char *const[]) {"5:24: hold must be a word", NULL});
     refused(HEAD "around: [lok: {}]\n", (const char *const[]) {"5:10: unknown key \"lok\" in around", NULL});
-    refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric", NULL});
+    refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http, tcp, command, report or metric", NULL});
     refused(HEAD "verify: [{http: \"http://a\", command: [b]}]\n",
-            (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric, one of them", NULL});
+            (const char *const[]) {"5:10: a check of verify has http, tcp, command, report or metric, one of them", NULL});
     refused(HEAD "verify: [{http: \"http://{hots}/ x\"}]\n",
             (const char *const[]) {"5:17: http has a blank in its URL", "5:17: http has an unknown \"{hots}\"", NULL});
     refused(HEAD "verify: [{command: systemctl is-active nginx, expect: 200}]\n",
@@ -312,7 +312,21 @@ Test(rollout, tcp_and_metrics_are_checked)
             (const char *const[]) {"5:19: metric has an unknown \"{hots}\"", "5:40: at must be a URL, and is \"prom\"", "5:53: below must be a number, and is \"many\"",
                                    "5:65: rise must be a percentage, and is \"5\"", "5:75: after must be 0s to 1h, and is 2h", NULL});
     refused(HEAD "verify: [{http: \"http://a\", tcp: \"a:1\"}]\n",
-            (const char *const[]) {"5:10: a check of verify has http, tcp, command or metric, one of them", NULL});
+            (const char *const[]) {"5:10: a check of verify has http, tcp, command, report or metric, one of them", NULL});
+}
+
+Test(rollout, the_tools_report_and_comparisons_are_read)
+{
+    struct tg_rollout *r = take(HEAD "verify:\n"
+                                     "  - {report: unchanged, within: 5m}\n"
+                                     "  - {metric: 'e{h=\"{host}\"} / avg(e{h=~\"({unchanged}):80\"})', at: \"http://prom:9090\", below: 2}\n");
+
+    cr_assert(r->n_verify == 2 && r->verify[0].kind == TG_VERIFY_REPORT && r->verify[0].within_ms == 300000);
+    cr_assert_str_eq(r->verify[1].query, "e{h=\"{host}\"} / avg(e{h=~\"({unchanged}):80\"})");
+    tg_rollout_free(r);
+    refused(HEAD "verify: [{report: fine, expect: 200}]\n",
+            (const char *const[]) {"5:19: report must be \"unchanged\", and is \"fine\"", "5:33: \"expect\" belongs to http, not to report", NULL});
+    refused(HEAD "verify: [{tcp: \"{unchanged}:1\"}]\n", (const char *const[]) {"5:16: tcp has an unknown \"{unchanged}\"", NULL});
 }
 
 Test(rollout, a_file_that_is_not_there_says_so)
