@@ -44,6 +44,9 @@ struct tg_inventory {
     size_t n_keys;
     struct tg_clash *clashes;
     size_t n_clashes;
+    struct tg_customer *customers;
+    size_t n_customers;
+    uint32_t *customer_of;    /* by host: index + 1; NULL when there are no customers */
 };
 
 /* Facts as they are read. Numbers of hosts and groups are those of first appearance. */

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/nearest.h"
+#include "fleet/customers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ void tg_inventory_free(struct tg_inventory *inv)
     free(inv->group_attrs);
     free(inv->keys);
     free(inv->clashes);
+    tg_customers_free(inv);
     tg_pool_release(&inv->pool);
     free(inv);
 }

@@ -8,6 +8,11 @@
  *     prod: {children: [web], attrs: {stage: prod}}
  *   hosts:
  *     web001.example.com: {address: 127.0.1.1, user: root, port: 2222, attrs: {rack: r1}}
+ *   customers:
+ *     acme: {contacts: [ops@acme.example], hosts: "@web", windows: ["Mon-Thu 22:00-04:00 Europe/Berlin"], lead: 3d}
+ *
+ * Customers are whose hosts they are: no host has two. "hosts" is a selector. "customers" may instead be the path of a program (beside the
+ * file) which prints the same mapping as JSON; a program that prints Ansible's JSON has them in _meta.customers.
  *
  * A host exists when a group or "hosts" names it. A key of "hosts" may be a folded list (address then makes no sense and is refused).
  * An executable file is a program: run as "FILE --list", it prints Ansible's dynamic inventory JSON; ansible_host, ansible_port and
@@ -56,6 +61,22 @@ struct tg_group {
     int line, column;           /* where it is defined; 0 when a program printed it */
 };
 
+/* Whose hosts they are, whom to tell, and when it suits them. */
+struct tg_customer {
+    const char *name;            /* as a group's */
+    const char *const *contacts; /* mail addresses: ops@acme.example */
+    size_t n_contacts;
+    const uint32_t *hosts;       /* indices, ascending */
+    size_t n_hosts;
+    const char *const *windows;  /* "Mon-Thu 22:00-04:00 Europe/Berlin"; the calendar reads them. calendar/hours.h */
+    const struct tg_customer_place {
+        int line, column;        /* 0 when a program printed it */
+    } *window_places;
+    size_t n_windows;
+    int64_t lead_ms;             /* how long ahead they want to know; -1: nothing is said */
+    int line, column;            /* likewise */
+};
+
 /* How long a program may take, and how much it may print: 1,000,000 hosts with a dozen variables each fit. */
 #define TG_INVENTORY_PROGRAM_MS 30000
 #define TG_INVENTORY_BYTES_MAX (256u << 20)
@@ -81,9 +102,15 @@ const struct tg_host *tg_inventory_host(const struct tg_inventory *inventory, co
 /* All groups, ordered by name (by byte). */
 const struct tg_group *tg_inventory_groups(const struct tg_inventory *inventory, size_t *out_n);
 const struct tg_group *tg_inventory_group(const struct tg_inventory *inventory, const char *name);
+/* All customers, ordered by name (by byte); n 0 when there are none. */
+const struct tg_customer *tg_inventory_customers(const struct tg_inventory *inventory, size_t *out_n);
+const struct tg_customer *tg_inventory_customer(const struct tg_inventory *inventory, const char *name);
+/* Whose a host is; NULL: nobody's that the inventory knows. O(1). */
+const struct tg_customer *tg_host_customer(const struct tg_inventory *inventory, const struct tg_host *host);
 /* Nearest existing name for "did you mean"; NULL when none is near. */
 const char *tg_inventory_nearest_host(const struct tg_inventory *inventory, const char *name);
 const char *tg_inventory_nearest_group(const struct tg_inventory *inventory, const char *name);
+const char *tg_inventory_nearest_customer(const struct tg_inventory *inventory, const char *name);
 
 /* The groups that a host is in, ancestors included, as indices into tg_inventory_groups(), ascending: that is, ordered by name. */
 const uint32_t *tg_host_groups(const struct tg_inventory *inventory, const struct tg_host *host, size_t *out_n);

@@ -1,6 +1,7 @@
 /* An inventory from a file, or from a program that prints one: see inventory.h. */
 #include "base/child.h"
 #include "fleet/build.h"
+#include "fleet/customers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,23 +23,23 @@ static const char *last_line(char *text)
 }
 
 /* The program gets our environment: what it asks (a cloud, a database) finds its credentials there. */
-static int run_program(const char *path, struct tg_child_result *result, struct tg_error *e)
+int tg_inventory_run(const char *what, const char *path, const char *argument, struct tg_child_result *result, struct tg_error *e)
 {
     char *absolute = realpath(path, NULL); /* a bare name is a file here, not a program to be looked for */
 
     if (!absolute)
-        return tg_fail_errno(e, TG_E_CONFIG, errno, "inventory %s", path);
-    const char *const argv[] = {absolute, "--list", NULL};
+        return tg_fail_errno(e, TG_E_CONFIG, errno, "%s %s", what, path);
+    const char *const argv[] = {absolute, argument, NULL};
     const struct tg_child_spec spec = {.argv = argv, .env = (const char *const *) environ, .in = -1, .out = -1, .err = -1};
     int rc = tg_child_run(&spec, NULL, 0, TG_INVENTORY_PROGRAM_MS, TG_INVENTORY_BYTES_MAX, result, e);
     free(absolute);
     if (rc)
-        return tg_error_prefix(e, "inventory program %s", path), TG_E_CONFIG;
+        return tg_error_prefix(e, "%s program %s", what, path), TG_E_CONFIG;
     if (result->status) {
-        tg_fail(e, TG_E_CONFIG, "inventory program %s ended with status %d: %.300s", path, result->status, last_line(result->err));
-        tg_error_hint(e, "run it by hand: %s --list", path);
+        tg_fail(e, TG_E_CONFIG, "%s program %s ended with status %d: %.300s", what, path, result->status, last_line(result->err));
+        tg_error_hint(e, "run it by hand: %s%s%s", path, argument ? " " : "", argument ? argument : "");
     } else if (result->cut) {
-        tg_fail(e, TG_E_CONFIG, "inventory program %s prints more than %u MB", path, TG_INVENTORY_BYTES_MAX >> 20);
+        tg_fail(e, TG_E_CONFIG, "%s program %s prints more than %u MB", what, path, TG_INVENTORY_BYTES_MAX >> 20);
     } else {
         return 0;
     }
@@ -49,7 +50,7 @@ static int run_program(const char *path, struct tg_child_result *result, struct 
 static int load_program(const char *path, struct tg_problems *problems, struct tg_inventory **out, struct tg_error *e)
 {
     struct tg_child_result result = {0};
-    int rc = run_program(path, &result, e);
+    int rc = tg_inventory_run("inventory", path, "--list", &result, e);
 
     if (rc)
         return rc;

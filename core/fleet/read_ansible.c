@@ -1,5 +1,6 @@
 /* Ansible's dynamic inventory JSON → facts of an inventory: see inventory.h and build.h. */
 #include "fleet/build.h"
+#include "fleet/customers.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -232,6 +233,7 @@ int tg_inventory_parse_ansible(const char *file, const char *text, size_t len, s
     struct reader r = {.p = problems};
     json_error_t why;
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    struct tg_inventory *inv = NULL;
     int rc = tg_build_init(&r.b, file, problems, e);
 
     if (rc) {
@@ -245,10 +247,18 @@ int tg_inventory_parse_ansible(const char *file, const char *text, size_t len, s
     } else {
         rc = take_root(&r, root, e);
     }
-    json_decref(root);
-    if (rc) {
+    if (rc)
         tg_build_release(&r.b);
-        return rc;
-    }
-    return tg_build_finish(&r.b, out, e);
+    else
+        rc = tg_build_finish(&r.b, &inv, e);
+    if (!rc)
+        rc = tg_customers_json(inv, file, json_object_get(json_object_get(root, "_meta"), "customers"), problems, e);
+    if (!rc)
+        rc = tg_problems_error(problems, e);
+    json_decref(root);
+    if (rc)
+        tg_inventory_free(inv);
+    else
+        *out = inv;
+    return rc;
 }

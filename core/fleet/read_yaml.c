@@ -1,6 +1,7 @@
 /* YAML → facts of an inventory: see inventory.h and build.h. */
 #include "config/yaml.h"
 #include "fleet/build.h"
+#include "fleet/customers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,9 @@ struct reader {
     struct tg_hostlist names; /* of the last list that was expanded */
 };
 
-enum root_key { DEFAULTS, GROUPS, HOSTS };
+enum root_key { DEFAULTS, GROUPS, HOSTS, CUSTOMERS };
 static const struct tg_yaml_key root_keys[] = {
-    [DEFAULTS] = {.name = "defaults"}, [GROUPS] = {.name = "groups"}, [HOSTS] = {.name = "hosts"}, {.name = NULL},
+    [DEFAULTS] = {.name = "defaults"}, [GROUPS] = {.name = "groups"}, [HOSTS] = {.name = "hosts"}, [CUSTOMERS] = {.name = "customers"}, {.name = NULL},
 };
 
 enum default_key { DEFAULT_USER, DEFAULT_PORT, DEFAULT_ATTRS };
@@ -246,10 +247,11 @@ static int take_root(struct reader *r, const struct tg_yaml_node *root, struct t
 }
 
 /* Reads a parsed document; it must outlive the call. */
-static int read_doc(const char *file, const struct tg_yaml_doc *doc, struct tg_problems *problems, struct tg_inventory **out,
-                    struct tg_error *e)
+static int read_doc(const char *file, const struct tg_yaml_doc *doc, enum tg_customers_from from, struct tg_problems *problems,
+                    struct tg_inventory **out, struct tg_error *e)
 {
     struct reader r = {.p = problems};
+    struct tg_inventory *inv = NULL;
     int rc = tg_build_init(&r.b, file, problems, e);
 
     if (rc)
@@ -260,7 +262,16 @@ static int read_doc(const char *file, const struct tg_yaml_doc *doc, struct tg_p
         tg_build_release(&r.b);
         return rc;
     }
-    return tg_build_finish(&r.b, out, e);
+    rc = tg_build_finish(&r.b, &inv, e);
+    if (!rc)
+        rc = tg_customers_yaml(inv, tg_yaml_get(tg_yaml_root(doc), root_keys[CUSTOMERS].name), from, problems, e);
+    if (!rc)
+        rc = tg_problems_error(problems, e);
+    if (rc)
+        tg_inventory_free(inv);
+    else
+        *out = inv;
+    return rc;
 }
 
 int tg_inventory_parse_yaml(const char *file, const char *text, size_t len, struct tg_problems *problems, struct tg_inventory **out,
@@ -271,7 +282,7 @@ int tg_inventory_parse_yaml(const char *file, const char *text, size_t len, stru
 
     if (rc)
         return rc;
-    rc = read_doc(file, doc, problems, out, e);
+    rc = read_doc(file, doc, TG_CUSTOMERS_FROM_MEMORY, problems, out, e);
     tg_yaml_free(doc);
     return rc;
 }
@@ -283,7 +294,7 @@ int tg_inventory_read_yaml(const char *path, struct tg_problems *problems, struc
 
     if (rc)
         return rc;
-    rc = read_doc(path, doc, problems, out, e);
+    rc = read_doc(path, doc, TG_CUSTOMERS_FROM_FILE, problems, out, e);
     tg_yaml_free(doc);
     return rc;
 }

@@ -126,6 +126,28 @@ static int select_group(const struct evaluation *ev, const struct tg_selector_st
     return TG_E_DATA;
 }
 
+static int select_customer(const struct evaluation *ev, const struct tg_selector_step *step, uint64_t *set, struct tg_error *e)
+{
+    size_t n;
+    const struct tg_customer *customers = tg_inventory_customers(ev->inventory, &n);
+    bool any = false;
+
+    for (size_t c = 0; c < n; c++) {
+        if (!tg_glob_match(step->text, customers[c].name))
+            continue;
+        any = true;
+        for (size_t i = 0; i < customers[c].n_hosts; i++)
+            put(set, customers[c].hosts[i]);
+    }
+    if (any)
+        return 0;
+    tg_fail_at(e, TG_E_DATA, NULL, 0, step->column, "there is no customer \"%.80s\" in the inventory %s", step->text, tg_inventory_path(ev->inventory));
+    const char *near = tg_inventory_nearest_customer(ev->inventory, step->text);
+    if (near)
+        tg_error_hint(e, "did you mean \"customer:%s\"?", near);
+    return TG_E_DATA;
+}
+
 static const char *next_key(const void *data, size_t i)
 {
     size_t n;
@@ -203,6 +225,7 @@ static int run_step(struct evaluation *ev, const struct tg_selector_step *step, 
     case TG_SELECT_GROUP:
     case TG_SELECT_ATTR:
     case TG_SELECT_SHARDS:
+    case TG_SELECT_CUSTOMER:
         break;
     }
     memset(top, 0, ev->words * sizeof *top);
@@ -213,6 +236,8 @@ static int run_step(struct evaluation *ev, const struct tg_selector_step *step, 
         return select_pattern(ev, step, top, e);
     if (step->kind == TG_SELECT_GROUP)
         return select_group(ev, step, top, e);
+    if (step->kind == TG_SELECT_CUSTOMER)
+        return select_customer(ev, step, top, e);
     return step->kind == TG_SELECT_ATTR ? select_attr(ev, step, top, e) : select_shards(ev, step, top);
 }
 

@@ -125,21 +125,22 @@ static int parse_shards(struct parser *p)
     return rc;
 }
 
-static int parse_group(struct parser *p)
+/* "@web", "customer:acme": a name behind a sign of so many bytes. */
+static int parse_named(struct parser *p, enum tg_selector_kind kind, const char *whose, size_t sign)
 {
     struct tg_selector_step *step;
-    size_t len = p->len - 1;
+    size_t len = p->len - sign;
 
     for (size_t i = 0; i < len; i++) {
-        char c = p->token[1 + i];
+        char c = p->token[sign + i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!plain && !strchr("_.-*?", c))
-            return tg_fail_at(p->e, TG_E_DATA, NULL, 0, column_of(p, p->token + 1 + i), "a group's name has no \"%c\"", c);
+            return tg_fail_at(p->e, TG_E_DATA, NULL, 0, column_of(p, p->token + sign + i), "a %s's name has no \"%c\"", whose, c);
     }
     if (!len)
-        return tg_fail_at(p->e, TG_E_DATA, NULL, 0, column_of(p, p->token), "a group's name is missing after \"@\"");
-    int rc = push(p, TG_SELECT_GROUP, p->token, &step);
-    return rc ? rc : copy(p, p->token + 1, len, &step->text);
+        return tg_fail_at(p->e, TG_E_DATA, NULL, 0, column_of(p, p->token), "a %s's name is missing after \"%.*s\"", whose, (int) sign, p->token);
+    int rc = push(p, kind, p->token, &step);
+    return rc ? rc : copy(p, p->token + sign, len, &step->text);
 }
 
 /* key=value, key!=value: equals is where the "=" is. */
@@ -260,6 +261,7 @@ static int missing_term(struct parser *p)
 
 static int parse_term(struct parser *p)
 {
+    static const char customer[] = "customer:";
     int rc;
 
     if (!p->token || is_word(p, ")") || is_word(p, "and") || is_word(p, "or"))
@@ -268,9 +270,11 @@ static int parse_term(struct parser *p)
         return parse_parentheses(p);
     const char *equals = equals_sign(p);
     if (p->token[0] == '@')
-        rc = parse_group(p);
+        rc = parse_named(p, TG_SELECT_GROUP, "group", 1);
     else if (p->len >= 6 && memcmp(p->token, "shard:", 6) == 0)
         rc = parse_shards(p);
+    else if (p->len >= strlen(customer) && memcmp(p->token, customer, strlen(customer)) == 0)
+        rc = parse_named(p, TG_SELECT_CUSTOMER, "customer", strlen(customer));
     else if (equals)
         rc = parse_attr(p, equals);
     else

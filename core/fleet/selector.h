@@ -6,6 +6,7 @@
  *   key=value   key!=value     an attribute; != also holds for hosts that have no such attribute. * and ? match within the value;
  *                              quote a value of other characters: key="a b"
  *   shard:0-9                  shards, see shard.h; shard:0,5,10-19
+ *   customer:acme              whose hosts they are; * and ? as with groups
  *   *                          all
  *   not X, X and Y, X or Y, ( ); "not" binds closest, then "and", then "or"
  *

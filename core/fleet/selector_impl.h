@@ -6,7 +6,7 @@
 #include "fleet/selector.h"
 
 /* A selector is a program in postfix order: terms push a set, operators take theirs from the stack. */
-enum tg_selector_kind { TG_SELECT_NAMES, TG_SELECT_PATTERN, TG_SELECT_GROUP, TG_SELECT_ATTR, TG_SELECT_SHARDS, TG_SELECT_NOT, TG_SELECT_AND, TG_SELECT_OR };
+enum tg_selector_kind { TG_SELECT_NAMES, TG_SELECT_PATTERN, TG_SELECT_GROUP, TG_SELECT_ATTR, TG_SELECT_SHARDS, TG_SELECT_CUSTOMER, TG_SELECT_NOT, TG_SELECT_AND, TG_SELECT_OR };
 
 struct tg_selector_step {
     enum tg_selector_kind kind;
