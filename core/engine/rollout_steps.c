@@ -1,10 +1,10 @@
 /* Reading a rollout: what is done around the change of a host. */
 #include "engine/rollout_internal.h"
+#include "guard/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define HOLD_MAX 32
 
 enum around_key { LOCK };
 /* The ones of later versions are known, so that nobody takes them for a typing mistake, or believes that they happen. */
@@ -19,6 +19,19 @@ static const struct tg_yaml_key around_keys[] = {
 
 static const struct tg_yaml_key lock_keys[] = {{.name = "hold"}, {.name = NULL}};
 
+/* By the rule that every command has for whom a lock can hold. */
+static bool read_actor(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char **out)
+{
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (!tg_yaml_string(node, "hold", reader->p, out))
+        return false;
+    if (tg_held_actor_check(*out, &why) == 0)
+        return true;
+    tg_error_hint(tg_yaml_problem(reader->p, node, "hold: %s", why.message), "%s", why.hint);
+    return false;
+}
+
 static void read_lock(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_around *a)
 {
     const struct tg_yaml_node *hold = NULL;
@@ -28,7 +41,7 @@ static void read_lock(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     a->kind = TG_AROUND_LOCK;
     if (!tg_yaml_is_null(node))
         tg_yaml_fields(node, "lock", lock_keys, reader->p, &hold);
-    if (!tg_yaml_strings(hold, "hold", reader->p, &n) || !tg_rollout_few_enough(reader, hold, "hold", HOLD_MAX))
+    if (!tg_yaml_strings(hold, "hold", reader->p, &n) || !tg_rollout_few_enough(reader, hold, "hold", TG_HOLD_MAX))
         return;
     if (n == 0) {
         tg_error_hint(tg_yaml_problem(reader->p, hold, "hold names no actor"), "leave it out to hold all automation");
@@ -36,7 +49,7 @@ static void read_lock(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     }
     a->hold = tg_rollout_room(reader, n, sizeof *a->hold);
     for (size_t i = 0; a->hold && i < n; i++)
-        if (tg_rollout_word(reader, tg_yaml_item(hold, i), "hold", &actor) && !reader->rc)
+        if (read_actor(reader, tg_yaml_item(hold, i), &actor) && !reader->rc)
             tg_rollout_copy(reader, actor, &a->hold[a->n_hold++]);
 }
 

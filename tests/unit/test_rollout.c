@@ -55,7 +55,7 @@ Test(rollout, a_whole_one_is_read)
                                 "  - {name: rest}\n"
                                 "limits: {running: 50}\n"
                                 "failure: {failed: 2%, of-at-least: 20, then: halt}\n"
-                                "around:\n  - lock: {hold: [autoscaler, package-manager]}\n"
+                                "around:\n  - lock: {hold: [scale_in, package-manager]}\n"
                                 "verify:\n"
                                 "  - {http: \"http://{host}:8080/healthz\", expect: [200, 204], contains: ok, within: 1m}\n"
                                 "  - {command: [systemctl, is-active, nginx]}\n");
@@ -263,7 +263,9 @@ Test(rollout, around_and_verify_are_checked)
     refused(HEAD "around: [lock: {}, lock: {}]\n", (const char *const[]) {"5:20: a second lock: one holds the host already", NULL});
     refused(HEAD "around: [lock, lock]\n", (const char *const[]) {"5:16: a second lock: one holds the host already", NULL});
     refused(HEAD "around: [lock: {hold: []}]\n", (const char *const[]) {"5:23: hold names no actor", NULL});
-    refused(HEAD "around: [lock: {hold: [a b]}]\n", (const char *const[]) {"5:24: hold must be a word", NULL});
+    refused(HEAD "around: [lock: {hold: [a b]}]\n", (const char *const[]) {"5:24: hold: \"a b\" is no actor's name", NULL});
+    refused(HEAD "around: [lock: {hold: [all]}]\n", (const char *const[]) {"5:24: hold: \"all\" is no actor", NULL});
+    refused(HEAD "around: [lock: {hold: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}]\n", (const char *const[]) {"5:23: hold has more than 16 entries", NULL});
     refused(HEAD "around: [lok: {}]\n", (const char *const[]) {"5:10: unknown key \"lok\" in around", NULL});
     refused(HEAD "verify: [{within: 3s}]\n", (const char *const[]) {"5:10: a check of verify has http, tcp, command, report or metric", NULL});
     refused(HEAD "verify: [{http: \"http://a\", command: [b]}]\n",
