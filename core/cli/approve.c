@@ -90,8 +90,12 @@ static int approve_stage(struct tg_frame *f, const struct tg_steering *words, st
     struct tg_run *run = NULL;
     char stage[TG_CONTROL_STAGE_SIZE] = "";
     size_t i = 0;
-    int rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
+    int rc = tg_cli_run_id(id, e);
 
+    if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
+        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
     rc = may_move(run, &j->control, id, e);
@@ -116,7 +120,7 @@ static bool is_digest(const char *text)
 {
     size_t n = strlen(text);
 
-    return n >= TG_PLAN_PREFIX_MIN && n < TG_PLAN_DIGEST_SIZE && !text[strspn(text, "0123456789abcdef")];
+    return n >= TG_PLAN_PREFIX_MIN && n < TG_PLAN_DIGEST_SIZE && !text[strspn(text, "0123456789abcdefABCDEF")];
 }
 
 static int say_plan(struct tg_frame *f, const struct tg_kept_plan *k, const struct tg_plan_approval *a, struct tg_error *e)
@@ -143,6 +147,10 @@ static int approve_plan(struct tg_frame *f, const struct tg_steering *words, str
     struct tg_kept_plan kept;
     int rc = f->argc > 1 ? tg_fail(e, TG_E_USAGE, "a plan is approved whole: leave \"%.64s\" out", f->argv[1]) : 0;
 
+    if (!rc && tg_opt_ms(f, "for") <= 0)
+        rc = tg_fail(e, TG_E_USAGE, "--for %s: an approval that stands for no time is none", tg_opt_text(f, "for"));
+    if (!rc)
+        rc = tg_frame_prove_store(f, e);
     if (!rc)
         rc = tg_plan_kept(f->store, f->argv[0], TG_STEERING_WAIT_MS, &kept, e);
     if (rc)

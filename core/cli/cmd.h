@@ -114,6 +114,8 @@ void tg_cli_help(FILE *to, const struct tg_cmd *cmd);
 int tg_frame_prepare(struct tg_frame *frame, struct tg_error *e);
 /* The configured store, with its password where one is configured; needs frame->config. The caller's: tg_store_close(). */
 int tg_frame_open_store(struct tg_frame *frame, struct tg_store **out, struct tg_error *e);
+/* P2: frame->store is the one that this host knows, live, and no old copy; before anything is begun or steered there. TG_E_UNKNOWN. */
+int tg_frame_prove_store(struct tg_frame *frame, struct tg_error *e);
 /* For commands that only sometimes need it: frame->inventory, as TG_NEED_INVENTORY says. */
 int tg_frame_load_inventory(struct tg_frame *frame, struct tg_error *e);
 void tg_frame_release(struct tg_frame *frame);

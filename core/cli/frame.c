@@ -3,8 +3,11 @@
 #include "cli/guarding.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
+#include "store/cluster.h"
 
 #include <stddef.h>
+
+#define PROOF_MS 10000
 
 /* Only for commands that need it, or when --config was given: "tagout shard" works whatever is in /etc. */
 static bool wants_config(const struct tg_frame *f)
@@ -53,6 +56,14 @@ int tg_frame_load_inventory(struct tg_frame *f, struct tg_error *e)
     tg_fail(e, TG_E_CONFIG, "there is no inventory");
     tg_error_hint(e, "give --inventory FILE, or write \"inventory: FILE\" into " TG_CONFIG_FILE);
     return TG_E_CONFIG;
+}
+
+int tg_frame_prove_store(struct tg_frame *f, struct tg_error *e)
+{
+    char cause[TG_CLUSTER_CAUSE_SIZE];
+    struct tg_cluster cluster;
+
+    return tg_cluster_check(f->store, f->config->state_dir, tg_store_deadline(f->store, PROOF_MS), &cluster, cause, e);
 }
 
 int tg_frame_prepare(struct tg_frame *f, struct tg_error *e)

@@ -64,7 +64,7 @@ static int pause_scope(struct tg_frame *f, const char *name, struct tg_scope *sc
         tg_error_hint(e, "--inventory FILE, or pause the fleet: tagout pause fleet");
         return TG_E_CONFIG;
     }
-    if ((rc = tg_scope_resolve(scope, f->inventory, e)) != 0 || (rc = tg_pauses_add(f->store, scope, &words->said, &was, e)) != 0)
+    if ((rc = tg_scope_resolve(scope, f->inventory, e)) != 0 || (rc = tg_frame_prove_store(f, e)) != 0 || (rc = tg_pauses_add(f->store, scope, &words->said, &was, e)) != 0)
         return rc;
     if (f->json)
         return say_json("scope", name, was, -1, e);

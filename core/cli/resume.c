@@ -40,6 +40,8 @@ static int resume_scope(struct tg_frame *f, const char *name, struct tg_error *e
     int rc = tg_scope_parse(name, &scope, e);
 
     if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
         rc = tg_pauses_remove(f->store, &scope, TG_STEERING_WAIT_MS, &was, &wish, e);
     tg_scope_release(&scope);
     if (rc)

@@ -3,6 +3,7 @@
 #include "cli/driving.h"
 #include "cli/guarding.h"
 #include "cli/run_begin.h"
+#include "cli/steering.h"
 #include "engine/rollback.h"
 
 #include <string.h>
@@ -93,7 +94,10 @@ static int begin(const struct undoing *u, enum tg_roll_back why, char out_id[TG_
 
 static int look(struct undoing *u, enum tg_roll_back why, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
-    int rc = tg_journal_load(u->f->store, u->id, WAIT_MS, &u->j, &u->plan, &u->run, e);
+    int rc = tg_frame_prove_store(u->f, e);
+
+    if (!rc)
+        rc = tg_journal_load(u->f->store, u->id, WAIT_MS, &u->j, &u->plan, &u->run, e);
 
     if (!rc)
         rc = may_begin(u, why, e);
@@ -122,7 +126,9 @@ int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_roll_back why, 
 
 static int rollback_exec(struct tg_frame *f, struct tg_error *e)
 {
-    return tg_cli_roll_back(f, f->argv[0], TG_ROLL_BACK_ASKED, e);
+    int rc = tg_cli_run_id(f->argv[0], e);
+
+    return rc ? rc : tg_cli_roll_back(f, f->argv[0], TG_ROLL_BACK_ASKED, e);
 }
 
 const struct tg_cmd tg_cmd_rollback = {

@@ -4,6 +4,7 @@
 #include "cli/guarding.h"
 #include "cli/run_begin.h"
 #include "cli/run_show.h"
+#include "cli/steering.h"
 #include "config/site.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_text.h"
@@ -188,8 +189,10 @@ static int drive_once(struct tg_frame *f, const char *id, bool *out_again, struc
 int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     bool again = true;
-    int rc = tg_cli_await_seat(f, id, e);
+    int rc = tg_frame_prove_store(f, e);
 
+    if (!rc)
+        rc = tg_cli_await_seat(f, id, e);
     for (int tries = 0; !rc && again && tries < SEAT_TRIES; tries++) {
         tg_error_clear(e);
         again = false;
@@ -238,6 +241,8 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
     if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
         rc = tg_begin_check(f, plan, e);
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
@@ -257,11 +262,12 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
 static int run_exec(struct tg_frame *f, struct tg_error *e)
 {
     const char *resume = tg_opt_text(f, "resume");
+    int rc = resume ? tg_cli_run_id(resume, e) : 0;
 
     if (resume && f->argc)
         return tg_fail(e, TG_E_USAGE, "--resume goes on with the plan that was approved: leave \"%s\" out", f->argv[0]);
     if (resume)
-        return tg_cli_drive(f, resume, e);
+        return rc ? rc : tg_cli_drive(f, resume, e);
     if (!f->argc)
         return tg_fail(e, TG_E_USAGE, "which rollout? name its FILE, or --resume RUN");
     if (!f->inventory) {

@@ -8,6 +8,7 @@
 #include <tagout/clock.h>
 
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 bool tg_same_person(const char *a, const char *b)
@@ -52,7 +53,7 @@ int tg_begin_check(struct tg_frame *f, const struct tg_plan *plan, struct tg_err
         return 0;
     if (strlen(wanted) < TG_PLAN_PREFIX_MIN)
         return tg_fail(e, TG_E_USAGE, "--plan \"%s\" is too short: at least %d characters of the digest", wanted, TG_PLAN_PREFIX_MIN);
-    if (strncmp(plan->digest, wanted, strlen(wanted)) == 0)
+    if (strncasecmp(plan->digest, wanted, strlen(wanted)) == 0)
         return 0;
     int rc = tg_plan_kept(f->store, wanted, TG_BEGIN_WAIT_MS, &kept, &why);
     if (!rc) {
@@ -150,8 +151,9 @@ int tg_begin_confirm(struct tg_frame *f, const struct tg_plan *plan, struct tg_e
         return 0;
     }
     if (rc != TG_E_NOENT && (second || rc == TG_E_DATA)) { /* UNKNOWN is not yes */
+        tg_fail(e, rc, "whether the plan is approved can't be told: %s", why.message);
         tg_error_hint(e, "%s", why.hint);
-        return tg_fail(e, rc, "whether the plan is approved can't be told: %s", why.message);
+        return rc;
     }
     if (second || !isatty(STDIN_FILENO) || f->json)
         return refuse(f, plan, &a, n, e);

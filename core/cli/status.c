@@ -3,6 +3,7 @@
 #include "cli/run_view_internal.h"
 #include "cli/guarding.h"
 #include "cli/status.h"
+#include "cli/steering.h"
 #include "engine/rollback.h"
 
 #include <stdlib.h>
@@ -231,6 +232,7 @@ static void list_pauses(struct tg_frame *f)
         return;
     if (tg_pauses_read(f->store, NULL, NULL, WAIT_MS, &pauses, &why))
         tg_buf_printf(&out, "%s\n", why.message);
+    f->status = why.code ? tg_exit_status(why.code) : f->status; /* P12: not to know is not "nothing is paused" */
     for (size_t i = 0; i < pauses.n; i++)
         put_pause(&pauses.items[i], &out);
     fputs(tg_buf_text(&out), stdout);
@@ -256,6 +258,10 @@ static int status_all(struct tg_frame *f, struct tg_error *e)
 
 static int status_exec(struct tg_frame *f, struct tg_error *e)
 {
+    int rc = f->argc ? tg_cli_run_id(f->argv[0], e) : 0;
+
+    if (rc)
+        return rc;
     if (tg_opt_flag(f, "watch"))
         return f->argc ? tg_status_watch(f, f->argv[0], e) : tg_fail(e, TG_E_USAGE, "--watch follows one run: name it (tagout status lists them)");
     return f->argc ? status_one(f, f->argv[0], e) : status_all(f, e);

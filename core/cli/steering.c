@@ -23,6 +23,18 @@ int tg_steering_words(struct tg_frame *f, struct tg_steering *out, struct tg_err
     return 0;
 }
 
+int tg_cli_run_id(const char *id, struct tg_error *e)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t len = strlen(id);
+
+    if (len && len < TG_RUN_ID_SIZE && id[0] != '-' && !id[strspn(id, allowed)])
+        return 0;
+    tg_fail(e, TG_E_USAGE, "\"%.80s%s\" is no run: a run is called like openssl-20261122-1", id, len > 80 ? "…" : "");
+    tg_error_hint(e, "tagout status lists them");
+    return TG_E_USAGE;
+}
+
 bool tg_steering_is_scope(const char *text)
 {
     return strcmp(text, "fleet") == 0 || strchr(text, ':');
@@ -44,8 +56,12 @@ int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out,
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
-    int rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
+    int rc = tg_cli_run_id(id, e);
 
+    if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
+        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
     *out = (struct tg_steered) {.state = run->state, .end = tg_run_end(run), .causes = run->causes, .holds = run->holds, .in_flight = run->in_flight,

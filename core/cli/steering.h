@@ -15,6 +15,9 @@ struct tg_steering {
 /* TG_E_USAGE: the reason is too long, or has control characters. */
 int tg_steering_words(struct tg_frame *f, struct tg_steering *out, struct tg_error *e);
 
+/* Could that be a run's id? TG_E_USAGE: nothing is asked for what can't be. */
+int tg_cli_run_id(const char *id, struct tg_error *e);
+
 /* "fleet", "group:web" …: no run's id looks so. */
 bool tg_steering_is_scope(const char *text);
 
@@ -30,7 +33,7 @@ struct tg_steered {
     bool driven;
     char seat[400]; /* who drives it */
 };
-/* Loads the run, and looks who is in its seat. TG_E_NOENT. */
+/* Loads the run, from a store that is proven to be no old copy, and looks who is in its seat. TG_E_NOENT, TG_E_USAGE, TG_E_UNKNOWN. */
 int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out, struct tg_error *e);
 /* The seat again. Not to know is an error, never "nobody" (P12). */
 int tg_steering_seat(struct tg_frame *f, const char *id, struct tg_steered *s, struct tg_error *e);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define ROOT "/plans"
 #define FORMAT 1
@@ -234,7 +235,7 @@ static int find(struct tg_store *store, const char *prefix, int64_t wait_ms, cha
     if (rc)
         return tg_fail(e, rc, "%s", why.message);
     for (size_t i = 0; i < names.count; i++)
-        if (strncmp(names.names[i], prefix, n) == 0 && found++ == 0)
+        if (strncasecmp(names.names[i], prefix, n) == 0 && found++ == 0)
             path_of(names.names[i], path);
     tg_names_release(&names);
     if (found == 1)

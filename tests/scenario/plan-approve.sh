@@ -91,6 +91,10 @@ run tagout run "$tmp/away.yaml"
 expect_status 77
 expect_equal "$(runs)" 1 "runs"
 run tagout approve --for 0s "$plan"
+expect_status 64
+expect_err 'an approval that stands for no time is none'
+run tagout approve --for 1ms "${plan^^}" # as somebody may have it from a form
+expect_status 0
 run tagout run "$tmp/away.yaml"
 expect_status 77
 
