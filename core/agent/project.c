@@ -94,7 +94,7 @@ static int may_touch(const char *file, bool json, bool *out_there, struct tg_err
     *out_there = rc != TG_E_NOENT;
     if (rc == TG_E_NOENT)
         return 0;
-    if (rc == TG_E_PERM || rc == TG_E_SYSTEM)
+    if (rc == TG_E_PERM || rc == TG_E_SYSTEM || rc == TG_E_FULL)
         return tg_fail_errno(e, rc, why.sys_errno, "%s can't be read", file);
     bool ours = !rc && (json ? tg_project_json_is_ours(text, len)
                              : !len || strstr(text, TG_PROJECT_BY) || strncmp(text, "TAGOUT-", 7) == 0);

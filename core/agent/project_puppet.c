@@ -41,7 +41,7 @@ static int look(const char *file, const char *text, enum tg_project_whose *out, 
     if (rc == TG_E_NOENT)
         return 0;
     *out = TG_PROJECT_A_PERSONS; /* also a link, a pipe, a book: it disables, and is not ours */
-    if (rc == TG_E_PERM || rc == TG_E_SYSTEM)
+    if (rc == TG_E_PERM || rc == TG_E_SYSTEM || rc == TG_E_FULL)
         return tg_fail_errno(e, rc, why.sys_errno, "%s can't be read", file);
     if (rc)
         return 0;

@@ -77,7 +77,7 @@ void tg_agent_set_unknown(struct tg_guard_verdict *v, const char *cause, const s
 {
     *v = (struct tg_guard_verdict) {.answer = TG_ANSWER_UNKNOWN, .error = *e};
     snprintf(v->cause, sizeof v->cause, "%s", cause);
-    tg_error_hint(&v->error, TG_UNKNOWN_HINT);
+    tg_error_hint(&v->error, "%s", tg_unknown_hint(v->error.code));
 }
 
 /* The line and the sentence are the agent's, so that `tagout check` prints the same whichever way it went. */

@@ -1,6 +1,7 @@
 /* The error object: see tagout/error.h. */
 #include <tagout/error.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static const struct {
     {TG_E_MEMORY, 1, "memory"},
     {TG_E_CANCELLED, 1, "cancelled"},
     {TG_E_BUG, 70, "bug"},
+    {TG_E_FULL, 69, "no-room"},
 };
 
 /* Ends a text that did not fit in "…", at a character's border. */
@@ -80,9 +82,13 @@ int tg_fail_errno(struct tg_error *e, int code, int sys_errno, const char *forma
     va_list args;
     bool mine = e && !e->code;
 
+    if (code == TG_E_SYSTEM && (sys_errno == ENOSPC || sys_errno == EDQUOT))
+        code = TG_E_FULL;
     va_start(args, format);
     tg_failv(e, code, format, args);
     va_end(args);
+    if (mine && code == TG_E_FULL)
+        tg_error_hint(e, "make room on its file system, then try again");
     if (mine) {
         size_t len = strlen(e->message);
         e->sys_errno = sys_errno;

@@ -1,4 +1,5 @@
 /* tagout doctor: is all well with the configuration, the store and this host? A table of checks, each with its mend. */
+#include "base/whole.h"
 #include "cli/commands.h"
 
 #include "engine/gate.h"
@@ -162,6 +163,18 @@ static void check_cluster(struct doctor *d)
          tg_store_seen_txid(d->store));
 }
 
+/* A full disk shows only when something is written. */
+static int try_mark(const struct tg_seen *seen, struct tg_error *e)
+{
+    char probe[sizeof seen->file + 8];
+
+    snprintf(probe, sizeof probe, "%s.try", seen->file);
+    int rc = tg_whole_write(probe, seen->file, strlen(seen->file), 0600, TG_WHOLE_DURABLE, e);
+    if (!rc)
+        unlink(probe);
+    return rc;
+}
+
 static void check_mark(struct doctor *d)
 {
     struct tg_seen seen;
@@ -171,14 +184,10 @@ static void check_mark(struct doctor *d)
         find_error(d, FAIL, &e);
         return;
     }
-    char *slash = strrchr(seen.file, '/');
-    *slash = '\0';
-    bool writable = access(seen.file, W_OK | X_OK) == 0;
-    int error = errno;
-    *slash = '/';
-    if (!writable) {
-        find(d, WARN, "this host can't note what it has seen: %s: %s", seen.file, strerror(error));
-        mend(d, "an old copy of the store would not be noticed by this host; let whoever asks the guard write there, or set state-dir");
+    if (try_mark(&seen, &e) != 0) {
+        find(d, WARN, "this host can't note what it has seen: %s", e.message);
+        mend(d, e.code == TG_E_FULL ? "an old copy of the store would not be noticed by this host; make room there"
+                                    : "an old copy of the store would not be noticed by this host; let whoever asks the guard write there, or set state-dir");
     } else if (!seen.known) {
         find(d, OK, "nothing seen yet (%s)", seen.file);
     } else {

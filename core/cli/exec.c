@@ -146,7 +146,7 @@ static int await_release(struct tg_frame *f, struct tg_guard *g, const struct tg
     if (!rc || rc == TG_E_CANCELLED)
         return rc;
     snprintf(unknown.cause, sizeof unknown.cause, "%s", g->cause[0] ? g->cause : tg_unknown_cause(rc));
-    tg_error_hint(&unknown.error, TG_UNKNOWN_HINT);
+    tg_error_hint(&unknown.error, "%s", tg_unknown_hint(unknown.error.code));
     say_verdict(f, &unknown);
     return rc;
 }

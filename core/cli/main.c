@@ -49,7 +49,7 @@ static void print_problems_json(struct tg_frame *f)
 void tg_print_error(struct tg_frame *f, const struct tg_error *e)
 {
     bool unknown = e->code && tg_exit_status(e->code) == tg_exit_status(TG_E_UNKNOWN);
-    const char *hint = e->hint[0] || !unknown ? e->hint : TG_UNKNOWN_HINT;
+    const char *hint = e->hint[0] || !unknown ? e->hint : tg_unknown_hint(e->code);
     struct tg_buf shown = TG_BUF_INIT;
     char text[1200];
 
@@ -113,7 +113,7 @@ static int not_started(struct tg_frame *f, int rc, struct tg_error *e)
     if (rc == TG_E_CANCELLED || status == tg_exit_status(TG_E_USAGE) || status == tg_exit_status(TG_E_DATA) || status == tg_exit_status(TG_E_CONFIG))
         return rc;
     snprintf(v.cause, sizeof v.cause, "%s", tg_unknown_cause(rc));
-    tg_error_hint(&v.error, TG_UNKNOWN_HINT);
+    tg_error_hint(&v.error, "%s", tg_unknown_hint(rc));
     tg_verdict_line(&v, f->config ? f->config->store : "-", 0, &line);
     fprintf(stderr, "%s\n", tg_buf_text(&line));
     tg_buf_release(&line);

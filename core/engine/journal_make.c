@@ -151,9 +151,10 @@ int tg_journal_create(struct tg_store *store, const struct tg_plan *plan, const 
             tg_node_release(&node);
             continue;
         }
-        tg_error_clear(&own);
-        if (rc == TG_E_NOENT)
+        if (rc == TG_E_NOENT) {
+            tg_error_clear(&own);
             rc = make_as(store, plan, id, by, tokens, wall_ms, wait_ms, &own);
+        }
         if (rc == TG_E_NOENT) {
             tg_error_clear(&own);
             rc = make_folder(store, wait_ms, &own);

@@ -89,6 +89,7 @@ const char *tg_unknown_cause(int code)
         return "no-answer";
     case TG_E_LOST:
     case TG_E_SYSTEM:
+    case TG_E_FULL:
         return "store-unreachable";
     case TG_E_SESSION:
         return "session-expired";
@@ -101,6 +102,13 @@ const char *tg_unknown_cause(int code)
     default:
         return "unproven";
     }
+}
+
+const char *tg_unknown_hint(int code)
+{
+    if (code == TG_E_FULL)
+        return "make room on that file system, then try again; until then let nothing act";
+    return "nothing is known of the locks, so let nothing act; tagout doctor looks at the store, step by step";
 }
 
 /* The store says that there is none. Did this host ever see one there? */
@@ -135,7 +143,7 @@ void tg_verdict_unknown(const struct tg_guard *guard, int code, const struct tg_
         else if (!refused || what == EUCLEAN) /* it is there, and says of itself that it is not whole */
             snprintf(out->cause, sizeof out->cause, "damaged");
     }
-    tg_error_hint(&out->error, TG_UNKNOWN_HINT);
+    tg_error_hint(&out->error, "%s", tg_unknown_hint(code));
 }
 
 void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out)

@@ -39,7 +39,7 @@ struct tg_guard_verdict {
 void tg_verdict_release(struct tg_guard_verdict *verdict);
 
 /* Of an UNKNOWN whose error has no better one. */
-#define TG_UNKNOWN_HINT "nothing is known of the locks, so let nothing act; tagout doctor looks at the store, step by step"
+const char *tg_unknown_hint(int code); /* what to do about an unknown that has no mend of its own */
 
 /* Asks: the local hold first (hold.h), then the store. Never fails: what can't be found out is the verdict UNKNOWN. deadline: tg_store_deadline(). */
 void tg_check(struct tg_guard *guard, const struct tg_question *question, int64_t deadline, struct tg_guard_verdict *out);

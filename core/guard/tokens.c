@@ -20,6 +20,7 @@ static int write_whole(int fd, const char *token)
 {
     size_t len = strlen(token);
 
+    errno = ENOSPC; /* what a write that falls short leaves out */
     return write(fd, token, len) == (ssize_t) len && write(fd, "\n", 1) == 1 && fsync(fd) == 0 ? 0 : -1;
 }
 

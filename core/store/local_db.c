@@ -59,6 +59,13 @@ static int refuse(struct tg_error *e, int what)
     return TG_E_UNKNOWN;
 }
 
+static int no_room(const struct tg_store_impl *s, int code, const char *doing, struct tg_error *e)
+{
+    tg_fail(e, code, "%s can't be %s: no space left on its file system%s", s->path, doing, code == TG_E_FULL ? "; nothing was written" : "");
+    tg_error_hint(e, "make room there, then try again");
+    return code;
+}
+
 int tg_local_fail(struct tg_store_impl *s, int rc, const char *doing, struct tg_error *e)
 {
     const char *why = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
@@ -79,9 +86,7 @@ int tg_local_fail(struct tg_store_impl *s, int rc, const char *doing, struct tg_
         tg_error_hint(e, "stop what uses it, and bring back a backup; until then nobody can prove that there is no lock");
         return refuse(e, EUCLEAN);
     case SQLITE_FULL:
-        tg_fail(e, TG_E_SYSTEM, "%s: no space left (%s); nothing was written", s->path, doing);
-        tg_error_hint(e, "make room on its file system, then try again");
-        return TG_E_SYSTEM;
+        return no_room(s, TG_E_FULL, doing, e);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
@@ -89,6 +94,8 @@ int tg_local_fail(struct tg_store_impl *s, int rc, const char *doing, struct tg_
         tg_error_hint(e, "it, and the folder that it is in, must be writable to whoever uses the store");
         return TG_E_PERM;
     case SQLITE_IOERR:
+        if (sys == ENOSPC || sys == EDQUOT) /* of the files beside it. Of a commit it is not known whether the next who opens it finds that whole */
+            return no_room(s, strcmp(doing, "written") == 0 ? TG_E_LOST : TG_E_FULL, doing, e);
         tg_fail(e, TG_E_LOST, "%s: input/output error (%s): %s%s%s", s->path, doing, why, sys ? ": " : "", sys ? strerror(sys) : "");
         tg_error_hint(e, "look at the kernel's log, and at the space that is left");
         return TG_E_LOST;

@@ -30,8 +30,10 @@ static void file_of(const struct tg_store_impl *s, uint64_t id, char *out, size_
 
 static int cannot(const char *file, int error, struct tg_error *e)
 {
-    int code = error == EACCES || error == EPERM ? TG_E_PERM : error == ENOSPC || error == EDQUOT ? TG_E_SYSTEM : TG_E_UNKNOWN;
+    int code = error == EACCES || error == EPERM ? TG_E_PERM : TG_E_UNKNOWN;
 
+    if (error == ENOSPC || error == EDQUOT)
+        return tg_fail_errno(e, TG_E_SYSTEM, error, "%s can't be used", file);
     tg_fail_errno(e, code, error, "%s can't be used", file);
     tg_error_hint(e, "sessions live there: all who use the store need to read and write it");
     return code;

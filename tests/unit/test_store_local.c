@@ -423,7 +423,7 @@ OWN_TEST(a_full_disk_is_said_and_nothing_is_half_written)
         snprintf(path, sizeof path, "/n%d", made);
         rc = tg_store_create(s, path, block, sizeof block, 0, conf_until(s), &bad);
     }
-    cr_assert_eq(rc, TG_E_SYSTEM, "%s", bad.message);
+    cr_assert_eq(rc, TG_E_FULL, "%s", bad.message);
     cr_assert(strstr(bad.message, "no space left"), "%s", bad.message);
     cr_assert_eq(conf_stat(s, "/").children, made + 1, "what was refused is not there; the rest is, and can be read");
     cr_assert_eq(tg_store_state(s), TG_SESSION_CONNECTED);

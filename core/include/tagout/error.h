@@ -35,7 +35,8 @@ enum tg_code {
     TG_E_SYSTEM = -15,   /* a system call failed, sys_errno says how                                        exit 1  */
     TG_E_MEMORY = -16,   /* out of memory                                                                   exit 1  */
     TG_E_CANCELLED = -17, /* the caller, or a signal, ended it                                              exit 1  */
-    TG_E_BUG = -18       /* ours: please report                                                             exit 70 */
+    TG_E_BUG = -18,      /* ours: please report                                                             exit 70 */
+    TG_E_FULL = -19      /* no room left on a disk, nothing was written: make room, then try again          exit 69 */
 };
 
 struct tg_error {
@@ -52,7 +53,8 @@ struct tg_error {
 /* Sets e unless it is set or NULL. Returns code, so that failing is one line: return tg_fail(e, TG_E_DATA, "…"). */
 int tg_fail(struct tg_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int tg_failv(struct tg_error *e, int code, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-/* The same with errno (pass it: it must be read before anything else runs); the message gets ": strerror". */
+/* The same with errno (pass it: it must be read before anything else runs); the message gets ": strerror". A TG_E_SYSTEM for want of room is
+ * TG_E_FULL, with its mend. */
 int tg_fail_errno(struct tg_error *e, int code, int sys_errno, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same with a place in a file. */
