@@ -89,8 +89,8 @@ static int by_count(const void *a, const void *b)
     return x->n != y->n ? (x->n < y->n ? 1 : -1) : (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-/* "tuesday has 32, wednesday 43": who has the class's hosts. */
-static void holders(struct tg_week_planner *w, const struct tg_week_class *c, struct tg_buf *out)
+/* "tuesday" has 32, "wednesday" has 43: which other slots have the class's hosts. */
+static void holders(struct tg_week_planner *w, uint32_t slot, const struct tg_week_class *c, struct tg_buf *out)
 {
     struct share_of *shares = calloc(w->week->n_slots + 1, sizeof *shares);
     size_t n = 0;
@@ -100,7 +100,7 @@ static void holders(struct tg_week_planner *w, const struct tg_week_class *c, st
     for (size_t s = 0; s < w->week->n_slots; s++)
         shares[s].slot = (uint32_t) s;
     for (size_t i = 0; i < c->n; i++)
-        if (w->slot_of[c->list[i]] != TG_WEEK_NONE)
+        if (w->slot_of[c->list[i]] != TG_WEEK_NONE && w->slot_of[c->list[i]] != slot)
             n += !shares[w->slot_of[c->list[i]]].n++;
     qsort(shares, w->week->n_slots, sizeof *shares, by_count);
     for (size_t i = 0; i < n && i < 5; i++)
@@ -116,7 +116,7 @@ void tg_week_say_short(struct tg_week_planner *w, uint32_t slot, const struct tg
     char share[32];
 
     tg_share_format(&take->share, share, sizeof share);
-    holders(w, c, &who);
+    holders(w, slot, c, &who);
     struct tg_error *said =
         take->share.kind == TG_SHARE_PERCENT
             ? tg_yaml_problem(w->problems, take->take_at, "slot \"%s\" wants %s of \"%.80s\", %lld of %zu, and %lld were left%s%s", w->week->slots[slot].name, share,

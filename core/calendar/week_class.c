@@ -9,7 +9,9 @@
 
 const char *tg_week_value(const struct tg_inventory *inventory, const struct tg_host *host, const char *key)
 {
-    return tg_host_attr(inventory, host, key);
+    const struct tg_customer *customer = strcmp(key, "customer") == 0 ? tg_host_customer(inventory, host) : NULL;
+
+    return customer ? customer->name : tg_host_attr(inventory, host, key);
 }
 
 bool tg_week_select(struct tg_week_planner *w, const struct tg_yaml_node *node, const char *what, const char *text, uint32_t **out, size_t *out_n)

@@ -25,6 +25,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_hosts,
     &tg_cmd_shard,
     &tg_cmd_inventory_check,
+    &tg_cmd_calendar_week,
     &tg_cmd_plan,
     &tg_cmd_simulate,
     &tg_cmd_run,

@@ -7,6 +7,7 @@
 extern const struct tg_cmd tg_cmd_agent;
 extern const struct tg_cmd tg_cmd_hold;
 extern const struct tg_cmd tg_cmd_unhold;
+extern const struct tg_cmd tg_cmd_calendar_week;
 extern const struct tg_cmd tg_cmd_check;
 extern const struct tg_cmd tg_cmd_completion;
 extern const struct tg_cmd tg_cmd_doctor;
