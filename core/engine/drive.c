@@ -12,7 +12,7 @@
 struct answer {
     struct answer *next;
     struct tg_run_event event;
-    char *text, *lock;
+    char *text, *lock, *record;
 };
 
 struct tg_drive {
@@ -52,8 +52,10 @@ void tg_drive_answer(struct tg_drive *d, const struct tg_run_event *event)
     a->event = *event;
     a->text = event->text ? strdup(event->text) : NULL;
     a->lock = event->lock ? strdup(event->lock) : NULL;
+    a->record = event->record ? strdup(event->record) : NULL;
     a->event.text = a->text;
     a->event.lock = a->lock;
+    a->event.record = a->record;
     a->event.by = NULL;
     *d->last = a;
     d->last = &a->next;
@@ -69,6 +71,7 @@ static void free_answer(struct answer *a)
 {
     free(a->text);
     free(a->lock);
+    free(a->record);
     free(a);
 }
 
@@ -126,7 +129,7 @@ static int feed_run(struct tg_drive *d, enum tg_run_event_kind kind, struct tg_e
 
 static bool is_start(enum tg_run_action_kind kind)
 {
-    return kind == TG_DO_LOCK || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
+    return kind == TG_DO_LOCK || kind == TG_DO_AROUND || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
 }
 
 /* ---- what people want ---- */

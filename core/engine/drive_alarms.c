@@ -39,7 +39,8 @@ static struct tg_run_action pop(struct tg_alarms *w)
 static bool still_wanted(const struct tg_run *run, const struct tg_run_action *a)
 {
     if (a->kind == TG_DO_RETRY) /* of this try: it may be another one's turn by now */
-        return (run->hosts[a->host].state == TG_HOST_BUSY && run->hosts[a->host].attempt == a->attempt) || run->hosts[a->host].state == TG_HOST_DECIDING;
+        return (run->hosts[a->host].state == TG_HOST_BUSY && run->hosts[a->host].attempt == a->attempt) || run->hosts[a->host].state == TG_HOST_DECIDING ||
+               run->hosts[a->host].state == TG_HOST_AROUND_WAITING || run->hosts[a->host].state == TG_HOST_UNDO_WAITING;
     if (a->kind == TG_DO_PACE)
         return run->state == TG_RUN_ACTIVE && run->stages[a->stage].paced_ms == a->until_ms;
     return run->state == TG_RUN_ACTIVE && run->stages[a->stage].state == TG_STAGE_BAKING;

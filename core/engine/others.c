@@ -127,7 +127,7 @@ static void add_host(struct tg_others *o, const struct tg_host *host)
     if (o->counted[i] == o->count)
         return;
     o->counted[i] = o->count;
-    if (o->in_plan[i] != TG_RUN_NOBODY && tg_run_is_down(&o->run->hosts[o->in_plan[i]]))
+    if (o->in_plan[i] != TG_RUN_NOBODY && tg_run_is_down(o->run, &o->run->hosts[o->in_plan[i]]))
         return;
     for (size_t l = 0; l < o->plan->n_limits; l++) {
         uint32_t d = o->domain_of[i * o->plan->n_limits + l];

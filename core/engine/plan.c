@@ -115,8 +115,11 @@ static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage
 
 static json_t *around_json(const struct tg_around *a)
 {
-    json_t *hold = json_array();
+    json_t *hold;
 
+    if (a->kind == TG_AROUND_MODULE)
+        return json_pack("{s:{s:O}}", tg_around_what_name(a->what), a->module, a->params);
+    hold = json_array();
     for (size_t i = 0; i < a->n_hold; i++)
         json_array_append_new(hold, json_string(a->hold[i]));
     return json_pack("{s:{s:o}}", "lock", "hold", hold);
@@ -299,11 +302,30 @@ static int read_words(const json_t *json, char ***out, size_t *out_n, struct tg_
     return 0;
 }
 
-static int read_around(const json_t *json, struct tg_around *a, struct tg_error *e)
+/* {"drain": {"haproxy": …}} */
+static int read_module(const json_t *json, struct tg_around *a, struct tg_error *e)
+{
+    void *step = json_object_iter((json_t *) json), *module = step ? json_object_iter(json_object_iter_value(step)) : NULL;
+    int what = 0;
+
+    while (step && what < TG_AROUND_WHATS && strcmp(json_object_iter_key(step), tg_around_what_name((enum tg_around_what) what)) != 0)
+        what++;
+    if (!module || what == TG_AROUND_WHATS || json_object_size(json) != 1 || json_object_size(json_object_iter_value(step)) != 1)
+        return broken(e, "a step of around");
+    a->kind = TG_AROUND_MODULE;
+    a->what = (enum tg_around_what) what;
+    a->params = json_incref(json_object_iter_value(module));
+    return take_text(json_object_iter_key(module), &a->module) ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+/* The lock is the first, and the only one. */
+static int read_around(const json_t *json, size_t i, struct tg_around *a, struct tg_error *e)
 {
     json_t *hold;
 
     *a = (struct tg_around) {.kind = TG_AROUND_LOCK};
+    if (i > 0)
+        return read_module(json, a, e);
     if (json_unpack((json_t *) json, "{s:{s:o!}!}", "lock", "hold", &hold) || !json_is_array(hold))
         return broken(e, "a step of around");
     return json_array_size(hold) ? read_words(hold, &a->hold, &a->n_hold, e) : 0;
@@ -344,8 +366,10 @@ static int read_steps(const json_t *around, const json_t *verify, struct tg_plan
     plan->verify = calloc(json_array_size(verify) + 1, sizeof *plan->verify);
     if (!plan->around || !plan->verify)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (json_array_size(around) > TG_AROUND_MAX)
+        return broken(e, "too many steps of around");
     for (size_t i = 0; !rc && i < json_array_size(around); i++)
-        rc = read_around(json_array_get(around, i), &plan->around[plan->n_around++], e);
+        rc = read_around(json_array_get(around, i), i, &plan->around[plan->n_around++], e);
     for (size_t i = 0; !rc && i < json_array_size(verify); i++)
         rc = read_verify(json_array_get(verify, i), &plan->verify[plan->n_verify++], e);
     return rc;

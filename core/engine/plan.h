@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 9
+#define TG_PLAN_FORMAT 10
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {

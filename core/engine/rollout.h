@@ -10,6 +10,7 @@
 #include "config/rate.h"
 #include "config/share.h"
 
+#include <tagout/around.h>
 #include <tagout/driver.h>
 #include <tagout/error.h>
 #include <jansson.h>
@@ -72,12 +73,16 @@ struct tg_limit_spec {
     const struct tg_yaml_node *at; /* the key; NULL when not read from a file */
 };
 
-enum tg_around_kind { TG_AROUND_LOCK };
+enum tg_around_kind { TG_AROUND_LOCK, TG_AROUND_MODULE };
 struct tg_around {
     enum tg_around_kind kind;
-    char **hold;            /* actors; none: all */
+    char **hold;            /* LOCK: actors; none: all */
     size_t n_hold;
+    enum tg_around_what what; /* MODULE: "drain", */
+    char *module;           /* "haproxy", */
+    json_t *params;         /* and its value, as the module gets it; owned */
 };
+#define TG_AROUND_MAX 16    /* the lock included: bits of a host's struct, and records of it in memory */
 
 enum tg_verify_kind {
     TG_VERIFY_HTTP,
@@ -122,7 +127,7 @@ struct tg_rollout {
     int64_t decide_ms;      /* failure.decide-by: how long a verification without a verdict is tried again; 0: a person decides */
     enum tg_then then;
     json_t *rollback;       /* the driver's parameters for the way back, owned; NULL there is none */
-    struct tg_around *around; /* always with a lock (P5): when the file has none, one on all actors comes first */
+    struct tg_around *around; /* the first is the lock (P5): when the file has none, one on all actors */
     size_t n_around;
     struct tg_verify *verify;
     size_t n_verify;

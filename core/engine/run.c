@@ -48,6 +48,7 @@ void tg_step_add(struct tg_step *s, enum tg_run_action_kind kind, size_t host, s
                                                .host = host,
                                                .stage = stage,
                                                .attempt = host == TG_RUN_NONE ? 0 : s->run->hosts[host].attempt,
+                                               .step = tg_run_action_has_step(kind) ? s->run->hosts[host].step : 0,
                                                .until_ms = until_ms};
 }
 
@@ -106,11 +107,15 @@ static bool comes_back(enum tg_host_state end)
     return end == TG_HOST_WAITING || end == TG_HOST_UNDECIDED;
 }
 
-static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
+static bool leaves(enum tg_host_state state)
+{
+    return state == TG_HOST_UNDOING || state == TG_HOST_UNDO_WAITING || state == TG_HOST_UNLOCKING;
+}
+
+static void move_host(struct tg_run *run, size_t i, enum tg_host_state to, bool was_down)
 {
     struct tg_run_host *h = &run->hosts[i];
     struct tg_run_stage *stage = &run->stages[h->stage];
-    bool was_down = tg_run_is_down(h);
 
     run->totals[h->state]--;
     stage->counts[h->state]--;
@@ -118,7 +123,7 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight -= in_flight(h->state);
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, -1);
-    stage->returning -= h->state == TG_HOST_UNLOCKING && comes_back(h->end);
+    stage->returning -= leaves(h->state) && comes_back(h->end);
     h->state = to;
     run->totals[to]++;
     stage->counts[to]++;
@@ -126,13 +131,13 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to)
     run->in_flight += in_flight(to);
     stage->stuck_done += to == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, 1);
-    stage->returning += to == TG_HOST_UNLOCKING && comes_back(h->end);
+    stage->returning += leaves(to) && comes_back(h->end);
     tg_queue_moved(run, i, was_down);
 }
 
 void tg_run_place(struct tg_run *run, size_t host, enum tg_host_state state)
 {
-    move_host(run, host, state);
+    move_host(run, host, state, false);
 }
 
 /* A bake is still ahead of this host: only in the stage that is running, and not for one that was lost and came back later. */
@@ -143,7 +148,7 @@ static bool will_bake(const struct tg_run *run, const struct tg_run_host *h)
 
 static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev)
 {
-    if (ev->text || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
+    if ((ev->text && !tg_around_is_event(ev->kind)) || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
         tg_step_set_text(s, &h->text, ev->text);
     if (ev->kind == TG_EV_LOCKED || ev->kind == TG_EV_NO_ROOM)
         tg_step_set_text(s, &h->lock, ev->lock);
@@ -192,6 +197,9 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
         as.kind = tg_policy_inconclusive(run, h, s->now_ms);
     if (as.kind == TG_EV_DOUBT)
         s->doubt = i;
+    as.kind = tg_around_kind(run, h, as.kind);
+    if (as.kind == TG_EV_KEEP)
+        tg_around_keep(s, h, ev);
     const struct tg_host_rule *rule = tg_host_rule_find(h->state, as.kind, &pair);
     if (!rule) {
         if (pair == TG_PAIR_IGNORED)
@@ -202,13 +210,19 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
     bool stop = tg_run_is_stopping(run) || (as.kind == TG_EV_VERIFIED && h->state == TG_HOST_VERIFYING && !will_bake(run, h));
     enum tg_host_state next = stop ? rule->stopping.next : rule->active.next;
     enum tg_run_action_kind action = stop ? rule->stopping.action : rule->active.action;
-    if (next == TG_HOST_UNLOCKING && h->state != TG_HOST_UNLOCKING && h->state != TG_HOST_STUCK)
+    bool out = next == TG_HOST_UNLOCKING && !leaves(h->state) && h->state != TG_HOST_STUCK, was_down = tg_run_is_down(run, h);
+    if (out)
         h->end = stop ? rule->stopping.end : rule->active.end;
-    else if (as.kind == TG_EV_UNLOCKED)
-        next = h->end;
     remember(s, h, &as);
     remember_verdict(s, h, next);
-    move_host(run, i, next);
+    tg_around_remember(s, h, ev, as.kind);
+    if (as.kind == TG_EV_UNLOCKED)
+        next = h->stuck ? TG_HOST_STUCK : h->end;
+    if ((next == TG_HOST_UNLOCKING || next == TG_HOST_UNDOING) && tg_around_to_undo(h, out)) {
+        next = TG_HOST_UNDOING;
+        action = TG_DO_UNDO;
+    }
+    move_host(run, i, next, was_down);
     if (tg_host_state_is_end(next))
         h->ended_ms = s->now_ms;
     tg_step_add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, as.kind, s->now_ms) : 0);
@@ -335,6 +349,11 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
         return tg_fail(e, TG_E_DATA, "event %d is none that can come from outside", (int) ev->kind);
     if (of == TG_OF_HOST && ev->host >= run->plan->n_hosts)
         return tg_fail(e, TG_E_DATA, "\"%s\" for host %zu of %zu", tg_run_event_name(ev->kind), ev->host, run->plan->n_hosts);
+    if (tg_around_is_event(ev->kind) && (ev->step < 1 || (size_t) ev->step >= run->plan->n_around))
+        return tg_fail(e, TG_E_DATA, "\"%s\" for step %d of around, of %zu", tg_run_event_name(ev->kind), ev->step, run->plan->n_around);
+    if (tg_around_is_event(ev->kind) && ev->kind != TG_EV_KEEP && ev->step != run->hosts[ev->host].step)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for step %d of around of %s, which is at %d", tg_run_event_name(ev->kind), ev->step, run->plan->hosts[ev->host].name,
+                       run->hosts[ev->host].step);
     if (of == TG_OF_STAGE && ev->stage >= run->plan->n_stages)
         return tg_fail(e, TG_E_DATA, "\"%s\" for stage %zu of %zu", tg_run_event_name(ev->kind), ev->stage, run->plan->n_stages);
     if (of == TG_OF_DOMAIN && ev->domain >= run->plan->n_domains)
@@ -416,6 +435,7 @@ int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error 
     if (!run)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     run->plan = plan;
+    run->drains = tg_around_drains(plan);
     run->stages = calloc(plan->n_stages + 1, sizeof *run->stages);
     run->hosts = calloc(plan->n_hosts + 1, sizeof *run->hosts);
     if (!run->stages || !run->hosts) {
@@ -446,6 +466,7 @@ void tg_run_free(struct tg_run *run)
     for (size_t i = 0; run->hosts && i < run->plan->n_hosts; i++) {
         free(run->hosts[i].lock);
         free(run->hosts[i].text);
+        free(run->hosts[i].records);
     }
     for (size_t i = 0; run->stages && i < run->plan->n_stages; i++)
         free(run->stages[i].approved_by);

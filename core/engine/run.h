@@ -18,6 +18,11 @@
  * driver tells how many there are, at the latest behind each lock, and who then finds his domain too full gives the lock back and waits. When nobody is at work and all that wait are held back by
  * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
  *
+ * around: steps 1 … of plan.around (0 is the lock) are done in order behind the lock and the guard's GO, each after a look whose record is journalled; then the
+ * guard is asked once more. Whichever way a host leaves, the ones that are in force by our doing, or may be, are undone in reverse, and the lock goes last. What
+ * can't be undone leaves it STUCK: that one is a leftover, and the rest is undone all the same. What is found made by others is theirs: it is never undone.
+ * A host that a drain of ours holds is down until that is undone, verified or not.
+ *
  * How ends are counted, and what they stop:
  *   failed       the tool or a verification said no. Counts against failure.failed, of the whole and of its stage: whichever is exceeded first
  *                halts the run.
@@ -67,6 +72,9 @@ enum tg_host_state {
     TG_HOST_WAITING,
     TG_HOST_LOCKING,
     TG_HOST_CHECKING, /* asks the guard, with the token of our own lock */
+    TG_HOST_AROUND_LOOKING, /* looks what there is of the step of around that comes next */
+    TG_HOST_AROUND,   /* does it */
+    TG_HOST_AROUND_WAITING, /* nothing came of it: waits, then looks again */
     TG_HOST_APPLYING,
     TG_HOST_LOOKING,  /* the outcome of its apply is not known: looks for the step on the host */
     TG_HOST_BUSY,     /* the tool was running already: waits, then tries again */
@@ -74,6 +82,8 @@ enum tg_host_state {
     TG_HOST_DECIDING, /* there was no verdict: waits, then is verified again */
     TG_HOST_BAKING,   /* verified, locked, waits for the stage's bake to end */
     TG_HOST_PROVING,
+    TG_HOST_UNDOING,  /* what was done around it, the last first; then it is unlocked */
+    TG_HOST_UNDO_WAITING, /* nothing came of that: waits, then tries again */
     TG_HOST_UNLOCKING,
     TG_HOST_DRY_CHECKING,
     TG_HOST_DRY_RUNNING,
@@ -86,7 +96,7 @@ enum tg_host_state {
     TG_HOST_UNDECIDED, /* changed, and there is no verdict: the run is on hold until somebody has looked, then it is verified once more */
     TG_HOST_LOST,
     TG_HOST_SKIPPED,
-    TG_HOST_STUCK,    /* ended as host.end says, but its lock could not be released: a leftover */
+    TG_HOST_STUCK,    /* ended as host.end says, but its lock, or what was done around it, could not be undone: a leftover */
     TG_HOST_STATES
 };
 
@@ -127,6 +137,16 @@ enum tg_run_event_kind {
     TG_EV_UNLOCKED,
     TG_EV_UNLOCK_FAILED,
     TG_EV_WITHDRAWN,    /* an abort came before the action was begun: it never was */
+    /* of a host's step of around */
+    TG_EV_FOUND,        /* looked: ours says whether it is in force by our doing */
+    TG_EV_MADE,         /* in force, and to be undone */
+    TG_EV_LEFT,         /* in force by somebody else: there is nothing to undo */
+    TG_EV_AROUND_REFUSED, /* looked, did, undid: the answer was no */
+    TG_EV_AROUND_AWAY,  /* nothing was done, for certain */
+    TG_EV_AROUND_LOST,  /* nothing proves what was done */
+    TG_EV_UNDONE,
+    TG_EV_UNDO_KEPT,    /* undone so far as it is not kept on purpose */
+    TG_EV_KEEP,         /* of what is in force: its record is another; or it is no more, or nobody can tell: a warning, in text. Nothing follows */
     TG_EV_EXTERNAL,     /* the number of those above; those below come from inside and are in no journal */
     TG_EV_HALT = TG_EV_EXTERNAL,
     TG_EV_IDLE,         /* run: nothing is in flight any more */
@@ -146,6 +166,9 @@ enum tg_run_event_kind {
     TG_EV_BAKE_ENDED,   /* host */
     TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had */
     TG_EV_AWAY,         /* host: NOT_SENT, and it is to be tried again */
+    TG_EV_GO_AROUND,    /* host: GO, and there are steps of around to be done first */
+    TG_EV_ALL_MADE,     /* host: MADE, LEFT, and that was the last step */
+    TG_EV_ALL_UNDONE,   /* host: UNDONE, or given up, and that was the last */
     TG_EV_COUNT
 };
 
@@ -164,6 +187,9 @@ enum tg_run_action_kind {
     TG_DO_ASK,   /* wait until the stage is approved, then APPROVED */
     TG_DO_REST,  /* paused: leave */
     TG_DO_END,
+    TG_DO_AROUND_LOOK,
+    TG_DO_AROUND,
+    TG_DO_UNDO,
     TG_DO_COUNT
 };
 
@@ -182,6 +208,10 @@ enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT =
 #define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */
 #define TG_RUN_ATTEMPTS_MAX 20    /* of a host whose tool is busy: with 15 s between them, five minutes, longer than most tools run */
 #define TG_RUN_BUSY_MS 15000
+#define TG_RUN_AROUND_TRIES 6     /* of a step of around that gives no answer, doubling from 5 s to at most a minute: a restart of a load balancer, not a night */
+#define TG_RUN_AROUND_MS 5000
+#define TG_RUN_AROUND_MAX_MS 60000
+#define TG_RUN_AROUND_STEPS TG_AROUND_MAX
 
 struct tg_run_event {
     enum tg_run_event_kind kind;
@@ -198,12 +228,16 @@ struct tg_run_event {
     int64_t epoch;              /* BEGIN, RESUME, SEATED */
     enum tg_run_cause cause;    /* HOLD */
     int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span */
+    int step;                   /* FOUND … NOT_KEPT: index in plan.around */
+    bool ours;                  /* FOUND */
+    const char *record;         /* FOUND … UNDO_KEPT: what the module wants to be told next time; NULL: as it was */
 };
 
 struct tg_run_action {
     enum tg_run_action_kind kind;
     size_t host, stage;         /* or TG_RUN_NONE */
     int attempt;                /* APPLY, LOOK: part of the step's id */
+    int step;                   /* AROUND_LOOK, AROUND, UNDO: index in plan.around */
     int64_t until_ms;           /* RETRY, BAKE, PACE */
 };
 
@@ -220,14 +254,19 @@ struct tg_run_host {
     size_t stage;
     int attempt;                /* of applying, from 1 */
     int begun;                  /* how often it was started: names its lock */
-    int away;                   /* how often it was not reached since it was started, and is tried again */
+    int away;                   /* how often it, or what a step of around talks to, was not reached in a row, and is tried again */
     enum tg_outcome_kind outcome;
     int changed;
+    uint16_t step;              /* of around that is being done, or undone; plan.n_around: all are in force. 0: the plan has none */
+    uint16_t made;              /* a bit for each step of around that is in force by our doing, or may be */
     char *lock;                 /* id; NULL when none is known */
     char *text;                 /* why it did not end well, or NULL */
     int64_t started_ms, ended_ms;
     int64_t since_ms;           /* of being verified, until there is a verdict */
     bool looked;                /* it was undecided once, and somebody has looked */
+    uint16_t stuck;             /* STUCK, UNDOING, UNLOCKING: steps that could not be undone; 1: the lock */
+    uint16_t kept;              /* steps that were kept on purpose */
+    char *records;              /* of the steps that are in none but the first state: a line each, from step 1 on; NULL: none */
 };
 
 struct tg_run_stage {
@@ -274,6 +313,7 @@ struct tg_run {
     struct tg_run_host *hosts;
     struct tg_run_domain *domains; /* as plan.domains */
     struct tg_run_link *links;  /* of hosts that wait in a queue */
+    uint16_t drains;            /* steps of around that take a host out of service */
     size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
     size_t totals[TG_HOST_STATES];
@@ -297,7 +337,7 @@ size_t tg_run_without_verdict(const struct tg_run *run);
 size_t tg_run_done(const struct tg_run *run);
 /* NONE before the end. */
 enum tg_run_end tg_run_end(const struct tg_run *run);
-/* May hold something of ours: lost hosts, and locks that would not go. */
+/* May hold something of ours: lost hosts, and those of which something could not be undone. */
 size_t tg_run_leftovers(const struct tg_run *run);
 bool tg_host_state_is_end(enum tg_host_state state);
 /* Counted by limits.running: may disturb the host. A lost host is one of them: its change may still be going on. */
@@ -310,7 +350,7 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 /* The first domain from *at on that keeps somebody waiting, and how many; false behind the last. Begin with *at = 0. */
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
 /* Counted as down by limits.domains and limits.floor. */
-bool tg_run_is_down(const struct tg_run_host *host);
+bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *host);
 
 /*
  * The plan's hours, for whoever drives a run: from tg_run_hours_due_ms() on, which is INT64_MAX when there is nothing to tell, tg_run_hours_event() makes the event
@@ -328,8 +368,18 @@ const char *tg_run_event_name(enum tg_run_event_kind kind);
 /* What an event from outside is about. */
 enum tg_run_subject { TG_OF_RUN, TG_OF_STAGE, TG_OF_DOMAIN, TG_OF_HOST };
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind);
+/* Is it about a step of around? */
+bool tg_run_action_has_step(enum tg_run_action_kind kind);
 const char *tg_run_action_name(enum tg_run_action_kind kind);
 const char *tg_run_end_name(enum tg_run_end end);
+
+/* The record of a step of around, copied; "" when there is none. */
+void tg_run_record(const struct tg_run_host *host, int step, char *out, size_t size);
+/* Did it not end well, by what is known of it? */
+bool tg_run_host_failed(const struct tg_run_host *host);
+/* Steps of around (bits; 1: the lock) that are in force on a host by the run's doing, or may be, or are kept there: what somebody mends by hand when nobody
+ * drives the run any more. */
+unsigned tg_run_in_force(const struct tg_run_host *host);
 
 /* One line of the journal: an event, or the intent to act. New reference; n is its number in the journal. */
 json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event *event, int64_t n);

@@ -56,6 +56,7 @@ static const struct tg_field run_rows[] = {
     RUN(hosts, DERIVED),
     RUN(domains, DERIVED),
     RUN(links, DERIVED),
+    RUN(drains, DERIVED),
     RUN(in_work, DERIVED),
     RUN(in_flight, DERIVED),
     RUN(totals, DERIVED),
@@ -95,8 +96,13 @@ static const struct tg_field host_rows[] = {
     HOST(ended_ms, TIME),
     HOST(since_ms, TIME),
     HOST(looked, BOOL),
+    HOST(step, SHORT),
+    HOST(made, SHORT),
+    HOST(stuck, SHORT),
+    HOST(kept, SHORT),
     HOST(text, TEXT),
     HOST(lock, TEXT),
+    HOST(records, TEXT),
 };
 
 /* What others hold came as events; the rest follows from the hosts. */

@@ -77,7 +77,7 @@ static size_t *first_down(const struct tg_run *run)
     for (size_t i = 0; first && i < plan->n_domains; i++)
         first[i] = TG_RUN_NONE;
     for (size_t i = plan->n_hosts; first && i-- > 0;)
-        for (size_t l = 0; tg_run_is_down(&run->hosts[i]) && l < plan->n_limits; l++)
+        for (size_t l = 0; tg_run_is_down(run, &run->hosts[i]) && l < plan->n_limits; l++)
             if (plan->domain_of[i * plan->n_limits + l] != TG_NO_DOMAIN)
                 first[plan->domain_of[i * plan->n_limits + l]] = i;
     return first;

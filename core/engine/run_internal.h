@@ -32,6 +32,18 @@ bool tg_run_is_stopping(const struct tg_run *run);
 /* Hosts of a stage that ended well. */
 size_t tg_stage_done(const struct tg_run_stage *stage);
 
+/* around (run_around.c): what an event means for the step at hand, */
+enum tg_run_event_kind tg_around_kind(const struct tg_run *run, const struct tg_run_host *host, enum tg_run_event_kind kind);
+/* and what is remembered of it: ev as it came, as: as the tables had it. The host is still in its old state. */
+void tg_around_remember(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev, enum tg_run_event_kind as);
+/* Is there something to undo before it is unlocked? The last of it is the host's step then. leaves: it is on its way out from here on. */
+bool tg_around_to_undo(struct tg_run_host *host, bool leaves);
+bool tg_around_is_event(enum tg_run_event_kind kind);
+/* KEEP */
+void tg_around_keep(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev);
+/* The steps of a plan that take a host out of service. */
+uint16_t tg_around_drains(const struct tg_plan *plan);
+
 /* A host as it is now, into the counts of failures and unreachable ones (by 1), or out of them (-1). */
 void tg_policy_count(struct tg_run *run, const struct tg_run_host *host, int by);
 /* What an inconclusive verification means for a host: TG_EV_UNCLEAR (tried again), TG_EV_DOUBT (a person must look), or what it is. */

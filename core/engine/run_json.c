@@ -1,4 +1,5 @@
 /* The lines of a run's journal, written and read back; and replay. See run.h. */
+#include "engine/run_internal.h"
 #include "engine/run_snapshot_internal.h"
 
 #include <stdlib.h>
@@ -68,6 +69,11 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         json_object_set_new(o, "until", json_integer((json_int_t) ev->until_ms));
     if (ev->kind == TG_EV_OPENED)
         json_object_set_new(o, "date", json_integer((json_int_t) ev->date));
+    if (tg_around_is_event(ev->kind))
+        json_object_set_new(o, "step", json_integer(ev->step));
+    if (ev->kind == TG_EV_FOUND)
+        json_object_set_new(o, "ours", json_boolean(ev->ours));
+    set_text(o, "record", ev->record);
     set_text(o, "text", ev->text);
     set_text(o, "lock", ev->lock);
     set_text(o, "by", ev->by);
@@ -84,6 +90,8 @@ json_t *tg_run_action_to_json(const struct tg_run *run, const struct tg_run_acti
     set_stage(o, run, action->stage);
     if (action->kind == TG_DO_APPLY || action->kind == TG_DO_LOOK)
         json_object_set_new(o, "attempt", json_integer(action->attempt));
+    if (action->step)
+        json_object_set_new(o, "step", json_integer(action->step));
     if (action->until_ms)
         json_object_set_new(o, "until", json_integer((json_int_t) action->until_ms));
     if (action->kind == TG_DO_END)
@@ -181,7 +189,12 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
                                   .date = json_integer_value(json_object_get(o, "date")),
                                   .text = json_string_value(json_object_get(o, "text")),
                                   .lock = json_string_value(json_object_get(o, "lock")),
+                                  .step = (int) json_integer_value(json_object_get(o, "step")),
+                                  .ours = json_is_true(json_object_get(o, "ours")),
+                                  .record = json_string_value(json_object_get(o, "record")),
                                   .by = json_string_value(json_object_get(o, "by"))};
+    if (out->record && strlen(out->record) >= TG_AROUND_RECORD_SIZE)
+        return tg_fail(e, TG_E_DATA, "\"%s\" with a record of %zu bytes", word, strlen(out->record));
     if (out->kind == TG_EV_HOLD && ((int) out->cause <= 0 || (int) out->cause > TG_CAUSES))
         return tg_fail(e, TG_E_DATA, "\"%s\" without a cause", word);
     if (has_outcome(out->kind) && !outcome)
@@ -203,6 +216,7 @@ static int read_action(const struct tg_run *run, const json_t *o, const char *wo
         return tg_fail(e, TG_E_DATA, "action \"%.40s\" is not known", word);
     *out = (struct tg_run_action) {.kind = (enum tg_run_action_kind) kind,
                                    .attempt = (int) json_integer_value(json_object_get(o, "attempt")),
+                                   .step = (int) json_integer_value(json_object_get(o, "step")),
                                    .until_ms = json_integer_value(json_object_get(o, "until"))};
     int rc = read_host(run, o, &out->host, e);
     return rc ? rc : read_stage(run, o, &out->stage, e);
@@ -232,7 +246,7 @@ static int compare(struct tg_replay *r, const struct tg_run_action *has, struct 
     if (r->compared == r->wanted.n)
         return tg_fail(e, TG_E_DATA, "it says \"%s\", and nothing before it leads to that", tg_run_action_name(has->kind));
     const struct tg_run_action *wants = &r->wanted.items[r->compared++];
-    if (has->kind != wants->kind || has->host != wants->host || (has->stage != wants->stage))
+    if (has->kind != wants->kind || has->host != wants->host || has->stage != wants->stage || has->step != wants->step)
         return tg_fail(e, TG_E_DATA, "it says \"%s\" of %s where \"%s\" of %s follows from what is before it", tg_run_action_name(has->kind),
                        has->host == TG_RUN_NONE ? "the run" : r->run->plan->hosts[has->host].name, tg_run_action_name(wants->kind),
                        wants->host == TG_RUN_NONE ? "the run" : r->run->plan->hosts[wants->host].name);

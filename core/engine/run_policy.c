@@ -97,6 +97,11 @@ int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h
 {
     int64_t wait_ms = run->plan->retry_wait_ms;
 
+    if (h->state == TG_HOST_AROUND_WAITING || h->state == TG_HOST_UNDO_WAITING) {
+        wait_ms = TG_RUN_AROUND_MS << (h->away > 1 ? h->away - 1 : 0); /* of at most TG_RUN_AROUND_TRIES */
+        return now_ms + (wait_ms < TG_RUN_AROUND_MAX_MS ? wait_ms : TG_RUN_AROUND_MAX_MS);
+    }
+
     for (int i = 1; why == TG_EV_AWAY && i < h->away && wait_ms < TG_RETRY_WAIT_MAX_MS; i++)
         wait_ms *= 2;
     if (why == TG_EV_AWAY)

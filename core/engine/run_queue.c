@@ -3,11 +3,12 @@
 
 #include <stdlib.h>
 
-bool tg_run_is_down(const struct tg_run_host *h)
+bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *h)
 {
-    enum tg_host_state state = h->state == TG_HOST_UNLOCKING || h->state == TG_HOST_STUCK ? h->end : h->state;
+    bool ends = (h->state >= TG_HOST_UNDOING && h->state <= TG_HOST_UNLOCKING) || h->state == TG_HOST_STUCK;
+    enum tg_host_state state = ends ? h->end : h->state;
 
-    return (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
+    return ((unsigned) h->made | h->stuck | h->kept) & run->drains || (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
            state == TG_HOST_UNKNOWN || state == TG_HOST_UNDECIDED || state == TG_HOST_LOST;
 }
 
@@ -147,7 +148,7 @@ void tg_queue_moved(struct tg_run *run, size_t host, bool was_down)
     const struct tg_run_host *h = &run->hosts[host];
     struct tg_run_stage *stage = &run->stages[h->stage];
 
-    if (was_down != tg_run_is_down(h))
+    if (was_down != tg_run_is_down(run, h))
         count(run, host, !was_down);
     if (h->state != TG_HOST_WAITING || host - run->plan->stages[h->stage].first >= stage->next)
         return;

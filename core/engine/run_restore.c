@@ -161,6 +161,7 @@ static int set_number(struct restoring *r, const struct tg_field *f, int64_t val
     char *to = (char *) of + f->offset;
     size_t size = (size_t) value;
     bool flag = value != 0;
+    uint16_t shorter = (uint16_t) value;
     int narrow = f->kind == TG_FIELD_WORD ? word_of(r, f->words, value) : (int) value;
 
     switch (f->kind) {
@@ -180,6 +181,11 @@ static int set_number(struct restoring *r, const struct tg_field *f, int64_t val
         if (value != 0 && value != 1)
             return wrong(r, f, e);
         memcpy(to, &flag, sizeof flag);
+        return 0;
+    case TG_FIELD_SHORT:
+        if (value < 0 || value > UINT16_MAX)
+            return wrong(r, f, e);
+        memcpy(to, &shorter, sizeof shorter);
         return 0;
     case TG_FIELD_INT:
     case TG_FIELD_WORD:

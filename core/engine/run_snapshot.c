@@ -9,6 +9,7 @@ int64_t tg_field_get(const struct tg_field *f, const void *of)
     const char *at = (const char *) of + f->offset;
     int64_t wide;
     size_t size;
+    uint16_t shorter;
     int narrow;
     bool flag;
 
@@ -23,6 +24,9 @@ int64_t tg_field_get(const struct tg_field *f, const void *of)
     case TG_FIELD_BOOL:
         memcpy(&flag, at, sizeof flag);
         return flag;
+    case TG_FIELD_SHORT:
+        memcpy(&shorter, at, sizeof shorter);
+        return shorter;
     case TG_FIELD_INT:
     case TG_FIELD_WORD:
         memcpy(&narrow, at, sizeof narrow);

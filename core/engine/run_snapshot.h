@@ -30,6 +30,7 @@ enum tg_field_kind {
     TG_FIELD_I64,
     TG_FIELD_SIZE,
     TG_FIELD_BOOL,
+    TG_FIELD_SHORT,  /* uint16_t */
     TG_FIELD_TIME,   /* int64_t, 0 or Unix ms: written as from the run's beginning */
     TG_FIELD_TEXT,   /* char *, owned, may be NULL */
     TG_FIELD_WORD,   /* an enum: one of words */

@@ -7,14 +7,14 @@
 static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
 static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done", "gated"};
 static const char *const host_names[TG_HOST_STATES] = {
-    "waiting", "locking", "checking", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "unlocking",
+    "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away"};
+    "withdrawn", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
-                                                      "dry-run", "bake", "pace", "ask", "rest", "end"};
+                                                      "dry-run", "bake", "pace", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
 
 const char *tg_run_state_name(enum tg_run_state state)
@@ -45,6 +45,11 @@ enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 const char *tg_run_action_name(enum tg_run_action_kind kind)
 {
     return action_names[kind];
+}
+
+bool tg_run_action_has_step(enum tg_run_action_kind kind)
+{
+    return kind == TG_DO_AROUND_LOOK || kind == TG_DO_AROUND || kind == TG_DO_UNDO;
 }
 
 const char *tg_run_end_name(enum tg_run_end end)
@@ -164,7 +169,7 @@ static const uint64_t stage_impossible[TG_STAGE_STATES] = {
 
 /* ---- a host ---- */
 
-/* R: the same whether the run is active or stopping. U(end): unlock first, then end as said. */
+/* R: the same whether the run is active or stopping. U(end): undo what was done around it, unlock, then end as said. */
 #define GO(state, action) {TG_HOST_##state, TG_HOST_WAITING, TG_DO_##action}
 #define U(end) {TG_HOST_UNLOCKING, TG_HOST_##end, TG_DO_UNLOCK}
 #define R(state, event, ...) {TG_HOST_##state, TG_EV_##event, __VA_ARGS__, __VA_ARGS__}
@@ -183,6 +188,26 @@ static const struct tg_host_rule host_rules[] = {
     {TG_HOST_CHECKING, TG_EV_GO, GO(APPLYING, APPLY), U(WAITING)},
     R(CHECKING, NO_GO, U(HELD)),
     {TG_HOST_CHECKING, TG_EV_RESUMED, GO(CHECKING, CHECK), U(WAITING)},
+    {TG_HOST_CHECKING, TG_EV_GO_AROUND, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+
+    {TG_HOST_AROUND_LOOKING, TG_EV_FOUND, GO(AROUND, AROUND), U(WAITING)},
+    R(AROUND_LOOKING, AROUND_REFUSED, U(HELD)),
+    {TG_HOST_AROUND_LOOKING, TG_EV_AROUND_AWAY, GO(AROUND_WAITING, RETRY), U(WAITING)},
+    {TG_HOST_AROUND_LOOKING, TG_EV_AROUND_LOST, GO(AROUND_WAITING, RETRY), U(WAITING)},
+    {TG_HOST_AROUND_LOOKING, TG_EV_RESUMED, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+
+    {TG_HOST_AROUND, TG_EV_MADE, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+    {TG_HOST_AROUND, TG_EV_LEFT, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+    {TG_HOST_AROUND, TG_EV_ALL_MADE, GO(CHECKING, CHECK), U(WAITING)}, /* it may have taken long: the guard is asked once more */
+    R(AROUND, AROUND_REFUSED, U(HELD)),
+    {TG_HOST_AROUND, TG_EV_AROUND_AWAY, GO(AROUND_WAITING, RETRY), U(WAITING)},
+    {TG_HOST_AROUND, TG_EV_AROUND_LOST, GO(AROUND_WAITING, RETRY), U(WAITING)},
+    R(AROUND, WITHDRAWN, U(WAITING)),
+    {TG_HOST_AROUND, TG_EV_RESUMED, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+
+    {TG_HOST_AROUND_WAITING, TG_EV_RETRY_DUE, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+    R(AROUND_WAITING, STOP, U(WAITING)),
+    {TG_HOST_AROUND_WAITING, TG_EV_RESUMED, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
 
     R(APPLYING, APPLIED, GO(VERIFYING, VERIFY)),
     {TG_HOST_APPLYING, TG_EV_BUSY, GO(BUSY, RETRY), U(WAITING)},
@@ -230,7 +255,17 @@ static const struct tg_host_rule host_rules[] = {
     R(PROVING, DOUBT, U(UNDECIDED)),
     R(PROVING, RESUMED, GO(PROVING, VERIFY)),
 
-    R(UNLOCKING, UNLOCKED, GO(DONE, NOTHING)), /* in truth: host.end */
+    R(UNDOING, UNDONE, GO(UNDOING, UNDO)), /* the next one */
+    R(UNDOING, UNDO_KEPT, GO(UNDOING, UNDO)),
+    R(UNDOING, AROUND_REFUSED, GO(UNDOING, UNDO)), /* the others are undone all the same */
+    R(UNDOING, ALL_UNDONE, GO(UNLOCKING, UNLOCK)),
+    R(UNDOING, AROUND_AWAY, GO(UNDO_WAITING, RETRY)),
+    R(UNDOING, AROUND_LOST, GO(UNDO_WAITING, RETRY)),
+    R(UNDOING, RESUMED, GO(UNDOING, UNDO)),
+    R(UNDO_WAITING, RETRY_DUE, GO(UNDOING, UNDO)),
+    R(UNDO_WAITING, RESUMED, GO(UNDOING, UNDO)),
+
+    R(UNLOCKING, UNLOCKED, GO(DONE, NOTHING)), /* in truth: host.end, or STUCK */
     R(UNLOCKING, UNLOCK_FAILED, GO(STUCK, NOTHING)),
     R(UNLOCKING, RESUMED, GO(UNLOCKING, UNLOCK)),
 
@@ -256,28 +291,33 @@ static const struct tg_host_rule host_rules[] = {
 };
 
 static const uint64_t host_ignored[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = B(RECHECK) | B(RESUMED) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_LOCKING] = B(RECHECK) | B(STOP),
-    [TG_HOST_CHECKING] = B(RECHECK) | B(STOP),
-    [TG_HOST_APPLYING] = B(RECHECK) | B(STOP),
-    [TG_HOST_LOOKING] = B(RECHECK) | B(STOP),
-    [TG_HOST_VERIFYING] = B(RECHECK) | B(STOP),
-    [TG_HOST_PROVING] = B(RECHECK) | B(STOP),
-    [TG_HOST_UNLOCKING] = B(RECHECK) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_DRY_CHECKING] = B(RECHECK) | B(STOP),
-    [TG_HOST_DRY_RUNNING] = B(RECHECK) | B(STOP),
-    [TG_HOST_DONE] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_FAILED] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_HELD] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNREACHABLE] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNKNOWN] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNDECIDED] = B(STOP),
-    [TG_HOST_BUSY] = B(RECHECK),
-    [TG_HOST_BAKING] = B(RECHECK),
-    [TG_HOST_DECIDING] = B(RECHECK),
-    [TG_HOST_LOST] = B(RECHECK) | B(STOP),
-    [TG_HOST_SKIPPED] = B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_STUCK] = B(RECHECK) | B(STOP),
+    [TG_HOST_WAITING] = B(KEEP) | B(RECHECK) | B(RESUMED) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_LOCKING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_CHECKING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND_LOOKING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND_WAITING] = B(KEEP) | B(RECHECK),
+    [TG_HOST_APPLYING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_LOOKING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_VERIFYING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_PROVING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_UNDOING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_UNDO_WAITING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_UNLOCKING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_DRY_CHECKING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_DRY_RUNNING] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_DONE] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_FAILED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_HELD] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNREACHABLE] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNKNOWN] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNDECIDED] = B(KEEP) | B(STOP),
+    [TG_HOST_BUSY] = B(KEEP) | B(RECHECK),
+    [TG_HOST_BAKING] = B(KEEP) | B(RECHECK),
+    [TG_HOST_DECIDING] = B(KEEP) | B(RECHECK),
+    [TG_HOST_LOST] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_SKIPPED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_STUCK] = B(KEEP) | B(RECHECK) | B(STOP),
 };
 
 #define ANSWERS (B(APPLIED) | B(BUSY) | B(HELD) | B(FAILED) | B(UNPROVEN) | B(LOST))
@@ -286,25 +326,33 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
 #define AWAYS (B(NOT_SENT) | B(AWAY))
+#define DOINGS (B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(AROUND_REFUSED) | B(AROUND_AWAY) | B(AROUND_LOST))
+#define UNDOINGS (B(UNDONE) | B(UNDO_KEPT) | B(ALL_UNDONE))
+#define AROUNDS (DOINGS | UNDOINGS | B(GO_AROUND))
 #define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */
 #define ENDED                                                                                                                    \
-    (STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED))
+    (STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | AROUNDS)
 
 /* Each answers a question which this state has not asked. */
 static const uint64_t host_impossible[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_LOCKING] = STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_CHECKING] = STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_APPLYING] = STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_LOOKING] = STARTS | LOCKS | GUARDS | AWAYS | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BUSY] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_VERIFYING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DECIDING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BAKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
-    [TG_HOST_PROVING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_UNLOCKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_CHECKING] = STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_RUNNING] = B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_WAITING] = AROUNDS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_LOCKING] = AROUNDS | STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_CHECKING] = DOINGS | UNDOINGS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_AROUND_LOOKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(WITHDRAWN) | B(RETRY_DUE),
+    [TG_HOST_AROUND] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(FOUND) | B(RETRY_DUE),
+    [TG_HOST_AROUND_WAITING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
+    [TG_HOST_APPLYING] = AROUNDS | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_LOOKING] = AROUNDS | STARTS | LOCKS | GUARDS | AWAYS | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BUSY] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_VERIFYING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DECIDING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BAKING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
+    [TG_HOST_PROVING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_UNDOING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | B(GO_AROUND) | B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(WITHDRAWN),
+    [TG_HOST_UNDO_WAITING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
+    [TG_HOST_UNLOCKING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_CHECKING] = AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_RUNNING] = AROUNDS | B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
     [TG_HOST_DONE] = ENDED,
     [TG_HOST_FAILED] = ENDED,
     [TG_HOST_HELD] = ENDED,

@@ -96,7 +96,8 @@ enum tg_sim_purpose {
     TG_SIM_TAKES,
     TG_SIM_VERIFY,
     TG_SIM_STORE,
-    TG_SIM_CRASH
+    TG_SIM_CRASH,
+    TG_SIM_AROUND
 };
 /* 64 bits; of: a host's name, or "" for the controller; nth: of several draws for the same. */
 uint64_t tg_sim_draw(const struct tg_sim_model *model, const char *of, enum tg_sim_purpose purpose, unsigned nth);

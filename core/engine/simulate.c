@@ -207,6 +207,8 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
         event.stage = item->of;
     else
         event.host = item->of;
+    if (event.host != TG_RUN_NONE)
+        event.step = s->sim->run->hosts[event.host].step;
     int rc = feed(s, event, e);
     if (rc)
         return rc;

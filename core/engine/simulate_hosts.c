@@ -20,7 +20,7 @@ static bool is(const struct tg_simulation *s, size_t host, enum tg_sim_purpose p
 
 static uint64_t draw(const struct tg_simulation *s, const struct tg_run_action *a, enum tg_sim_purpose purpose)
 {
-    return tg_sim_draw(s->sim->model, name_of(s, a->host), purpose, (unsigned) a->attempt << 8 | (unsigned) a->kind);
+    return tg_sim_draw(s->sim->model, name_of(s, a->host), purpose, (unsigned) a->step << 16 | (unsigned) a->attempt << 8 | (unsigned) a->kind);
 }
 
 static int64_t exchange_ms(const struct tg_simulation *s, const struct tg_run_action *a)
@@ -167,6 +167,22 @@ static void verify(struct tg_simulation *s, const struct tg_run_action *a)
         answer(s, a, TG_EV_VERIFIED, passes_ms);
 }
 
+/* What is done around a change always succeeds here: it only takes its time, by what it is. */
+static void around(struct tg_simulation *s, const struct tg_run_action *a)
+{
+    static const struct tg_sim_takes act[TG_AROUND_WHATS] = {
+        [TG_AROUND_DRAIN] = {.from_ms = 10000, .to_ms = 60000}, [TG_AROUND_SILENCE] = {.from_ms = 50, .to_ms = 500}, [TG_AROUND_SNAPSHOT] = {.from_ms = 5000, .to_ms = 30000}};
+    static const struct tg_sim_takes undo[TG_AROUND_WHATS] = {
+        [TG_AROUND_DRAIN] = {.from_ms = 50, .to_ms = 500}, [TG_AROUND_SILENCE] = {.from_ms = 50, .to_ms = 500}, [TG_AROUND_SNAPSHOT] = {.from_ms = 2000, .to_ms = 15000}};
+    enum tg_around_what what = s->sim->plan->around[a->step].what;
+
+    if (a->kind == TG_DO_AROUND_LOOK)
+        answer(s, a, TG_EV_FOUND, s->now_ms + exchange_ms(s, a));
+    else
+        answer(s, a, a->kind == TG_DO_AROUND ? TG_EV_MADE : TG_EV_UNDONE,
+               s->now_ms + tg_sim_duration_ms(a->kind == TG_DO_AROUND ? &act[what] : &undo[what], draw(s, a, TG_SIM_AROUND)));
+}
+
 static void retry(struct tg_simulation *s, const struct tg_run_action *a)
 {
     answer(s, a, TG_EV_RETRY_DUE, a->until_ms);
@@ -193,6 +209,7 @@ static model_fn *const models[TG_DO_COUNT] = {
     [TG_DO_LOCK] = lock,   [TG_DO_CHECK] = check,   [TG_DO_APPLY] = apply,   [TG_DO_LOOK] = look,
     [TG_DO_RETRY] = retry, [TG_DO_VERIFY] = verify, [TG_DO_UNLOCK] = unlock, [TG_DO_DRY_RUN] = dry_run,
     [TG_DO_BAKE] = wait,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
+    [TG_DO_AROUND_LOOK] = around, [TG_DO_AROUND] = around, [TG_DO_UNDO] = around,
 };
 
 bool tg_sim_models(enum tg_run_action_kind kind)

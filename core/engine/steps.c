@@ -13,6 +13,8 @@ void tg_around_release(struct tg_around *a)
     for (size_t i = 0; i < a->n_hold; i++)
         free(a->hold[i]);
     free(a->hold);
+    free(a->module);
+    json_decref(a->params);
     *a = (struct tg_around) {0};
 }
 
@@ -42,9 +44,12 @@ static bool copy_list(char *const *from, size_t n, char ***out, size_t *out_n)
 
 int tg_around_copy(const struct tg_around *around, struct tg_around *out, struct tg_error *e)
 {
-    struct tg_around copy = {.kind = around->kind};
+    struct tg_around copy = {.kind = around->kind, .what = around->what};
+    bool fine = !around->n_hold || copy_list(around->hold, around->n_hold, &copy.hold, &copy.n_hold);
 
-    if (around->n_hold && !copy_list(around->hold, around->n_hold, &copy.hold, &copy.n_hold)) {
+    if (fine && around->module)
+        fine = (copy.module = strdup(around->module)) != NULL && (copy.params = json_deep_copy(around->params)) != NULL;
+    if (!fine) {
         tg_around_release(&copy);
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     }

@@ -77,8 +77,21 @@ static inline void test_plan_limit(struct tg_plan *plan, enum tg_limit_kind kind
     plan->domain_of = of;
 }
 
+/* n steps of around behind the lock; bits of drains: those that take the host out of service. */
+static inline void test_plan_around(struct tg_plan *plan, size_t n, unsigned drains)
+{
+    plan->around = calloc(n + 1, sizeof *plan->around);
+    plan->n_around = n + 1;
+    for (size_t i = 1; i <= n; i++)
+        plan->around[i] = (struct tg_around) {.kind = TG_AROUND_MODULE, .what = drains >> i & 1U ? TG_AROUND_DRAIN : TG_AROUND_SILENCE, .module = strdup("simulated"),
+                                              .params = json_object()};
+}
+
 static inline void test_plan_free(struct tg_plan *plan)
 {
+    for (size_t i = 0; i < plan->n_around; i++)
+        tg_around_release(&plan->around[i]);
+    free(plan->around);
     for (size_t i = 0; i < plan->n_limits; i++)
         free(plan->limits[i].name);
     for (size_t i = 0; i < plan->n_domains; i++)

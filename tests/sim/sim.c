@@ -118,6 +118,7 @@ static struct tg_plan *random_plan(struct rng *r)
     plan->unreachable = random_bounds(r).unreachable;
     for (uint64_t limits = rng_below(r, 3); limits; limits--)
         test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
+    test_plan_around(plan, rng_below(r, 4), (unsigned) rng_below(r, 16));
     if (rng_chance(r, 25))
         random_hours(r, plan);
     return plan;
@@ -388,6 +389,7 @@ static void judge(struct sim *s)
     world_judge_rates(w);
     world_judge_hours(w, WALL_START);
     world_judge_bakes(w);
+    world_judge_around(w, run);
     for (size_t i = 0; i < plan->n_hosts; i++) {
         const struct sim_host *h = &w->hosts[i];
         const struct tg_run_host *r = &run->hosts[i];

@@ -47,6 +47,7 @@ struct sim_task {
     struct tg_run_action action;
     struct tg_run_event answer;
     int64_t epoch;
+    char record[40];
     bool arrived;
     bool no_answer;
 };
@@ -110,8 +111,8 @@ static void judge_domains(struct world *w, size_t host)
         uint32_t domain = plan->domain_of[host * plan->n_limits + l];
         size_t down = 0;
         for (size_t i = 0; i < plan->n_hosts; i++)
-            down += domain != TG_NO_DOMAIN && plan->domain_of[i * plan->n_limits + l] == domain && w->hosts[i].changed &&
-                    !(w->hosts[i].judged && w->hosts[i].verified);
+            down += domain != TG_NO_DOMAIN && plan->domain_of[i * plan->n_limits + l] == domain &&
+                    ((w->hosts[i].changed && !(w->hosts[i].judged && w->hosts[i].verified)) || world_is_drained(w, i));
         if (domain == TG_NO_DOMAIN)
             continue;
         uint32_t told = w->hosts[host].told[l], now = w->run ? w->run->domains[domain].outside : told;
@@ -219,6 +220,7 @@ static void start_step(struct world *w, const struct tg_run_action *a)
         world_violation(w, "P5: %s was changed without its lock", name);
     if (h->script.guard == TG_EV_NO_GO)
         world_violation(w, "P5: %s was changed, and the guard had not said GO", name);
+    world_judge_change(w, a->host);
     if (world_running(w) > (size_t) w->plan->running)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
     if (unverified(w) > (size_t) w->plan->unverified)
@@ -267,13 +269,13 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
 {
     struct sim_host *h = &w->hosts[t->action.host];
 
-    h->judged = true; /* it is said how it ended */
     if (!w->healed && rng_chance(&w->rng, h->script.unlock_fails_percent)) {
         t->answer.kind = TG_EV_UNLOCK_FAILED;
     } else {
         for (size_t k = 0; k < STEPS_MAX; k++)
             if (h->steps[k].state == STEP_RUNNING)
                 world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[t->action.host].name);
+        world_judge_unlock(w, t->action.host);
         h->locked = false;
         t->answer.kind = TG_EV_UNLOCKED;
     }
@@ -286,12 +288,20 @@ static void tell_outside(struct world *w, struct tg_drive *drive, uint32_t domai
         tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .domain = domain, .count = w->outside[domain], .host = TG_RUN_NONE, .stage = TG_RUN_NONE});
 }
 
+/* What is in force is no more: a warning. */
+static void warn(struct world *w, struct tg_drive *drive)
+{
+    if (w->plan->n_around > 1 && !w->healed && rng_chance(&w->rng, 2))
+        tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_KEEP, .host = rng_below(&w->rng, w->plan->n_hosts), .stage = TG_RUN_NONE, .step = 1, .text = "a person was here"});
+}
+
 /* Others come and go. */
 static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
 {
     struct world *w = data;
 
     (void) e;
+    warn(w, drive);
     if (w->plan->n_domains == 0 || now_ms(w) < w->outside_ms + 700)
         return 0;
     w->outside_ms = now_ms(w);
@@ -321,12 +331,21 @@ static void arrive(struct world *w, struct sim_task *t)
 
     end_due_steps(w);
     t->arrived = true;
+    h->judged |= t->action.kind == TG_DO_UNLOCK || t->action.kind == TG_DO_UNDO; /* it is said how it ended */
     if (t->action.kind == TG_DO_APPLY || t->action.kind == TG_DO_LOOK) {
         arrive_step(w, t);
         return;
     }
     if (t->action.kind == TG_DO_UNLOCK) {
         arrive_unlock(w, t);
+        return;
+    }
+    if (tg_run_action_has_step(t->action.kind)) {
+        tg_timer_start(t->timer, world_around_arrives(w, &t->action, &t->answer));
+        if (t->answer.record) {
+            snprintf(t->record, sizeof t->record, "%s", t->answer.record);
+            t->answer.record = t->record;
+        }
         return;
     }
     if (t->action.kind == TG_DO_LOCK) {
@@ -379,7 +398,7 @@ static void on_timer(void *data)
 
 static bool is_start(enum tg_run_action_kind kind)
 {
-    return kind == TG_DO_LOCK || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
+    return kind == TG_DO_LOCK || kind == TG_DO_AROUND || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
 }
 
 static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
@@ -401,6 +420,7 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
         world_violation(w, "P7: %s: attempt %d is sent once more, and nobody has looked", w->plan->hosts[action->host].name, action->attempt);
     if (action->kind == TG_DO_APPLY)
         h->sent = action->attempt;
+    world_around_begins(w, action);
     t->world = w;
     t->drive = drive;
     t->action = *action;
@@ -421,6 +441,8 @@ static void drop(void *data)
         next = t->next;
         t->drive = NULL;
         bool sent = t->action.kind == TG_DO_APPLY || t->action.kind == TG_DO_LOOK;
+        if (!t->arrived && tg_run_action_has_step(t->action.kind) && rng_chance(&w->rng, 50))
+            arrive(w, t); /* its last words were heard */
         if (!sent && !t->arrived)
             unlink_task(t);
     }
@@ -486,6 +508,8 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
         if (h->state == TG_HOST_UNLOCKING && h->end == TG_HOST_UNDECIDED && run->state == TG_RUN_ACTIVE)
             world_violation(w, "P12: %s has no verdict, and the run goes on", json_string_value(json_object_get(line, "host")));
     }
+    if (host)
+        world_around_line(w, line, (size_t) json_integer_value(host));
     if (!act || !host)
         return;
     w->hosts[json_integer_value(host)].intent = kind_of(act);
@@ -494,7 +518,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     if (!of->first_ms)
         of->first_ms = at;
     of->last_ms = run->hosts[json_integer_value(host)].started_ms;
-    bool start = strcmp(act, "lock") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
+    bool start = strcmp(act, "lock") == 0 || strcmp(act, "around") == 0 || strcmp(act, "apply") == 0 || strcmp(act, "dry-run") == 0;
     if (!start)
         return;
     size_t stage = run->hosts[json_integer_value(host)].stage;
@@ -546,6 +570,8 @@ int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struc
     unsigned trouble = (unsigned) (rng_below(&w->rng, 4) * 12); /* some fleets are well */
     for (size_t i = 0; i < plan->n_hosts; i++)
         write_script(&w->rng, &w->hosts[i].script, trouble);
+    for (size_t i = 0; i < plan->n_hosts && plan->n_around > 1; i++)
+        world_around_script(w, &w->hosts[i], trouble);
     return 0;
 }
 

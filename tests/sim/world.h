@@ -37,11 +37,23 @@ struct host_script {
     int unclear;                /* verifications until an inconclusive one is another: unclear_then; 0 never */
     enum tg_run_event_kind unclear_then;
     unsigned unlock_fails_percent;
+    unsigned around_loses_percent, around_away_percent, refuse_percent, undo_fails_percent; /* of what is done around a host */
+    bool keeps;                 /* the last step is kept when the host did not end well */
     int64_t lasts_ms, verdict_ms; /* verdict_ms: at most, of each verification */
+};
+
+/* A step of around of one host, as it is out there. */
+#define STEPS_AROUND_MAX 4
+enum force { FREE, OURS, THEIRS, KEPT };
+struct sim_around {
+    enum force force;
+    bool tried;                 /* to undo it, since it was done last */
+    bool left;                  /* the journal says that it is theirs */
 };
 
 struct sim_host {
     struct host_script script;
+    struct sim_around around[STEPS_AROUND_MAX];
     struct step_record steps[STEPS_MAX];
     int changed;                /* how often it was */
     bool locked, verified, judged; /* judged: verified or not, there was a verdict */
@@ -96,5 +108,16 @@ void world_judge_hours(struct world *w, int64_t from_ms);
 /* Whether each bake was waited for: P5. */
 void world_judge_bakes(struct world *w);
 size_t world_running(const struct world *w);
+/* Whether what was done around a host is undone in the end: P8. */
+void world_judge_around(struct world *w, const struct tg_run *run);
+/* world_around.c: what is done around hosts. Each sets the answer, and says how long it takes. */
+int64_t world_around_arrives(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer);
+void world_around_line(struct world *w, const json_t *line, size_t host);
+void world_around_begins(struct world *w, const struct tg_run_action *action);
+/* Before a change, and before the lock goes. */
+void world_judge_change(struct world *w, size_t host);
+void world_judge_unlock(struct world *w, size_t host);
+bool world_is_drained(const struct world *w, size_t host);
+void world_around_script(struct world *w, struct sim_host *h, unsigned trouble);
 
 #endif

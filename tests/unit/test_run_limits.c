@@ -228,7 +228,7 @@ static bool has_room(const struct rig *r, size_t host, const bool *later)
     for (size_t l = 0; l < plan->n_limits; l++) {
         uint32_t domain = plan->domain_of[host * plan->n_limits + l], down = 0;
         for (size_t i = 0; i < plan->n_hosts; i++)
-            down += plan->domain_of[i * plan->n_limits + l] == domain && !later[i] && tg_run_is_down(&r->run->hosts[i]);
+            down += plan->domain_of[i * plan->n_limits + l] == domain && !later[i] && tg_run_is_down(r->run, &r->run->hosts[i]);
         if (domain != TG_NO_DOMAIN && down >= plan->domains[domain].max)
             return false;
     }
