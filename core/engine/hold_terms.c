@@ -33,7 +33,7 @@ void tg_hold_terms_gone(struct tg_hold_terms *t, size_t host)
 }
 
 /* An earlier driver took it when the host was started, and may have extended it: to extend it once more does no harm. */
-static int64_t until_of(const struct tg_hold_terms *t, size_t host)
+int64_t tg_hold_terms_until_ms(const struct tg_hold_terms *t, size_t host)
 {
     return t->until_ms[host] ? t->until_ms[host] : t->run->hosts[host].started_ms + tg_hold_terms_first_ms(t, host);
 }
@@ -49,7 +49,7 @@ bool tg_hold_terms_next(struct tg_hold_terms *t, int64_t now_ms, size_t *out_hos
             continue;
         }
         int64_t first = tg_hold_terms_first_ms(t, t->next), lasted = now_ms - h->started_ms;
-        if (until_of(t, t->next) - now_ms > first / 4)
+        if (tg_hold_terms_until_ms(t, t->next) - now_ms > first / 4)
             continue;
         *out_host = t->next++;
         *out_for_ms = lasted > first ? lasted : first;

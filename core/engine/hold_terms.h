@@ -23,6 +23,8 @@ void tg_hold_terms_release(struct tg_hold_terms *terms);
 int64_t tg_hold_terms_first_ms(const struct tg_hold_terms *terms, size_t host);
 /* It was taken, or extended, for so long. */
 void tg_hold_terms_taken(struct tg_hold_terms *terms, size_t host, int64_t now_ms, int64_t for_ms);
+/* Until when it lasts, as far as is known here, Unix; INT64_MAX: it is not to be extended any more. */
+int64_t tg_hold_terms_until_ms(const struct tg_hold_terms *terms, size_t host);
 /* It can't be extended: it is not there, or no longer ours. */
 void tg_hold_terms_gone(struct tg_hold_terms *terms, size_t host);
 /* The next host whose lock is to be extended now, and for how long; false when there is none. A sweep over all hosts twice a minute. */

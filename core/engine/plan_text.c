@@ -1,6 +1,7 @@
 /* A plan as people read it: see plan_text.h. */
 #include "engine/plan_text.h"
 
+#include "engine/around_module.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_warn.h"
 #include "fleet/nodeset.h"
@@ -221,6 +222,14 @@ static void put_around(const struct tg_plan *plan, int width, struct tg_buf *out
     for (size_t i = 0; i < plan->n_around; i++) {
         const struct tg_around *a = &plan->around[i];
         struct tg_buf what = TG_BUF_INIT;
+        char text[400];
+        if (a->kind == TG_AROUND_MODULE) {
+            tg_around_module_describe(a, text, sizeof text);
+            tg_buf_puts(out, i ? "         " : "around   ");
+            put_cut(out, text, width - 9);
+            tg_buf_putc(out, '\n');
+            continue;
+        }
         for (size_t j = 0; j < a->n_hold; j++)
             tg_buf_printf(&what, "%s%s", j ? ", " : "", a->hold[j]);
         tg_buf_puts(out, i ? "         lock, holding " : "around   lock, holding ");

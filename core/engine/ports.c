@@ -269,21 +269,34 @@ static int go_on(struct tg_task *t, struct tg_error *e)
         return release(t, e);
     case TG_DO_VERIFY:
         return tg_task_run_verify(t, e);
+    case TG_DO_AROUND_LOOK:
+    case TG_DO_AROUND:
+    case TG_DO_UNDO:
+    case TG_DO_NOTHING:
+        return tg_task_run_around(t, e);
     default:
         return tg_task_run_step(t, e);
     }
 }
 
-static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+struct tg_task *tg_ports_add(struct tg_ports *p, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
 {
-    struct tg_ports *p = data;
     struct tg_task *t = calloc(1, sizeof *t);
 
-    if (!t)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!t) {
+        tg_fail(e, TG_E_MEMORY, "out of memory");
+        return NULL;
+    }
     *t = (struct tg_task) {.next = p->tasks, .ports = p, .drive = drive, .action = *action, .due_ms = INT64_MAX};
     p->tasks = t;
-    return go_on(t, e);
+    return t;
+}
+
+static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+{
+    struct tg_task *t = tg_ports_add(data, drive, action, e);
+
+    return t ? go_on(t, e) : TG_E_MEMORY;
 }
 
 static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
@@ -295,6 +308,8 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     if (!p->away_ms || now >= p->again_ms)
         rc = look_at_others(p, drive, e);
     extend_locks(p);
+    if (!rc)
+        rc = tg_ports_keep(p, drive, e);
     for (struct tg_task **at = &p->tasks, *t; !rc && (t = *at) != NULL;) {
         if (!t->over && t->due_ms <= now)
             rc = go_on(t, e);
@@ -320,6 +335,7 @@ static void drop(void *data)
     if (p->probe_impl)
         p->probe->close(p->probe_impl);
     p->probe_impl = NULL;
+    tg_ports_close_around(p);
     for (struct tg_task *t = p->tasks, *next; t; t = next) {
         next = t->next;
         free(t);
@@ -370,6 +386,8 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
         rc = p->transport->open(&p->o.transport, &p->transport_impl, e);
     if (!rc && plan->n_limits)
         rc = open_others(p, e);
+    if (!rc)
+        rc = tg_ports_open_around(p, e);
     if (!rc && wants_probe(plan)) {
         rc = tg_probe_find("http", &p->probe, e);
         if (!rc)
@@ -389,9 +407,7 @@ int tg_ports_new(const struct tg_ports_options *o, struct tg_ports **out, struct
     p->o.step_ms = o->step_ms ? o->step_ms : 30 * 60000;
     p->o.look_ms = o->look_ms ? o->look_ms : 5 * 60000;
     p->o.quiesce_ms = o->quiesce_ms ? o->quiesce_ms : 10 * 60000;
-    char hash[TG_SHA256_HEX];
-    tg_sha256_hex(o->tokens, strlen(o->tokens), hash);
-    snprintf(p->name, sizeof p->name, "%s-%.8s", o->journal->id, hash);
+    tg_run_name(o->journal->id, o->tokens, p->name);
     p->table = (struct tg_drive_ports) {.data = p, .begin = begin, .turn = turn, .drop = drop};
     int rc = tg_hold_terms_init(&p->terms, o->run, p->o.step_ms, e);
     if (!rc)
@@ -411,6 +427,7 @@ void tg_ports_free(struct tg_ports *p)
     drop(p);
     if (p->params)
         p->driver->params_free(p->params);
+    tg_ports_free_around(p);
     tg_others_free(p->others);
     free(p->told);
     tg_hold_terms_release(&p->terms);

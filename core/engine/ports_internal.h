@@ -2,6 +2,7 @@
 #ifndef TG_ENGINE_PORTS_INTERNAL_H
 #define TG_ENGINE_PORTS_INTERNAL_H
 
+#include "engine/around_module.h"
 #include "engine/bare.h"
 #include "engine/hold_terms.h"
 #include "engine/ports.h"
@@ -35,6 +36,12 @@ struct tg_task {
     char text[512];      /* in these words */
 };
 
+/* A step of around: its module, open. */
+struct tg_around_port {
+    struct tg_around_module module;
+    struct tg_around_impl *impl;
+};
+
 struct tg_ports {
     struct tg_drive_ports table;
     struct tg_ports_options o;
@@ -49,12 +56,14 @@ struct tg_ports {
     uint32_t *told;      /* of each domain, what the run was told of others last */
     int64_t others_ms;   /* monotonic: when they are counted again */
     struct tg_hold_terms terms;
+    struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
+    size_t keep_next;    /* of the sweep over hosts that have something in force */
+    int64_t keep_ms;     /* monotonic: the next begins then */
     int64_t away_ms;     /* monotonic: since when the store does not answer; 0 it does */
     int64_t again_ms;    /* monotonic: when it is asked again */
     bool closing;        /* callbacks say nothing more */
-    /* The run's name on hosts: its id and something of its token, since another store may have a run of the same id, and a host that
-     * knows a step of that name would not begin it again. */
-    char name[TG_RUN_ID_SIZE + 16];
+    /* On hosts: one that knows a step of that name would not begin it again. */
+    char name[TG_RUN_NAME_SIZE];
 };
 
 int64_t tg_ports_now(const struct tg_ports *p);
@@ -71,6 +80,15 @@ void tg_task_step(const struct tg_task *t, const char *what, int n, char *out, s
 
 /* APPLY, LOOK, DRY_RUN: begin, or go on with. Negative: the drive must end. */
 int tg_task_run_step(struct tg_task *t, struct tg_error *e);
+/* AROUND_LOOK, AROUND, UNDO, and TG_DO_NOTHING: keep. Begin, or take what was asked for lost. */
+int tg_task_run_around(struct tg_task *t, struct tg_error *e);
+/* Begins what is to be kept now and then. */
+int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
+int tg_ports_open_around(struct tg_ports *p, struct tg_error *e);
+void tg_ports_close_around(struct tg_ports *p);
+void tg_ports_free_around(struct tg_ports *p);
+/* A new task; NULL when memory is short. */
+struct tg_task *tg_ports_add(struct tg_ports *p, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);
 /* VERIFY: the next try of the current check, or the verdict. */
 int tg_task_run_verify(struct tg_task *t, struct tg_error *e);
 

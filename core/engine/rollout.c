@@ -91,31 +91,25 @@ void tg_rollout_read_selector(struct tg_rollout_reader *reader, const struct tg_
     tg_rollout_copy(reader, text, slot);
 }
 
-struct complaint {
-    struct tg_rollout_reader *reader;
-    const struct tg_yaml_node *value;
-    const char *driver;
-};
-
-static void complain(void *data, const char *path, const char *message)
+void tg_rollout_complain(void *data, const char *path, const char *message)
 {
-    struct complaint *c = data;
+    struct tg_rollout_complaint *c = data;
 
     if (path[0] == '/')
-        tg_yaml_problem(c->reader->p, tg_yaml_at(c->value, path), "\"%.100s\" of %s %s", path + 1, c->driver, message);
+        tg_yaml_problem(c->reader->p, tg_yaml_at(c->value, path), "\"%.100s\" of %s %s", path + 1, c->name, message);
     else
-        tg_yaml_problem(c->reader->p, c->value, "%s: %s", c->driver, message);
+        tg_yaml_problem(c->reader->p, c->value, "%s: %s", c->name, message);
 }
 
 /* The driver looks at its own parameters. */
 static void check_params(struct tg_rollout_reader *reader, const struct tg_driver *driver, const json_t *json, const struct tg_yaml_node *value)
 {
-    struct complaint c = {.reader = reader, .value = value, .driver = driver->name};
+    struct tg_rollout_complaint c = {.reader = reader, .value = value, .name = driver->name};
     struct tg_driver_params *params = NULL;
     struct tg_error why = TG_ERROR_INIT;
     size_t before = tg_problems_count(reader->p);
 
-    if (!driver->params(json, complain, &c, &params, &why)) {
+    if (!driver->params(json, tg_rollout_complain, &c, &params, &why)) {
         if (driver->is_central && driver->is_central(params))
             tg_error_hint(tg_yaml_problem(reader->p, value, "%s from the controller can only be asked before an unlock", driver->name),
                           "a rollout has it run on each host");

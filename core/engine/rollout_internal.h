@@ -27,6 +27,14 @@ bool tg_rollout_few_enough(struct tg_rollout_reader *reader, const struct tg_yam
 /* A lower-case word of letters, digits and '-', at most 63, as names of runs, stages and actors are. */
 bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char **out);
 
+/* What a driver, or a module of around, has against its parameters: for its params(), which gets a struct tg_rollout_complaint as data. */
+struct tg_rollout_complaint {
+    struct tg_rollout_reader *reader;
+    const struct tg_yaml_node *value;
+    const char *name; /* whose they are */
+};
+void tg_rollout_complain(void *data, const char *path, const char *message);
+
 /* What a selector has against it, at its own column within node where that can be told. */
 struct tg_error *tg_rollout_selector_problem(struct tg_problems *p, const struct tg_yaml_node *node, const char *what,
                                              const struct tg_error *why);

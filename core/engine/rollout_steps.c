@@ -6,14 +6,10 @@
 #include <string.h>
 
 
-enum around_key { LOCK };
-/* The ones of later versions are known, so that nobody takes them for a typing mistake, or believes that they happen. */
+/* The lock behind what modules do, in the order of enum tg_around_what. */
 static const struct tg_yaml_key around_keys[] = {
-    [LOCK] = {.name = "lock"},
-    {.name = "drain", .later = true},
-    {.name = "silence", .later = true},
-    {.name = "snapshot", .later = true},
-    {.name = NULL},
+    [TG_AROUND_DRAIN] = {.name = "drain"}, [TG_AROUND_SILENCE] = {.name = "silence"}, [TG_AROUND_SNAPSHOT] = {.name = "snapshot"},
+    [TG_AROUND_WHATS] = {.name = "lock"},  {.name = NULL},
 };
 #define N_AROUND_KEYS (sizeof around_keys / sizeof around_keys[0] - 1)
 
@@ -53,10 +49,48 @@ static void read_lock(struct tg_rollout_reader *reader, const struct tg_yaml_nod
             tg_rollout_copy(reader, actor, &a->hold[a->n_hold++]);
 }
 
-static void read_step(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+static void check_params(struct tg_rollout_reader *reader, const struct tg_around_backend *backend, const json_t *json, const struct tg_yaml_node *value)
+{
+    struct tg_rollout_complaint c = {.reader = reader, .value = value, .name = backend->name};
+    struct tg_around_params *params = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    size_t before = tg_problems_count(reader->p);
+
+    if (!backend->params(json, tg_rollout_complain, &c, &params, &why)) {
+        backend->params_free(params);
+        return;
+    }
+    if (tg_problems_count(reader->p) == before)
+        tg_error_hint(tg_yaml_problem(reader->p, value, "%s: %s", backend->name, why.message), "%s", why.hint);
+}
+
+/* {haproxy: {…}}: the module is loaded, and looks at its own parameters. */
+static void read_module(struct tg_rollout_reader *reader, enum tg_around_what what, const struct tg_yaml_node *node, struct tg_around *a)
+{
+    const struct tg_yaml_pair *pair = tg_yaml_single(node, tg_around_what_name(what), reader->p);
+    const struct tg_around_backend *backend;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (!pair)
+        return;
+    if (tg_around_find(what, pair->key->text, &backend, &why)) {
+        tg_error_hint(tg_yaml_problem(reader->p, pair->key, "%s", why.message), "%s", why.hint);
+        return;
+    }
+    *a = (struct tg_around) {.kind = TG_AROUND_MODULE, .what = what};
+    reader->r->n_around++;
+    tg_rollout_copy(reader, backend->name, &a->module);
+    reader->rc = reader->rc ? reader->rc : tg_yaml_to_json(pair->value, &a->params, reader->e);
+    if (!reader->rc)
+        check_params(reader, backend, a->params, pair->value);
+}
+
+/* locked: the file has said so. */
+static void read_step(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, size_t at, bool *locked)
 {
     const struct tg_yaml_node *values[N_AROUND_KEYS], *value = NULL, *place = node;
     struct tg_rollout *r = reader->r;
+    enum tg_around_what what = TG_AROUND_WHATS;
 
     if (node->kind != TG_YAML_SCALAR || strcmp(node->text, "lock") != 0) { /* "- lock" needs no parameters */
         const struct tg_yaml_pair *pair = tg_yaml_single(node, "a step of around", reader->p);
@@ -64,26 +98,32 @@ static void read_step(struct tg_rollout_reader *reader, const struct tg_yaml_nod
             return;
         value = pair->value;
         place = pair->key;
+        for (what = TG_AROUND_DRAIN; what < TG_AROUND_WHATS && strcmp(place->text, tg_around_what_name(what)) != 0; what++)
+            ;
     }
-    if (r->n_around > 0) {
+    if (what < TG_AROUND_WHATS)
+        read_module(reader, what, value, &r->around[r->n_around]);
+    else if (*locked)
         tg_yaml_problem(reader->p, place, "a second lock: one holds the host already");
-        return;
-    }
-    read_lock(reader, value, &r->around[r->n_around++]);
+    else if (at > 0)
+        tg_error_hint(tg_yaml_problem(reader->p, place, "the lock must be the first step of around"), "nothing is done around a host that others may touch");
+    else
+        read_lock(reader, value, &r->around[0]);
+    *locked |= what == TG_AROUND_WHATS;
 }
 
 void tg_rollout_read_around(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
     struct tg_rollout *r = reader->r;
+    bool locked = false;
     size_t n = 0;
 
-    if (node && tg_yaml_is_list(node, "around", reader->p) && tg_rollout_few_enough(reader, node, "around", TG_STEPS_MAX))
+    if (node && tg_yaml_is_list(node, "around", reader->p) && tg_rollout_few_enough(reader, node, "around", TG_AROUND_MAX - 1))
         n = node->n;
     r->around = tg_rollout_room(reader, n + 1, sizeof *r->around);
     if (!r->around)
         return;
+    r->around[r->n_around++] = (struct tg_around) {.kind = TG_AROUND_LOCK}; /* P5: never without a lock; on all actors when the file says nothing */
     for (size_t i = 0; i < n; i++)
-        read_step(reader, node->items[i]);
-    if (r->n_around == 0)
-        r->around[r->n_around++] = (struct tg_around) {.kind = TG_AROUND_LOCK}; /* P5: never without a lock */
+        read_step(reader, node->items[i], i, &locked);
 }

@@ -109,7 +109,7 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
                                "limits: {running: fifty}\n"                                /* 9 */
                                "verify:\n"
                                "  - {http: \"{host}:8080\", expect: 20}\n"                 /* 10, 11 */
-                               "around: [drain: {haproxy: {backend: web}}]\n"              /* 12 */
+                               "around: [drain: {nosuchlb: {backend: web}}]\n"              /* 12 */
                                "failure: {then: rollback}\n";                              /* 13 */
     static const char *const lines[] = {
         "1:1: a rollout has no \"targets\"",
@@ -123,7 +123,7 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
         "7:19: running must be a whole number, and is \"fifty\"",
         "9:12: http must be a URL, and is \"{host}:8080\"",
         "9:35: expect must be 100 to 599, and is 20",
-        "10:10: \"drain\" in around is not supported yet",
+        "10:18: there is no module \"nosuchlb\"",
         "11:17: then: rollback, and nothing says what the way back is", NULL};
 
     refused(text, lines);
@@ -133,8 +133,6 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
 {
     refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: \"withdraw\" is not supported yet", NULL});
-    refused(HEAD "around: [silence: {}, snapshot: {}]\n",
-            (const char *const[]) {"5:10: \"silence\" in around is not supported yet", "5:23: \"snapshot\" in around is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
             (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});
 }

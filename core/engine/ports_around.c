@@ -1,0 +1,269 @@
+/* What is done around the change of a host, by the modules of the plan: look, act, keep, undo. See ports.h. */
+#include "engine/ports_internal.h"
+
+#include "base/shown.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A module bounds its own waiting (connections that drain); these are for one that hangs. */
+#define LOOK_MS 120000
+#define ACT_MS (2 * INT64_C(3600000))
+#define UNDO_MS 900000
+#define KEEP_EVERY_MS 60000
+#define KEEP_MAX 20 /* begun in one turn */
+#define AFTER_KEEP_MS 100
+
+static const struct tg_run_host *host_of(const struct tg_task *t)
+{
+    return &t->ports->o.run->hosts[t->action.host];
+}
+
+static const struct tg_around *step_of(const struct tg_task *t)
+{
+    return &t->ports->o.plan->around[t->action.step];
+}
+
+static bool keeps(const struct tg_task *t)
+{
+    return t->action.kind == TG_DO_NOTHING;
+}
+
+/* ---- answers ---- */
+
+static enum tg_run_event_kind event_of(const struct tg_task *t, enum tg_around_end end)
+{
+    static const enum tg_run_event_kind of_look[] = {TG_EV_FOUND, TG_EV_FOUND, TG_EV_FOUND, TG_EV_AROUND_LOST},
+                                        of_act[] = {TG_EV_AROUND_LOST, TG_EV_MADE, TG_EV_LEFT, TG_EV_AROUND_LOST},
+                                        of_undo[] = {TG_EV_UNDONE, TG_EV_AROUND_LOST, TG_EV_AROUND_LOST, TG_EV_UNDO_KEPT};
+
+    if (end == TG_AROUND_REFUSED)
+        return TG_EV_AROUND_REFUSED;
+    if (end > TG_AROUND_KEPT)
+        return end == TG_AROUND_NOT_SENT ? TG_EV_AROUND_AWAY : TG_EV_AROUND_LOST;
+    return t->action.kind == TG_DO_AROUND_LOOK ? of_look[end] : t->action.kind == TG_DO_AROUND ? of_act[end] : of_undo[end];
+}
+
+static bool is_record(const char *record)
+{
+    size_t n = 0;
+
+    while (record[n] >= ' ' && record[n] <= '~')
+        n++;
+    return !record[n] && n < TG_AROUND_RECORD_SIZE;
+}
+
+static void say(const struct tg_task *t, const char *text, char *out, size_t size)
+{
+    char shown[400];
+
+    tg_shown_text(text, shown, sizeof shown);
+    snprintf(out, size, "%s: %s", tg_around_what_name(step_of(t)->what), shown);
+}
+
+/* What is in force still is no news, unless its record is another. */
+static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *text, const char *record)
+{
+    struct tg_run_event event = {.kind = TG_EV_KEEP, .host = t->action.host, .stage = TG_RUN_NONE, .step = t->action.step, .changed = -1};
+    char known[TG_AROUND_RECORD_SIZE], all[500];
+    bool well = end == TG_AROUND_OURS;
+
+    tg_run_record(host_of(t), t->action.step, known, sizeof known);
+    t->over = true;
+    if (t->ports->closing || (well && strcmp(known, record) == 0))
+        return;
+    say(t, text[0] ? text : tg_around_end_name(end), all, sizeof all);
+    event.text = well ? NULL : all;
+    event.record = well ? record : NULL;
+    tg_drive_answer(t->drive, &event);
+}
+
+static void done(void *data, enum tg_around_end end, const char *text, const char *record)
+{
+    struct tg_task *t = data;
+    enum tg_run_event_kind kind = event_of(t, end);
+    char all[500];
+
+    t->asked = false;
+    if (t->over || t->ports->closing)
+        return; /* too late: it was taken for lost */
+    if (!record || !is_record(record)) {
+        kind = TG_EV_AROUND_REFUSED;
+        text = record ? "the module gave a record that can't be kept" : "the module gave no record";
+        record = "";
+    }
+    if (keeps(t)) {
+        tell_keep(t, kind == TG_EV_AROUND_REFUSED ? TG_AROUND_REFUSED : end, text ? text : "", record);
+        return;
+    }
+    say(t, text ? text : "", all, sizeof all);
+    bool proves = kind == TG_EV_FOUND || kind == TG_EV_MADE || kind == TG_EV_UNDO_KEPT || (kind == TG_EV_AROUND_REFUSED && record[0]);
+    tg_task_answer_event(t, (struct tg_run_event) {.kind = kind, .step = t->action.step, .changed = -1, .ours = end == TG_AROUND_OURS,
+                                                   .text = text && text[0] ? all : NULL, .record = proves ? record : NULL});
+}
+
+static void no_answer(struct tg_task *t, enum tg_around_end end, const char *text)
+{
+    bool asked = t->asked;
+
+    done(t, end, text, "");
+    t->asked = asked; /* the module may say something yet: the task must outlive that */
+}
+
+/* ---- asking ---- */
+
+static int64_t until_ms(const struct tg_task *t)
+{
+    struct tg_ports *p = t->ports;
+    int64_t now = tg_wall_ms(tg_loop_clock(p->o.loop)), least = now + tg_hold_terms_first_ms(&p->terms, t->action.host) / 4;
+    int64_t lock = tg_hold_terms_until_ms(&p->terms, t->action.host);
+
+    return lock > least && lock < INT64_MAX ? lock : least;
+}
+
+static int ask(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_ports *p = t->ports;
+    const struct tg_plan_host *h = tg_task_host(t);
+    const struct tg_run_host *of = host_of(t);
+    const struct tg_around_backend *b = p->around[t->action.step].module.backend;
+    struct tg_around_impl *impl = p->around[t->action.step].impl;
+    char tag[TG_AROUND_TAG_SIZE], record[TG_AROUND_RECORD_SIZE];
+
+    tg_around_tag(p->name, h->name, t->action.step, tag);
+    tg_run_record(of, t->action.step, record, sizeof record);
+    const struct tg_around_context context = {.host = h->name, .address = h->address ? h->address : h->name, .run_id = p->o.journal->id,
+                                              .lock_id = of->lock, .who = p->o.owner, .reason = p->o.plan->name, .tag = tag,
+                                              .record = record[0] ? record : NULL, .now_ms = tg_wall_ms(tg_loop_clock(p->o.loop)),
+                                              .until_ms = until_ms(t), .failed = tg_run_host_failed(of)};
+    switch ((int) t->action.kind) {
+    case TG_DO_AROUND_LOOK:
+        t->give_up_ms = tg_ports_now(p) + LOOK_MS;
+        return b->look(impl, &context, done, t, e);
+    case TG_DO_AROUND:
+        t->give_up_ms = tg_ports_now(p) + ACT_MS;
+        return b->act(impl, &context, done, t, e);
+    case TG_DO_UNDO:
+        t->give_up_ms = tg_ports_now(p) + UNDO_MS;
+        return b->undo(impl, &context, done, t, e);
+    default:
+        t->give_up_ms = tg_ports_now(p) + LOOK_MS;
+        return b->keep(impl, &context, done, t, e);
+    }
+}
+
+/* A keep under way could bring back what is undone: it goes first. And one at a time is enough. */
+static bool is_kept_now(const struct tg_task *t)
+{
+    for (const struct tg_task *k = t->ports->tasks; k; k = k->next)
+        if (k != t && keeps(k) && !k->over && k->action.host == t->action.host && k->action.step == t->action.step)
+            return true;
+    return false;
+}
+
+int tg_task_run_around(struct tg_task *t, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+
+    (void) e;
+    if (t->asked) { /* and due: too long */
+        no_answer(t, TG_AROUND_LOST, "no answer");
+        return 0;
+    }
+    if (!keeps(t) && is_kept_now(t)) {
+        t->due_ms = tg_ports_now(t->ports) + AFTER_KEEP_MS;
+        return 0;
+    }
+    t->asked = true;
+    if (ask(t, &own)) {
+        t->asked = false;
+        no_answer(t, TG_AROUND_NOT_SENT, own.message);
+        return 0;
+    }
+    if (!t->over)
+        t->due_ms = t->give_up_ms;
+    return 0;
+}
+
+/* ---- keeping ---- */
+
+/* In force by our doing, and no answer about it is waited for. */
+static bool is_to_be_kept(const struct tg_run_host *h, int step)
+{
+    bool does = h->state >= TG_HOST_AROUND_LOOKING && h->state <= TG_HOST_AROUND_WAITING && h->step == step;
+    bool leaves = h->state >= TG_HOST_UNDOING && h->state <= TG_HOST_UNLOCKING;
+
+    return (h->made >> step & 1U) && !does && !leaves && (!tg_host_state_is_end(h->state) || h->state == TG_HOST_LOST);
+}
+
+static int keep_host(struct tg_ports *p, struct tg_drive *drive, size_t host, int *begun, struct tg_error *e)
+{
+    for (int step = 1; (size_t) step < p->o.plan->n_around; step++) {
+        if (!is_to_be_kept(&p->o.run->hosts[host], step))
+            continue;
+        struct tg_task *t = tg_ports_add(p, drive, &(struct tg_run_action) {.kind = TG_DO_NOTHING, .host = host, .stage = TG_RUN_NONE, .step = step}, e);
+        if (!t)
+            return TG_E_MEMORY;
+        if (is_kept_now(t))
+            t->over = true;
+        else
+            tg_task_run_around(t, e);
+        ++*begun;
+    }
+    return 0;
+}
+
+int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
+{
+    int begun = 0, rc = 0;
+
+    if (p->o.plan->n_around < 2 || (p->keep_next == 0 && tg_ports_now(p) < p->keep_ms))
+        return 0;
+    for (; !rc && p->keep_next < p->o.plan->n_hosts && begun < KEEP_MAX; p->keep_next++)
+        if (p->o.run->hosts[p->keep_next].made)
+            rc = keep_host(p, drive, p->keep_next, &begun, e);
+    if (p->keep_next == p->o.plan->n_hosts) {
+        p->keep_next = 0;
+        p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS;
+    }
+    return rc;
+}
+
+/* ---- life ---- */
+
+int tg_ports_open_around(struct tg_ports *p, struct tg_error *e)
+{
+    const struct tg_plan *plan = p->o.plan;
+    int rc = 0;
+
+    if (plan->n_around < 2)
+        return 0;
+    p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS;
+    p->around = calloc(plan->n_around, sizeof *p->around);
+    if (!p->around)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 1; !rc && i < plan->n_around; i++) {
+        rc = tg_around_module_load(&plan->around[i], &p->around[i].module, e);
+        if (!rc)
+            rc = p->around[i].module.backend->open(p->o.loop, p->around[i].module.params, &p->around[i].impl, e);
+    }
+    return rc;
+}
+
+void tg_ports_close_around(struct tg_ports *p)
+{
+    for (size_t i = 1; p->around && i < p->o.plan->n_around; i++) {
+        if (p->around[i].impl)
+            p->around[i].module.backend->close(p->around[i].impl);
+        p->around[i].impl = NULL;
+    }
+}
+
+void tg_ports_free_around(struct tg_ports *p)
+{
+    for (size_t i = 1; p->around && i < p->o.plan->n_around; i++)
+        tg_around_module_release(&p->around[i].module);
+    free(p->around);
+    p->around = NULL;
+}
