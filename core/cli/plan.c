@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/guarding.h"
 #include "config/site.h"
+#include "engine/history.h"
 #include "engine/plan_keep.h"
 #include "engine/plan_text.h"
 #include "engine/plan_warn.h"
@@ -115,33 +116,62 @@ static int print_stages(const struct tg_frame *f, const struct tg_rollout *rollo
 
 #define KEEP_MS 3000 /* a plan is there to be read, whatever the store does */
 
-/* In the store, where there is one, so that run can tell what has changed since, and approve finds it. That it can't be is only said where a store was configured. */
-static void keep(struct tg_frame *f, const struct tg_plan *plan)
+/* Connected, or NULL with why. */
+static struct tg_store *connect_store(struct tg_frame *f, struct tg_error *why)
 {
-    struct tg_error why = TG_ERROR_INIT;
     struct tg_store *store = NULL;
+    int rc = tg_frame_open_store(f, &store, why);
+
+    if (!rc)
+        rc = tg_store_connect(store, tg_store_deadline(store, KEEP_MS), why);
+    if (!rc)
+        return store;
+    tg_store_close(store);
+    return NULL;
+}
+
+/* In the store, where there is one, so that run can tell what has changed since, and approve finds it. That it can't be is only said where a store was configured. */
+static void keep(struct tg_frame *f, struct tg_store *store, const struct tg_plan *plan, struct tg_error *why)
+{
     char who[256];
+    int rc = TG_E_LOST;
 
     tg_cli_owner(f, who, sizeof who);
-    int rc = tg_frame_open_store(f, &store, &why);
-    if (!rc)
-        rc = tg_store_connect(store, tg_store_deadline(store, KEEP_MS), &why);
-    if (!rc)
-        rc = tg_plan_keep(store, plan, who, tg_wall_ms(tg_loop_clock(f->loop)), KEEP_MS, &why);
-    tg_store_close(store);
+    if (store)
+        rc = tg_plan_keep(store, plan, who, tg_wall_ms(tg_loop_clock(f->loop)), KEEP_MS, why);
     if (rc && strcmp(f->config->store_from, "default") != 0)
-        fprintf(stderr, "tagout: the plan could not be kept in %s, so it can't be approved there, and run can't tell what changes: %s\n", f->config->store, why.message);
+        fprintf(stderr, "tagout: the plan could not be kept in %s, so it can't be approved there, and run can't tell what changes: %s\n", f->config->store, why->message);
+}
+
+/* How long hosts took in the last runs; without a store, or without runs, it stays a guess. */
+static void learn(struct tg_store *store, struct tg_plan *plan)
+{
+    struct tg_history_says says;
+    struct tg_history history;
+
+    if (!store || tg_history_read(store, plan->name, plan->driver, KEEP_MS, &history, NULL))
+        return;
+    tg_history_say(&history, false, &says);
+    plan->learned_ms = says.mean_ms;
+    plan->learned_hosts = says.hosts;
+    plan->learned_runs = says.runs;
 }
 
 static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
 {
+    struct tg_error why = TG_ERROR_INIT;
     struct tg_plan *plan = NULL;
+    struct tg_store *store = NULL;
     int rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
 
-    if (!rc)
+    if (!rc) {
+        store = connect_store(f, &why);
+        learn(store, plan);
         rc = f->json ? print_json(f, plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
+    }
     if (!rc)
-        keep(f, plan);
+        keep(f, store, plan, &why);
+    tg_store_close(store);
     tg_plan_free(plan);
     return rc;
 }

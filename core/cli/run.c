@@ -6,9 +6,12 @@
 #include "cli/run_show.h"
 #include "cli/steering.h"
 #include "config/site.h"
+#include "engine/history.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_text.h"
 #include "engine/ports.h"
+
+#include <tagout/log.h>
 
 #include <signal.h>
 #include <stdlib.h>
@@ -151,6 +154,15 @@ static int roll_back(struct tg_frame *f, const char *id, struct tg_error *e)
     return rc;
 }
 
+/* How long its hosts took, for the dates of the next plan. That this can't be kept changes nothing of how the run ended. */
+static void learn(const struct tg_frame *f, const struct tg_run *run, const char *id)
+{
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (run->state == TG_RUN_ENDED && tg_history_add(f->store, run, id, WAIT_MS, &why))
+        tg_log(TG_LOG_INFO, "run", "how long it took could not be kept: %s", why.message);
+}
+
 /* *out_again: the journal was written to between its loading and our seat. */
 static int drive_once(struct tg_frame *f, const char *id, bool *out_again, struct tg_error *e)
 {
@@ -177,6 +189,8 @@ static int drive_once(struct tg_frame *f, const char *id, bool *out_again, struc
         rc = tg_journal_tokens(j, &tokens, e);
     if (!rc)
         rc = with_holds(f, j, plan, run, &tokens, e);
+    if (!rc)
+        learn(f, run, id);
     explicit_bzero(&tokens, sizeof tokens);
     planned = !rc && wants_rollback(j, run);
     *out_again = rc == TG_E_VERSION && !j->seated;

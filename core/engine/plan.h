@@ -82,6 +82,9 @@ struct tg_plan {
     size_t n_verify;
     struct tg_hours hours;   /* starts only then; days 0: at any time */
     int64_t estimate_ms;     /* how long a host takes; 0: not known */
+    /* What the last runs took (history.h), for dates; no part of the plan's JSON, since nothing done depends on it. */
+    int64_t learned_ms;      /* of a host, on the average; 0: nobody has looked, or there were none */
+    int64_t learned_hosts, learned_runs;
     size_t n_left;           /* targets that no changing stage covers: a warning */
 };
 

@@ -3,11 +3,11 @@
 
 #include "base/seal.h"
 #include "base/sha256.h"
+#include "engine/keeping.h"
 #include "engine/plan_internal.h"
 #include "fleet/nodeset.h"
 #include "guard/lock.h"
 #include "guard/record.h"
-#include "store/cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #define ROOT "/plans"
 #define FORMAT 1
 #define HOSTS_MAX (256 * 1024) /* of folded names: the rest of a record is small, and a store takes twice as much */
-#define FORGET_AT_ONCE 8
 #define TRIES 5
 
 void tg_kept_plan_release(struct tg_kept_plan *k)
@@ -147,17 +146,6 @@ static void path_of(const char *digest, char out[96])
     snprintf(out, 96, ROOT "/%.64s", digest);
 }
 
-/* One change of the folder, in a tree that is not being moved meanwhile. */
-static int change(struct tg_store *store, const struct tg_op *op, int64_t wait_ms, struct tg_error *e)
-{
-    int64_t cluster = 0;
-    int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster, e);
-    const struct tg_op ops[] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster}, *op};
-    bool bare = cluster == TG_ANY_VERSION;
-
-    return rc ? rc : tg_store_multi(store, ops + bare, 2 - (size_t) bare, tg_store_deadline(store, wait_ms), NULL, e);
-}
-
 static bool is_old(const struct tg_kept_plan *k, int64_t wall_ms)
 {
     bool approved = false;
@@ -167,38 +155,15 @@ static bool is_old(const struct tg_kept_plan *k, int64_t wall_ms)
     return !approved && wall_ms - k->at_ms > TG_PLAN_KEPT_MS;
 }
 
-/* Some of those that are old, wherever the new one falls among them. A failure is no harm. */
-static void forget_some(struct tg_store *store, const char *digest, int64_t wall_ms, int64_t wait_ms)
+static bool is_old_record(const void *data, const char *text, size_t len)
 {
-    struct tg_names names;
-    char path[96];
+    struct tg_kept_plan k;
 
-    if (tg_store_list(store, ROOT, tg_store_deadline(store, wait_ms), &names, NULL))
-        return;
-    size_t from = 0;
-    while (from < names.count && strcmp(names.names[from], digest) < 0)
-        from++;
-    for (size_t i = 0; i < names.count && i < FORGET_AT_ONCE; i++) {
-        struct tg_kept_plan k;
-        struct tg_node node;
-        path_of(names.names[(from + i) % names.count], path);
-        if (tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, NULL))
-            continue;
-        if (!tg_kept_plan_decode(node.data, node.len, &k, NULL)) {
-            if (is_old(&k, wall_ms))
-                (void) change(store, &(struct tg_op) {.kind = TG_OP_DELETE, .path = path, .version = node.stat.version}, wait_ms, NULL);
-            tg_kept_plan_release(&k);
-        }
-        tg_node_release(&node);
-    }
-    tg_names_release(&names);
-}
-
-static int no_place(struct tg_error *e)
-{
-    tg_fail(e, TG_E_UNKNOWN, "the store has no " ROOT);
-    tg_error_hint(e, "an older tagout made it: tagout init adds what is missing");
-    return TG_E_UNKNOWN;
+    if (tg_kept_plan_decode(text, len, &k, NULL))
+        return false;
+    bool old = is_old(&k, *(const int64_t *) data);
+    tg_kept_plan_release(&k);
+    return old;
 }
 
 int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
@@ -209,13 +174,13 @@ int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char 
     if (!text)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     path_of(plan->digest, path);
-    forget_some(store, plan->digest, wall_ms, wait_ms);
-    int rc = change(store, &(struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)}, wait_ms, &why);
+    tg_keeping_forget(store, ROOT, plan->digest, is_old_record, &wall_ms, wait_ms);
+    int rc = tg_keeping_change(store, &(struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)}, wait_ms, &why);
     free(text);
     if (rc == 0 || rc == TG_E_EXISTS)
         return 0;
     if (rc == TG_E_NOENT)
-        return no_place(e);
+        return tg_keeping_no_place(ROOT, e);
     tg_fail(e, rc, "%s", why.message);
     tg_error_hint(e, "%s", why.hint);
     return rc;
@@ -231,7 +196,7 @@ static int find(struct tg_store *store, const char *prefix, int64_t wait_ms, cha
     int rc = tg_store_list(store, ROOT, tg_store_deadline(store, wait_ms), &names, &why);
 
     if (rc == TG_E_NOENT)
-        return no_place(e);
+        return tg_keeping_no_place(ROOT, e);
     if (rc)
         return tg_fail(e, rc, "%s", why.message);
     for (size_t i = 0; i < names.count; i++)
@@ -286,7 +251,7 @@ static int write_kept(struct tg_store *store, const struct tg_kept_plan *k, int6
     if (!text)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     path_of(k->digest, path);
-    int rc = change(store, &(struct tg_op) {.kind = TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = k->version}, wait_ms, e);
+    int rc = tg_keeping_change(store, &(struct tg_op) {.kind = TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = k->version}, wait_ms, e);
     free(text);
     return rc;
 }

@@ -389,6 +389,19 @@ static void put_hours(const struct tg_plan *plan, struct tg_buf *out)
     tg_buf_printf(out, "hours    %s\n", text);
 }
 
+/* " (as 412 hosts in the last 3 runs)" */
+static void put_basis(const struct tg_plan *plan, struct tg_buf *out)
+{
+    if (plan->estimate_ms)
+        return;
+    if (!plan->learned_ms)
+        tg_buf_puts(out, " (a guess: no \"estimate:\")");
+    else if (plan->learned_runs == 1)
+        tg_buf_printf(out, " (as %lld host%s in the last run)", (long long) plan->learned_hosts, plan->learned_hosts == 1 ? "" : "s");
+    else
+        tg_buf_printf(out, " (as %lld hosts in the last %lld runs)", (long long) plan->learned_hosts, (long long) plan->learned_runs);
+}
+
 /* How long it all takes, and on what that rests. */
 static void put_takes(const struct table *t, struct tg_buf *out)
 {
@@ -403,8 +416,9 @@ static void put_takes(const struct table *t, struct tg_buf *out)
     tg_duration_format((end - t->now_ms) / 1000 * 1000, takes, sizeof takes);
     tg_duration_format(each, host, sizeof host);
     tg_plan_time_format(t->plan, end, t->now_ms, when, sizeof when);
-    tg_buf_printf(out, "takes    about %s, to %s, at %s a host%s%s\n", takes, when, host, t->plan->estimate_ms ? "" : " (a guess: no \"estimate:\")",
-                  approve ? ", and what approvals take" : "");
+    tg_buf_printf(out, "takes    about %s, to %s, at %s a host", takes, when, host);
+    put_basis(t->plan, out);
+    tg_buf_puts(out, approve ? ", and what approvals take\n" : "\n");
 }
 
 static int put_warnings(const struct table *t, struct tg_buf *out, struct tg_error *e)

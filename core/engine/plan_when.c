@@ -56,7 +56,7 @@ static int await(struct cursor *c, int64_t day)
 
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan)
 {
-    return plan->estimate_ms ? plan->estimate_ms : TG_ESTIMATE_USUAL_MS;
+    return plan->estimate_ms ? plan->estimate_ms : plan->learned_ms ? plan->learned_ms : TG_ESTIMATE_USUAL_MS;
 }
 
 /* From one start to the next, in µs, when nothing but rate and limits is in the way. */

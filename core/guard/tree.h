@@ -17,6 +17,7 @@
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
  *   /plans/DIGEST               a plan that somebody looked at, and who has approved it (engine/plan_keep.h); none is none, never a GO
+ *   /history/NAME                how long the hosts of a rollout took (engine/history.h); none is none
  *   /fleetlock[/GROUP]           counter with names; which hosts have a slot to reboot (slots.h); empty until one asked
  *   /pauses                      one record: the scopes whose runs are paused (engine/pauses.h); empty until there is one
  *   /clock                       empty; written to be told the store's time
@@ -57,7 +58,7 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
-#define TG_TREE_LATER 7
+#define TG_TREE_LATER 8
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /*

@@ -73,6 +73,8 @@ unlocked
 run tagout run --resume "$id"
 expect_status 1
 expect_err 'has ended: done'
+run tagout plan "$tmp/crash.yaml"
+expect_out 'a host (as 3 hosts in the last run)'
 
 note "P10: aborted from another terminal while a host is in flight"
 forget
