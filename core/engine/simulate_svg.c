@@ -1,5 +1,6 @@
 /* A simulation as a picture: see simulate.h. One SVG that needs no script, no style sheet and no font of its own, light
  * and dark. */
+#include "base/svg.h"
 #include "engine/simulate_internal.h"
 
 #include <tagout/clock.h>
@@ -22,20 +23,6 @@ struct picture {
     size_t max, max_work;
 };
 
-static void put_text(struct tg_buf *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '&')
-            tg_buf_puts(out, "&amp;");
-        else if (*text == '<')
-            tg_buf_puts(out, "&lt;");
-        else if (*text == '>')
-            tg_buf_puts(out, "&gt;");
-        else if ((unsigned char) *text >= 0x20)
-            tg_buf_putc(out, *text);
-    }
-}
-
 /* Tenths of a pixel. */
 static int64_t x_of(const struct picture *p, int64_t ms)
 {
@@ -45,11 +32,6 @@ static int64_t x_of(const struct picture *p, int64_t ms)
 static int64_t y_of(size_t value, size_t max)
 {
     return BOTTOM * 10 - (max ? (int64_t) ((unsigned long long) value * (BOTTOM - TOP) * 10 / max) : 0);
-}
-
-static void put_number(struct tg_buf *out, int64_t tenths)
-{
-    tg_buf_printf(out, "%lld.%lld", (long long) (tenths / 10), (long long) (tenths % 10));
 }
 
 static int64_t sample_at(const struct picture *p, size_t i)
@@ -83,16 +65,16 @@ static void put_head(const struct picture *p)
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
                   "role=\"img\">\n<title>",
                   WIDTH, HEIGHT, WIDTH, HEIGHT);
-    put_text(out, p->sim->plan->name);
+    tg_svg_text(out, p->sim->plan->name);
     tg_buf_printf(out,
                   ": simulated run</title>\n%s<rect class=\"bg\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n<text "
                   "class=\"t h\" x=\"24\" y=\"34\">",
                   style, WIDTH, HEIGHT);
-    put_text(out, p->sim->plan->name);
+    tg_svg_text(out, p->sim->plan->name);
     tg_buf_printf(out, ": %zu hosts, simulated</text>\n<text class=\"t s\" x=\"24\" y=\"54\">",
                   p->sim->plan->n_targets);
     tg_sim_model_describe(p->sim->model, model, sizeof model);
-    put_text(out, model);
+    tg_svg_text(out, model);
     tg_buf_puts(out, "</text>\n");
 }
 
@@ -104,18 +86,18 @@ static void put_grid(const struct picture *p)
         size_t value = p->max * i / LINES;
         int64_t y = y_of(value, p->max);
         tg_buf_printf(p->out, "<line class=\"%s\" x1=\"%d\" x2=\"%d\" y1=\"", i ? "g" : "ax", LEFT, RIGHT);
-        put_number(p->out, y);
+        tg_svg_number(p->out, y);
         tg_buf_puts(p->out, "\" y2=\"");
-        put_number(p->out, y);
+        tg_svg_number(p->out, y);
         tg_buf_printf(p->out, "\"/><text class=\"t s\" text-anchor=\"end\" x=\"%d\" y=\"", LEFT - 8);
-        put_number(p->out, y + 40);
+        tg_svg_number(p->out, y + 40);
         tg_buf_printf(p->out, "\">%zu</text>\n", value);
     }
     for (int i = 0; i <= LINES; i++) {
         int64_t at = p->took_ms / LINES * i;
         tg_duration_format(at < 1000 ? at : at / 1000 * 1000, text, sizeof text);
         tg_buf_puts(p->out, "<text class=\"t s\" text-anchor=\"middle\" x=\"");
-        put_number(p->out, x_of(p, at));
+        tg_svg_number(p->out, x_of(p, at));
         tg_buf_printf(p->out, "\" y=\"%d\">%s</text>\n", BOTTOM + 20, text);
     }
 }
@@ -135,17 +117,17 @@ static void put_stages(const struct picture *p)
             letters += ((unsigned char) *c & 0xc0U) != 0x80U;
         if (i % 2 == 0) {
             tg_buf_puts(p->out, "<rect class=\"band\" x=\"");
-            put_number(p->out, from);
+            tg_svg_number(p->out, from);
             tg_buf_printf(p->out, "\" y=\"%d\" width=\"", TOP - 20);
-            put_number(p->out, to - from);
+            tg_svg_number(p->out, to - from);
             tg_buf_printf(p->out, "\" height=\"%d\"/>\n", BOTTOM - TOP + 20);
         }
         if (to - from < (int64_t) letters * STAGE_NAME_PX * 10 + 80)
             continue;
         tg_buf_puts(p->out, "<text class=\"t s\" x=\"");
-        put_number(p->out, from + 50);
+        tg_svg_number(p->out, from + 50);
         tg_buf_printf(p->out, "\" y=\"%d\">", TOP - 6);
-        put_text(p->out, name);
+        tg_svg_text(p->out, name);
         tg_buf_puts(p->out, "</text>\n");
     }
 }
@@ -165,9 +147,9 @@ static void put_points(const struct picture *p, enum curve curve)
 {
     for (size_t i = 0; i < p->sim->n_samples; i++) {
         tg_buf_putc(p->out, i ? ' ' : 'L');
-        put_number(p->out, x_of(p, sample_at(p, i)));
+        tg_svg_number(p->out, x_of(p, sample_at(p, i)));
         tg_buf_putc(p->out, ',');
-        put_number(p->out, y_at(p, curve, i));
+        tg_svg_number(p->out, y_at(p, curve, i));
     }
 }
 
@@ -189,7 +171,7 @@ static void put_crashes(const struct picture *p)
         if (p->sim->samples[i].away) {
             int64_t x = x_of(p, sample_at(p, i));
             tg_buf_puts(p->out, "<rect class=\"x\" width=\"3\" height=\"6\" x=\"");
-            put_number(p->out, x - 15);
+            tg_svg_number(p->out, x - 15);
             tg_buf_printf(p->out, "\" y=\"%d\"/>\n", BOTTOM - 6);
         }
 }
@@ -201,12 +183,12 @@ static void put_halt(const struct picture *p)
     int64_t x = x_of(p, p->sim->halted_ms - p->sim->started_ms);
     bool right = x > (LEFT + RIGHT) * 5;
     tg_buf_puts(p->out, "<line class=\"halt\" x1=\"");
-    put_number(p->out, x);
+    tg_svg_number(p->out, x);
     tg_buf_puts(p->out, "\" x2=\"");
-    put_number(p->out, x);
+    tg_svg_number(p->out, x);
     tg_buf_printf(p->out, "\" y1=\"%d\" y2=\"%d\"/><text class=\"t bad\" text-anchor=\"%s\" x=\"", TOP - 20, BOTTOM,
                   right ? "end" : "start");
-    put_number(p->out, x + (right ? -60 : 60));
+    tg_svg_number(p->out, x + (right ? -60 : 60));
     tg_buf_printf(p->out, "\" y=\"%d\">halt</text>\n", TOP + 14);
 }
 
@@ -252,7 +234,7 @@ static void put_verdict(const struct picture *p)
                   took);
     if (sim->halted_ms && sim->run->why) {
         tg_buf_puts(p->out, ": ");
-        put_text(p->out, sim->run->why);
+        tg_svg_text(p->out, sim->run->why);
     }
     tg_buf_printf(p->out, ". %zu changed", sim->all.changed);
     if (sim->all.hurt)
