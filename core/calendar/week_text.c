@@ -81,6 +81,17 @@ void tg_week_days(const struct tg_week *week, struct tg_week_days *out)
     }
 }
 
+const char *tg_week_short(const char *name, size_t max, char *out, size_t size)
+{
+    size_t n = strlen(name), tail = (max - 1) / 2;
+
+    if (n <= max)
+        snprintf(out, size, "%s", name);
+    else
+        snprintf(out, size, "%.*s…%s", (int) (max - 1 - tail), name, name + n - tail);
+    return out;
+}
+
 /* ---- cells ---- */
 
 static size_t columns_of(const char *text)
@@ -165,11 +176,11 @@ static int put_row(const struct tg_week *w, const struct table *t, size_t s, str
 {
     const struct tg_week_slot *slot = &w->slots[s];
     struct tg_buf names = TG_BUF_INIT;
-    char when[64];
+    char when[64], name[64];
     size_t before = t->name + 2 + t->when + 2 + (t->zone ? t->zone + 2 : 0) + 9;
     int rc = tg_week_fold(w, s, &names, e);
 
-    put_cell(out, slot->name, t->name, true);
+    put_cell(out, tg_week_short(slot->name, t->name, name, sizeof name), t->name, true);
     tg_buf_puts(out, "  ");
     put_cell(out, when_of(t, slot, when), t->when, true);
     tg_buf_puts(out, "  ");
@@ -292,10 +303,11 @@ static void put_edge(const struct lanes *l, size_t cell, struct tg_buf *out)
 static void put_lane(const struct lanes *l, const struct tg_week_slot *s, struct tg_buf *out)
 {
     size_t from, until;
+    char name[64];
 
     cells_of(l, s, &from, &until);
     tg_buf_puts(out, "  ");
-    put_cell(out, s->name, l->name, true);
+    put_cell(out, tg_week_short(s->name, l->name, name, sizeof name), l->name, true);
     tg_buf_putc(out, ' ');
     for (size_t c = 0; c < l->cells; c++)
         if (c >= from && c < until)
@@ -370,8 +382,10 @@ static void put_head(const struct tg_week *w, const struct tg_week_paint *p, con
     tg_day_format(days->first + (int64_t) days->n - 1, last, sizeof last);
     tg_date_format(w->date, date, sizeof date);
     date[4] = '\0';
-    tg_buf_printf(out, "%s  %s to %s %s%s%zu host%s in %zu slot%s\n\n", w->name, first, last, date, p->width < NARROW ? "\n" : "  ", w->names.n,
-                  w->names.n == 1 ? "" : "s", w->n_slots, w->n_slots == 1 ? "" : "s");
+    const char *gap = p->width < NARROW + (int) strlen(w->name) ? "\n" : "  ";
+    put_cell(out, w->name, p->cut ? (size_t) p->width : SIZE_MAX, false);
+    tg_buf_printf(out, "%s%s to %s %s%s%zu host%s in %zu slot%s\n\n", gap, first, last, date, gap, w->names.n, w->names.n == 1 ? "" : "s", w->n_slots,
+                  w->n_slots == 1 ? "" : "s");
 }
 
 int tg_week_text(const struct tg_week *week, const struct tg_week_paint *paint, struct tg_buf *out, struct tg_error *e)

@@ -28,6 +28,8 @@ struct tg_week_days {
     bool one_zone;
 };
 void tg_week_days(const struct tg_week *week, struct tg_week_days *out);
+/* A name (ASCII) in at most so many letters, ≥ 3: "slot-wi…name-07". size ≥ max + 3. Returns out. */
+const char *tg_week_short(const char *name, size_t max, char *out, size_t size);
 /* "Mon 30 Nov". size ≥ 16. Returns out. */
 const char *tg_day_format(int64_t date, char *out, size_t size);
 /* "09:00-13:00", "22:00-02:00 Tue", as clocks of its zone show it. size ≥ 40. */

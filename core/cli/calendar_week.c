@@ -1,5 +1,6 @@
 /* tagout calendar week: slots over the whole fleet, by a pattern. */
 #include "base/whole.h"
+#include "calendar/week_picture.h"
 #include "calendar/week_text.h"
 #include "cli/commands.h"
 #include "config/site.h"
@@ -10,17 +11,37 @@
 
 static const struct tg_opt opts[] = {
     {.name = "start", .type = TG_OPT_STRING, .arg = "DATE", .text = "plan: the week's first day, such as 2026-11-30. Required"},
+    {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan: writes the week as a picture"},
+    {.name = "html", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan: writes the picture and all slots as one page that needs nothing beside it"},
     {.name = NULL},
 };
 
 /* ---- what is shown ---- */
 
+typedef int draw_fn(const struct tg_week *week, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
+
+static int write_picture(const struct tg_frame *f, const char *option, draw_fn *draw, const struct tg_week *week, struct tg_error *e)
+{
+    const char *file = tg_opt_text(f, option);
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = file ? draw(week, tg_wall_ms(tg_loop_clock(f->loop)), &text, e) : 0;
+
+    if (!rc && file)
+        rc = tg_whole_write(file, text.data, text.len, 0644, TG_WHOLE_ANYWHERE, e);
+    tg_buf_release(&text);
+    return rc;
+}
+
 static int show(struct tg_frame *f, const struct tg_week *week, struct tg_error *e)
 {
     const struct tg_week_paint paint = {.width = f->width, .cut = f->out_tty, .colour = f->colour, .now_ms = tg_wall_ms(tg_loop_clock(f->loop))};
     struct tg_buf text = TG_BUF_INIT;
-    int rc;
+    int rc = write_picture(f, "svg", tg_week_svg, week, e);
 
+    if (!rc)
+        rc = write_picture(f, "html", tg_week_html, week, e);
+    if (rc)
+        return rc;
     if (f->json)
         return tg_print_json(tg_week_json(week), e);
     rc = tg_week_text(week, &paint, &text, e);

@@ -1,4 +1,5 @@
 /* Maintenance weeks: who has which slot, that each host has exactly one, and that the same hosts have the same ones again. */
+#include "calendar/week_picture.h"
 #include "calendar/week_text.h"
 #include "config/problems.h"
 
@@ -411,4 +412,68 @@ Test(week, dates_are_dates)
         cr_assert_eq(tg_date_parse(tg_date_format(i, text, sizeof text), &back, NULL), 0);
         cr_assert_eq(back, i);
     }
+}
+
+/* ---- for people ---- */
+
+/* No line is wider than the terminal, and without colour there are no escapes. */
+static void fits(const struct tg_week *week, int width)
+{
+    const struct tg_week_paint paint = {.width = width, .cut = true};
+    struct tg_buf text = TG_BUF_INIT;
+
+    cr_assert_eq(tg_week_text(week, &paint, &text, NULL), 0);
+    cr_assert_null(strchr(text.data, '\033'));
+    for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1) {
+        int columns = 0;
+        if (strncmp(line, "Warning: ", 9) == 0) /* a sentence; the terminal breaks it */
+            continue;
+        for (const char *c = line; *c != '\n'; c++)
+            columns += ((unsigned char) *c & 0xc0) != 0x80;
+        cr_assert_leq(columns, width, "%d columns: %.*s", columns, (int) strcspn(line, "\n"), line);
+    }
+    tg_buf_release(&text);
+}
+
+Test(week, its_table_and_charts_fit_any_terminal)
+{
+    char *f = slurp("flying-circus.yaml"), *p = slurp("flying-circus.week.yaml");
+    struct tg_inventory *inventory = fleet(f);
+    struct tg_week *week = lay(p, inventory);
+
+    for (int width = 40; width < 200; width++)
+        fits(week, width);
+    tg_week_free(week);
+    tg_inventory_free(inventory);
+    free(f);
+    free(p);
+}
+
+static void holds(const char *text, const char *part)
+{
+    cr_assert(strstr(text, part), "no %s in\n%s", part, text);
+}
+
+Test(week, its_picture_and_page_are_whole_whatever_names_hold)
+{
+    static const char odd[] = "defaults: {attrs: {customer: 'R&D <b> \"x\"'}}\ngroups:\n  web: {hosts: \"web[1-10]\"}\n";
+    struct tg_inventory *inventory = fleet(odd);
+    struct tg_week *week = lay("week: w\nlength: 4h\nspread: [customer]\nslots:\n" MON("who: 'customer=\"R*\"'"), inventory);
+    struct tg_buf page = TG_BUF_INIT, plain = TG_BUF_INIT;
+
+    cr_assert_eq(tg_week_html(week, week->from_ms + 3600000, &page, NULL), 0);
+    holds(page.data, "R&amp;D &lt;b&gt; &quot;x&quot;");
+    holds(page.data, "customer=&quot;R*&quot;");
+    holds(page.data, ">now</text>");
+    holds(page.data, "</svg>");
+    holds(page.data, "</body></html>");
+    cr_assert_null(strstr(page.data, "<b> "));
+    cr_assert_null(strstr(page.data, "http-equiv"));
+    cr_assert_null(strstr(page.data, "<script"));
+    cr_assert_eq(tg_week_svg(week, week->from_ms - 10 * 86400000, &plain, NULL), 0);
+    cr_assert_null(strstr(plain.data, ">now</text>"));
+    tg_buf_release(&page);
+    tg_buf_release(&plain);
+    tg_week_free(week);
+    tg_inventory_free(inventory);
 }

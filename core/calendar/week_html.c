@@ -1,0 +1,147 @@
+/* A maintenance week as one page: see week_picture.h. */
+#include "base/svg.h"
+#include "calendar/week_picture.h"
+#include "calendar/week_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_MAX 4000     /* bytes of folded names in a row: what is longer is nothing that a person reads */
+#define CUSTOMERS_MAX 1000
+
+static const char style[] =
+    "<style>"
+    ":root{color-scheme:light dark}"
+    "body{margin:24px auto;max-width:1120px;padding:0 16px;background:#f5f7fa;color:#1f2933;font:14px/1.45 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}"
+    "svg{display:block;width:100%;height:auto;margin-bottom:24px}"
+    "h2{font-size:16px;margin:28px 0 8px}"
+    "table{border-collapse:collapse;width:100%;background:#fff;border-radius:8px}"
+    "th,td{text-align:left;vertical-align:top;padding:6px 12px;border-bottom:1px solid #e4e7eb}"
+    "th{color:#616e7c;font-weight:600;font-size:12px}"
+    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.w{white-space:nowrap}"
+    "td.h{overflow-wrap:anywhere;font-size:12px}td.s{overflow-wrap:anywhere;min-width:9em}"
+    ".who{color:#616e7c}.warn{border-left:4px solid #e8590c;background:#fff4e6;padding:8px 12px;margin:0 0 8px}"
+    "footer{color:#616e7c;font-size:12px;margin-top:24px;overflow-wrap:anywhere}"
+    "@media screen and (prefers-color-scheme:dark){body{background:#0b0e11;color:#e4e7eb}table{background:#14181d}th,td{border-color:#2b323b}th,.who,footer{color:#9aa5b1}"
+    ".warn{background:#2b1d10}}"
+    "@media print{@page{size:A4 landscape;margin:12mm}body{margin:0;max-width:none;padding:0;background:#fff;color:#000;font-size:11px}"
+    "table{background:#fff}th,td{padding:3px 8px;border-color:#ccc}th,.who,footer{color:#444}.warn{background:#fff}tr{break-inside:avoid}thead{display:table-header-group}"
+    "h2{break-after:avoid}svg{break-inside:avoid;max-height:180mm}}"
+    "</style>\n";
+
+static void put_names(struct tg_buf *out, const char *names)
+{
+    size_t len = strlen(names), keep = len;
+    char *copy = NULL;
+
+    if (len > NAMES_MAX) {
+        for (keep = NAMES_MAX; keep > 0 && names[keep] != ',';)
+            keep--;
+        copy = strndup(names, keep);
+    }
+    if (len <= NAMES_MAX || copy)
+        tg_svg_text(out, copy ? copy : names);
+    if (copy)
+        tg_buf_puts(out, ",…");
+    free(copy);
+}
+
+static int put_slot(const struct tg_week *w, size_t s, struct tg_buf *out, struct tg_error *e)
+{
+    const struct tg_week_slot *slot = &w->slots[s];
+    struct tg_buf names = TG_BUF_INIT;
+    char when[32], hours[40];
+    int rc = tg_week_fold(w, s, &names, e);
+
+    tg_week_when(slot, when, sizeof when);
+    *strrchr(when, ' ') = '\0';
+    tg_buf_printf(out, "<tr><td class=\"s\"><b>%s</b><br><span class=\"who\">", slot->name);
+    tg_svg_text(out, slot->who);
+    tg_buf_printf(out, "</span></td><td class=\"w\">%s<br>%s</td><td class=\"w\">%s</td><td class=\"n\">%u</td><td class=\"h\">", when, tg_week_hours(slot, hours, sizeof hours),
+                  slot->zone, slot->n);
+    put_names(out, tg_buf_text(&names));
+    tg_buf_puts(out, "</td></tr>\n");
+    tg_buf_release(&names);
+    return rc;
+}
+
+static int put_slots(const struct tg_week *w, struct tg_buf *out, struct tg_error *e)
+{
+    int rc = 0;
+
+    tg_buf_puts(out, "<h2>Slots</h2>\n<table><thead><tr><th>Slot</th><th>When</th><th>Zone</th><th class=\"n\">Hosts</th><th>Which</th></tr></thead><tbody>\n");
+    for (size_t s = 0; !rc && s < w->n_slots; s++)
+        rc = put_slot(w, s, out, e);
+    tg_buf_puts(out, "</tbody></table>\n");
+    return rc;
+}
+
+/* ---- customers ---- */
+
+/* Hosts of a customer by slot: counts has n_slots for each. */
+static void put_customer(const struct tg_week *w, size_t c, const uint32_t *counts, struct tg_buf *out)
+{
+    uint32_t all = 0;
+    bool first = true;
+    char when[32];
+
+    for (size_t s = 0; s < w->n_slots; s++)
+        all += counts[s];
+    tg_buf_puts(out, "<tr><td class=\"s\"><b>");
+    tg_svg_text(out, w->customers[c]);
+    tg_buf_printf(out, "</b></td><td class=\"n\">%u</td><td>", all);
+    for (size_t s = 0; s < w->n_slots; s++) {
+        if (!counts[s])
+            continue;
+        tg_buf_printf(out, "%s%s <span class=\"who\">%s, %u host%s</span>", first ? "" : "<br>", tg_week_when(&w->slots[s], when, sizeof when), w->slots[s].name, counts[s],
+                      counts[s] == 1 ? "" : "s");
+        first = false;
+    }
+    tg_buf_puts(out, "</td></tr>\n");
+}
+
+static int put_customers(const struct tg_week *w, struct tg_buf *out, struct tg_error *e)
+{
+    size_t n = w->n_customers < CUSTOMERS_MAX ? w->n_customers : CUSTOMERS_MAX;
+    uint32_t *counts = n ? calloc(n * w->n_slots, sizeof *counts) : NULL;
+
+    if (!n)
+        return 0;
+    if (!counts)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < w->names.n; i++)
+        if (w->customer_of[i] < n)
+            counts[w->customer_of[i] * w->n_slots + w->slot_of[i]]++;
+    tg_buf_puts(out, "<h2>Customers</h2>\n<table><thead><tr><th>Customer</th><th class=\"n\">Hosts</th><th>When</th></tr></thead><tbody>\n");
+    for (size_t c = 0; c < n; c++)
+        put_customer(w, c, &counts[c * w->n_slots], out);
+    tg_buf_puts(out, "</tbody></table>\n");
+    if (n < w->n_customers)
+        tg_buf_printf(out, "<p>and %zu more customers</p>\n", w->n_customers - n);
+    free(counts);
+    return 0;
+}
+
+int tg_week_html(const struct tg_week *w, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+{
+    tg_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
+    tg_svg_text(out, w->id);
+    tg_buf_printf(out, "</title>\n%s</head><body>\n", style);
+    int rc = tg_week_svg(w, now_ms, out, e);
+    for (size_t i = 0; i < w->n_warnings; i++) {
+        tg_buf_puts(out, "<p class=\"warn\">");
+        tg_svg_text(out, w->warnings[i]);
+        tg_buf_puts(out, "</p>\n");
+    }
+    if (!rc)
+        rc = put_slots(w, out, e);
+    if (!rc)
+        rc = put_customers(w, out, e);
+    tg_buf_puts(out, "<footer>");
+    tg_svg_text(out, w->id);
+    tg_buf_puts(out, " · location: ");
+    tg_svg_text(out, w->location);
+    tg_buf_printf(out, " · digest %s</footer>\n</body></html>\n", w->digest);
+    return rc ? rc : tg_buf_ok(out, e);
+}
