@@ -25,7 +25,7 @@
 struct tg_agenda;
 
 #define TG_CALENDAR_NEVER INT64_MAX /* not within TG_CALENDAR_AHEAD_MS */
-#define TG_CALENDAR_EVER INT64_MAX  /* no end within it */
+#define TG_CALENDAR_EVER INT64_MAX  /* no end within a year */
 
 /*
  * Both must outlive it; calendar may be NULL (none is configured: only customers' windows in the inventory count). Mistakes (a scope that the
@@ -40,15 +40,16 @@ size_t tg_agenda_classes(const struct tg_agenda *agenda);
 uint32_t tg_agenda_class(const struct tg_agenda *agenda, uint32_t host_index);
 /* One of its hosts' index, and how many it has. */
 size_t tg_agenda_class_hosts(const struct tg_agenda *agenda, uint32_t class_, uint32_t *out_one);
-/* The rules that are about a class: its windows (of the level that decides) or its blackouts. The array is the agenda's. */
-const struct tg_rule *const *tg_agenda_rules(const struct tg_agenda *agenda, uint32_t class_, enum tg_rule_kind kind, size_t *out_n);
+/* The rules that are about a class: its windows (of the level that decides), its blackouts, the windows of lesser levels. The array is the agenda's. */
+enum tg_agenda_rules { TG_AGENDA_WINDOWS, TG_AGENDA_BLACKOUTS, TG_AGENDA_PUT_ASIDE };
+const struct tg_rule *const *tg_agenda_rules(const struct tg_agenda *agenda, uint32_t class_, enum tg_agenda_rules which, size_t *out_n);
 /* How long ahead the customer of a host wants to know: the customer's own, else the longest of the host's windows', else the calendar's. */
 int64_t tg_agenda_lead_ms(const struct tg_agenda *agenda, const struct tg_host *host);
 
 struct tg_allowed {
     bool open;              /* it may be disturbed at this time */
     bool may_start;         /* and something may begin: it is not within the cut-off */
-    int64_t open_until_ms;  /* open: when all must be over; TG_CALENDAR_EVER. Else 0 */
+    int64_t open_until_ms;  /* open: when all must be over; TG_CALENDAR_EVER when that is a year away or more. Else 0 */
     int64_t start_until_ms; /* may_start: the first moment at which nothing may begin any more; TG_CALENDAR_EVER. Else 0 */
     int64_t next_start_ms;  /* !may_start: when something may begin again; TG_CALENDAR_NEVER. Else the time asked about */
 };

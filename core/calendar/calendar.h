@@ -41,14 +41,19 @@ enum tg_rule_level { TG_LEVEL_FLEET, TG_LEVEL_SET, TG_LEVEL_CUSTOMER, TG_LEVEL_H
 
 /* One pattern of times. The module's and zones' handles live for ever. */
 struct tg_when {
-    bool by_hours;           /* hours says it all; the rest is not used */
+    bool by_hours;           /* hours, zone and except say it all */
     struct tg_hours hours;
     char zone_name[TG_ZONE_NAME_SIZE];
     struct tg_zone zone;
     int64_t start_local_s;   /* what clocks there show at its (first) start, in seconds since 1970-01-01 00:00 there */
     int64_t clock_s, exact_s; /* it ends when clocks there show clock_s more, and exact_s after that */
-    void *recurrence;        /* of struct tg_zone_backend; NULL: once. Owned */
-    int64_t *except, *also;  /* starts that are not, and that are as well; ascending. Owned */
+    void *recurrence;        /* NULL: once. Owned */
+    const struct tg_zone_backend *zone_backend; /* whose it is */
+    struct tg_when_except {
+        int64_t local_s;     /* of a start that is not */
+        bool day;            /* or of the day, with all that start on it */
+    } *except;               /* ascending. Owned */
+    int64_t *also;           /* starts that are as well; ascending. Owned */
     size_t n_except, n_also;
     char *what;              /* SUMMARY of an event; NULL. Owned */
     char *file;              /* where it is written, when that is another file than its rule's (.ics); NULL. Owned */
@@ -63,7 +68,7 @@ struct tg_rule {
     int64_t cut_off_ms;      /* of a window */
     int64_t lead_ms;
     struct tg_when *when;
-    size_t n_when;
+    size_t n_when, cap_when;
     char *file;
     int line, column;        /* of its name */
     int scope_line, scope_column; /* of "for"; 0: it has none */

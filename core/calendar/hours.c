@@ -123,3 +123,45 @@ void tg_hours_format(const struct tg_hours *h, char *out, size_t size)
     tg_hours_days_format(h->days, days, sizeof days);
     snprintf(out, size, "%s %02d:%02d-%02d:%02d %s", days, h->from_min / 60, h->from_min % 60, h->until_min / 60, h->until_min % 60, h->zone);
 }
+
+const char *tg_hours_wrong(int from_min, int until_min)
+{
+    if (from_min == 1440)
+        return "hours can't begin at 24:00: that is 00:00 of the next day";
+    if (until_min == 0)
+        return "hours can't end at 00:00: 24:00 is the end of the day";
+    return from_min == until_min ? "hours end when they begin: the whole day is 00:00-24:00" : NULL;
+}
+
+/* "09:00" of exactly five characters. */
+static bool time_at(const char *p, int *out_min)
+{
+    char text[6] = "";
+
+    memcpy(text, p, strnlen(p, 5));
+    return tg_hours_time_parse(text, out_min);
+}
+
+int tg_hours_parse(const char *text, const char *zone, struct tg_hours *out, struct tg_error *e)
+{
+    struct tg_hours h = {0};
+    size_t len = strcspn(text, " ");
+    const char *p = text + len + (text[len] == ' ');
+
+    if (!tg_hours_days_parse(text, len, &h.days)) {
+        tg_fail_at(e, TG_E_DATA, NULL, 0, 1, "\"%.*s\" are no days of the week", (int) (len > 60 ? 60 : len), text);
+        return tg_error_hint(e, "such as Mon-Fri 09:00-17:00 Europe/Berlin"), TG_E_DATA;
+    }
+    if (strlen(p) < 11 || p[5] != '-' || !time_at(p, &h.from_min) || !time_at(p + 6, &h.until_min) || (p[11] && (p[11] != ' ' || !p[12]))) {
+        tg_fail_at(e, TG_E_DATA, NULL, 0, (int) (p - text) + 1, "\"%.60s\" is no from-until", p);
+        return tg_error_hint(e, "such as Mon-Fri 09:00-17:00 Europe/Berlin"), TG_E_DATA;
+    }
+    const char *wrong = tg_hours_wrong(h.from_min, h.until_min), *named = p[11] ? p + 12 : zone;
+    if (wrong)
+        return tg_fail_at(e, TG_E_DATA, NULL, 0, (int) (p - text) + 1, "%s", wrong);
+    if (strlen(named) >= sizeof h.zone)
+        return tg_fail_at(e, TG_E_DATA, NULL, 0, (int) (p - text) + 13, "\"%.80s\" is no time zone", named);
+    memcpy(h.zone, named, strlen(named) + 1);
+    *out = h;
+    return 0;
+}

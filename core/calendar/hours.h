@@ -38,6 +38,13 @@ bool tg_hours_days_parse(const char *text, size_t len, unsigned *out);
 void tg_hours_days_format(unsigned days, char *out, size_t size);
 /* "09:00", "24:00" → minutes. */
 bool tg_hours_time_parse(const char *text, int *out_min);
+/*
+ * "Mon-Thu 09:00-16:00 Europe/Berlin"; without a zone, the given one. TG_E_DATA: the error's column says where in the text. Whether there is such a
+ * zone is not looked at.
+ */
+int tg_hours_parse(const char *text, const char *zone, struct tg_hours *out, struct tg_error *e);
+/* From and until can't be that: why, or NULL. */
+const char *tg_hours_wrong(int from_min, int until_min);
 /* "Mon-Thu 09:00-16:00 Europe/Berlin". size ≥ 128. */
 void tg_hours_format(const struct tg_hours *hours, char *out, size_t size);
 

@@ -6,70 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- dates ---- */
-
-/* The civil calendar counted from 0000-03-01, so that the leap day is a year's last (Howard Hinnant's chrono algorithms). */
-#define ERA_DAYS 146097
-#define EPOCH 719468
-
-static int64_t date_of(int64_t year, int month, int day)
-{
-    int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-    return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH;
-}
-
-static void civil_of(int64_t date, int64_t *out_year, int *out_month, int *out_day)
-{
-    int64_t z = date + EPOCH, era = (z >= 0 ? z : z - ERA_DAYS + 1) / ERA_DAYS, of_era = z - era * ERA_DAYS;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / (ERA_DAYS - 1)) / 365, of_year = of_era - (365 * year + year / 4 - year / 100);
-    int month = (int) ((5 * of_year + 2) / 153);
-
-    *out_day = (int) (of_year - (153 * month + 2) / 5 + 1);
-    *out_month = month < 10 ? month + 3 : month - 9;
-    *out_year = year + era * 400 + (*out_month <= 2);
-}
-
-int tg_date_parse(const char *text, int64_t *out, struct tg_error *e)
-{
-    int64_t year;
-    int month, day, m, d, end = 0;
-    int y;
-
-    if (strlen(text) == 10 && sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &end) == 3 && end == 10 && strspn(text, "0123456789-") == 10 && y >= 1970 && y <= 2199) {
-        int64_t date = m >= 1 && m <= 12 && d >= 1 && d <= 31 ? date_of(y, m, d) : -1;
-        if (date >= 0) {
-            civil_of(date, &year, &month, &day);
-            if (year == y && month == m && day == d) {
-                *out = date;
-                return 0;
-            }
-        }
-    }
-    tg_fail(e, TG_E_DATA, "\"%.40s\" is no date", text);
-    tg_error_hint(e, "such as 2026-11-30");
-    return TG_E_DATA;
-}
-
-const char *tg_date_format(int64_t date, char *out, size_t size)
-{
-    int64_t year;
-    int month, day;
-
-    civil_of(date, &year, &month, &day);
-    snprintf(out, size, "%04d-%02d-%02d", (int) year, month, day);
-    return out;
-}
-
 const char *tg_week_when(const struct tg_week_slot *s, char *out, size_t size)
 {
     static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    int64_t year;
-    int month, day;
+    int year, month, day;
 
-    civil_of(s->date, &year, &month, &day);
+    tg_date_parts(s->date, &year, &month, &day);
     snprintf(out, size, "%s %d %s %02d:%02d", days[tg_weekday(s->date)], day, months[month - 1], s->from_min / 60, s->from_min % 60);
     return out;
 }

@@ -19,6 +19,7 @@
 #define TG_CALENDAR_WEEK_H
 
 #include "base/sha256.h"
+#include "calendar/local.h"
 #include "calendar/pattern.h"
 #include "fleet/inventory.h"
 #include "fleet/nodeset.h"
@@ -66,10 +67,6 @@ struct tg_week {
     size_t n_warnings;
     char digest[TG_SHA256_HEX]; /* of its slots, their times and their hosts */
 };
-
-/* "2026-11-30" → days since 1970-01-01. TG_E_DATA. And back. size ≥ 16. */
-int tg_date_parse(const char *text, int64_t *out, struct tg_error *e);
-const char *tg_date_format(int64_t date, char *out, size_t size);
 
 /*
  * Lays it. Mistakes (hosts with none or two slots, quotas that can't be filled …) are added to problems, with their places in the pattern, and

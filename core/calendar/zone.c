@@ -69,8 +69,10 @@ int64_t tg_zone_wall_s(const struct tg_zone *zone, int64_t date, int64_t second,
     bool first_is = first + tg_zone_offset_s(zone, first) == local, last_is = last + tg_zone_offset_s(zone, last) == local;
 
     if (first_is && last_is)
-        return which == TG_ZONE_FIRST ? first : last;
+        return which == TG_ZONE_LAST ? last : first;
     if (first_is || last_is)
         return first_is ? first : last;
+    if (which == TG_ZONE_ICAL)
+        return one; /* by what holds before */
     return change_between(zone, first - 1, last);
 }

@@ -22,9 +22,10 @@ int tg_weekday(int64_t date);
 
 /*
  * When clocks there show a date and a second of the day. Where they show it twice (the end of summer time) the last time, or the first;
- * where they skip it, the moment at which they do.
+ * where they skip it, the moment at which they do. TG_ZONE_ICAL, as RFC 5545 has it: the first time; what is skipped is as if clocks had
+ * not been set (02:30 is the moment at which they show 03:30).
  */
-enum tg_zone_which { TG_ZONE_FIRST, TG_ZONE_LAST };
+enum tg_zone_which { TG_ZONE_FIRST, TG_ZONE_LAST, TG_ZONE_ICAL };
 int64_t tg_zone_wall_s(const struct tg_zone *zone, int64_t date, int64_t second, enum tg_zone_which which);
 
 #endif
