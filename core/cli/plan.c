@@ -133,12 +133,15 @@ static struct tg_store *connect_store(struct tg_frame *f, struct tg_error *why)
 /* In the store, where there is one, so that run can tell what has changed since, and approve finds it. That it can't be is only said where a store was configured. */
 static void keep(struct tg_frame *f, struct tg_store *store, const struct tg_plan *plan, struct tg_error *why)
 {
+    struct tg_error damage = TG_ERROR_INIT;
     char who[256];
     int rc = TG_E_LOST;
 
     tg_cli_owner(f, who, sizeof who);
     if (store)
-        rc = tg_plan_keep(store, plan, who, tg_wall_ms(tg_loop_clock(f->loop)), KEEP_MS, why);
+        rc = tg_plan_keep(store, plan, who, tg_wall_ms(tg_loop_clock(f->loop)), KEEP_MS, &damage, why);
+    if (damage.code)
+        fprintf(stderr, "tagout: %s; it is kept anew, and approvals of it have to be given again\n", damage.message);
     if (rc && strcmp(f->config->store_from, "default") != 0)
         fprintf(stderr, "tagout: the plan could not be kept in %s, so it can't be approved there, and run can't tell what changes: %s\n", f->config->store, why->message);
 }

@@ -88,8 +88,8 @@ static bool may_approve(const void *data, const char *by)
 /* Files the plan, so that somebody else finds it. */
 static int refuse(struct tg_frame *f, const struct tg_plan *plan, const struct asker *a, size_t n, struct tg_error *e)
 {
-    struct tg_error why = TG_ERROR_INIT;
-    int kept = tg_plan_keep(f->store, plan, a->who, wall_ms(f), TG_BEGIN_WAIT_MS, &why);
+    struct tg_error why = TG_ERROR_INIT, damage = TG_ERROR_INIT;
+    int kept = tg_plan_keep(f->store, plan, a->who, wall_ms(f), TG_BEGIN_WAIT_MS, &damage, &why);
 
     if (f->config->run_approval)
         tg_fail(e, TG_E_PERM, "%zu host%s would be changed: this site wants a second person to approve that, and nobody has", n, n == 1 ? "" : "s");

@@ -166,26 +166,6 @@ static bool is_old_record(const void *data, const char *text, size_t len)
     return old;
 }
 
-int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
-{
-    char *text = encode_new(plan, by, wall_ms), path[96];
-    struct tg_error why = TG_ERROR_INIT;
-
-    if (!text)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    path_of(plan->digest, path);
-    tg_keeping_forget(store, ROOT, plan->digest, is_old_record, &wall_ms, wait_ms);
-    int rc = tg_keeping_change(store, &(struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)}, wait_ms, &why);
-    free(text);
-    if (rc == 0 || rc == TG_E_EXISTS)
-        return 0;
-    if (rc == TG_E_NOENT)
-        return tg_keeping_no_place(ROOT, e);
-    tg_fail(e, rc, "%s", why.message);
-    tg_error_hint(e, "%s", why.hint);
-    return rc;
-}
-
 /* ---- finding one ---- */
 
 static int find(struct tg_store *store, const char *prefix, int64_t wait_ms, char path[96], struct tg_error *e)
@@ -212,6 +192,7 @@ static int find(struct tg_store *store, const char *prefix, int64_t wait_ms, cha
     return TG_E_NOENT;
 }
 
+/* out's version is set of what can't be read as well. */
 static int read_kept(struct tg_store *store, const char *path, int64_t wait_ms, struct tg_kept_plan *out, struct tg_error *e)
 {
     struct tg_node node;
@@ -224,11 +205,51 @@ static int read_kept(struct tg_store *store, const char *path, int64_t wait_ms, 
         tg_kept_plan_release(out);
         rc = damaged(e, "it is another one");
     }
-    if (!rc)
-        out->version = node.stat.version;
+    out->version = node.stat.version;
     tg_node_release(&node);
     if (rc)
         tg_error_prefix(e, "%s", path);
+    if (rc == TG_E_DATA)
+        tg_error_hint(e, "tagout plan FILE keeps it anew; approvals of it have to be given again");
+    return rc;
+}
+
+/* It is kept already. What can't be read, and is of no newer tagout, is replaced. */
+static int mend_kept(struct tg_store *store, const char *path, const char *text, int64_t wait_ms, struct tg_error *out_damage, struct tg_error *e)
+{
+    struct tg_kept_plan there;
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = read_kept(store, path, wait_ms, &there, &why);
+
+    if (!rc)
+        tg_kept_plan_release(&there);
+    if (rc != TG_E_DATA)
+        return rc ? tg_fail(e, rc, "%s", why.message) : 0;
+    rc = tg_keeping_change(store, &(struct tg_op) {.kind = TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = there.version}, wait_ms, e);
+    if (!rc)
+        *out_damage = why;
+    return rc;
+}
+
+int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *out_damage, struct tg_error *e)
+{
+    char *text = encode_new(plan, by, wall_ms), path[96];
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (!text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    path_of(plan->digest, path);
+    tg_keeping_forget(store, ROOT, plan->digest, is_old_record, &wall_ms, wait_ms);
+    int rc = tg_keeping_change(store, &(struct tg_op) {.kind = TG_OP_CREATE, .path = path, .data = text, .len = strlen(text)}, wait_ms, &why);
+    if (rc == TG_E_EXISTS)
+        rc = mend_kept(store, path, text, wait_ms, out_damage, e);
+    else if (rc == TG_E_NOENT)
+        rc = tg_keeping_no_place(ROOT, e);
+    else if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        tg_error_hint(e, "%s", why.hint);
+    }
+    free(text);
     return rc;
 }
 

@@ -39,8 +39,12 @@ void tg_kept_plan_release(struct tg_kept_plan *kept);
 char *tg_kept_plan_encode(const struct tg_kept_plan *kept);
 int tg_kept_plan_decode(const char *text, size_t len, struct tg_kept_plan *out, struct tg_error *e);
 
-/* Keeps it, unless it is kept already, and forgets some that are old. Blocks. TG_E_UNKNOWN: the store has no place for it (tagout init), or is being moved. */
-int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *e);
+/*
+ * Keeps it, unless it is kept already, and forgets some that are old. Blocks. A record of it that is damaged is replaced: *out_damage says what was wrong
+ * with it (its approvals are gone with it), and is no error otherwise. TG_E_UNKNOWN: the store has no place for it (tagout init), or is being moved, or has
+ * one of a newer tagout.
+ */
+int tg_plan_keep(struct tg_store *store, const struct tg_plan *plan, const char *by, int64_t wall_ms, int64_t wait_ms, struct tg_error *out_damage, struct tg_error *e);
 /* By the beginning of its digest. TG_E_NOENT: none is kept; TG_E_USAGE: too short, or of several; TG_E_DATA: its record is damaged. */
 int tg_plan_kept(struct tg_store *store, const char *prefix, int64_t wait_ms, struct tg_kept_plan *out, struct tg_error *e);
 /* Adds an approval, or puts a later one of the same person in the place of his. */

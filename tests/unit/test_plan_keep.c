@@ -10,6 +10,8 @@
 #define NOW INT64_C(1795428000000)
 #define WAIT 1000
 
+static struct tg_error damage; /* of a record that was replaced */
+
 struct place {
     struct tg_loop *loop;
     struct tg_store *store;
@@ -72,8 +74,8 @@ Test(plan_keep, is_found_by_the_beginning_of_its_digest)
     struct tg_error e = TG_ERROR_INIT;
 
     setup(&p, "found");
-    cr_assert_eq(tg_plan_keep(p.store, one, "alice@ops1", NOW, WAIT, &e), 0, "%s", e.message);
-    cr_assert_eq(tg_plan_keep(p.store, one, "bob@ops2", NOW + 1, WAIT, &e), 0, "twice is once");
+    cr_assert_eq(tg_plan_keep(p.store, one, "alice@ops1", NOW, WAIT, &damage, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_plan_keep(p.store, one, "bob@ops2", NOW + 1, WAIT, &damage, &e), 0, "twice is once");
     char prefix[10];
     snprintf(prefix, sizeof prefix, "%.6s", one->digest);
     cr_assert_eq(tg_plan_kept(p.store, prefix, WAIT, &k, &e), 0, "%s", e.message);
@@ -120,6 +122,36 @@ Test(plan_keep, a_record_that_is_damaged_anywhere_is_refused)
     test_plan_free(plan);
 }
 
+Test(plan_keep, a_record_that_is_damaged_is_replaced_and_that_is_said)
+{
+    struct place p;
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_kept_plan kept;
+    struct tg_plan *plan = plan_of(1, 3, 2);
+    char path[96];
+
+    setup(&p, "damaged");
+    snprintf(path, sizeof path, "/plans/%s", plan->digest);
+    static const char *const records[] = {"", "{\"format\":1", "no", NULL, "{\"format\":2}"};
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        bool newer = i == 4;
+        if (records[i] && i == 0)
+            cr_assert_eq(tg_store_create(p.store, path, "", 0, 0, tg_store_deadline(p.store, WAIT), &e), 0);
+        else if (records[i])
+            cr_assert_eq(tg_store_write(p.store, path, records[i], strlen(records[i]), TG_ANY_VERSION, tg_store_deadline(p.store, WAIT), &e), 0);
+        tg_error_clear(&damage);
+        cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW, WAIT, &damage, &e), newer ? TG_E_UNKNOWN : 0, "%zu: %s", i, e.message);
+        cr_assert_eq(damage.code, records[i] && !newer ? TG_E_DATA : 0, "%zu: %s", i, damage.message);
+        cr_assert(!damage.code || strstr(damage.message, path), "%s", damage.message);
+        if (!newer) {
+            cr_assert_eq(tg_plan_kept(p.store, plan->digest, WAIT, &kept, &e), 0, "%zu: %s", i, e.message);
+            tg_kept_plan_release(&kept);
+        }
+    }
+    test_plan_free(plan);
+    teardown(&p);
+}
+
 Test(plan_keep, an_approval_is_used_once_and_only_while_it_stands)
 {
     struct place p;
@@ -128,7 +160,7 @@ Test(plan_keep, an_approval_is_used_once_and_only_while_it_stands)
     struct tg_plan_approval a = approval("bob@ops2", NOW + 1000), used;
 
     setup(&p, "once");
-    cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW, WAIT, NULL), 0);
+    cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW, WAIT, &damage, NULL), 0);
     cr_expect_eq(tg_plan_use_approval(p.store, plan->digest, anybody, NULL, NOW, WAIT, &used, NULL), TG_E_NOENT);
     cr_assert_eq(tg_plan_kept(p.store, plan->digest, WAIT, &k, NULL), 0);
     cr_assert_eq(tg_plan_approve(p.store, &k, &a, WAIT, NULL), 0);
@@ -157,7 +189,7 @@ Test(plan_keep, old_ones_are_forgotten_and_approved_ones_are_not)
     setup(&p, "old");
     for (size_t i = 1; i <= 20; i++) {
         struct tg_plan *plan = plan_of(1, i, 1);
-        cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW, WAIT, NULL), 0);
+        cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW, WAIT, &damage, NULL), 0);
         if (i == 7) {
             const struct tg_plan_approval a = approval("bob@ops2", NOW + 3 * TG_PLAN_KEPT_MS);
             cr_assert_eq(tg_plan_kept(p.store, plan->digest, WAIT, &k, NULL), 0);
@@ -168,7 +200,7 @@ Test(plan_keep, old_ones_are_forgotten_and_approved_ones_are_not)
     }
     for (size_t i = 1; i <= 20; i++) {
         struct tg_plan *plan = plan_of(2, i, 1);
-        cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW + 2 * TG_PLAN_KEPT_MS, WAIT, NULL), 0);
+        cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW + 2 * TG_PLAN_KEPT_MS, WAIT, &damage, NULL), 0);
         test_plan_free(plan);
     }
     cr_assert_eq(tg_store_list(p.store, "/plans", tg_store_deadline(p.store, WAIT), &names, NULL), 0);
@@ -188,7 +220,7 @@ static void changes_are(const struct tg_plan *was, const struct tg_plan *is, boo
     size_t i = 0;
 
     setup(&p, "changes");
-    cr_assert_eq(tg_plan_keep(p.store, was, "alice@ops1", NOW, WAIT, NULL), 0);
+    cr_assert_eq(tg_plan_keep(p.store, was, "alice@ops1", NOW, WAIT, &damage, NULL), 0);
     cr_assert_eq(tg_plan_kept(p.store, was->digest, WAIT, &k, NULL), 0);
     if (!folded) {
         json_decref(k.hosts);
