@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARGV_MAX 64
 #define WITHIN_MS 30000
 #define AFTER_MS 60000 /* Prometheus scrapes once a minute unless told otherwise: by then one value is newer than the change */
 #define TIME_MAX_MS 3600000
+#define WORD_MAX 4000 /* of a request a driver takes words of 4,095 bytes */
+#define URL_MAX 2000
+#define TCP_MAX 320 /* a name has 253 */
 #define QUERY_MAX 2000 /* a URL of 8 KB is what servers take, and each byte may become three */
 
 enum verify_key { HTTP, COMMAND, TCP, REPORT, METRIC, WITHIN, EXPECT, CONTAINS, FOLLOW, AT, BELOW, ABOVE, RISE, FALL, AFTER, N_VERIFY_KEYS };
@@ -60,6 +62,29 @@ static void check_query(struct tg_rollout_reader *reader, const struct tg_yaml_n
     }
 }
 
+static bool is_port(const char *digits, size_t n)
+{
+    long port = n && n <= 5 && strspn(digits, "0123456789") >= n ? strtol(digits, NULL, 10) : 0;
+
+    return port >= 1 && port <= 65535;
+}
+
+/* "http://user@[2001:db8::1]:8080/": a port that is none is refused before a host is changed, and not by each of them behind that. */
+static void check_port(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char *url)
+{
+    const char *host = strstr(url, "://") + 3, *end = host + strcspn(host, "/?#");
+
+    for (const char *c = host; c < end; c++)
+        if (*c == '@')
+            host = c + 1;
+    const char *behind = *host == '[' ? memchr(host, ']', (size_t) (end - host)) : host;
+    const char *colon = behind ? memchr(behind, ':', (size_t) (end - behind)) : NULL;
+    if (end == host || !behind)
+        tg_yaml_problem(reader->p, node, "%s has no host in its URL", what);
+    else if (colon && !is_port(colon + 1, (size_t) (end - colon - 1)))
+        tg_yaml_problem(reader->p, node, "%s has a port that is none, \"%.*s\": there are 1 to 65535", what, (int) (end - colon - 1 < 20 ? end - colon - 1 : 20), colon + 1);
+}
+
 static void read_url(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, const char *what, const char *such, struct tg_verify *v)
 {
     const char *url;
@@ -68,6 +93,10 @@ static void read_url(struct tg_rollout_reader *reader, const struct tg_yaml_node
         return;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         tg_error_hint(tg_yaml_problem(reader->p, node, "%s must be a URL, and is \"%.80s\"", what, url), "such as %s", such);
+    else
+        check_port(reader, node, what, url);
+    if (strlen(url) > URL_MAX)
+        tg_yaml_problem(reader->p, node, "%s has a URL of more than %d bytes", what, URL_MAX);
     if (url[strcspn(url, " \t\n")])
         tg_yaml_problem(reader->p, node, "%s has a blank in its URL", what);
     check_names(reader, node, what, url);
@@ -79,7 +108,9 @@ static void read_expect(struct tg_rollout_reader *reader, const struct tg_yaml_n
     json_t *list = json_array();
     int64_t status;
 
-    if (node && tg_rollout_few_enough(reader, node, "expect", 16))
+    if (node && node->kind == TG_YAML_LIST && node->n == 0)
+        tg_error_hint(tg_yaml_problem(reader->p, node, "expect names no status"), "leave it out for 200");
+    else if (node && tg_rollout_few_enough(reader, node, "expect", 16))
         for (size_t i = 0; i == 0 || (node->kind == TG_YAML_LIST && i < node->n); i++)
             if (tg_yaml_int(tg_yaml_item(node, i), "expect", 100, 599, reader->p, &status))
                 json_array_append_new(list, json_integer(status));
@@ -109,13 +140,16 @@ static void read_command(struct tg_rollout_reader *reader, const struct tg_yaml_
     const struct tg_yaml_node *node = values[COMMAND];
     size_t n;
 
-    if (!tg_yaml_strings(node, "command", reader->p, &n) || !tg_rollout_few_enough(reader, node, "command", ARGV_MAX))
+    if (!tg_yaml_strings(node, "command", reader->p, &n) || !tg_rollout_few_enough(reader, node, "command", TG_REQUEST_ARGS_MAX))
         return;
     if (n == 0 || (node->kind == TG_YAML_SCALAR && strpbrk(node->text, " \t\n"))) {
         tg_error_hint(tg_yaml_problem(reader->p, node, "command must be a list: program and arguments, no shell reads it"),
                       "such as [systemctl, is-active, nginx]");
         return;
     }
+    for (size_t i = 0; i < n; i++)
+        if (strlen(tg_yaml_item(node, i)->text) > WORD_MAX)
+            tg_yaml_problem(reader->p, tg_yaml_item(node, i), "command has a word of more than %d bytes", WORD_MAX);
     v->argv = tg_rollout_room(reader, n + 1, sizeof *v->argv);
     for (size_t i = 0; v->argv && !reader->rc && i < n; i++)
         tg_rollout_copy(reader, tg_yaml_item(node, i)->text, &v->argv[i]);
@@ -141,10 +175,8 @@ static void read_report(struct tg_rollout_reader *reader, const struct tg_yaml_n
 static bool is_endpoint(const char *text)
 {
     const char *colon = strrchr(text, ':');
-    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    long port = digits && digits <= 5 ? strtol(colon + 1, NULL, 10) : 0;
 
-    return colon && colon > text && !colon[1 + digits] && port >= 1 && port <= 65535 &&
+    return colon && colon > text && is_port(colon + 1, strlen(colon + 1)) && strlen(text) <= TCP_MAX &&
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]{}") == strlen(text) &&
            (text[0] == '[' ? colon[-1] == ']' : strchr(text, ':') == colon);
 }

@@ -272,8 +272,42 @@ Test(rollout, around_and_verify_are_checked)
             (const char *const[]) {"5:17: http has a blank in its URL", "5:17: http has an unknown \"{hots}\"", NULL});
     refused(HEAD "verify: [{command: systemctl is-active nginx, expect: 200}]\n",
             (const char *const[]) {"5:20: command must be a list", "5:55: \"expect\" belongs to http, not to command", NULL});
+    refused(HEAD "verify: [{http: \"http://a\", expect: []}]\n", (const char *const[]) {"5:37: expect names no status", NULL});
     refused(HEAD "verify: [{command: [], within: 1ms}]\n",
             (const char *const[]) {"5:20: command must be a list", "5:32: within must be 1s to 1h, and is 1ms", NULL});
+}
+
+static void refused_url(const char *url, const char *why)
+{
+    char text[3000], wanted[300];
+
+    snprintf(text, sizeof text, HEAD "verify: [{http: \"%s\"}]\n", url);
+    snprintf(wanted, sizeof wanted, "5:17: http has %s", why);
+    refused(text, (const char *const[]) {wanted, NULL});
+}
+
+/* Each of these would fail on every host, behind its change. */
+Test(rollout, checks_that_nobody_could_run_are_refused)
+{
+    static const char *const ports[] = {"99999", "0", "65536", "8080x", "", "-1", "123456"};
+    char text[6000], word[4100], url[200];
+
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        snprintf(url, sizeof url, "http://{host}:%s/healthz", ports[i]);
+        snprintf(word, sizeof word, "a port that is none, \"%s\"", ports[i]);
+        refused_url(url, word);
+    }
+    refused_url("https://u:p@[2001:db8::1]:99999?x", "a port that is none, \"99999\"");
+    refused_url("http:///healthz", "no host in its URL");
+    refused_url("http://[::1", "no host in its URL");
+    memset(word, 'a', sizeof word);
+    snprintf(text, sizeof text, "http://h/%.2000s", word);
+    refused_url(text, "a URL of more than 2000 bytes");
+    snprintf(text, sizeof text, HEAD "verify: [{command: [x, %.4001s]}]\n", word);
+    refused(text, (const char *const[]) {"5:24: command has a word of more than 4000 bytes", NULL});
+    snprintf(text, sizeof text, HEAD "verify: [{tcp: \"%.320s:1\"}]\n", word);
+    refused(text, (const char *const[]) {"5:16: tcp must be a host and a port", NULL});
+    tg_rollout_free(take(HEAD "verify: [{http: \"http://u:p@[::1]:1/:x\"}, {http: \"https://{host}\"}, {http: \"http://{address}:65535?a:b\"}]\n"));
 }
 
 Test(rollout, tcp_and_metrics_are_read)
