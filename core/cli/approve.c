@@ -60,7 +60,10 @@ static int may_move(const struct tg_run *run, const struct tg_run_control *c, co
 {
     if (run->state != TG_RUN_ENDED && !c->abort.wanted && !run->halted)
         return 0;
-    tg_fail(e, TG_E_FAILED, "run %s %s: it opens no stage any more", id, run->state == TG_RUN_ENDED ? "has ended" : run->halted ? "is halted" : "is aborted");
+    if (run->state == TG_RUN_ENDED)
+        tg_fail(e, TG_E_FAILED, "run %s has ended, %s: nothing is left to approve", id, tg_run_end_name(tg_run_end(run)));
+    else
+        tg_fail(e, TG_E_FAILED, "run %s is %s: it opens no stage any more", id, run->halted ? "halted" : "aborted");
     tg_error_hint(e, "look at it: tagout status %s", id);
     return TG_E_FAILED;
 }

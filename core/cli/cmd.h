@@ -89,6 +89,7 @@ struct tg_frame {
     bool colour;           /* out_tty, and NO_COLOR is not set */
     int width;             /* columns of the terminal; 80 when it is none */
     int status;            /* exit status to use when exec returns 0 */
+    bool reader_gone;      /* of stdout, a pipe: nobody is left to tell that to */
     struct tg_opt_value *values; /* of parsing; use the accessors */
     size_t n_values;
 };
@@ -119,6 +120,8 @@ int tg_frame_prove_store(struct tg_frame *frame, struct tg_error *e);
 /* For commands that only sometimes need it: frame->inventory, as TG_NEED_INVENTORY says. */
 int tg_frame_load_inventory(struct tg_frame *frame, struct tg_error *e);
 void tg_frame_release(struct tg_frame *frame);
+/* What was printed is out: 0; TG_E_SYSTEM when some of it could not be written, also long ago. main asks at the end of every command. */
+int tg_out_flush(struct tg_frame *frame, struct tg_error *e);
 /* Prints one JSON document and a line feed on stdout; consumes value. */
 int tg_print_json(json_t *value, struct tg_error *e);
 /* "tagout: …" and its hint on stderr; with json as an object. Of TG_E_DATA with frame->problems, those with their excerpts. */

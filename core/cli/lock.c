@@ -352,7 +352,7 @@ static int run_lock(struct tg_frame *f, struct tg_error *e)
     free(t.without);
     if (!l.id[0])
         return rc;
-    if (!f->command && (rc || fflush(stdout) != 0)) {
+    if (!f->command && (rc || tg_out_flush(f, NULL) != 0)) {
         tg_error_clear(e);
         rc = tg_fail(e, TG_E_SYSTEM, "the lock %s is held, but that could not be written to stdout", l.id);
         tg_error_hint(e, "tagout locks shows it; tagout unlock %s", l.id);

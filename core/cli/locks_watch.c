@@ -111,7 +111,7 @@ static int show(struct watching *w, struct tg_locks *now, struct tg_error *e)
     w->told = true;
     tg_locks_release(&w->before);
     w->before = *now;
-    return fflush(stdout) == 0 ? 0 : tg_fail(e, TG_E_SYSTEM, "stdout can't be written any more");
+    return tg_out_flush(w->f, e);
 }
 
 static int show_unknown(struct watching *w, const char *cause, const struct tg_error *why, struct tg_error *e)
@@ -131,7 +131,7 @@ static int show_unknown(struct watching *w, const char *cause, const struct tg_e
     } else {
         printf("UNKNOWN (%s): %s. What is above may not be true any more.\n", cause, tg_shown_text(why->message, text, sizeof text));
     }
-    return fflush(stdout) == 0 ? 0 : tg_fail(e, TG_E_SYSTEM, "stdout can't be written any more");
+    return tg_out_flush(w->f, e);
 }
 
 static int wait_until(struct watching *w, int64_t wait_ms)

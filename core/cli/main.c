@@ -6,8 +6,10 @@
 #include "config/site.h"
 #include "guard/tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,24 @@ void tg_print_error(struct tg_frame *f, const struct tg_error *e)
     tg_buf_release(&shown);
 }
 
+/* Somebody who reads no more, as head does, is told nothing: whoever writes into his pipe usually dies of it. */
+static bool is_broken_pipe(int error)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return error == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & POLLERR);
+}
+
+int tg_out_flush(struct tg_frame *f, struct tg_error *e)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    int error = errno;
+    f->reader_gone = is_broken_pipe(error);
+    return tg_fail(e, TG_E_SYSTEM, "the output could not be written%s%s", error ? ": " : "", error ? strerror(error) : "");
+}
+
 int tg_print_json(json_t *value, struct tg_error *e)
 {
     if (!value)
@@ -93,11 +113,11 @@ int tg_print_json(json_t *value, struct tg_error *e)
     json_decref(value);
     tg_shown_json(&shown, text ? text : "");
     free(text);
-    bool ok = shown.len && tg_buf_ok(&shown, NULL) == 0 && fputs(tg_buf_text(&shown), stdout) != EOF && putchar('\n') != EOF;
+    int rc = shown.len ? tg_buf_ok(&shown, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc && fputs(tg_buf_text(&shown), stdout) != EOF)
+        putchar('\n'); /* what could not be written, main tells at the end */
     tg_buf_release(&shown);
-    if (!ok)
-        return tg_fail(e, TG_E_SYSTEM, "the output could not be written");
-    return 0;
+    return rc;
 }
 
 /*
@@ -131,6 +151,11 @@ static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
         printf("tagout %s\n", TG_RELEASE);
         return 0;
     }
+    if (!f->cmd && f->json && !tg_opt_flag(f, "help")) {
+        tg_fail(e, TG_E_USAGE, "no command is named");
+        tg_error_hint(e, "tagout --help lists them");
+        return TG_E_USAGE;
+    }
     if (tg_opt_flag(f, "help") || !f->cmd) {
         bool asked = tg_opt_flag(f, "help");
         tg_cli_help(asked ? stdout : stderr, f->cmd);
@@ -143,6 +168,25 @@ static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     if (!rc)
         rc = f->cmd->exec(f, e);
     return rc && f->cmd->needs & TG_GUARDS_COMMAND ? not_started(f, rc, e) : rc;
+}
+
+#define OF_SIGNAL 128 /* the status of what a signal has ended, as the shell has it */
+
+/* The status, and on stderr why. What could not be written makes of a well a badly, and of nothing else anything: HELD stays HELD. */
+static int end(struct tg_frame *f, int rc, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int number = rc == TG_E_CANCELLED ? tg_cli_signalled() : 0, out = tg_out_flush(f, &own);
+    bool quiet = f->reader_gone && (!rc || e->code == TG_E_SYSTEM);
+
+    f->status = !rc ? f->status : number ? OF_SIGNAL + number : tg_exit_status(rc);
+    if (quiet && (rc || f->status == 0))
+        f->status = OF_SIGNAL + SIGPIPE;
+    else if (out && f->status == 0)
+        f->status = tg_exit_status(out);
+    if ((rc || out) && !quiet)
+        tg_print_error(f, rc ? e : &own);
+    return f->status;
 }
 
 /* Whoever started us without one of the three: what we open must not become it, or what is printed goes into the store. */
@@ -163,14 +207,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     look_at_terminal(&f);
     int rc = run(&f, argc, argv, &e);
-    if (!rc && fflush(stdout) != 0)
-        rc = tg_fail(&e, TG_E_SYSTEM, "the output could not be written");
-    int number = rc == TG_E_CANCELLED ? tg_cli_signalled() : 0;
-    f.status = !rc ? f.status : number ? 128 + number : tg_exit_status(rc); /* interrupted by a signal: as the shell has it */
-    if (rc)
-        tg_print_error(&f, &e);
+    int status = end(&f, rc, &e);
     tg_frame_release(&f);
     tg_problems_release(&f.problems);
     tg_cli_release(&f);
-    return f.status;
+    return status;
 }

@@ -339,6 +339,24 @@ static int name_command(int argc, char **argv, int *out_at, int *out_words, cons
     return TG_E_USAGE;
 }
 
+/* Also where the rest makes no sense: a program that reads JSON wants to read what is wrong. */
+static bool asks_for_json(int argc, char **argv)
+{
+    bool json = false;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *value = NULL;
+        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0)
+            value = i + 1 < argc ? argv[i + 1] : "";
+        else if (strncmp(argv[i], "--output=", 9) == 0)
+            value = argv[i] + 9;
+        else if (strncmp(argv[i], "-o", 2) == 0)
+            value = argv[i] + 2;
+        json = value ? strcmp(value, "json") == 0 : json;
+    }
+    return json;
+}
+
 int tg_cli_parse(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
 {
     const struct tg_cmd *cmd;
@@ -346,6 +364,7 @@ int tg_cli_parse(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     int rc = name_command(argc, argv, &at, &words, &cmd, e);
 
     f->cmd = cmd;
+    f->json = asks_for_json(argc, argv);
     if (!rc)
         rc = prepare_values(f, cmd, e);
     f->argv = calloc((size_t) argc + 1, sizeof *f->argv);

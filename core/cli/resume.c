@@ -11,7 +11,7 @@ static int resume_run(struct tg_frame *f, const char *id, const struct tg_steeri
         return rc;
     if (s.state == TG_RUN_ENDED || s.abort.wanted) {
         tg_fail(e, TG_E_FAILED, "run %s %s", id, s.state == TG_RUN_ENDED ? "has ended" : "is aborted: it never moves again");
-        tg_error_hint(e, "look at it: tagout status %s", id);
+        tg_error_hint(e, s.state == TG_RUN_ENDED || s.driven ? "look at it: tagout status %s" : "to end it and unlock what it may hold: tagout run --resume %s", id);
         return TG_E_FAILED;
     }
     bool held = s.pause.wanted || s.causes || s.state == TG_RUN_PAUSED || s.state == TG_RUN_PAUSING;
@@ -39,10 +39,14 @@ static int resume_scope(struct tg_frame *f, const char *name, struct tg_error *e
     bool was = false;
     int rc = tg_scope_parse(name, &scope, e);
 
+    if (!rc && scope.kind == TG_SCOPE_SERVICE)
+        rc = tg_fail(e, TG_E_USAGE, "\"%s\": a run changes hosts, no service: there are pauses of the fleet, a group or a host", name);
     if (!rc)
         rc = tg_frame_prove_store(f, e);
     if (!rc)
         rc = tg_pauses_remove(f->store, &scope, TG_STEERING_WAIT_MS, &was, &wish, e);
+    if (!rc && !was && f->inventory) /* a pause of what has left the inventory can go */
+        rc = tg_scope_resolve(&scope, f->inventory, e);
     tg_scope_release(&scope);
     if (rc)
         return rc;
@@ -74,7 +78,7 @@ const struct tg_cmd tg_cmd_resume = {
     .examples = "  $ tagout resume openssl-20261122-1\n  $ tagout resume fleet\n",
     .min_args = 1,
     .max_args = 1,
-    .needs = TG_NEED_STORE,
+    .needs = TG_NEED_STORE | TG_WANT_INVENTORY,
     .complete = "run",
     .exec = resume_exec,
 };

@@ -33,12 +33,27 @@ static void release(struct undoing *u)
     tg_journal_free(u->j);
 }
 
+/* Each of these leads one step on, and none back. */
+static void say_how_to_end(const struct undoing *u, struct tg_error *e)
+{
+    bool aborted = u->run->aborted || u->j->control.abort.wanted;
+    char seat[400];
+    int rc = tg_run_seat(u->f->store, u->id, WAIT_MS, seat, sizeof seat, NULL);
+
+    if (rc == 0)
+        tg_error_hint(e, aborted ? "it is aborted; %s ends it: tagout status %s --watch" : "%s drives it; stop it first: tagout abort %s", seat, u->id);
+    else if (aborted)
+        tg_error_hint(e, "it is aborted, and nobody drives it; to end it and unlock what it may hold: tagout run --resume %s", u->id);
+    else
+        tg_error_hint(e, "nobody drives it; to stop it for good: tagout abort %s, then tagout run --resume %s, which ends it", u->id, u->id);
+}
+
 /* P10: who said abort meant this as well. */
 static int may_begin(const struct undoing *u, enum tg_roll_back why, struct tg_error *e)
 {
     if (u->run->state != TG_RUN_ENDED) {
         tg_fail(e, TG_E_FAILED, "run %s has not ended: it is %s", u->id, tg_run_state_name(u->run->state));
-        tg_error_hint(e, "stop it first: tagout abort %s; who drives it then ends it", u->id);
+        say_how_to_end(u, e);
         return TG_E_FAILED;
     }
     if (why == TG_ROLL_BACK_PLANNED && (u->run->aborted || u->j->control.abort.wanted))

@@ -112,10 +112,8 @@ int tg_run_show_end(struct tg_run_show *s, struct tg_error *e)
         json_t *o = tg_run_view_json(&s->view);
         if (o)
             json_object_set_new(o, "type", json_string("end"));
-        if (!o || json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF)
-            rc = tg_fail(e, TG_E_SYSTEM, "the output could not be written");
-        json_decref(o);
-        return rc;
+        print_json(o);
+        return o ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
     }
     s->view.with_summary = true;
     if (s->f->out_tty)

@@ -6,9 +6,11 @@
 #include "engine/simulate.h"
 #include "fleet/generate.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define OPTION(n, a, v, t, kind, member) {.name = n, .type = TG_OPT_STRING, .arg = a, .value = v, .text = t},
 static const struct tg_opt opts[] = {
@@ -90,6 +92,27 @@ static int write_svg(const struct tg_frame *f, const struct tg_sim *sim, struct 
     return rc;
 }
 
+/* Before an hour of simulation is for nothing. */
+static int check_svg(const struct tg_frame *f, struct tg_error *e)
+{
+    const char *file = tg_opt_text(f, "svg");
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char folder[PATH_MAX] = ".";
+    struct stat st;
+
+    if (!file)
+        return 0;
+    if (strlen(file) >= sizeof folder)
+        return tg_fail(e, TG_E_USAGE, "--svg %.60s…: the path is too long", file);
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", slash == file ? 1 : (int) (slash - file), file);
+    if (!file[0] || (stat(file, &st) == 0 && S_ISDIR(st.st_mode)))
+        return tg_fail(e, TG_E_USAGE, "--svg \"%s\" is no file's name", file);
+    if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
+        return tg_fail(e, TG_E_USAGE, "--svg %s: there is no folder %s", file, folder);
+    return 0;
+}
+
 static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct tg_error *e)
 {
     const struct tg_sim_paint paint = {.width = f->width, .colour = f->colour};
@@ -131,6 +154,8 @@ static int simulate_exec(struct tg_frame *f, struct tg_error *e)
     struct tg_sim_model model;
     int rc = read_model(f, &model, e);
 
+    if (!rc)
+        rc = check_svg(f, e);
     if (!rc)
         rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
     if (!rc)

@@ -93,7 +93,7 @@ static void tell_known(struct watching *w)
 
 static bool is_of_store(int rc)
 {
-    return rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_SESSION || rc == TG_E_UNKNOWN;
+    return rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_SESSION || rc == TG_E_UNKNOWN || rc == TG_E_FULL;
 }
 
 static int pause_for(struct watching *w, int64_t ms, struct tg_error *e)
@@ -169,7 +169,8 @@ static int follow(struct watching *w, struct tg_error *e)
     update(w);
     tg_run_show_tick(&w->show, wall(w));
     while (!rc && (!w->follow || w->follow->run->state != TG_RUN_ENDED))
-        rc = watch_once(w, e);
+        if ((rc = watch_once(w, e)) == 0)
+            rc = tg_out_flush(w->f, e);
     if (!rc)
         rc = tg_run_show_end(&w->show, e);
     if (!rc)
