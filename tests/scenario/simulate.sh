@@ -67,7 +67,7 @@ expect_out '"interval_ms"'
 if python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' run.svg; then ok; else fail "run.svg is no XML"; fi
 if grep -q "Would halt after" run.svg && ! grep -qE '<script|href|url\(' run.svg; then ok; else fail "the picture lacks something, or needs something else"; fi
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --svg missing/run.svg
-expect_status 1
+expect_status 64
 expect_err "missing"
 
 note "a model from a file; options win"
