@@ -5,6 +5,7 @@
 #include "engine/gate.h"
 #include "cli/enforce.h"
 #include "cli/guarding.h"
+#include "cli/runs_left.h"
 #include "config/site.h"
 #include "guard/tree.h"
 #include "store/cluster.h"
@@ -32,6 +33,7 @@ struct finding {
     const char *check;
     enum verdict verdict;
     char text[700], mend[400];
+    struct tg_buf more; /* lines behind them, as they are: commands to be copied */
 };
 
 struct doctor {
@@ -310,6 +312,22 @@ static void check_locks(struct doctor *d)
     tg_locks_release(&locks);
 }
 
+static void check_runs(struct doctor *d)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    size_t n = 0, looked = 0;
+
+    if (tg_runs_left(d->store, WAIT_MS, &d->now->more, &n, &looked, &e)) {
+        find_error(d, UNKNOWN, &e);
+        return;
+    }
+    find(d, n ? WARN : OK, n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", n, n == 1 ? "s" : "");
+    if (n)
+        mend(d, "tagout run --resume RUN goes on with a run, or undoes what an ended one has left; where that can't be, by hand:");
+    if (looked == TG_RUNS_LEFT_MAX)
+        find(d, WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, n);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct doctor *d);
@@ -324,6 +342,7 @@ static const struct {
     {"writing", check_writing, true},
     {"tree", check_tree, true},
     {"locks", check_locks, true},
+    {"runs", check_runs, true},
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 
@@ -335,6 +354,8 @@ static int print_json(const struct tg_frame *f, const struct finding *found, enu
         json_t *o = json_pack("{s:s,s:s,s:s}", "check", found[i].check, "status", json_words[found[i].verdict], "text", found[i].text);
         if (o && found[i].mend[0])
             json_object_set_new(o, "mend", json_string(found[i].mend));
+        if (o && found[i].more.len)
+            json_object_set_new(o, "more", json_string(tg_buf_text(&found[i].more)));
         json_array_append_new(list, o);
     }
     return tg_print_json(json_pack("{s:s,s:s,s:o}", "store", f->config->store, "status", json_words[worst], "checks", list), e);
@@ -353,6 +374,7 @@ static void print_text(const struct tg_frame *f, const struct finding *found)
             printf("%*s", column, "");
             tg_cli_fold(f, found[i].mend, column);
         }
+        fputs(tg_buf_text(&found[i].more), stdout);
     }
 }
 
@@ -382,11 +404,14 @@ static int exec(struct tg_frame *f, struct tg_error *e)
             worst = found[i].verdict;
     }
     tg_store_close(d.store);
+    d.store = NULL;
     f->status = worst == FAIL ? tg_exit_status(TG_E_FAILED) : worst == UNKNOWN ? tg_exit_status(TG_E_UNKNOWN) : 0;
-    if (f->json)
-        return print_json(f, found, worst, e);
-    print_text(f, found);
-    return 0;
+    int rc = f->json ? print_json(f, found, worst, e) : 0;
+    if (!f->json)
+        print_text(f, found);
+    for (size_t i = 0; i < CHECKS; i++)
+        tg_buf_release(&found[i].more);
+    return rc;
 }
 
 const struct tg_cmd tg_cmd_doctor = {

@@ -91,6 +91,7 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
     sigaction(SIGTERM, &act, NULL);
     tg_run_show_init(&s.run, f, run, j->id);
     s.run.view.driven = true;
+    s.run.view.name = tg_ports_name(ports);
     tg_run_show_begin(&s.run);
     int rc = tg_drive(&o, e);
     s.run.view.driven = false;

@@ -1,7 +1,8 @@
 /* A run as lines on a pipe, and as JSON: see run_view.h. */
-#include "cli/run_view.h"
+#include "cli/run_view_internal.h"
 #include "cli/run_brakes.h"
 #include "cli/guarding.h"
+#include "engine/leftovers.h"
 
 #include <tagout/clock.h>
 
@@ -18,6 +19,9 @@ static const struct {
     {"absent", "its step had not begun"}, {"verified", "verified"},       {"not-verified", "not verified"},
     {"inconclusive", "could not be verified"}, {"unlocked", "unlocked"},  {"unlock-failed", "could not be unlocked"},
     {"withdrawn", "not begun after all"}, {"baked", "has baked"}, {"approved", "approved"},
+    {"made", "made"}, {"left", "is so already, by others"}, {"around-refused", "refused"}, {"around-away", "no connection, tried again later"},
+    {"around-lost", "no answer, looked at again later"}, {"undone", "undone"}, {"undo-kept", "kept on purpose"},
+    {"keep", "not in force any more"},
 };
 
 static const char *word_of(const char *event)
@@ -72,6 +76,15 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         tg_buf_printf(out, "aborted by %s%s%s\n", by ? by : "?", text && text[0] ? ": " : "", text ? text : "");
 }
 
+/* "drain ", before what became of it; where there is a text, that begins with it. */
+static void add_step(const struct tg_run *run, const json_t *line, const char *text, struct tg_buf *out)
+{
+    json_int_t step = json_integer_value(json_object_get(line, "step"));
+
+    if (step > 0 && (size_t) step < run->plan->n_around && !text)
+        tg_buf_printf(out, "%s ", tg_around_what_name(run->plan->around[step].what));
+}
+
 void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out)
 {
     const char *event = json_string_value(json_object_get(line, "ev"));
@@ -86,7 +99,7 @@ void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_bu
         add_run_line(run, line, event, out);
         return;
     }
-    if (!says && !applied)
+    if ((!says && !applied) || (strcmp(event, "keep") == 0 && !text))
         return;
     json_int_t h = json_integer_value(json_object_get(line, "h"));
     if (host && h >= 0 && (size_t) h < run->plan->n_hosts)
@@ -94,6 +107,7 @@ void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_bu
     tg_buf_printf(out, "%-14s ", stage);
     if (host)
         tg_buf_printf(out, "%-24s ", host);
+    add_step(run, line, text, out);
     if (applied)
         add_applied(line, out);
     else
@@ -110,7 +124,7 @@ static json_t *host_json(const struct tg_run *run, size_t i)
 
     if (!o)
         return NULL;
-    if (h->state == TG_HOST_STUCK || h->state == TG_HOST_UNLOCKING)
+    if (h->state == TG_HOST_STUCK || (h->state >= TG_HOST_UNDOING && h->state <= TG_HOST_UNLOCKING))
         json_object_set_new(o, "end", json_string(tg_host_state_name(h->end)));
     if (h->state == TG_HOST_DONE || h->state == TG_HOST_FAILED || h->state == TG_HOST_HELD) {
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(h->outcome)));
@@ -162,6 +176,8 @@ static json_t *run_json(const struct tg_run_view *v)
         json_object_set_new(o, "waits_for", tg_run_brakes_json(run, run->last_ms));
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
+    if (o && tg_leftovers_count(run, v->driven ? TG_LEFTOVERS_ENDED : TG_LEFTOVERS_ALL))
+        json_object_set_new(o, "left", tg_view_leftovers_json(v));
     if (o && run->causes)
         json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
                                                  "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0));

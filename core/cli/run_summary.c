@@ -163,7 +163,8 @@ static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
 
     for (size_t i = 0; i < run->plan->n_hosts && tg_run_leftovers(run); i++) {
         const struct tg_run_host *h = &run->hosts[i];
-        if ((h->state != TG_HOST_LOST && h->state != TG_HOST_STUCK) || n++ >= LEFTOVERS_MAX)
+        bool locked = h->state == TG_HOST_LOST || (h->state == TG_HOST_STUCK && (h->stuck & 1U));
+        if (!locked || n++ >= LEFTOVERS_MAX)
             continue;
         tg_buf_printf(out, "  %s %s%s. Look again: tagout run --resume %s", run->plan->hosts[i].name,
                       h->lock ? "keeps its lock " : "may still be locked by this run", h->lock ? h->lock : "", v->id);
@@ -173,6 +174,10 @@ static void add_leftovers(const struct tg_run_view *v, struct tg_buf *out)
     }
     if (n > LEFTOVERS_MAX)
         tg_buf_printf(out, "  and %zu more: tagout status %s -o json\n", n - LEFTOVERS_MAX, v->id);
+    size_t before = out->len;
+    tg_view_leftovers(v, TG_VIEW_NO_LOCKS, out);
+    if (out->len > before && tg_run_leftovers(run))
+        tg_buf_printf(out, "  Or have it tried again: tagout run --resume %s\n", v->id);
 }
 
 /* "182 changed · 221 untouched · 9 failed · nothing left locked" */
@@ -201,11 +206,11 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
         if (run->totals[bad[i]])
             tg_buf_printf(out, " · %zu %s", run->totals[bad[i]], tg_host_state_name(bad[i]));
     if (tg_run_leftovers(run))
-        tg_buf_printf(out, " · %zu left locked\n", tg_run_leftovers(run));
+        tg_buf_printf(out, run->plan->n_around > 1 ? " · %zu with something left behind\n" : " · %zu left locked\n", tg_run_leftovers(run));
     else if (run->in_flight)
         tg_buf_printf(out, " · %zu in flight\n", run->in_flight);
     else
-        tg_buf_puts(out, " · nothing left locked\n");
+        tg_buf_puts(out, run->plan->n_around > 1 ? " · nothing left behind\n" : " · nothing left locked\n");
 }
 
 int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)

@@ -9,6 +9,7 @@
 struct tg_run_view {
     const struct tg_run *run;
     const char *id;
+    const char *name;    /* of the run elsewhere: tg_run_name(); NULL: its id */
     int width;
     bool colour;
     bool driven; /* somebody is in its seat */

@@ -10,6 +10,11 @@ size_t tg_view_columns(const char *text);
 void tg_view_cut(struct tg_buf *out, const char *text, size_t max);
 /* Appends a line that fits the width, without blanks at its end. */
 void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width);
+/* What is left behind of steps of around, and of locks where they have no lines of their own, with the commands that mend it. */
+enum tg_view_locks { TG_VIEW_NO_LOCKS, TG_VIEW_WITH_LOCKS };
+void tg_view_leftovers(const struct tg_run_view *v, enum tg_view_locks locks, struct tg_buf *out);
+/* The same with the locks, as JSON: new reference. */
+json_t *tg_view_leftovers_json(const struct tg_run_view *v);
 /* It is to go on, and nobody drives it. */
 bool tg_view_is_left(const struct tg_run_view *v);
 /* What went wrong where, a line a group, each fitting the width. */

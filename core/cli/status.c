@@ -4,6 +4,7 @@
 #include "cli/guarding.h"
 #include "cli/status.h"
 #include "cli/steering.h"
+#include "engine/around_module.h"
 #include "engine/rollback.h"
 
 #include <stdlib.h>
@@ -103,13 +104,25 @@ static void put_history(const struct tg_journal *j, const struct tg_run *run, st
     }
 }
 
+/* What it calls itself elsewhere, for the commands that mend what it has left. */
+static const char *name_of(struct tg_journal *j, const struct tg_run *run, char out[TG_RUN_NAME_SIZE])
+{
+    struct tg_run_tokens tokens = {0};
+
+    if (run->plan->n_around < 2 || tg_journal_tokens(j, &tokens, NULL))
+        return NULL;
+    tg_run_name(j->id, tokens.all, out);
+    explicit_bzero(&tokens, sizeof tokens);
+    return out;
+}
+
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
     struct tg_buf out = TG_BUF_INIT;
-    char seat[400] = "";
+    char seat[400] = "", name[TG_RUN_NAME_SIZE];
     bool driven = false;
     int rc = ask_seat(f, id, &driven, seat, sizeof seat, e);
 
@@ -117,7 +130,8 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven};
+    struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven,
+                            .name = name_of(j, run, name)};
     if (f->json) {
         rc = tg_print_json(with_history(tg_run_view_json(&v), j), e);
     } else {

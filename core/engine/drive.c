@@ -1,6 +1,7 @@
 /* The ring around a run's machine: journal first, then act. See drive.h. */
 #include "engine/drive.h"
 #include "engine/drive_alarms.h"
+#include "engine/drive_inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,20 +9,13 @@
 #define SESSION_MAX_MS 30000
 #define TURN_MS 200 /* a signal is noticed this soon */
 
-/* Something that happened, from whoever saw it. */
-struct answer {
-    struct answer *next;
-    struct tg_run_event event;
-    char *text, *lock, *record;
-};
-
 struct tg_drive {
     const struct tg_drive_options *o;
     struct tg_loop *loop;
     int64_t wall_start_ms, mono_start_ms;
-    struct answer *first, **last;
+    struct tg_inbox inbox;
     struct tg_error failure;     /* from ports */
-    bool out_of_memory, control_changed, paused;
+    bool control_changed, paused;
     bool lease_changed;
     bool folding;                /* there is more of it to do */
     enum tg_run_state heeded;    /* the run's, when what people want was looked at last: what has ended may be held no more */
@@ -43,45 +37,13 @@ int64_t tg_drive_now(const struct tg_drive *d)
 
 void tg_drive_answer(struct tg_drive *d, const struct tg_run_event *event)
 {
-    struct answer *a = calloc(1, sizeof *a);
-
-    if (!a) {
-        d->out_of_memory = true;
-        return;
-    }
-    a->event = *event;
-    a->text = event->text ? strdup(event->text) : NULL;
-    a->lock = event->lock ? strdup(event->lock) : NULL;
-    a->record = event->record ? strdup(event->record) : NULL;
-    a->event.text = a->text;
-    a->event.lock = a->lock;
-    a->event.record = a->record;
-    a->event.by = NULL;
-    *d->last = a;
-    d->last = &a->next;
+    tg_inbox_put(&d->inbox, event);
 }
 
 void tg_drive_fail(struct tg_drive *d, const struct tg_error *error)
 {
     if (!d->failure.code)
         d->failure = *error;
-}
-
-static void free_answer(struct answer *a)
-{
-    free(a->text);
-    free(a->lock);
-    free(a->record);
-    free(a);
-}
-
-static struct answer *next_answer(struct tg_drive *d)
-{
-    struct answer *a = d->first;
-
-    if (a && !(d->first = a->next))
-        d->last = &d->first;
-    return a;
 }
 
 static void on_control(void *data, enum tg_watch_event event, const char *path)
@@ -415,7 +377,7 @@ static int act(struct tg_drive *d, struct tg_error *e)
 
 static int take_in(struct tg_drive *d, struct tg_error *e)
 {
-    struct answer *a;
+    struct tg_heard *a;
     int rc = look_at_stops(d, e);
 
     if (!rc)
@@ -426,9 +388,9 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
         rc = look_at_hours(d, e);
     if (!rc && d->o->ports->turn)
         rc = d->o->ports->turn(d->o->ports->data, d, e);
-    while (!rc && (a = next_answer(d)) != NULL) {
+    while (!rc && (a = tg_inbox_take(&d->inbox)) != NULL) {
         rc = feed(d, a->event, e);
-        free_answer(a);
+        tg_heard_free(a);
     }
     if (!rc)
         rc = fire_waits(d, e);
@@ -439,7 +401,7 @@ static int take_in(struct tg_drive *d, struct tg_error *e)
             *e = d->failure;
         rc = d->failure.code;
     }
-    return !rc && d->out_of_memory ? tg_fail(e, TG_E_MEMORY, "out of memory") : rc;
+    return !rc && d->inbox.out_of_memory ? tg_fail(e, TG_E_MEMORY, "out of memory") : rc;
 }
 
 static bool over(const struct tg_drive *d)
@@ -447,7 +409,7 @@ static bool over(const struct tg_drive *d)
     enum tg_run_state state = d->o->run->state;
     bool leaves = state == TG_RUN_ENDED || state == TG_RUN_PAUSED || (state == TG_RUN_HELD && d->paused);
 
-    return leaves && d->at == d->todo.n && !d->first && json_array_size(d->lines) == 0;
+    return leaves && d->at == d->todo.n && !d->inbox.first && json_array_size(d->lines) == 0;
 }
 
 /* A step of folding the journal: whatever may kill the driver may do so between any two of these. */
@@ -473,7 +435,7 @@ static int go_round(struct tg_drive *d, struct tg_error *e)
             tg_journal_fold_end(d->o->journal);
             return 0;
         }
-        if (d->first || d->control_changed || d->at < d->todo.n)
+        if (d->inbox.first || d->control_changed || d->at < d->todo.n)
             continue;
         if (tg_loop_turn(d->loop, next_wait_ms(d)) == TG_E_CANCELLED)
             return tg_fail(e, TG_E_CANCELLED, "interrupted");
@@ -506,9 +468,8 @@ static int start(struct tg_drive *d, struct tg_error *e)
 int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
 {
     struct tg_drive d = {.o = o, .loop = tg_store_loop(o->journal->store), .lines = json_array(), .n_lines = o->journal->lines};
-    struct answer *a;
 
-    d.last = &d.first;
+    tg_inbox_init(&d.inbox);
     d.wall_start_ms = tg_wall_ms(tg_loop_clock(d.loop));
     d.mono_start_ms = tg_mono_ms(tg_loop_clock(d.loop));
     int rc = d.lines ? start(&d, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -520,8 +481,7 @@ int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
     tg_store_unwatch(o->journal->store, on_lease, &d);
     if (rc != TG_E_BUG && rc != TG_E_SESSION && rc != TG_E_VERSION) /* a crash leaves nothing tidy; a seat that is lost is not ours to leave */
         tg_journal_leave(o->journal);
-    while ((a = next_answer(&d)) != NULL)
-        free_answer(a);
+    tg_inbox_release(&d.inbox);
     tg_run_actions_release(&d.todo);
     tg_alarms_release(&d.waits);
     json_decref(d.lines);

@@ -438,3 +438,8 @@ const struct tg_drive_ports *tg_ports_table(struct tg_ports *p)
 {
     return &p->table;
 }
+
+const char *tg_ports_name(const struct tg_ports *p)
+{
+    return p->name;
+}

@@ -33,5 +33,7 @@ struct tg_ports_options {
 int tg_ports_new(const struct tg_ports_options *options, struct tg_ports **out, struct tg_error *e);
 void tg_ports_free(struct tg_ports *ports);
 const struct tg_drive_ports *tg_ports_table(struct tg_ports *ports);
+/* The run's name on hosts and elsewhere (tg_run_name()); lives as long as the ports. */
+const char *tg_ports_name(const struct tg_ports *ports);
 
 #endif

@@ -218,7 +218,7 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
     tg_around_remember(s, h, ev, as.kind);
     if (as.kind == TG_EV_UNLOCKED)
         next = h->stuck ? TG_HOST_STUCK : h->end;
-    if ((next == TG_HOST_UNLOCKING || next == TG_HOST_UNDOING) && tg_around_to_undo(h, out)) {
+    if ((next == TG_HOST_UNLOCKING || next == TG_HOST_UNDOING) && tg_around_to_undo(s, h, out)) {
         next = TG_HOST_UNDOING;
         action = TG_DO_UNDO;
     }

@@ -88,7 +88,7 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
     h->made &= (uint16_t) ~bit;
     if (ev->kind == TG_EV_UNDONE) {
         set_record(s, h, h->step, NULL);
-        if (h->text && strncmp(h->text, not_undone, sizeof not_undone - 1) == 0)
+        if (!(h->stuck & ~LOCK_BIT) && h->text && strncmp(h->text, not_undone, sizeof not_undone - 1) == 0)
             tg_step_set_text(s, &h->text, NULL);
         return;
     }
@@ -156,10 +156,12 @@ void tg_around_keep(struct tg_step *s, struct tg_run_host *h, const struct tg_ru
         set_record(s, h, ev->step, ev->record);
 }
 
-bool tg_around_to_undo(struct tg_run_host *h, bool leaves)
+bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *h, bool leaves)
 {
     if (leaves)
         h->away = 0;
+    if (leaves && h->records && h->step < TG_RUN_AROUND_STEPS && !(h->made & BIT(h->step)))
+        set_record(s, h, h->step, NULL); /* looked at, and never done */
     if (h->made)
         h->step = last_of(h->made);
     return h->made != 0;

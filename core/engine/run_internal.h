@@ -37,7 +37,7 @@ enum tg_run_event_kind tg_around_kind(const struct tg_run *run, const struct tg_
 /* and what is remembered of it: ev as it came, as: as the tables had it. The host is still in its old state. */
 void tg_around_remember(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev, enum tg_run_event_kind as);
 /* Is there something to undo before it is unlocked? The last of it is the host's step then. leaves: it is on its way out from here on. */
-bool tg_around_to_undo(struct tg_run_host *host, bool leaves);
+bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *host, bool leaves);
 bool tg_around_is_event(enum tg_run_event_kind kind);
 /* KEEP */
 void tg_around_keep(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev);
