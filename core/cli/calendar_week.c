@@ -1,4 +1,6 @@
 /* tagout calendar week: slots over the whole fleet, by a pattern. */
+#include "cli/calendar_week.h"
+
 #include "base/whole.h"
 #include "calendar/week_picture.h"
 #include "calendar/week_text.h"
@@ -11,8 +13,10 @@
 
 static const struct tg_opt opts[] = {
     {.name = "start", .type = TG_OPT_STRING, .arg = "DATE", .text = "plan: the week's first day, such as 2026-11-30. Required"},
-    {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan: writes the week as a picture"},
-    {.name = "html", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan: writes the picture and all slots as one page that needs nothing beside it"},
+    {.name = "apply", .type = TG_OPT_FLAG, .text = "plan: books it in the store"},
+    {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan, show: writes the week as a picture"},
+    {.name = "html", .type = TG_OPT_FILE, .arg = "FILE", .text = "plan, show: writes the picture and all slots as one page that needs nothing beside it"},
+    {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "cancel: why; whoever counted on the week wants to know. Required"},
     {.name = NULL},
 };
 
@@ -32,26 +36,39 @@ static int write_picture(const struct tg_frame *f, const char *option, draw_fn *
     return rc;
 }
 
-static int show(struct tg_frame *f, const struct tg_week *week, struct tg_error *e)
+int tg_week_pictures(struct tg_frame *f, const struct tg_week *week, struct tg_error *e)
+{
+    int rc = write_picture(f, "svg", tg_week_svg, week, e);
+
+    return rc ? rc : write_picture(f, "html", tg_week_html, week, e);
+}
+
+static int print_json(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)
+{
+    json_t *o = tg_week_json(week);
+
+    if (o && booked && json_object_set_new(o, "booked", tg_week_booked_json(booked, tg_wall_ms(tg_loop_clock(f->loop))))) {
+        json_decref(o);
+        o = NULL;
+    }
+    return tg_print_json(o, e);
+}
+
+int tg_week_show(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)
 {
     const struct tg_week_paint paint = {.width = f->width, .cut = f->out_tty, .colour = f->colour, .now_ms = tg_wall_ms(tg_loop_clock(f->loop))};
     struct tg_buf text = TG_BUF_INIT;
-    int rc = write_picture(f, "svg", tg_week_svg, week, e);
 
-    if (!rc)
-        rc = write_picture(f, "html", tg_week_html, week, e);
-    if (rc)
-        return rc;
     if (f->json)
-        return tg_print_json(tg_week_json(week), e);
-    rc = tg_week_text(week, &paint, &text, e);
+        return print_json(f, week, booked, e);
+    int rc = tg_week_text(week, &paint, &text, e);
     if (!rc)
         fputs(tg_buf_text(&text), stdout);
     tg_buf_release(&text);
     return rc;
 }
 
-/* ---- verbs ---- */
+/* ---- plan ---- */
 
 static int take_date(const struct tg_frame *f, int64_t *out, struct tg_error *e)
 {
@@ -70,35 +87,65 @@ static int take_date(const struct tg_frame *f, int64_t *out, struct tg_error *e)
     return rc;
 }
 
-static int verb_plan(struct tg_frame *f, struct tg_error *e)
+static int lay(struct tg_frame *f, int64_t date, struct tg_week **out, struct tg_error *e)
 {
     struct tg_pattern *pattern = NULL;
+    int rc = tg_pattern_read(f->argv[1], &f->problems, &pattern, e);
+
+    if (!rc)
+        rc = tg_frame_load_inventory(f, e);
+    if (!rc)
+        rc = tg_week_plan(pattern, f->inventory, date, &f->problems, out, e);
+    tg_pattern_free(pattern);
+    return rc;
+}
+
+static int verb_plan(struct tg_frame *f, struct tg_error *e)
+{
     struct tg_week *week = NULL;
     int64_t date;
     int rc = take_date(f, &date, e);
 
     if (!rc)
-        rc = tg_pattern_read(f->argv[1], &f->problems, &pattern, e);
+        rc = lay(f, date, &week, e);
     if (!rc)
-        rc = tg_frame_load_inventory(f, e);
-    if (!rc)
-        rc = tg_week_plan(pattern, f->inventory, date, &f->problems, &week, e);
-    if (!rc)
-        rc = show(f, week, e);
-    if (!rc && !f->json)
-        printf("\nEach of the %zu hosts has exactly one slot.\n", week->names.n);
+        rc = tg_week_pictures(f, week, e);
+    if (!rc && tg_opt_flag(f, "apply")) {
+        rc = tg_week_apply(f, week, e);
+    } else if (!rc) {
+        rc = tg_week_show(f, week, NULL, e);
+        if (!rc && !f->json)
+            printf("\nEach of the %zu hosts has exactly one slot. Nothing is booked; to book it: --apply\n", week->names.n);
+    }
     tg_week_free(week);
-    tg_pattern_free(pattern);
     return rc;
 }
 
+/* ---- verbs ---- */
+
 static const struct verb {
     const char *name, *takes; /* what its argument is */
+    const char *options;      /* those that are its own, with a blank behind each */
     int (*run)(struct tg_frame *f, struct tg_error *e);
 } verbs[] = {
-    {"plan", "PATTERN", verb_plan},
+    {"plan", "PATTERN", "start apply svg html ", verb_plan},
+    {"list", NULL, "", tg_week_verb_list},
+    {"show", "WEEK", "svg html ", tg_week_verb_show},
+    {"cancel", "WEEK", "reason ", tg_week_verb_cancel},
 };
 #define VERBS (sizeof verbs / sizeof verbs[0])
+
+static int check_options(const struct tg_frame *f, const struct verb *v, struct tg_error *e)
+{
+    char name[32];
+
+    for (const struct tg_opt *o = opts; o->name; o++) {
+        snprintf(name, sizeof name, "%s ", o->name);
+        if (tg_opt_given(f, o->name) && !strstr(v->options, name))
+            return tg_fail(e, TG_E_USAGE, "calendar week %s takes no --%s", v->name, o->name);
+    }
+    return 0;
+}
 
 static int run_week(struct tg_frame *f, struct tg_error *e)
 {
@@ -108,21 +155,25 @@ static int run_week(struct tg_frame *f, struct tg_error *e)
         i++;
     if (i == VERBS) {
         tg_fail(e, TG_E_USAGE, "calendar week has no \"%.40s\"", f->argv[0]);
-        return tg_error_hint(e, "plan PATTERN"), TG_E_USAGE;
+        return tg_error_hint(e, "plan PATTERN, list, show WEEK, cancel WEEK"), TG_E_USAGE;
     }
-    if (f->argc != (verbs[i].takes ? 2 : 1))
-        return tg_fail(e, TG_E_USAGE, "tagout calendar week %s%s%s", verbs[i].name, verbs[i].takes ? " " : " takes nothing more", verbs[i].takes ? verbs[i].takes : "");
-    return verbs[i].run(f, e);
+    if (f->argc != (verbs[i].takes ? 2 : 1)) {
+        tg_fail(e, TG_E_USAGE, f->argc > 1 ? "\"%.60s\" is one argument too many" : "calendar week %s: which one?", f->argc > 1 ? f->argv[f->argc - 1] : verbs[i].name);
+        return tg_error_hint(e, "tagout calendar week %s%s%s", verbs[i].name, verbs[i].takes ? " " : "", verbs[i].takes ? verbs[i].takes : ""), TG_E_USAGE;
+    }
+    int rc = check_options(f, &verbs[i], e);
+    return rc ? rc : verbs[i].run(f, e);
 }
 
 const struct tg_cmd tg_cmd_calendar_week = {
     .name = "calendar week",
-    .args = "plan PATTERN --start DATE",
-    .brief = "lay a maintenance week over the fleet",
+    .args = "plan PATTERN --start DATE | list | show WEEK | cancel WEEK",
+    .brief = "lay a maintenance week over the fleet, and book it",
     .details = "plan lays the pattern of a maintenance week (tagout-week(5)) over the inventory and shows which hosts have which slot, how many a day, and the slots "
                "across the week. Each host of the pattern's location has exactly one slot: hosts that have none or two, and quotas that can't be filled, "
-               "are mistakes with their place in the pattern. Nothing is changed.",
-    .examples = "  $ tagout calendar week plan week.yaml --start 2026-11-30\n",
+               "are mistakes with their place in the pattern. With --apply it is booked in the store; list, show and cancel are about what is booked.",
+    .examples = "  $ tagout calendar week plan week.yaml --start 2026-11-30\n  $ tagout calendar week plan week.yaml --start 2026-11-30 --apply\n"
+                "  $ tagout calendar week show flying-circus-2026-11-30 --html week.html\n",
     .opts = opts,
     .min_args = 1,
     .max_args = 2,

@@ -20,6 +20,8 @@
  *   /history/NAME                how long the hosts of a rollout took (engine/history.h); none is none
  *   /fleetlock[/GROUP]           counter with names; which hosts have a slot to reboot (slots.h); empty until one asked
  *   /pauses                      one record: the scopes whose runs are paused (engine/pauses.h); empty until there is one
+ *   /calendar[/WEEK]             one record: the maintenance weeks that are booked, each with a folder of what it says of its hosts (calendar/book.h);
+ *                                empty until there is one
  *   /clock                       empty; written to be told the store's time
  *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
  *                                there is one
