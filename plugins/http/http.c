@@ -3,22 +3,22 @@
  * ("contains"); or a connection alone (tcp://HOST:PORT); or a metric (metric.h), in one GET or, compared with what it was, two. libcurl's multi interface on the loop. Redirects are not followed unless "follow: true": a health page that
  * redirects to a login is no health page. Nothing is sent but the request; proxies of the environment are not used.
  */
+#include "../lib/curl_loop.h"
 #include "metric.h"
 
 #include <tagout/module.h>
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #define BODY_MAX 65536 /* bytes that are kept to look for "contains"; a health page is small */
 
 struct ask {
     struct tg_probe_impl *probe;
     CURL *easy;
+    struct tg_curl_transfer transfer;
     struct ask *next, **self;
     tg_probe_fn done;
     void *data;
@@ -34,18 +34,8 @@ struct ask {
 };
 
 struct tg_probe_impl {
-    struct tg_loop *loop;
-    uv_loop_t *uv;
-    CURLM *multi;
-    uv_timer_t timer;
-    int handles;         /* of libuv, still open */
+    struct tg_curl *curl;
     struct ask *first;
-};
-
-struct socket_watch {
-    struct tg_probe_impl *probe;
-    uv_poll_t poll;
-    curl_socket_t fd;
 };
 
 static void free_ask(struct ask *a)
@@ -62,7 +52,6 @@ static void answer(struct ask *a, enum tg_verdict verdict, const char *text)
     *a->self = a->next;
     if (a->next)
         a->next->self = a->self;
-    curl_multi_remove_handle(a->probe->multi, a->easy);
     a->done(a->data, verdict, text);
     free_ask(a);
 }
@@ -104,8 +93,7 @@ static void judge_metric(struct ask *a, CURLcode code)
     } else if (was) {
         a->metric.before = value;
         a->metric.knows_before = true;
-        curl_multi_remove_handle(a->probe->multi, a->easy);
-        if (!set_question(a) || curl_multi_add_handle(a->probe->multi, a->easy) != CURLM_OK)
+        if (!set_question(a) || !tg_curl_begin(a->probe->curl, a->easy, &a->transfer))
             answer(a, TG_VERDICT_INCONCLUSIVE, "it can't be asked a second time");
     } else {
         enum tg_verdict verdict = tg_metric_judge(&a->metric, value, why, sizeof why);
@@ -155,86 +143,9 @@ static void judge(struct ask *a, CURLcode code)
         judge_page(a, code);
 }
 
-static void look_for_ends(struct tg_probe_impl *p)
+static void on_done(void *data, CURLcode code)
 {
-    CURLMsg *m;
-    int left;
-
-    while ((m = curl_multi_info_read(p->multi, &left)) != NULL)
-        if (m->msg == CURLMSG_DONE) {
-            struct ask *a = NULL;
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &a);
-            judge(a, m->data.result);
-        }
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events)
-{
-    struct socket_watch *w = poll->data;
-    struct tg_probe_impl *p = w->probe;
-    int flags = status < 0 ? CURL_CSELECT_ERR : ((events & UV_READABLE) ? CURL_CSELECT_IN : 0) | ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
-    int running;
-
-    curl_multi_socket_action(p->multi, w->fd, flags, &running);
-    look_for_ends(p);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct tg_probe_impl *p = timer->data;
-    int running;
-
-    curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    look_for_ends(p);
-}
-
-static int want_timer(CURLM *multi, long ms, void *data)
-{
-    struct tg_probe_impl *p = data;
-
-    (void) multi;
-    if (ms < 0)
-        uv_timer_stop(&p->timer);
-    else
-        uv_timer_start(&p->timer, on_timer, ms ? (uint64_t) ms : 1, 0); /* never from within: curl is not re-entrant */
-    return 0;
-}
-
-static void watch_closed(uv_handle_t *handle)
-{
-    struct socket_watch *w = handle->data;
-
-    w->probe->handles--;
-    free(w);
-}
-
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
-{
-    struct tg_probe_impl *p = data;
-    struct socket_watch *w = socket_data;
-
-    (void) easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (w) {
-            curl_multi_assign(p->multi, fd, NULL);
-            uv_poll_stop(&w->poll);
-            uv_close((uv_handle_t *) &w->poll, watch_closed);
-        }
-        return 0;
-    }
-    if (!w) {
-        if (!(w = calloc(1, sizeof *w)) || uv_poll_init_socket(p->uv, &w->poll, fd) != 0) {
-            free(w);
-            return -1;
-        }
-        w->probe = p;
-        w->fd = fd;
-        w->poll.data = w;
-        p->handles++;
-        curl_multi_assign(p->multi, fd, w);
-    }
-    uv_poll_start(&w->poll, ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0), on_socket);
-    return 0;
+    judge(data, code);
 }
 
 static size_t take_body(char *bytes, size_t size, size_t n, void *data)
@@ -250,47 +161,27 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *data)
 
 static int probe_open(struct tg_loop *loop, struct tg_probe_impl **out, struct tg_error *e)
 {
-    struct tg_probe_impl *p;
+    struct tg_probe_impl *p = calloc(1, sizeof *p);
+    int rc = p ? tg_curl_open(loop, &p->curl, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
 
-    if (!tg_loop_uv(loop))
-        return tg_fail(e, TG_E_BUG, "http can't be asked on a virtual loop");
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
-        return tg_fail(e, TG_E_CONFIG, "libcurl does not start");
-    if (!(p = calloc(1, sizeof *p)) || !(p->multi = curl_multi_init())) {
+    if (rc) {
         free(p);
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
+        return rc;
     }
-    p->loop = loop;
-    p->uv = tg_loop_uv(loop);
-    uv_timer_init(p->uv, &p->timer);
-    p->timer.data = p;
-    p->handles = 1;
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 256L);
     *out = p;
     return 0;
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-    ((struct tg_probe_impl *) handle->data)->handles--;
 }
 
 static void probe_close(struct tg_probe_impl *p)
 {
     if (!p)
         return;
-    while (p->first)
+    while (p->first) {
+        tg_curl_cancel(p->curl, p->first->easy);
         answer(p->first, TG_VERDICT_INCONCLUSIVE, "given up");
-    curl_multi_cleanup(p->multi);
-    uv_close((uv_handle_t *) &p->timer, timer_closed);
-    while (p->handles > 0)
-        tg_loop_turn(p->loop, 0);
+    }
+    tg_curl_close(p->curl);
     free(p);
-    curl_global_cleanup();
 }
 
 static int read_page(struct ask *a, const json_t *options, struct tg_error *e)
@@ -325,7 +216,7 @@ static bool set_up(struct ask *a, const json_t *options, int64_t timeout_ms)
 {
     CURL *c = a->easy;
 
-    return curl_easy_setopt(c, CURLOPT_PRIVATE, a) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, json_is_true(json_object_get(options, "follow")) ? 1L : 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXREDIRS, 5L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
@@ -363,10 +254,11 @@ static int probe_ask(struct tg_probe_impl *p, const char *what, const json_t *op
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     }
     a->probe = p;
+    a->transfer = (struct tg_curl_transfer) {on_done, a};
     a->done = done;
     a->data = data;
     rc = prepare(a, what, options, timeout_ms, e);
-    if (!rc && curl_multi_add_handle(p->multi, a->easy) != CURLM_OK)
+    if (!rc && !tg_curl_begin(p->curl, a->easy, &a->transfer))
         rc = tg_fail(e, TG_E_DATA, "\"%.100s\" can't be asked over HTTP", what);
     if (rc) {
         free_ask(a);
