@@ -43,7 +43,7 @@ static bool still_wanted(const struct tg_run *run, const struct tg_run_action *a
                run->hosts[a->host].state == TG_HOST_AROUND_WAITING || run->hosts[a->host].state == TG_HOST_UNDO_WAITING;
     if (a->kind == TG_DO_PACE)
         return run->state == TG_RUN_ACTIVE && run->stages[a->stage].paced_ms == a->until_ms;
-    return run->state == TG_RUN_ACTIVE && run->stages[a->stage].state == TG_STAGE_BAKING;
+    return run->state == TG_RUN_ACTIVE && run->stages[a->stage].state == TG_STAGE_BAKING && run->stages[a->stage].bake_until_ms == a->until_ms;
 }
 
 bool tg_alarms_take(struct tg_alarms *w, const struct tg_run *run, int64_t now_ms, struct tg_run_event *out)

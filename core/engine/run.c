@@ -275,6 +275,8 @@ static int stage_event(struct tg_step *s, size_t i, enum tg_run_event_kind kind,
         stage->started_ms = s->now_ms;
     if (kind == TG_EV_ALL_VERIFIED)
         stage->bake_until_ms = s->now_ms + p->bake_ms;
+    if (kind == TG_EV_AGAIN)
+        stage->baked = false;
     if (stage->state == TG_STAGE_DONE)
         stage->ended_ms = s->now_ms;
     tg_step_add(s, rule->action, TG_RUN_NONE, i, stage->bake_until_ms);

@@ -21,7 +21,8 @@
  * around: steps 1 … of plan.around (0 is the lock) are done in order behind the lock and the guard's GO, each after a look whose record is journalled; then the
  * guard is asked once more. Whichever way a host leaves, the ones that are in force by our doing, or may be, are undone in reverse, and the lock goes last. What
  * can't be undone leaves it STUCK: that one is a leftover, and the rest is undone all the same. What is found made by others is theirs: it is never undone.
- * A host that a drain of ours holds is down until that is undone, verified or not.
+ * A host that a drain of ours holds is down until that is undone, verified or not. So those that bake may keep others of their stage out of full domains:
+ * then the stage bakes with whom it has, and runs and bakes once more with the others.
  *
  * How ends are counted, and what they stop:
  *   failed       the tool or a verification said no. Counts against failure.failed, of the whole and of its stage: whichever is exceeded first
@@ -155,6 +156,7 @@ enum tg_run_event_kind {
     TG_EV_GATE,         /* stage: it is its turn, and nobody has approved it */
     TG_EV_ALL_VERIFIED, /* stage: no host is before its bake any more */
     TG_EV_ALL_ENDED,    /* stage */
+    TG_EV_AGAIN,        /* stage: baked, and hosts wait that those which baked kept out of their domains: it runs, and bakes, once more */
     TG_EV_RESUMED,      /* stage, host */
     TG_EV_START,        /* host */
     TG_EV_START_DRY,    /* host */

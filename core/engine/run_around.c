@@ -197,3 +197,13 @@ uint16_t tg_around_drains(const struct tg_plan *plan)
             steps |= BIT(i);
     return steps;
 }
+
+bool tg_around_fits(const struct tg_plan *plan, const struct tg_run_host *h)
+{
+    size_t n = plan->n_around ? plan->n_around : 1;
+    bool does = (h->state >= TG_HOST_AROUND_LOOKING && h->state <= TG_HOST_AROUND_WAITING) || undoes(h->state);
+
+    if (n > TG_RUN_AROUND_STEPS || h->step > n || ((unsigned) h->made | h->stuck | h->kept) >> n || (h->made & LOCK_BIT))
+        return false;
+    return !does || (h->step >= 1 && h->step < n && (!undoes(h->state) || (h->made & BIT(h->step))));
+}

@@ -60,12 +60,20 @@ static void start_of_stage(struct tg_step *s, size_t i)
     tg_step_add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
 }
 
+/* Does it hold its hosts out of service while they bake? Then whoever waits meanwhile has a bake of his own behind this one. */
+static bool bakes_in_waves(const struct tg_run *run, size_t i)
+{
+    return run->drains && run->plan->n_limits && run->plan->stages[i].bake_ms > 0 && !run->plan->stages[i].dry_run;
+}
+
 /* Earlier stages first: a lost host that turned out to be untouched waits there. */
 static void start_hosts(struct tg_step *s)
 {
-    for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++)
-        if (s->run->stages[i].state != TG_STAGE_GATED)
+    for (size_t i = 0; i <= s->run->stage && i < s->run->plan->n_stages; i++) {
+        enum tg_stage_state state = s->run->stages[i].state;
+        if (state != TG_STAGE_GATED && !(state == TG_STAGE_BAKING && bakes_in_waves(s->run, i)))
             start_of_stage(s, i);
+    }
 }
 
 /* The first host that is down in each domain, or TG_RUN_NONE. NULL: memory is short. */
@@ -111,6 +119,23 @@ static bool skip_stage(struct tg_step *s, size_t i, const size_t *first)
         tg_step_tell_host(s, h, TG_EV_SKIP, why);
     }
     return any;
+}
+
+/* Those that bake keep others of their stage out of full domains: it bakes with whom it has. */
+static bool bake_some(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+    const struct tg_plan_stage *p = &run->plan->stages[run->stage];
+    const struct tg_run_stage *stage = &run->stages[run->stage];
+
+    if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || tg_queue_any(run, run->stage))
+        return false;
+    for (size_t h = p->first; h < p->first + p->count; h++)
+        if (run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_of_own(run, h) != TG_NO_DOMAIN) {
+            tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
+            return true;
+        }
+    return false;
 }
 
 /* Nobody is at work (who bakes waits for these): those that wait for hosts of this run that ended badly are skipped, since nothing in it will change that.
@@ -175,6 +200,10 @@ static bool advance_stage(struct tg_step *s)
             tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
         return false;
     }
+    if (stage->state == TG_STAGE_PROVING && stage->counts[TG_HOST_WAITING] && bakes_in_waves(run, run->stage)) {
+        tg_step_tell_stage(s, run->stage, TG_EV_AGAIN);
+        return true;
+    }
     if (stage->state == TG_STAGE_BAKING || !all_ended(stage, p->count))
         return false;
     tg_step_tell_stage(s, run->stage, TG_EV_ALL_ENDED);
@@ -219,7 +248,8 @@ void tg_step_settle(struct tg_step *s)
             ;
         if (run->state == TG_RUN_ACTIVE)
             start_hosts(s);
-    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && skip_blocked(s));
+    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && run->stage < run->plan->n_stages &&
+             (bake_some(s) || skip_blocked(s)));
     if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
         tg_step_halt(s, "hosts that were lost take up all of limits.running");
     if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)

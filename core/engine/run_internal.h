@@ -41,6 +41,8 @@ bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *host, bool leaves)
 bool tg_around_is_event(enum tg_run_event_kind kind);
 /* KEEP */
 void tg_around_keep(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev);
+/* Whether what a host says of its steps of around can be, with the plan: for a machine that is made from a snapshot. */
+bool tg_around_fits(const struct tg_plan *plan, const struct tg_run_host *host);
 /* The steps of a plan that take a host out of service. */
 uint16_t tg_around_drains(const struct tg_plan *plan);
 

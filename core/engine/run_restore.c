@@ -250,6 +250,8 @@ static int read_host(struct restoring *r, size_t i, const json_t *row, struct tg
     int rc = set_row(r, &tg_run_host_fields, row, h, e);
     enum tg_host_state state = h->state;
 
+    if (!rc && !tg_around_fits(r->plan, h))
+        rc = tg_fail(e, TG_E_DATA, "line %zu of the snapshot: \"step\" or what is in force can't be that", r->line);
     h->state = TG_HOST_WAITING;
     if (!rc)
         tg_run_place(r->run, i, state);

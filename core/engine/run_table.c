@@ -2,6 +2,7 @@
 #include "engine/run.h"
 
 #define B(event) (UINT64_C(1) << TG_EV_##event)
+_Static_assert(TG_EV_COUNT <= 64, "an event is a bit");
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
@@ -12,7 +13,7 @@ static const char *const host_names[TG_HOST_STATES] = {
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone"};
+    "withdrawn", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -149,22 +150,23 @@ static const struct tg_stage_rule stage_rules[] = {
     {TG_STAGE_BAKING, TG_EV_BAKED, TG_STAGE_PROVING, TG_DO_NOTHING},
     {TG_STAGE_BAKING, TG_EV_RESUMED, TG_STAGE_BAKING, TG_DO_BAKE},
     {TG_STAGE_PROVING, TG_EV_ALL_ENDED, TG_STAGE_DONE, TG_DO_NOTHING},
+    {TG_STAGE_PROVING, TG_EV_AGAIN, TG_STAGE_RUNNING, TG_DO_NOTHING},
 };
 static const uint64_t stage_ignored[TG_STAGE_STATES] = {
     [TG_STAGE_WAITING] = B(RESUMED),
     [TG_STAGE_GATED] = B(GATE),
-    [TG_STAGE_RUNNING] = B(RESUMED) | B(APPROVED) | B(PACED), /* whom it lets start is seen to behind each event */
+    [TG_STAGE_RUNNING] = B(RESUMED) | B(APPROVED) | B(PACED) | B(BAKED), /* whom it lets start is seen to behind each event */
     [TG_STAGE_BAKING] = B(APPROVED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(PACED), /* a bake runs to its end also when a pause has ended its hosts */
     [TG_STAGE_PROVING] = B(APPROVED) | B(RESUMED) | B(ALL_VERIFIED) | B(BAKED) | B(PACED),
     [TG_STAGE_DONE] = B(APPROVED) | B(RESUMED) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
 };
 static const uint64_t stage_impossible[TG_STAGE_STATES] = {
-    [TG_STAGE_WAITING] = B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
-    [TG_STAGE_GATED] = B(OPEN) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
-    [TG_STAGE_RUNNING] = B(OPEN) | B(GATE) | B(BAKED),
-    [TG_STAGE_BAKING] = B(OPEN) | B(GATE),
+    [TG_STAGE_WAITING] = B(AGAIN) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
+    [TG_STAGE_GATED] = B(AGAIN) | B(OPEN) | B(ALL_VERIFIED) | B(ALL_ENDED) | B(BAKED) | B(PACED),
+    [TG_STAGE_RUNNING] = B(AGAIN) | B(OPEN) | B(GATE),
+    [TG_STAGE_BAKING] = B(AGAIN) | B(OPEN) | B(GATE),
     [TG_STAGE_PROVING] = B(OPEN) | B(GATE),
-    [TG_STAGE_DONE] = B(OPEN) | B(GATE),
+    [TG_STAGE_DONE] = B(AGAIN) | B(OPEN) | B(GATE),
 };
 
 /* ---- a host ---- */

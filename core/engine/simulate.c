@@ -207,6 +207,8 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
         event.stage = item->of;
     else
         event.host = item->of;
+    if (item->kind == TG_EV_BAKED && s->now_ms < s->sim->run->stages[item->of].bake_until_ms)
+        return 0; /* that of a bake before this one */
     if (event.host != TG_RUN_NONE)
         event.step = s->sim->run->hosts[event.host].step;
     int rc = feed(s, event, e);

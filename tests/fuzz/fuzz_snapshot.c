@@ -14,8 +14,10 @@ static const struct tg_plan *plan(void)
 {
     static struct tg_plan *one;
 
-    if (!one)
+    if (!one) {
         one = test_plan((struct test_stage[]) {{2, true, 0, {0}}, {1, false, 1000, {1, 1000}}, {4, false, 0, {0}}}, 3, 2, 1);
+        test_plan_around(one, 2, 2);
+    }
     return one;
 }
 

@@ -13,7 +13,7 @@ static bool of_run(enum tg_run_event_kind ev)
 
 static bool of_stage(enum tg_run_event_kind ev)
 {
-    return ev == TG_EV_BAKED || ev == TG_EV_APPROVED || ev == TG_EV_PACED || ev == TG_EV_OPEN || ev == TG_EV_GATE || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_RESUMED;
+    return ev == TG_EV_BAKED || ev == TG_EV_APPROVED || ev == TG_EV_PACED || ev == TG_EV_OPEN || ev == TG_EV_GATE || ev == TG_EV_ALL_VERIFIED || ev == TG_EV_ALL_ENDED || ev == TG_EV_AGAIN || ev == TG_EV_RESUMED;
 }
 
 static bool of_host(enum tg_run_event_kind ev)

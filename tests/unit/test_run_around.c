@@ -409,3 +409,58 @@ Test(run_around, an_answer_of_another_step_is_refused)
     cr_expect_str_eq(e.message, "\"found\" for step 9 of around, of 3");
     teardown(&w);
 }
+
+/* P5: those that bake are out of service, and keep others of their rack in it: none of them is left out for that, and each bakes. */
+Test(run_around, hosts_of_one_rack_bake_one_after_another)
+{
+    struct world w;
+
+    setup(&w, 3, 60000);
+    tg_run_free(w.run);
+    test_plan_limit(w.plan, TG_LIMIT_DOMAIN, 2, 1, 0); /* h0 and h2 share one */
+    cr_assert_eq(tg_run_new(w.plan, &w.run, NULL), 0);
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on_until(&w, TG_DO_BAKE, 0);
+    cr_expect_eq(w.run->hosts[0].state, TG_HOST_BAKING);
+    cr_expect_eq(w.run->hosts[1].state, TG_HOST_BAKING);
+    cr_expect_eq(w.run->hosts[2].state, TG_HOST_WAITING);
+    int64_t first = w.now;
+    go_on(&w);
+    cr_expect_eq(tg_run_end(w.run), TG_END_DONE);
+    cr_expect(w.changed[0] && w.changed[1] && w.changed[2]);
+    cr_expect_geq(w.now - first, 120000, "two bakes");
+    cr_expect_geq(w.run->hosts[2].ended_ms - w.run->hosts[2].since_ms, 0);
+    expect_nothing_left(&w);
+    teardown(&w);
+}
+
+/* P2: bits of a snapshot that can't be are refused, not acted on. */
+Test(run_around, a_snapshot_with_steps_that_can_not_be_is_refused)
+{
+    static const struct {
+        enum tg_host_state state;
+        int step, made;
+    } rows[] = {{TG_HOST_UNDOING, 2, 6}, /* this one is good */
+                {TG_HOST_UNDOING, 1, 4}, {TG_HOST_UNDOING, 9, 6}, {TG_HOST_AROUND, 3, 0}, {TG_HOST_AROUND, 0, 0}, {TG_HOST_BAKING, 3, 8},
+                {TG_HOST_BAKING, 3, 1}, {TG_HOST_BAKING, 65535, 0}, {TG_HOST_BAKING, -1, 0}};
+    struct world w;
+
+    setup(&w, 1, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tg_buf text = TG_BUF_INIT;
+        struct tg_run *back = NULL;
+        struct tg_error e = TG_ERROR_INIT;
+        char row[200];
+        cr_assert_eq(tg_run_snapshot(w.run, &text, &e), 0);
+        char *last = strrchr(text.data, '\n');
+        while (last > text.data && last[-1] != '\n')
+            last--;
+        text.len = (size_t) (last - text.data); /* without the one host's */
+        snprintf(row, sizeof row, "[%d,%d,1,1,0,0,-1,1,0,0,0,%d,%d]\n", (int) rows[i].state, (int) TG_HOST_FAILED, rows[i].step, rows[i].made);
+        tg_buf_puts(&text, row);
+        cr_expect_eq(tg_run_restore(w.plan, tg_buf_text(&text), text.len, &back, &e), i == 0 ? 0 : TG_E_DATA, "%s: %s", row, e.message);
+        tg_run_free(back);
+        tg_buf_release(&text);
+    }
+    teardown(&w);
+}
