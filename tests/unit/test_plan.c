@@ -3,6 +3,8 @@
 #include "engine/plan_text.h"
 #include "fleet/inventory.h"
 
+#include "lib/around.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,6 +262,30 @@ Test(plan, survives_the_way_through_json)
     json_decref(again);
     free(text);
     tg_plan_free(back);
+    tg_plan_free(plan);
+}
+
+Test(plan, has_what_is_done_around_a_change)
+{
+    use_around_modules();
+    struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: all}]\naround: [lock, drain: {filelb: {dir: /x}}, silence: {filealerts: {dir: /y}}]\n", SIX), *back = NULL;
+    json_t *json = tg_plan_to_json(plan, NULL), *steps = json_object_get(json, "around");
+    struct tg_error e = TG_ERROR_INIT;
+    static const char *const bad[] = {"{\"drain\":{}}", "{\"drain\":\"filelb\"}", "{\"dry\":{\"filelb\":{}}}", "{\"lock\":{\"hold\":[]}}", "{}", "[]", "{\"drain\":{\"a\":1,\"b\":2}}"};
+
+    cr_assert_eq(tg_plan_from_json(json, &back, &e), 0, "%s", e.message);
+    cr_assert(back->n_around == 3 && back->around[2].what == TG_AROUND_SILENCE);
+    cr_assert_str_eq(back->around[1].module, "filelb");
+    cr_assert_str_eq(json_string_value(json_object_get(back->around[1].params, "dir")), "/x");
+    tg_plan_free(back);
+    back = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tg_error_clear(&e);
+        json_array_set_new(steps, 1, json_loads(bad[i], 0, NULL));
+        cr_expect_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA, "%s", bad[i]);
+        cr_expect_str_eq(e.message, "the plan is damaged: a step of around", "%s: %s", bad[i], e.message);
+    }
+    json_decref(json);
     tg_plan_free(plan);
 }
 

@@ -2,6 +2,8 @@
 #include "config/yaml.h"
 #include "engine/rollout.h"
 
+#include "lib/around.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +137,34 @@ Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: \"withdraw\" is not supported yet", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
             (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});
+}
+
+/* P5: the lock is the first, said or not. P8: what follows is undone in reverse. */
+Test(rollout, steps_of_around_stand_behind_the_lock)
+{
+    use_around_modules();
+    struct tg_rollout *r = take(HEAD "around:\n  - lock: {hold: [autoscaler]}\n  - drain: {filelb: {dir: /x}}\n  - silence: {filealerts: {dir: /y, keeps: true}}\n");
+
+    cr_assert(r->n_around == 3 && r->around[0].kind == TG_AROUND_LOCK && r->around[0].n_hold == 1);
+    cr_assert(r->around[1].kind == TG_AROUND_MODULE && r->around[1].what == TG_AROUND_DRAIN && r->around[2].what == TG_AROUND_SILENCE);
+    cr_assert_str_eq(r->around[2].module, "filealerts");
+    cr_assert(json_is_true(json_object_get(r->around[2].params, "keeps")));
+    tg_rollout_free(r);
+    r = take(HEAD "around: [drain: {filelb: {dir: /x}}]\n");
+    cr_assert(r->n_around == 2 && r->around[0].kind == TG_AROUND_LOCK && r->around[0].n_hold == 0);
+    tg_rollout_free(r);
+}
+
+Test(rollout, mistakes_in_around_have_places)
+{
+    use_around_modules();
+    refused(HEAD "around: [drain: {filelb: {dir: /x}}, lock]\n", (const char *const[]) {"5:38: the lock must be the first step of around", NULL});
+    refused(HEAD "around: [lock, drain: {filelb: {dir: /x}}, lock: {}]\n", (const char *const[]) {"5:44: a second lock: one holds the host already", NULL});
+    refused(HEAD "around: [drain: {filelb: {dir: /x, dri: 1}}]\n", (const char *const[]) {"5:41: \"dri\" of filelb is not known", NULL});
+    refused(HEAD "around: [drain: {filealerts: {dir: /x}}]\n", (const char *const[]) {"5:18: the module \"filealerts\" has no drain", NULL});
+    refused(HEAD "around: [silence: {}, snapshot: filelb, drain]\n",
+            (const char *const[]) {"5:19: silence", "5:33: snapshot", "5:41: a step of around", NULL});
+    refused(HEAD "around: [lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock, lock]\n", (const char *const[]) {"5:9: around", NULL});
 }
 
 Test(rollout, a_stage_may_want_an_approval)
