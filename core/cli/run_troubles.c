@@ -78,6 +78,23 @@ static void plain_text(const struct tg_run *run, size_t i, char *out, size_t siz
     memmove(out, rest, strlen(rest) + 1);
 }
 
+/* "TAGOUT-HELD lock=… scope=host:{host} owner=bob@ops2 until=… reason=…": a hundred hosts that somebody has locked one by one are one trouble. */
+static void mask_held(const char *text, char *out, size_t size)
+{
+    static const char *const differ[] = {" lock=", " until="};
+    const char *line = strstr(text, "TAGOUT-HELD ");
+    char before[TEXT_MAX];
+
+    snprintf(out, size, "%s", text);
+    for (size_t i = 0; line && i < sizeof differ / sizeof differ[0]; i++) {
+        memcpy(before, out, strlen(out) + 1);
+        char *at = strstr(before, differ[i]);
+        size_t from = at ? (size_t) (at - before) + strlen(differ[i]) : 0, word = at ? strcspn(before + from, " ") : 0;
+        if (at)
+            snprintf(out, size, "%.*s…%s", (int) from, before, before + from + word);
+    }
+}
+
 /* ---- groups ---- */
 
 static size_t hash(const struct tg_run_host *h, const char *text)
@@ -145,18 +162,27 @@ static int add_member(struct collecting *c, size_t host, size_t group, struct tg
 static int add_host(struct collecting *c, size_t i, struct tg_error *e)
 {
     const struct tg_run_host *h = &c->run->hosts[i];
-    char text[TEXT_MAX];
+    char said[TEXT_MAX], text[TEXT_MAX];
 
     if (c->out->n == c->cap && grow(c, e))
         return TG_E_MEMORY;
-    plain_text(c->run, i, text, sizeof text);
+    plain_text(c->run, i, said, sizeof said);
+    mask_held(said, text, sizeof text);
     size_t *slot = slot_of(c, h, text);
     if (!*slot) {
-        char *copy = strdup(text);
-        if (!copy)
+        struct tg_trouble t = {.state = end_of(h), .outcome = h->outcome, .text = strdup(text), .said = strdup(said)};
+        if (!t.text || !t.said) {
+            free(t.text);
+            free(t.said);
             return tg_fail(e, TG_E_MEMORY, "out of memory");
-        c->out->items[c->out->n] = (struct tg_trouble) {.state = end_of(h), .outcome = h->outcome, .text = copy, .n = 0};
+        }
+        c->out->items[c->out->n] = t;
         *slot = ++c->out->n;
+    }
+    struct tg_trouble *t = &c->out->items[*slot - 1];
+    if (t->said && strcmp(t->said, said) != 0) {
+        free(t->said);
+        t->said = NULL;
     }
     return add_member(c, i, *slot - 1, e);
 }
@@ -201,6 +227,17 @@ static int fold_group(struct collecting *c, size_t group, struct tg_error *e)
     return rc;
 }
 
+/* What all of a group say, word for word, is shown as it is. */
+static void say_whole(struct tg_troubles *out)
+{
+    for (size_t i = 0; i < out->n; i++)
+        if (out->items[i].said) {
+            free(out->items[i].text);
+            out->items[i].text = out->items[i].said;
+            out->items[i].said = NULL;
+        }
+}
+
 static int sort(struct collecting *c, size_t max, struct tg_error *e)
 {
     struct tg_troubles *out = c->out;
@@ -234,8 +271,10 @@ int tg_troubles_collect(const struct tg_run *run, size_t max, bool well, struct 
     for (size_t i = 0; !rc && i < run->plan->n_hosts; i++)
         if (is_wanted(&run->hosts[i], well))
             rc = add_host(&c, i, e);
-    if (!rc)
+    if (!rc) {
+        say_whole(out);
         rc = sort(&c, max, e);
+    }
     free(c.table);
     free(c.members);
     if (rc)
@@ -247,6 +286,7 @@ void tg_troubles_release(struct tg_troubles *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         free(t->items[i].text);
+        free(t->items[i].said);
         tg_buf_release(&t->items[i].names);
     }
     free(t->items);

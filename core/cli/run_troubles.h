@@ -8,7 +8,8 @@
 struct tg_trouble {
     enum tg_host_state state;     /* how they ended */
     enum tg_outcome_kind outcome; /* of those that are DONE */
-    char *text;                   /* without the hosts' own names and addresses; "" none */
+    char *text;                   /* without the hosts' own names and addresses, and what else differs in the lines of a guard; "" none */
+    char *said;                   /* while they are collected: the first one's, whole; NULL: others say another */
     size_t n;
     struct tg_buf names;          /* folded; of the first groups only */
 };

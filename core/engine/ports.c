@@ -78,7 +78,7 @@ int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, co
 /* Of the drive, rather than of one host? */
 static bool ends_drive(int rc)
 {
-    return rc == TG_E_SESSION || rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_CANCELLED || rc == TG_E_MEMORY || rc == TG_E_BUG;
+    return rc == TG_E_SESSION || rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_FULL || rc == TG_E_CANCELLED || rc == TG_E_MEMORY || rc == TG_E_BUG;
 }
 
 /*

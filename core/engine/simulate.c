@@ -1,5 +1,6 @@
 /* A run on a virtual clock: see simulate.h. What the hosts do is in simulate_hosts.c. */
 #include "engine/rollback.h"
+#include "engine/run_internal.h"
 #include "engine/simulate_internal.h"
 
 #include <stdlib.h>
@@ -362,6 +363,22 @@ void tg_sim_free(struct tg_sim *sim)
     free(sim->stages);
     free(sim->samples);
     free(sim);
+}
+
+struct tg_sim_told tg_sim_tell(const struct tg_sim *sim)
+{
+    const struct tg_plan *plan = sim->plan;
+    struct tg_sim_told changing = {0}, all = {0};
+
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        struct tg_sim_told *sums[] = {&all, plan->stages[i].dry_run ? NULL : &changing};
+        for (size_t j = 0; j < 2 && sums[j]; j++) {
+            sums[j]->hosts += plan->stages[i].count;
+            sums[j]->done += tg_stage_done(&sim->run->stages[i]);
+            sums[j]->unreachable += sim->run->stages[i].counts[TG_HOST_UNREACHABLE];
+        }
+    }
+    return changing.hosts ? changing : all;
 }
 
 bool tg_sim_well(const struct tg_sim *sim)

@@ -66,6 +66,12 @@ void tg_sim_free(struct tg_sim *sim);
 
 /* Whether the run would end well, with nobody hurt: a run whose checks notice nothing is done as well. */
 bool tg_sim_well(const struct tg_sim *sim);
+
+/* How the hosts ended. One that is asked first (a dry-run) and changed then is in two stages, and is one: of a plan that changes any, those are told. */
+struct tg_sim_told {
+    size_t hosts, done, unreachable;
+};
+struct tg_sim_told tg_sim_tell(const struct tg_sim *sim);
 /* "limits.running" …; NULL for what is none. */
 const char *tg_sim_hold_name(size_t hold);
 /* Whether an action has a model: tests. */

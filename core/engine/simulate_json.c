@@ -58,7 +58,7 @@ json_t *tg_sim_json(const struct tg_sim *sim)
                   "well", tg_sim_well(sim), "end", tg_run_end_name(tg_run_end(run)), "took_ms",
                   (json_int_t) (sim->ended_ms - sim->started_ms), "changed", (json_int_t) sim->all.changed, "hurt",
                   (json_int_t) sim->all.hurt, "failed", (json_int_t) tg_run_failures(run), "unreachable",
-                  (json_int_t) run->totals[TG_HOST_UNREACHABLE], "leftovers", (json_int_t) tg_run_leftovers(run),
+                  (json_int_t) tg_sim_tell(sim).unreachable, "leftovers", (json_int_t) tg_run_leftovers(run),
                   "crashes", (int) sim->crashes, "events", (json_int_t) sim->events);
     json_object_set_new(all, "why", run->why ? json_string(run->why) : json_null());
     json_object_set_new(all, "halted_ms",

@@ -387,6 +387,7 @@ static void put_date(const struct tg_sim *sim, int64_t at_ms, struct tg_buf *out
 static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
 {
     const struct tg_run *run = sim->run;
+    const struct tg_sim_told told = tg_sim_tell(sim);
     bool well = tg_sim_well(sim);
     char text[32];
 
@@ -397,15 +398,15 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
     if (sim->halted_ms)
         tg_buf_printf(out, ", in stage %s:\n  %s", sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
     else if (!well)
-        tg_buf_printf(out, ":\n  %zu of %zu hosts end well", tg_run_done(run), sim->plan->n_hosts);
+        tg_buf_printf(out, ":\n  %zu of %zu hosts end well", told.done, told.hosts);
     tg_buf_putc(out, '.');
     tg_buf_printf(out, "%s\nChanged: ", tint(paint, plain));
     put_share(sim->all.changed, sim->plan->n_targets, out);
     tg_buf_putc(out, '\n');
     put_hurt(sim, out);
     put_back(sim, out);
-    if (run->totals[TG_HOST_UNREACHABLE])
-        tg_buf_printf(out, "Never reached: %zu.\n", run->totals[TG_HOST_UNREACHABLE]);
+    if (told.unreachable)
+        tg_buf_printf(out, "Never reached: %zu.\n", told.unreachable);
     if (tg_run_leftovers(run))
         tg_buf_printf(out, "Left over: %zu, lost or with a lock that would not go.\n", tg_run_leftovers(run));
     put_holds(sim, out);

@@ -38,6 +38,14 @@ expect_match "n\\[1-3\\]\\.example\\.com +unreachable: \\(port $port\\) refused 
 expect_equal "$(grep -c 'refused the connection' <<<"$out")" 1 "times it is told"
 expect_out "Look closer: tagout status"
 
+note "hosts that somebody has locked one by one are one line, whatever their locks are called and last"
+for host in 1 2 3; do tagout lock "host:n$host.example.com" --for "${host}h" --reason "mine" >/dev/null 2>&1; done
+run env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/away.yaml"
+expect_status 1
+expect_match "n\\[1-3\\]\\.example\\.com +held: TAGOUT-HELD lock=… scope=host:.* until=… reason=\"mine\" \\(3 hosts\\)"
+readarray -t locks < <(tagout locks -o json | sed -n 's/.*"id": "\([A-Z0-9]*\)".*/\1/p')
+tagout unlock "${locks[@]}" >/dev/null
+
 note "a run that has ended is watched to its end at once, with its status"
 id=$(head -1 "$tmp/run.log")
 run tagout status "$id" --watch
@@ -68,7 +76,7 @@ note "P12: in the list a run whose head is no head is named, and the status is n
 sqlite3 "$tmp/store.db" "update node set data = '{}' where path = '/runs/$broken/journal'"
 run tagout status
 expect_out "can't be read"
-expect_equal "$(grep -c ^away- <<<"$out")" 10 "rows"
+expect_equal "$(grep -c ^away- <<<"$out")" 11 "rows"
 expect_status 65
 run tagout status -o json
 expect_status 65

@@ -70,6 +70,13 @@ run "$TAGOUT" simulate -i fleet.yaml good.yaml --svg missing/run.svg
 expect_status 64
 expect_err "missing"
 
+note "a host that is asked first and changed then is one host"
+printf '%s\n' 'rollout: look' 'change: {puppet: {}}' 'targets: "*"' 'stages: [{name: look, dry-run: true}, {name: all, until: 100%}]' >look.yaml
+run "$TAGOUT" simulate --hosts 25 look.yaml --unreachable 10%
+expect_status 1
+expect_match " ([0-9]+) of 25 hosts end well"
+expect_out "Never reached: $((25 - BASH_REMATCH[1]))."
+
 note "a model from a file; options win"
 printf 'takes: 5s\nfailing: 100%%\n' >model.yaml
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --model model.yaml --failing 0%
