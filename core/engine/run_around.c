@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define BIT(step) ((uint16_t) (1U << (step)))
-#define LOCK_BIT BIT(0)
+#define LOCK_BIT ((uint16_t) 1)
 
 static const char not_undone[] = "not undone: ";
 
