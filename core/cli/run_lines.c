@@ -72,6 +72,8 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         tg_buf_puts(out, "pausing: nothing new starts, what is in flight ends\n");
     else if (strcmp(event, "opened") == 0 || strcmp(event, "closed") == 0)
         add_hours(line, event, out);
+    else if (strcmp(event, "gave-up") == 0)
+        tg_buf_puts(out, "nobody has looked at what has no verdict, and the time for it is over\n");
     else if (strcmp(event, "abort") == 0)
         tg_buf_printf(out, "aborted by %s%s%s\n", by ? by : "?", text && text[0] ? ": " : "", text ? text : "");
 }
@@ -181,6 +183,11 @@ static json_t *run_json(const struct tg_run_view *v)
     if (o && run->causes)
         json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
                                                  "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0));
+    if (o && run->causes == TG_CAUSE_VERDICT && run->give_up_ms) {
+        char when[32];
+        tg_time_format(run->give_up_ms, when, sizeof when);
+        json_object_set_new(json_object_get(o, "hold"), "halts", json_string(when));
+    }
     if (o && run->why)
         json_object_set_new(o, "why", json_string(run->why));
     return o;

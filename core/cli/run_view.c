@@ -135,6 +135,20 @@ static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf 
     tg_buf_release(&line);
 }
 
+/* Until when somebody has to look. */
+static void add_give_up(const struct tg_run_view *v, struct tg_buf *out)
+{
+    char when[32];
+
+    if (v->run->causes != TG_CAUSE_VERDICT || !v->run->give_up_ms)
+        return;
+    struct tg_buf line = TG_BUF_INIT;
+    tg_time_format(v->run->give_up_ms, when, sizeof when);
+    tg_buf_printf(&line, "  it halts at %s, unless somebody has looked by then", when);
+    tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
+}
+
 /* Who has paused it, why, and the way on. */
 static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
 {
@@ -147,6 +161,7 @@ static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
                   run->hold_why ? run->hold_why : "");
     tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
+    add_give_up(v, out);
     if (run->causes & TG_CAUSE_SCOPE)
         tg_buf_puts(out, "  go on: tagout resume SCOPE, as tagout status lists it\n");
     if (run->causes & (TG_CAUSE_COMMAND | TG_CAUSE_VERDICT))

@@ -353,6 +353,7 @@ static int carry_out(struct tg_drive *d, const struct tg_run_action *a, struct t
     case TG_DO_RETRY:
     case TG_DO_BAKE:
     case TG_DO_PACE:
+    case TG_DO_GIVE_UP:
         return tg_alarms_add(&d->waits, a, e);
     default:
         if (is_start(a->kind))

@@ -41,9 +41,16 @@ static bool still_wanted(const struct tg_run *run, const struct tg_run_action *a
     if (a->kind == TG_DO_RETRY) /* of this try: it may be another one's turn by now */
         return (run->hosts[a->host].state == TG_HOST_BUSY && run->hosts[a->host].attempt == a->attempt) || run->hosts[a->host].state == TG_HOST_DECIDING ||
                run->hosts[a->host].state == TG_HOST_AROUND_WAITING || run->hosts[a->host].state == TG_HOST_UNDO_WAITING;
+    if (a->kind == TG_DO_GIVE_UP) /* when a person has paused it as well, somebody looks */
+        return run->give_up_ms == a->until_ms && run->causes == TG_CAUSE_VERDICT;
     if (a->kind == TG_DO_PACE)
         return run->state == TG_RUN_ACTIVE && run->stages[a->stage].paced_ms == a->until_ms;
     return run->state == TG_RUN_ACTIVE && run->stages[a->stage].state == TG_STAGE_BAKING && run->stages[a->stage].bake_until_ms == a->until_ms;
+}
+
+static enum tg_run_event_kind event_of(enum tg_run_action_kind kind)
+{
+    return kind == TG_DO_BAKE ? TG_EV_BAKED : kind == TG_DO_PACE ? TG_EV_PACED : kind == TG_DO_GIVE_UP ? TG_EV_GAVE_UP : TG_EV_RETRY_DUE;
 }
 
 bool tg_alarms_take(struct tg_alarms *w, const struct tg_run *run, int64_t now_ms, struct tg_run_event *out)
@@ -52,7 +59,7 @@ bool tg_alarms_take(struct tg_alarms *w, const struct tg_run *run, int64_t now_m
         struct tg_run_action a = pop(w);
         if (!still_wanted(run, &a))
             continue;
-        *out = (struct tg_run_event) {.kind = a.kind == TG_DO_BAKE ? TG_EV_BAKED : a.kind == TG_DO_PACE ? TG_EV_PACED : TG_EV_RETRY_DUE, .host = a.host, .stage = a.stage};
+        *out = (struct tg_run_event) {.kind = event_of(a.kind), .host = a.host, .stage = a.stage};
         if (a.kind == TG_DO_RETRY)
             out->stage = TG_RUN_NONE;
         return true;

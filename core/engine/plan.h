@@ -73,6 +73,7 @@ struct tg_plan {
     struct tg_share unreachable; /* failure.unreachable */
     int64_t retries, retry_wait_ms; /* failure.retries */
     int64_t decide_ms;       /* failure.decide-by */
+    int64_t give_up_ms;      /* failure.give-up-by */
     enum tg_then then;
     json_t *rollback;        /* the driver's parameters for the way back, owned; NULL there is none */
     char *undoes;            /* the run that this plan rolls back (rollback.h); NULL */

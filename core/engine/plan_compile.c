@@ -227,6 +227,7 @@ static int copy_rollout(struct compiler *c, const char *transport)
     plan->unreachable = r->unreachable;
     plan->then = r->then;
     plan->decide_ms = r->decide_ms;
+    plan->give_up_ms = r->give_up_ms;
     plan->retries = r->retries;
     plan->retry_wait_ms = r->retry_wait_ms;
     plan->rollback = json_deep_copy(r->rollback);

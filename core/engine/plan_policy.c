@@ -45,8 +45,8 @@ static const char *const thens[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] 
 
 json_t *tg_plan_policy_json(const struct tg_plan *plan)
 {
-    return json_pack("{s:o,s:I,s:I,s:I,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
-                     (json_int_t) plan->retry_wait_ms, "decide_ms", (json_int_t) plan->decide_ms, "then", thens[plan->then], "rollback", plan->rollback, "undoes",
+    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
+                     (json_int_t) plan->retry_wait_ms, "decide_ms", (json_int_t) plan->decide_ms, "give_up_ms", (json_int_t) plan->give_up_ms, "then", thens[plan->then], "rollback", plan->rollback, "undoes",
                      plan->undoes);
 }
 
@@ -68,12 +68,14 @@ int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_erro
 {
     const char *unreachable, *then;
     json_t *rollback, *undoes;
-    json_int_t decide_ms, retries, retry_wait_ms;
+    json_int_t decide_ms, give_up_ms, retries, retry_wait_ms;
 
-    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:s,s:o,s:o!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms", &decide_ms, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
-        !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || retries < 0 || retries > INT_MAX || retry_wait_ms < 0 || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
+    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:o!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms",
+                    &decide_ms, "give_up_ms", &give_up_ms, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
+        !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || give_up_ms < 0 || retries < 0 || retries > INT_MAX || retry_wait_ms < 0 || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
         return tg_fail(e, TG_E_DATA, "the plan is damaged: its policy");
     plan->decide_ms = decide_ms;
+    plan->give_up_ms = give_up_ms;
     plan->retries = retries;
     plan->retry_wait_ms = retry_wait_ms;
     plan->then = strcmp(then, thens[TG_THEN_ROLLBACK]) == 0 ? TG_THEN_ROLLBACK : TG_THEN_HALT;

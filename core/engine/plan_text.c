@@ -368,7 +368,12 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
     if (plan->decide_ms) {
         char text[32];
         tg_duration_format(plan->decide_ms, text, sizeof text);
-        tg_buf_printf(out, "         what can't be verified is tried again for %s, and is unknown then\n", text);
+        tg_buf_printf(out, "         what can't be verified is tried again for %s, %s\n", text, plan->give_up_ms ? "then a person must look" : "and is unknown then");
+    }
+    if (plan->give_up_ms) {
+        char text[32];
+        tg_duration_format(plan->give_up_ms, text, sizeof text);
+        tg_buf_printf(out, "         when nobody has looked for %s at what has no verdict\n", text);
     }
     if (plan->retries) {
         char text[32];

@@ -125,6 +125,7 @@ struct tg_rollout {
     int64_t retries;        /* failure.retries.unreachable: how often a host that was not reached is tried again; default 0 */
     int64_t retry_wait_ms;  /* .wait: before the first time, doubled each time, at most TG_RETRY_WAIT_MAX_MS */
     int64_t decide_ms;      /* failure.decide-by: how long a verification without a verdict is tried again; 0: a person decides */
+    int64_t give_up_ms;     /* failure.give-up-by: how long a run that is on hold for want of a verdict waits for a person before it halts; 0: for ever */
     enum tg_then then;
     json_t *rollback;       /* the driver's parameters for the way back, owned; NULL there is none */
     struct tg_around *around; /* the first is the lock (P5): when the file has none, one on all actors */

@@ -8,13 +8,14 @@
 #define RETRY_WAIT_MS 30000
 #define DECIDE_MAX_MS (INT64_C(7) * 86400000)
 
-enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY, RETRIES };
+enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY, GIVE_UP_BY, RETRIES };
 static const struct tg_yaml_key failure_keys[] = {
     [FAILED] = {.name = "failed"},
     [OF_AT_LEAST] = {.name = "of-at-least"},
     [UNREACHABLE] = {.name = "unreachable"},
     [THEN] = {.name = "then"},
     [DECIDE_BY] = {.name = "decide-by"},
+    [GIVE_UP_BY] = {.name = "give-up-by"},
     [RETRIES] = {.name = "retries"},
     {.name = NULL},
 };
@@ -79,6 +80,7 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     reader->r->of_at_least = bears.of_at_least;
     reader->r->unreachable = bears.unreachable;
     tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
+    tg_yaml_duration(values[GIVE_UP_BY], "give-up-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->give_up_ms);
     read_retries(reader, values[RETRIES]);
     if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "withdraw") == 0)
         tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"withdraw\" is not supported yet"), "use halt or rollback");

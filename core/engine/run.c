@@ -309,6 +309,8 @@ static int run_event(struct tg_step *s, enum tg_run_event_kind kind, struct tg_e
         return pair == TG_PAIR_IGNORED
                    ? 0
                    : tg_fail(e, TG_E_DATA, "\"%s\" for a run that is %s", tg_run_event_name(kind), tg_run_state_name(run->state));
+    if (kind == TG_EV_GAVE_UP && !tg_policy_gives_up(run, s->now_ms))
+        return 0; /* somebody was faster */
     run->state = rule->next;
     run->halted |= (rule->what & TG_RUN_MARK_HALTED) != 0;
     run->aborted |= (rule->what & TG_RUN_MARK_ABORTED) != 0;
@@ -324,6 +326,8 @@ static int run_event(struct tg_step *s, enum tg_run_event_kind kind, struct tg_e
             tg_step_tell_stage(s, i, TG_EV_RESUMED);
     if (rule->what & (TG_RUN_SAY_REST | TG_RUN_SAY_END))
         tg_step_add(s, rule->what & TG_RUN_SAY_REST ? TG_DO_REST : TG_DO_END, TG_RUN_NONE, TG_RUN_NONE, 0);
+    if ((rule->what & TG_RUN_SAY_RESUMED) && run->give_up_ms)
+        tg_step_add(s, TG_DO_GIVE_UP, TG_RUN_NONE, TG_RUN_NONE, run->give_up_ms);
     return 0;
 }
 
@@ -368,11 +372,12 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
 static void forget_hold(struct tg_step *s)
 {
     s->run->causes = 0;
+    s->run->give_up_ms = 0;
     tg_step_set_text(s, &s->run->hold_why, NULL);
     tg_step_set_text(s, &s->run->hold_by, NULL);
 }
 
-static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool was_aborted)
+static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool was_aborted, bool was_halted)
 {
     struct tg_run *run = s->run;
 
@@ -380,6 +385,8 @@ static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool 
         run->epoch = ev->epoch;
     if (ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED)
         tg_run_take_hours(run, ev);
+    if (ev->kind == TG_EV_GAVE_UP && !was_halted && run->halted)
+        tg_step_set_text(s, &run->why, "nobody has looked at what has no verdict");
     if (!run->started_ms)
         run->started_ms = s->now_ms;
     if (run->aborted && !was_aborted) {
@@ -397,7 +404,7 @@ static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool 
 int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
 {
     struct tg_step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE, .doubt = TG_RUN_NONE};
-    bool was_aborted = run->aborted;
+    bool was_aborted = run->aborted, was_halted = run->halted;
     enum tg_run_subject of = tg_run_event_subject(ev->kind);
     int rc = check(run, ev, e);
 
@@ -415,7 +422,7 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
         return rc;
     run->last_ms = ev->at_ms;
     if (ev->kind < TG_EV_BAKED)
-        remember_run(&s, ev, was_aborted);
+        remember_run(&s, ev, was_aborted, was_halted);
     if (ev->kind == TG_EV_APPROVED && !run->stages[ev->stage].approved) {
         run->stages[ev->stage].approved = true;
         tg_step_set_text(&s, &run->stages[ev->stage].approved_by, ev->by);

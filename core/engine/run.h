@@ -31,7 +31,8 @@
  *                host off looks just like this.
  *   undecided    changed, and the verification came to no verdict. Not a failure yet: the run goes on hold, a person looks, and with resume the
  *                host is verified once more; without a verdict then it is unknown. With failure.decide-by it is tried again by itself until then, and
- *                is unknown behind that. Counts as unverified.
+ *                is unknown behind that, unless failure.give-up-by says that a person may look for so long; a run for which nobody has looked by then halts.
+ *                Counts as unverified.
  *   lost         unknown, and it could not even be looked at: as unknown, and its lock stays and limits.running counts it, since
  *                the change may still be going on.
  *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
@@ -112,6 +113,7 @@ enum tg_run_event_kind {
     TG_EV_ABORT,
     TG_EV_OPENED, /* the plan's hours: now open, until until_ms */
     TG_EV_CLOSED, /* now closed, until until_ms */
+    TG_EV_GAVE_UP, /* on hold for want of a verdict, and nobody has looked for as long as the plan says */
     /* of a stage */
     TG_EV_BAKED,
     TG_EV_APPROVED, /* somebody approves it; also before it is asked for */
@@ -186,6 +188,7 @@ enum tg_run_action_kind {
     TG_DO_DRY_RUN,
     TG_DO_BAKE,  /* wait until until_ms, then BAKED */
     TG_DO_PACE,  /* likewise, then PACED */
+    TG_DO_GIVE_UP, /* likewise, then GAVE_UP */
     TG_DO_ASK,   /* wait until the stage is approved, then APPROVED */
     TG_DO_REST,  /* paused: leave */
     TG_DO_END,
@@ -240,7 +243,7 @@ struct tg_run_action {
     size_t host, stage;         /* or TG_RUN_NONE */
     int attempt;                /* APPLY, LOOK: part of the step's id */
     int step;                   /* AROUND_LOOK, AROUND, UNDO: index in plan.around */
-    int64_t until_ms;           /* RETRY, BAKE, PACE */
+    int64_t until_ms;           /* RETRY, BAKE, PACE, GIVE_UP */
 };
 
 /* Actions of a step, in order. The array is the list's own and reused: set n to 0 between steps, release at the end. */
@@ -304,6 +307,7 @@ struct tg_run {
     char *by;                   /* of abort */
     unsigned causes;            /* HOLDING, HELD: enum tg_run_cause, or-ed */
     int64_t holds;              /* how often it was held: who says "go on" names the one that he has seen */
+    int64_t give_up_ms;         /* HOLDING, HELD for a verdict: it halts then; 0: never */
     char *hold_why, *hold_by;   /* of the last cause; NULL when it is not held, hold_by also when the machine itself holds */
     int64_t epoch;              /* of the last BEGIN or RESUME */
     int64_t started_ms, last_ms;

@@ -42,6 +42,7 @@ static const struct tg_field run_rows[] = {
     RUN(by, TEXT),
     RUN(causes, INT),
     RUN(holds, I64),
+    RUN(give_up_ms, I64),
     RUN(hold_why, TEXT),
     RUN(hold_by, TEXT),
     RUN(epoch, I64),

@@ -227,6 +227,10 @@ static void hold_for_verdict(struct tg_step *s)
     if (run->state != TG_RUN_HOLDING)
         return;
     snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
+    if (run->plan->give_up_ms && !run->give_up_ms) {
+        run->give_up_ms = s->now_ms + run->plan->give_up_ms;
+        tg_step_add(s, TG_DO_GIVE_UP, TG_RUN_NONE, TG_RUN_NONE, run->give_up_ms);
+    }
     run->causes |= TG_CAUSE_VERDICT;
     run->holds++;
     tg_step_set_text(s, &run->hold_why, why);

@@ -50,6 +50,8 @@ uint16_t tg_around_drains(const struct tg_plan *plan);
 void tg_policy_count(struct tg_run *run, const struct tg_run_host *host, int by);
 /* What an inconclusive verification means for a host: TG_EV_UNCLEAR (tried again), TG_EV_DOUBT (a person must look), or what it is. */
 enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const struct tg_run_host *host, int64_t now_ms);
+/* Whether a run that is on hold for want of a verdict has waited for a person long enough. */
+bool tg_policy_gives_up(const struct tg_run *run, int64_t now_ms);
 /* When a host that waits is to try again, by what it waits for. */
 int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *host, enum tg_run_event_kind why, int64_t now_ms);
 /* Are more borne than may be: of the whole, of the current stage, or of the one named (TG_RUN_NONE: none)? Then why, for people. */

@@ -87,10 +87,17 @@ bool tg_policy_exceeded(const struct tg_run *run, size_t stage, char *why, size_
 
 enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const struct tg_run_host *h, int64_t now_ms)
 {
-    if (run->plan->decide_ms)
-        return now_ms - h->since_ms < run->plan->decide_ms ? TG_EV_UNCLEAR : TG_EV_INCONCLUSIVE;
+    if (run->plan->decide_ms && now_ms - h->since_ms < run->plan->decide_ms)
+        return TG_EV_UNCLEAR;
+    if (run->plan->decide_ms && !run->plan->give_up_ms)
+        return TG_EV_INCONCLUSIVE;
     /* Nothing stops a rollback, and nobody is asked twice. */
     return run->plan->undoes || h->looked ? TG_EV_INCONCLUSIVE : TG_EV_DOUBT;
+}
+
+bool tg_policy_gives_up(const struct tg_run *run, int64_t now_ms)
+{
+    return run->causes == TG_CAUSE_VERDICT && run->give_up_ms && now_ms >= run->give_up_ms;
 }
 
 int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h, enum tg_run_event_kind why, int64_t now_ms)

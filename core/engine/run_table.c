@@ -11,11 +11,11 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
     "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
-                                                      "dry-run", "bake", "pace", "ask", "rest", "end", "around-look", "around", "undo"};
+                                                      "dry-run", "bake", "pace", "give-up", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
 
 const char *tg_run_state_name(enum tg_run_state state)
@@ -40,6 +40,7 @@ const char *tg_run_event_name(enum tg_run_event_kind kind)
 
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 {
+    _Static_assert(TG_EV_COUNT <= 64, "a bit for each in the tables");
     return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : TG_OF_HOST;
 }
 
@@ -90,6 +91,7 @@ static const struct tg_run_rule run_rules[] = {
     {TG_RUN_HOLDING, TG_EV_HOLD, TG_RUN_HOLDING, 0},
     {TG_RUN_HOLDING, TG_EV_CONTINUE, TG_RUN_ACTIVE, TG_RUN_SAY_GO_ON},
     {TG_RUN_HOLDING, TG_EV_HALT, TG_RUN_HALTING, TG_RUN_MARK_HALTED},
+    {TG_RUN_HOLDING, TG_EV_GAVE_UP, TG_RUN_HALTING, TG_RUN_MARK_HALTED},
     {TG_RUN_HOLDING, TG_EV_ABORT, TG_RUN_ABORTING, TG_RUN_MARK_ABORTED},
     {TG_RUN_HOLDING, TG_EV_IDLE, TG_RUN_HELD, 0},
 
@@ -97,6 +99,7 @@ static const struct tg_run_rule run_rules[] = {
     {TG_RUN_HELD, TG_EV_SEATED, TG_RUN_HOLDING, TG_RUN_SAY_RESUMED},
     {TG_RUN_HELD, TG_EV_HOLD, TG_RUN_HELD, 0},
     {TG_RUN_HELD, TG_EV_CONTINUE, TG_RUN_ACTIVE, TG_RUN_SAY_GO_ON},
+    {TG_RUN_HELD, TG_EV_GAVE_UP, TG_RUN_ENDED, TG_RUN_MARK_HALTED | TG_RUN_SAY_END},
     {TG_RUN_HELD, TG_EV_ABORT, TG_RUN_ENDED, TG_RUN_MARK_ABORTED | TG_RUN_SAY_END},
 
     {TG_RUN_HALTING, TG_EV_RESUME, TG_RUN_HALTING, TG_RUN_SAY_RESUMED},
@@ -120,18 +123,18 @@ static const struct tg_run_rule run_rules[] = {
 #define HOURS (B(OPENED) | B(CLOSED))
 static const uint64_t run_ignored[TG_RUN_STATES] = {
     [TG_RUN_NEW] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(IDLE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ACTIVE] = HOURS | B(CONTINUE) | B(IDLE),
-    [TG_RUN_PAUSING] = HOURS | B(PAUSE) | B(CONTINUE) | B(COMPLETE),
-    [TG_RUN_PAUSED] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_ACTIVE] = HOURS | B(GAVE_UP) | B(CONTINUE) | B(IDLE),
+    [TG_RUN_PAUSING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(CONTINUE) | B(COMPLETE),
+    [TG_RUN_PAUSED] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
     [TG_RUN_HOLDING] = HOURS | B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
     [TG_RUN_HELD] = HOURS | B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HALTING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ABORTING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_SETTLING] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ENDED] = HOURS | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HALTING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ABORTING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_SETTLING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ENDED] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
 };
 static const uint64_t run_impossible[TG_RUN_STATES] = {
-    [TG_RUN_NEW] = HOURS,
+    [TG_RUN_NEW] = HOURS | B(GAVE_UP),
     [TG_RUN_ACTIVE] = B(BEGIN),   [TG_RUN_PAUSING] = B(BEGIN),  [TG_RUN_PAUSED] = B(BEGIN), [TG_RUN_HALTING] = B(BEGIN),
     [TG_RUN_ABORTING] = B(BEGIN), [TG_RUN_SETTLING] = B(BEGIN), [TG_RUN_ENDED] = B(BEGIN),   [TG_RUN_HOLDING] = B(BEGIN),
     [TG_RUN_HELD] = B(BEGIN),

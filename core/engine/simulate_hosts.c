@@ -196,6 +196,13 @@ static void wait(struct tg_simulation *s, const struct tg_run_action *a)
                                         .kind = a->kind == TG_DO_BAKE ? TG_EV_BAKED : TG_EV_PACED});
 }
 
+/* Modelled hosts have verdicts, always. */
+static void never(struct tg_simulation *s, const struct tg_run_action *a)
+{
+    (void) s;
+    (void) a;
+}
+
 #define APPROVAL_MS (15 * 60000) /* until somebody has looked, and approves */
 
 static void ask(struct tg_simulation *s, const struct tg_run_action *a)
@@ -208,7 +215,7 @@ typedef void model_fn(struct tg_simulation *s, const struct tg_run_action *a);
 static model_fn *const models[TG_DO_COUNT] = {
     [TG_DO_LOCK] = lock,   [TG_DO_CHECK] = check,   [TG_DO_APPLY] = apply,   [TG_DO_LOOK] = look,
     [TG_DO_RETRY] = retry, [TG_DO_VERIFY] = verify, [TG_DO_UNLOCK] = unlock, [TG_DO_DRY_RUN] = dry_run,
-    [TG_DO_BAKE] = wait,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
+    [TG_DO_BAKE] = wait,   [TG_DO_GIVE_UP] = never,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
     [TG_DO_AROUND_LOOK] = around, [TG_DO_AROUND] = around, [TG_DO_UNDO] = around,
 };
 

@@ -112,6 +112,7 @@ static struct tg_plan *random_plan(struct rng *r)
     plan->retries = rng_chance(r, 40) ? 1 + (int64_t) rng_below(r, 3) : 0;
     plan->retry_wait_ms = 1000;
     plan->decide_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
+    plan->give_up_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
     plan->rollback = rng_chance(r, 50) ? json_object() : NULL;
     for (size_t i = 0; i < n; i++)
         plan->stages[i].policy = (struct tg_stage_policy) {.approve = rng_chance(r, 20), .bears = random_bounds(r)};

@@ -370,7 +370,7 @@ static void arrive(struct world *w, struct sim_task *t)
 static void tell_world(struct world *w, struct sim_host *h, const struct sim_task *t)
 {
     h->judged |= t->action.kind == TG_DO_VERIFY;
-    h->strayed |= t->answer.kind == TG_EV_LOST || t->answer.kind == TG_EV_UNLOCK_FAILED;
+    h->strayed |= t->answer.kind == TG_EV_LOST || t->answer.kind == TG_EV_UNLOCK_FAILED || (t->action.kind == TG_DO_UNDO && t->answer.kind != TG_EV_UNDONE);
     if (t->answer.kind == TG_EV_VERIFIED && !h->verified_ms)
         h->verified_ms = tg_wall_ms(tg_loop_clock(w->loop));
     if ((t->answer.kind == TG_EV_ABSENT || t->answer.kind == TG_EV_NOT_SENT) && !t->no_answer)

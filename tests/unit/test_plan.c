@@ -225,13 +225,13 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "e25c5708dabcf1de80517ae2a4e0422a0c1baa89a1cf3eb561dd94da1a3b06d8");
+    cr_assert_str_eq(plan->digest, "989681248b66c0fa06d66d1ec9afb33f46f5c67603ea9fc2adab843de0b93f16");
     tg_plan_free(plan);
 }
 
 static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
                            "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min, day: 2, spread: {over: day, at-most: 1m}}]\n"
-                           "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3}\naround: [lock: {hold: [a, b]}]\n"
+                           "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3, give-up-by: 4h}\naround: [lock: {hold: [a, b]}]\n"
                            "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]},\n"
                            "  {tcp: \"{host}:22\"}, {metric: 'e{h=\"{host}\"}', at: \"http://p:9090\", below: 0.1, rise: 12.5%},\n"
                            "  {report: unchanged, within: 2m}]\n";
@@ -251,7 +251,7 @@ Test(plan, survives_the_way_through_json)
     cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
     cr_assert(back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
     cr_assert(back->hours.days == 31 && back->hours.from_min == 1320 && back->hours.until_min == 240 && strcmp(back->hours.zone, "UTC") == 0);
-    cr_assert(back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0);
+    cr_assert(back->give_up_ms == 14400000 && back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
     cr_assert(back->verify[2].kind == TG_VERIFY_TCP && back->verify[3].kind == TG_VERIFY_METRIC && back->verify[3].after_ms == 60000);
     cr_assert_str_eq(back->verify[3].query, "e{h=\"{host}\"}");
@@ -342,6 +342,7 @@ Test(plan, prints_in_a_terminals_width)
              "limits   3 running, 7 unverified with them\n"
              "hours    Mon-Fri 22:00-04:00 UTC\n"
              "halt     when more than 2.5%% fail (10 of 416), once 3 have ended\n"
+             "         when nobody has looked for 4h at what has no verdict\n"
              "takes    about 1d 18h, to Wed 04:00, at 1m 30s a host\n"
              "\n"
              "Warning: stage rest does not reach its rate of 4/min: at 1m 30s a host 6 are in work at once, limits.running is 3.\n",

@@ -183,8 +183,8 @@ Test(rollout, a_way_back_is_the_same_tools)
     cr_assert_eq(r->then, TG_THEN_ROLLBACK);
     cr_assert_str_eq(json_string_value(json_object_get(r->rollback, "environment")), "previous");
     tg_rollout_free(r);
-    r = take(HEAD "failure: {decide-by: 10m}\n");
-    cr_assert_eq(r->decide_ms, 600000);
+    r = take(HEAD "failure: {decide-by: 10m, give-up-by: 4h}\n");
+    cr_assert(r->decide_ms == 600000 && r->give_up_ms == 14400000);
     cr_assert_eq(r->retries, 0);
     tg_rollout_free(r);
     refused(HEAD "failure: {decide-by: 8d}\n", (const char *const[]) {"5:22: decide-by", NULL});

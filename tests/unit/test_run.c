@@ -62,6 +62,7 @@ struct fleet {
     size_t working, worst, worst_unverified;
     size_t abort_after;       /* actions; 0 never */
     int bakes;
+    int64_t give_up_ms; /* until when a person may look */
 };
 
 static void note(struct fleet *f, json_t *line)
@@ -141,6 +142,10 @@ static void carry_out(struct fleet *f, struct tg_run_action a)
         f->bakes++;
         f->now = a.until_ms;
         say(f, (struct tg_run_event) {.kind = TG_EV_BAKED, .stage = a.stage, .host = TG_RUN_NONE});
+        return;
+    }
+    if (a.kind == TG_DO_GIVE_UP) {
+        f->give_up_ms = a.until_ms;
         return;
     }
     if (a.kind == TG_DO_RETRY)
@@ -385,6 +390,72 @@ Test(run, a_verdict_is_waited_for_until_it_must_be_decided)
         cr_expect_eq(tg_run_end(f.run), comes ? TG_END_DONE : TG_END_BADLY);
         cr_expect_geq(f.now - from, comes ? 45000 : 60000);
         expect_nothing_locked(&f);
+        teardown(&f);
+    }
+}
+
+static void gave_up(struct fleet *f, int64_t late_ms)
+{
+    f->now = f->give_up_ms + late_ms;
+    say(f, (struct tg_run_event) {.kind = TG_EV_GAVE_UP, .host = TG_RUN_NONE, .stage = TG_RUN_NONE});
+}
+
+/* P12: what has no verdict is not fine because nobody comes; the run ends as one that was stopped, and nothing more is changed. */
+Test(run, a_run_for_which_nobody_looks_halts)
+{
+    for (int driver = 0; driver < 2; driver++) {
+        struct fleet f;
+        setup(&f, (struct test_stage[]) {{3, false, 0, {0}}}, 1, 1, 0);
+        f.plan->give_up_ms = 3600000;
+        f.answer[0][TG_DO_VERIFY] = TG_EV_INCONCLUSIVE;
+        begin(&f);
+        go_on(&f);
+        cr_assert_eq(f.run->state, TG_RUN_HELD);
+        cr_expect_eq(f.give_up_ms, f.run->give_up_ms);
+        if (driver) { /* a new one waits to the same end */
+            f.give_up_ms = 0;
+            f.now += 1000;
+            say_of_run(&f, TG_EV_RESUME);
+            go_on(&f);
+            cr_expect_eq(f.give_up_ms, f.run->give_up_ms);
+        }
+        gave_up(&f, -2); /* each event takes a millisecond here */
+        cr_expect_eq(f.run->state, TG_RUN_HELD, "not before its time");
+        gave_up(&f, 0);
+        cr_expect_eq(tg_run_end(f.run), TG_END_HALTED);
+        cr_expect_str_eq(f.run->why, "nobody has looked at what has no verdict");
+        cr_expect_eq(f.run->hosts[0].state, TG_HOST_UNDECIDED);
+        cr_expect_eq(count_applied(&f), 1);
+        expect_nothing_locked(&f);
+        say_of_run(&f, TG_EV_CONTINUE);
+        cr_expect_eq(tg_run_end(f.run), TG_END_HALTED, "too late");
+        teardown(&f);
+    }
+}
+
+Test(run, who_has_looked_in_time_is_not_given_up)
+{
+    for (int paused = 0; paused < 2; paused++) {
+        struct fleet f;
+        setup(&f, (struct test_stage[]) {{3, false, 0, {0}}}, 1, 1, 0);
+        f.plan->decide_ms = 20000; /* tried again by itself first, then a person may look */
+        f.plan->give_up_ms = 3600000;
+        f.answer[0][TG_DO_VERIFY] = TG_EV_INCONCLUSIVE;
+        begin(&f);
+        go_on(&f);
+        cr_assert_eq(f.run->state, TG_RUN_HELD);
+        cr_expect_geq(f.now, f.run->hosts[0].since_ms + 20000);
+        f.answer[0][TG_DO_VERIFY] = (enum tg_run_event_kind) 0;
+        if (paused)
+            say(&f, (struct tg_run_event) {.kind = TG_EV_HOLD, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .cause = TG_CAUSE_COMMAND, .text = "I look", .by = "alice@ops1"});
+        else
+            say_of_run(&f, TG_EV_CONTINUE);
+        gave_up(&f, 1000);
+        cr_expect_neq(f.run->state, TG_RUN_ENDED);
+        if (paused)
+            say_of_run(&f, TG_EV_CONTINUE);
+        go_on(&f);
+        cr_expect_eq(tg_run_end(f.run), TG_END_DONE);
         teardown(&f);
     }
 }
