@@ -10,7 +10,7 @@
 #define WRITING "{\"format\":1,\"state\":\"writing\"}"
 #define REMOVING "{\"format\":1,\"state\":\"removing\"}"
 #define BATCH_OPS 400
-#define BATCH_BYTES (300 * 1024)
+#define BATCH_BYTES (100 * 1024) /* each a transaction of some milliseconds, so that nobody else waits for long */
 
 struct folder {
     struct tg_store *store;

@@ -10,7 +10,7 @@
  *
  * Whom a quota takes: the hosts of its selector stand in a fixed order, and it takes from the front whoever has no slot yet. In this order
  * the values of the first attribute of spread: are mixed as evenly as can be (any stretch of the order has of each value its share, give or
- * take one), those of the others nearly so, and what is left open is decided by the hash of the name (fleet/shard.h). Neither the order of
+ * take one), those of the others more evenly than chance would, and what is left open is decided by the hash of the name (fleet/shard.h). Neither the order of
  * the files nor the date counts; a host that comes or goes moves one or two others at each quota's end at most.
  *
  * Pure: no clock, no I/O (but loading a zone).

@@ -165,6 +165,10 @@ static int in_all(const void *a, const void *b)
 #define UNIT 42 /* bits: 2 × 1,000,000 hosts fit above them */
 _Static_assert((UINT64_C(2) * TG_HOSTLIST_MAX + 1) <= UINT64_MAX >> UNIT, "a rank fits");
 
+/* Spreading by one attribute disturbs what another one had; each round less. The first attribute comes last, and is exact. More rounds than two gain
+ * nothing that could be measured (240 hosts, 12 racks, 24 customers of 10, four quarters: 1.2 to 3.9 of a customer in each, 2.5 being ideal; 0.8 to 4.3 with one round). */
+#define ROUNDS 2
+
 /* Those of each value stand at even distances, in the order that they had. */
 static void spread_by(struct tg_week_planner *w, const char *key, struct place *places, size_t n)
 {
@@ -210,8 +214,9 @@ bool tg_week_class_order(struct tg_week_planner *w, const struct tg_take *take, 
         places[i] = (struct place) {.key = hash, .hash = hash, .host = c->list[i]};
     }
     bool done = put_first(w, take, places, c->n);
-    for (size_t k = w->pattern->n_spread; done && k-- > 0;)
-        spread_by(w, w->pattern->spread[k], places, c->n);
+    for (size_t round = 0, rounds = w->pattern->n_spread > 1 ? ROUNDS : 1; done && round < rounds; round++)
+        for (size_t k = w->pattern->n_spread; k-- > 0;)
+            spread_by(w, w->pattern->spread[k], places, c->n);
     if (done)
         qsort(places, c->n, sizeof *places, in_all);
     for (size_t i = 0; done && i < c->n; i++)

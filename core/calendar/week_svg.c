@@ -384,7 +384,7 @@ static void put_cells(struct picture *p, const uint32_t *counts, bool heat)
 /* When the slots of a day begin, over their columns. */
 static void put_times(struct picture *p)
 {
-    char text[16];
+    char text[24];
 
     put_text(p, "s", "start", MARGIN * 10, p->y * 10 + 120, "hosts of group");
     for (size_t d = 0; d < p->days.n; d++) {
