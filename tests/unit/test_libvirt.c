@@ -117,6 +117,8 @@ Test(libvirt, one_of_a_host_that_failed_is_kept_when_it_is_asked_for)
 
 Test(libvirt, names_are_of_one_tag_only)
 {
+    cr_expect(is_listed("b\ntagout-a \n", "tagout-a") && is_listed("tagout-a", "tagout-a"));
+    cr_expect(!is_listed("tagout-a1\ntagout\n\n", "tagout-a"));
     char a[TG_LIBVIRT_NAME_SIZE], b[TG_LIBVIRT_NAME_SIZE], tag[TG_AROUND_TAG_SIZE];
 
     tg_libvirt_name("R1/a b'c", a, sizeof a);
