@@ -1,66 +1,148 @@
-/* The module "calendar": time zones and recurrences, from libical and the system's tz database. */
+/* The module "calendar": time zones of the system's tz database, recurrences by libical. */
 #include "recur.h"
+#include "tzfile.h"
 
 #include <string.h>
+#include <unicode/ucal.h>
 
 #define ZONES_MAX 4096 /* defined by files; each some KB, for ever */
 
-/* libical looks it up among those that the system lists, and reads no other file. */
+/* A zone: of the tz database, or by libical what a file defines. For ever. */
+struct zone {
+    char name[TG_ZONE_NAME_SIZE]; /* "": a file's */
+    char *text;                   /* VTIMEZONE */
+    struct tg_tzfile *system;
+    icaltimezone *own;
+};
+static struct zone **zones_;
+static size_t n_zones, n_defined;
+
+static int keep(struct zone *zone, struct tg_error *e)
+{
+    struct zone **more = realloc(zones_, (n_zones + 1) * sizeof *more);
+
+    if (!more)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    zones_ = more;
+    zones_[n_zones++] = zone;
+    return 0;
+}
+
+static void drop(struct zone *zone)
+{
+    if (!zone)
+        return;
+    tg_tzfile_free(zone->system);
+    if (zone->own)
+        icaltimezone_free(zone->own, 1);
+    free(zone->text);
+    free(zone);
+}
+
 static int find(const char *name, const void **out, struct tg_error *e)
 {
-    icaltimezone *zone = icaltimezone_get_builtin_timezone(name);
-
-    if (!zone || !icaltimezone_get_component(zone)) {
+    for (size_t i = 0; i < n_zones; i++)
+        if (name[0] && strcmp(zones_[i]->name, name) == 0)
+            return *out = zones_[i], 0;
+    struct zone *zone = strlen(name) < TG_ZONE_NAME_SIZE ? calloc(1, sizeof *zone) : NULL;
+    if (!zone || !(zone->system = tg_tzfile_load(name))) {
+        drop(zone);
         tg_fail(e, TG_E_DATA, "there is no time zone \"%.80s\"", name);
         tg_error_hint(e, "a name of the tz database (package tzdata), such as UTC or Europe/Berlin");
         return TG_E_DATA;
     }
-    *out = zone;
+    memcpy(zone->name, name, strlen(name) + 1);
+    int rc = keep(zone, e);
+    if (rc)
+        drop(zone);
+    else
+        *out = zone;
+    return rc;
+}
+
+/* By Unicode's table, which Debian updates with the zones themselves. */
+static int find_windows(const char *name, char *out, size_t size, struct tg_error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UChar id[TG_ZONE_NAME_SIZE], found[TG_ZONE_NAME_SIZE];
+    size_t len = strlen(name);
+    int32_t n = 0;
+
+    for (size_t i = 0; i < len && len < TG_ZONE_NAME_SIZE; i++)
+        id[i] = (UChar) (unsigned char) name[i];
+    if (len && len < TG_ZONE_NAME_SIZE)
+        n = ucal_getTimeZoneIDForWindowsID(id, (int32_t) len, NULL, found, TG_ZONE_NAME_SIZE, &status);
+    if (n <= 0 || U_FAILURE(status) || (size_t) n >= size)
+        return tg_fail(e, TG_E_DATA, "Windows has no time zone \"%.80s\"", name);
+    for (int32_t i = 0; i < n; i++)
+        out[i] = (char) found[i];
+    out[n] = '\0';
     return 0;
 }
 
 int32_t tg_calendar_offset_s(const void *zone, int64_t wall_s)
 {
-    struct icaltimetype utc = icaltime_from_timet_with_zone((time_t) wall_s, 0, icaltimezone_get_utc_timezone());
+    const struct zone *z = zone;
     int is_daylight = 0;
 
-    return zone ? icaltimezone_get_utc_offset_of_utc_time((icaltimezone *) (uintptr_t) zone, &utc, &is_daylight) : 0;
+    if (!z)
+        return 0;
+    if (z->system)
+        return tg_tzfile_offset_s(z->system, wall_s);
+    struct icaltimetype utc = icaltime_from_timet_with_zone((time_t) wall_s, 0, icaltimezone_get_utc_timezone());
+    return icaltimezone_get_utc_offset_of_utc_time(z->own, &utc, &is_daylight);
 }
 
 /* A zone's rules must come at once: libical expands them year by year, and would look for one that never comes for ever. */
+static int make_zone(const char *text, icaltimezone **out, struct tg_error *e)
+{
+    icalcomponent *c = icalcomponent_new_from_string(text);
+    icaltimezone *zone = NULL;
+    int rc = 0;
+
+    if (!c || icalcomponent_isa(c) != ICAL_VTIMEZONE_COMPONENT || icalcomponent_count_errors(c))
+        rc = tg_fail(e, TG_E_DATA, "this VTIMEZONE can't be read");
+    else
+        rc = tg_calendar_zone_rules(c, e);
+    if (!rc && !(zone = icaltimezone_new()))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc && !icaltimezone_set_component(zone, c)) {
+        icaltimezone_free(zone, 1);
+        rc = tg_fail(e, TG_E_DATA, "this VTIMEZONE can't be read: it lacks a TZID");
+    }
+    if (rc && c)
+        icalcomponent_free(c);
+    if (!rc)
+        *out = zone;
+    return rc;
+}
+
 static int define(const char *vtimezone, size_t len, const void **out, struct tg_error *e)
 {
-    static unsigned defined;
-    char *text = strndup(vtimezone, len);
-    icalcomponent *c = text ? icalcomponent_new_from_string(text) : NULL;
-    icaltimezone *zone = NULL;
-
-    free(text);
-    if (!c || icalcomponent_isa(c) != ICAL_VTIMEZONE_COMPONENT || icalcomponent_count_errors(c))
-        tg_fail(e, TG_E_DATA, "this VTIMEZONE can't be read");
-    else if (tg_calendar_zone_rules(c, e))
-        ;
-    else if (defined >= ZONES_MAX)
-        tg_fail(e, TG_E_DATA, "files define more than %d time zones", ZONES_MAX);
-    else if (!(zone = icaltimezone_new()) || !icaltimezone_set_component(zone, c))
-        tg_fail(e, TG_E_DATA, "this VTIMEZONE can't be read: it lacks a TZID");
-    else {
-        defined++;
-        *out = zone;
-        return 0;
+    for (size_t i = 0; i < n_zones; i++)
+        if (zones_[i]->text && strlen(zones_[i]->text) == len && memcmp(zones_[i]->text, vtimezone, len) == 0)
+            return *out = zones_[i], 0;
+    if (n_defined >= ZONES_MAX)
+        return tg_fail(e, TG_E_DATA, "files define more than %d time zones", ZONES_MAX);
+    struct zone *zone = calloc(1, sizeof *zone);
+    int rc = zone && (zone->text = strndup(vtimezone, len)) ? make_zone(zone->text, &zone->own, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = keep(zone, e);
+    if (rc) {
+        drop(zone);
+        return rc;
     }
-    if (zone)
-        icaltimezone_free(zone, 1);
-    if (c)
-        icalcomponent_free(c);
-    return TG_E_DATA;
+    n_defined++;
+    *out = zone;
+    return 0;
 }
 
 static const struct tg_zone_backend zones = {
     .version = TG_ZONE_ABI,
-    .about = "time zones and recurrences by libical",
+    .about = "time zones of the tz database, recurrences by libical",
     .find = find,
     .offset_s = tg_calendar_offset_s,
+    .find_windows = find_windows,
     .define = define,
     .recur_new = tg_calendar_recur_new,
     .recur_free = tg_calendar_recur_free,

@@ -25,6 +25,8 @@ struct tg_zone_backend {
     int (*find)(const char *name, const void **out, struct tg_error *e);
     /* How many seconds local time is ahead of UTC at this Unix time. */
     int32_t (*offset_s)(const void *zone, int64_t wall_s);
+    /* The name in the tz database of a zone that Windows calls so ("W. Europe Standard Time"). TG_E_DATA: it calls none so. */
+    int (*find_windows)(const char *name, char *out, size_t size, struct tg_error *e);
     /*
      * A zone from a file's own VTIMEZONE (len bytes, BEGIN and END included), for names that the tz database does not know. Likewise the
      * module's for ever, so a caller bounds how many it makes. TG_E_DATA: it is none.
