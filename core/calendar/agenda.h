@@ -72,6 +72,9 @@ int tg_agenda_fits(struct tg_agenda *agenda, uint32_t class_, int64_t t_ms, int6
 int tg_agenda_spans(struct tg_agenda *agenda, uint32_t class_, int64_t from_ms, int64_t until_ms, struct tg_spans *out_open,
                     struct tg_spans *out_start, struct tg_error *e);
 
+/* When its blackouts hold, within [from, until): settled, clipped. */
+int tg_agenda_blackouts(struct tg_agenda *agenda, uint32_t class_, int64_t from_ms, int64_t until_ms, struct tg_spans *out, struct tg_error *e);
+
 /* One rule's word at a time. */
 struct tg_reason {
     const struct tg_rule *rule;

@@ -251,3 +251,15 @@ int tg_agenda_spans(struct tg_agenda *a, uint32_t class_, int64_t from_ms, int64
         rc = tg_spans_within(&c->cache.start, from_ms, until_ms, out_start, e);
     return rc;
 }
+
+int tg_agenda_blackouts(struct tg_agenda *a, uint32_t class_, int64_t from_ms, int64_t until_ms, struct tg_spans *out, struct tg_error *e)
+{
+    const struct tg_agenda_class *c = &a->classes[class_];
+    int rc = check_time(from_ms, e);
+
+    tg_spans_reset(&a->part);
+    for (size_t i = 0; !rc && i < c->n_blackouts; i++)
+        rc = add_rule(&a->rules[c->rules[c->n_windows + i]], from_ms, until_ms, &a->part, e);
+    tg_spans_settle(&a->part);
+    return rc ? rc : tg_spans_within(&a->part, from_ms, until_ms, out, e);
+}

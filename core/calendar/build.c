@@ -59,18 +59,26 @@ int tg_when_recur(struct tg_when *when, const char *rrule, struct tg_error *e)
     return rc ? rc : when->zone_backend->recur_new(rrule, when->start_local_s, when->zone.zone, &when->recurrence, e);
 }
 
-int tg_when_compare_except(const void *a, const void *b)
+static int compare_except(const void *a, const void *b)
 {
     const struct tg_when_except *x = a, *y = b;
 
     return (x->local_s > y->local_s) - (x->local_s < y->local_s);
 }
 
-int tg_when_compare_s(const void *a, const void *b)
+static int compare_s(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
 
     return (*x > *y) - (*x < *y);
+}
+
+void tg_when_sort(struct tg_when *when)
+{
+    if (when->n_except)
+        qsort(when->except, when->n_except, sizeof *when->except, compare_except);
+    if (when->n_also)
+        qsort(when->also, when->n_also, sizeof *when->also, compare_s);
 }
 
 int tg_when_check_length(const struct tg_when *when, struct tg_error *e)

@@ -21,8 +21,8 @@ int tg_rule_room(struct tg_rule *rule, struct tg_when **out, struct tg_error *e)
 /* Finds the zone and gives the pattern its rule: TG_E_DATA with what is wrong. */
 int tg_when_zone(struct tg_when *when, const char *name, struct tg_error *e);
 int tg_when_recur(struct tg_when *when, const char *rrule, struct tg_error *e);
-int tg_when_compare_except(const void *a, const void *b);
-int tg_when_compare_s(const void *a, const void *b);
+/* Orders its except and also. */
+void tg_when_sort(struct tg_when *when);
 /* TG_E_DATA: it ends before it begins, or is too long. */
 int tg_when_check_length(const struct tg_when *when, struct tg_error *e);
 

@@ -1,6 +1,547 @@
-#include "calendar/build.h"
+/*
+ * What an .ics file means (RFC 5545): each event is a pattern of times. Whatever an event says of when it is must be understood, or the file is
+ * refused with the line; what else it says is passed over. See calendar.h, docs/tagout-calendar.5.scd.
+ */
+#include "calendar/ics.h"
+
+#include "base/module.h"
+#include "calendar/local.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEVER_MAX 3    /* each may have been looked for for seconds */
+#define WHAT_MAX 200
+
+struct meaning {
+    struct tg_ics *ics;
+    struct tg_rule *rule;
+    const char *zone;  /* of times that name none */
+    struct tg_error *e;
+    int rc;            /* TG_E_MEMORY, TG_E_CONFIG */
+    int never;
+};
+
+/* An event, understood. */
+struct known {
+    const struct tg_ics_event *event;
+    const char *uid;   /* "": none */
+    long sequence;
+    bool all_day, override, out; /* out: not a window, nor a blackout */
+    int64_t recurrence_s;        /* override: which one, local to zone */
+    bool recurrence_day;
+    struct tg_zone zone;
+    struct tg_when when;
+};
+
+static struct tg_error *at_line(const struct meaning *m, const struct tg_ics_line *line, const char *message)
+{
+    return tg_ics_problem(m->ics, line->line, line->source, "%s", message);
+}
+
+/* ---- zones */
+
+static bool try_zone(struct tg_ics_zone *z, const char *name)
+{
+    struct tg_error ignored = TG_ERROR_INIT;
+
+    if (tg_zone_find(name, &z->zone, &ignored))
+        return false;
+    memcpy(z->known_as, name, strlen(name) + 1);
+    return true;
+}
+
+/* As it is, behind what programs put before it ("/mozilla.org/20050126_1/Europe/Berlin"), as Windows calls it, as the file itself defines it. */
+static void look_for_zone(struct meaning *m, struct tg_ics_zone *z)
+{
+    const struct tg_zone_backend *backend;
+    struct tg_error why = TG_ERROR_INIT;
+
+    z->looked_for = true;
+    for (const char *name = z->name; name && !z->found; name = strchr(name, '/') ? strchr(name, '/') + 1 : NULL)
+        z->found = try_zone(z, name);
+    if (z->found)
+        return;
+    if (tg_zone_backend_find(&backend, &why)) {
+        m->rc = tg_fail(m->e, TG_E_CONFIG, "%s", why.message);
+        return;
+    }
+    if (backend->find_windows(z->name, z->known_as, sizeof z->known_as, &why) == 0)
+        z->found = try_zone(z, z->known_as);
+    tg_error_clear(&why);
+    if (!z->found && z->text) {
+        z->found = backend->define(z->text, z->len, &z->zone.zone, &why) == 0;
+        z->zone.backend = backend;
+        if (!z->found)
+            tg_ics_problem(m->ics, z->line, z->text, "time zone \"%.60s\": %s", z->name, why.message);
+    }
+}
+
+/* The zone of a line: UTC when its value ends in Z. false: it has none that is known, and that was said. */
+static bool zone_of(struct meaning *m, const struct tg_ics_line *line, const char *value, size_t len, struct tg_zone *out, const char **out_name)
+{
+    struct tg_ics_zone *z;
+    const char *name;
+    size_t n;
+
+    *out_name = m->zone;
+    if (len && value[len - 1] == 'Z') {
+        *out = (struct tg_zone) {NULL, NULL};
+        *out_name = "UTC";
+        return true;
+    }
+    if (!tg_ics_param(line, "TZID", &name, &n))
+        return !tg_zone_find(m->zone, out, NULL);
+    if ((m->rc = tg_ics_zone(m->ics, name, n, &z, m->e)))
+        return false;
+    if (z && !z->looked_for)
+        look_for_zone(m, z);
+    if (!z || !z->found) {
+        tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "there is no time zone \"%.*s\"", (int) (n > 60 ? 60 : n), name),
+                      "neither in the tz database, nor one of Windows, nor does the file define it in a VTIMEZONE");
+        return false;
+    }
+    *out = z->zone;
+    *out_name = z->known_as;
+    return true;
+}
+
+/* ---- values */
+
+static int digits(const char *p, int n)
+{
+    int value = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (!isdigit((unsigned char) p[i]))
+            return -1;
+        value = value * 10 + p[i] - '0';
+    }
+    return value;
+}
+
+/* "20261122", "20261122T220000", "20261122T220000Z" */
+static bool take_local(const char *p, size_t len, int64_t *out_s, bool *out_date)
+{
+    int64_t date;
+
+    if (len < 8 || !tg_date_of(digits(p, 4), digits(p + 4, 2), digits(p + 6, 2), &date))
+        return false;
+    *out_date = len == 8;
+    if (len == 8)
+        return *out_s = date * TG_DAY_S, true;
+    if (p[8] != 'T' || (len != 15 && (len != 16 || p[15] != 'Z')))
+        return false;
+    int hour = digits(p + 9, 2), minute = digits(p + 11, 2), second = digits(p + 13, 2);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
+        return false;
+    *out_s = date * TG_DAY_S + hour * 3600 + minute * 60 + (second == 60 ? 59 : second); /* RFC 5545, 3.3.12: a leap second */
+    return true;
+}
+
+/* A line's one value; with its zone. */
+static bool take_time(struct meaning *m, const struct tg_ics_line *line, int64_t *out_s, bool *out_date, struct tg_zone *zone, const char **zone_name)
+{
+    size_t len = strlen(line->value);
+
+    if (!take_local(line->value, len, out_s, out_date)) {
+        tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "\"%.40s\" is no date and no time", line->value), "from 1900 to 2199");
+        return false;
+    }
+    return zone_of(m, line, line->value, len, zone, zone_name);
+}
+
+/* What clocks of one zone show when those of another show this. */
+static int64_t translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to)
+{
+    if (from->zone == to->zone)
+        return local_s;
+    return tg_local_of(to, tg_local_wall_s(from, local_s, TG_ZONE_ICAL));
+}
+
+/* "P1W", "P1DT2H30M", "PT90S": nominal days, and exact seconds. */
+static bool take_duration(const char *p, int64_t *out_clock_s, int64_t *out_exact_s)
+{
+    static const struct {
+        char unit;
+        bool time;
+        int64_t s;
+    } units[] = {{'W', false, 7 * TG_DAY_S}, {'D', false, TG_DAY_S}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}};
+    bool time = false, any = false;
+
+    *out_clock_s = *out_exact_s = 0;
+    p += *p == '+';
+    if (*p++ != 'P')
+        return false;
+    while (*p) {
+        size_t n = strspn(p, "0123456789"), u = 0;
+        if (*p == 'T' && !time) {
+            time = true;
+            p++;
+            continue;
+        }
+        while (u < 5 && (units[u].unit != p[n] || units[u].time != time))
+            u++;
+        if (!n || n > 8 || u == 5)
+            return false;
+        *(time ? out_exact_s : out_clock_s) += strtol(p, NULL, 10) * units[u].s;
+        any = true;
+        p += n + 1;
+    }
+    return any;
+}
+
+/* ---- an event */
+
+static bool take_length(struct meaning *m, struct known *k)
+{
+    const struct tg_ics_line *end = &k->event->has[TG_ICS_DTEND], *duration = &k->event->has[TG_ICS_DURATION];
+    struct tg_zone zone;
+    const char *name;
+    int64_t end_s;
+    bool date;
+
+    if (end->value && duration->value)
+        return at_line(m, duration, "it has both DTEND and DURATION"), false;
+    if (duration->value && !take_duration(duration->value, &k->when.clock_s, &k->when.exact_s))
+        return tg_ics_problem(m->ics, duration->line, duration->source, "\"%.40s\" is no duration", duration->value), false;
+    if (!end->value) {
+        if (!duration->value)
+            k->when.clock_s = k->all_day ? TG_DAY_S : 0;
+        return true;
+    }
+    if (!take_time(m, end, &end_s, &date, &zone, &name))
+        return false;
+    if (date != k->all_day)
+        return at_line(m, end, "DTEND is a date and DTSTART a time, or the other way round"), false;
+    if (k->all_day)
+        k->when.clock_s = end_s - k->when.start_local_s;
+    else /* RFC 5545, 3.8.5.3: of what recurs, each is exactly so long */
+        k->when.exact_s = tg_local_wall_s(&zone, end_s, TG_ZONE_ICAL) - tg_local_wall_s(&k->zone, k->when.start_local_s, TG_ZONE_ICAL);
+    if (k->when.clock_s < 0 || k->when.exact_s < 0)
+        return at_line(m, end, "it ends before it has begun"), false;
+    return true;
+}
+
+typedef bool put_fn(struct known *k, int64_t local_s, bool day);
+
+static bool put_except(struct known *k, int64_t local_s, bool day)
+{
+    struct tg_when_except *list = realloc(k->when.except, (k->when.n_except + 1) * sizeof *list);
+
+    if (!list)
+        return false;
+    k->when.except = list;
+    list[k->when.n_except++] = (struct tg_when_except) {local_s, day};
+    return true;
+}
+
+static bool put_also(struct known *k, int64_t local_s, bool day)
+{
+    int64_t *list = realloc(k->when.also, (k->when.n_also + 1) * sizeof *list);
+
+    (void) day;
+    if (!list)
+        return false;
+    k->when.also = list;
+    list[k->when.n_also++] = local_s;
+    return true;
+}
+
+/* A list of dates: EXDATE, RDATE. */
+static bool take_dates(struct meaning *m, struct known *k, const struct tg_ics_line *line, put_fn *put)
+{
+    size_t n = 0;
+
+    for (const char *p = line->value; *p; p += strspn(p, ",")) {
+        size_t len = strcspn(p, ",");
+        struct tg_zone zone;
+        const char *name;
+        int64_t s;
+        bool date;
+        if (memchr(p, '/', len))
+            return at_line(m, line, "dates with a length of their own (PERIOD) are not supported"), false;
+        if (!take_local(p, len, &s, &date))
+            return tg_ics_problem(m->ics, line->line, line->source, "\"%.*s\" is no date and no time", (int) (len > 40 ? 40 : len), p), false;
+        if (put == put_also && date != k->all_day)
+            return at_line(m, line, "RDATE is a date and DTSTART a time, or the other way round"), false;
+        if (!zone_of(m, line, p, len, &zone, &name))
+            return false;
+        if (++n > TG_ICS_DATES_MAX)
+            return at_line(m, line, "the line has too many dates"), false;
+        if (!put(k, date ? s : translate(&zone, s, &k->zone), date && !k->all_day))
+            return m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false;
+        p += len;
+    }
+    return true;
+}
+
+static int found_one(int64_t start_local_s, void *data)
+{
+    (void) start_local_s;
+    *(bool *) data = true;
+    return 1;
+}
+
+/* The first one counts, whatever the rule says: other programs show it. Where that would open something, the rule decides. */
+static bool count_start(struct meaning *m, struct known *k)
+{
+    bool found = false;
+    int64_t s = k->when.start_local_s;
+
+    if (m->rule->kind == TG_RULE_WINDOW)
+        return true;
+    int rc = k->when.zone_backend->recur_expand(k->when.recurrence, s, s + 1, found_one, &found, m->e);
+    if (rc < 0)
+        return m->rc = rc, false;
+    return found || put_also(k, s, false) || (m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false);
+}
+
+static bool take_rule(struct meaning *m, struct known *k)
+{
+    const struct tg_ics_line *rule = &k->event->has[TG_ICS_RRULE];
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (k->event->has[TG_ICS_EXRULE].value)
+        return at_line(m, &k->event->has[TG_ICS_EXRULE], "EXRULE is not supported (RFC 5545 took it away)"), false;
+    if (!rule->value)
+        return true;
+    int rc = tg_when_recur(&k->when, rule->value, &why);
+    if (rc == TG_E_DATA) {
+        tg_error_hint(tg_ics_problem(m->ics, rule->line, rule->source, "RRULE: %s", why.message), "%s", why.hint);
+        m->never += strstr(why.message, "never") != NULL;
+        return false;
+    }
+    if (rc)
+        return m->rc = tg_fail(m->e, rc, "%s", why.message), false;
+    return count_start(m, k);
+}
+
+/* Which of its master's it stands for. */
+static bool take_override(struct meaning *m, struct known *k)
+{
+    const struct tg_ics_line *line = &k->event->has[TG_ICS_RECURRENCE_ID];
+    const char *name, *range;
+    size_t len;
+
+    if (!line->value)
+        return true;
+    if (tg_ics_param(line, "RANGE", &range, &len))
+        return at_line(m, line, "RANGE (this one and all behind it) is not supported"), false;
+    k->override = true;
+    return take_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->zone, &name);
+}
+
+/* Some text for people: unescaped, one line. */
+static char *what_of(const struct tg_ics_line *summary)
+{
+    char *text = summary->value ? strndup(summary->value, WHAT_MAX) : NULL, *to = text;
+
+    for (const char *p = text; p && *p; p++) {
+        if (*p == '\\' && p[1])
+            p++;
+        *to++ = *p;
+    }
+    if (to)
+        *to = '\0';
+    return text;
+}
+
+/* Nothing of it is looked at but what it takes away. */
+static bool is_out(const struct meaning *m, const struct tg_ics_event *event)
+{
+    const char *status = event->has[TG_ICS_STATUS].value;
+
+    if (m->ics->cancels || (status && strcasecmp(status, "CANCELLED") == 0))
+        return true;
+    return m->rule->kind == TG_RULE_WINDOW && status && strcasecmp(status, "TENTATIVE") == 0;
+}
+
+static bool take_start(struct meaning *m, struct known *k)
+{
+    const struct tg_ics_line *start = &k->event->has[TG_ICS_DTSTART];
+    const char *name;
+
+    if (!start->value)
+        return tg_ics_problem(m->ics, k->event->line, k->event->source, "the event has no DTSTART"), false;
+    if (!take_time(m, start, &k->when.start_local_s, &k->all_day, &k->zone, &name))
+        return false;
+    k->when.zone = k->zone;
+    memcpy(k->when.zone_name, name, strlen(name) + 1);
+    return true;
+}
+
+/* false: a mistake, which was said, or m->rc. */
+static bool take_event(struct meaning *m, const struct tg_ics_event *event, struct known *k)
+{
+    const char *sequence = event->has[TG_ICS_SEQUENCE].value;
+    struct tg_error why = TG_ERROR_INIT;
+
+    *k = (struct known) {.event = event, .uid = event->has[TG_ICS_UID].value ? event->has[TG_ICS_UID].value : "", .out = is_out(m, event)};
+    k->sequence = sequence ? strtol(sequence, NULL, 10) : 0;
+    if (!take_override(m, k))
+        return false;
+    if (k->out)
+        return true;
+    if (!take_start(m, k) || !take_length(m, k))
+        return false;
+    if (!k->when.clock_s && !k->when.exact_s)
+        return k->out = true; /* it takes no time: a reminder */
+    if (!take_rule(m, k))
+        return false;
+    for (size_t i = 0; i < event->n_except; i++)
+        if (!take_dates(m, k, &event->except[i], put_except))
+            return false;
+    for (size_t i = 0; i < event->n_also; i++)
+        if (!take_dates(m, k, &event->also[i], put_also))
+            return false;
+    if (tg_when_check_length(&k->when, &why))
+        return tg_ics_problem(m->ics, event->line, event->source, "the event of line %d: %s", event->line, why.message), false;
+    k->when.line = event->line;
+    k->when.column = 1;
+    k->when.what = what_of(&event->has[TG_ICS_SUMMARY]);
+    k->when.file = strdup(m->ics->file);
+    return k->when.file || (m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false);
+}
+
+/* ---- all of them */
+
+/* By uid; masters before what overrides them, of the same the latest version last. */
+static int compare_known(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+    int order = strcmp(x->uid, y->uid);
+
+    if (!order && x->override != y->override)
+        order = x->override ? 1 : -1;
+    if (!order && x->override && x->recurrence_s != y->recurrence_s)
+        order = x->recurrence_s < y->recurrence_s ? -1 : 1;
+    if (!order && x->sequence != y->sequence)
+        order = x->sequence < y->sequence ? -1 : 1;
+    return order ? order : (x->event->line > y->event->line) - (x->event->line < y->event->line);
+}
+
+/* Versions of one event: only the latest counts. What stands for one of a master's takes that away. */
+static bool settle(struct meaning *m, struct known *list, size_t n)
+{
+    struct known *master = NULL;
+
+    qsort(list, n, sizeof *list, compare_known);
+    for (size_t i = 0; i < n; i++) {
+        struct known *k = &list[i], *next = i + 1 < n ? &list[i + 1] : NULL;
+        if (!k->uid[0])
+            continue;
+        if (next && strcmp(next->uid, k->uid) == 0 && next->override == k->override && (!k->override || next->recurrence_s == k->recurrence_s)) {
+            k->out = true;
+            continue;
+        }
+        if (!k->override)
+            master = k;
+        else if (master && strcmp(master->uid, k->uid) == 0 && !master->out) {
+            int64_t s = k->recurrence_day ? k->recurrence_s : translate(&k->zone, k->recurrence_s, &master->zone);
+            if (!put_except(master, s, k->recurrence_day && !master->all_day))
+                return m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false;
+        }
+    }
+    return true;
+}
+
+/* Into the rule; the list keeps what is out. */
+static int hand_over(struct meaning *m, struct known *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tg_when *when;
+        if (list[i].out)
+            continue;
+        int rc = tg_rule_room(m->rule, &when, m->e);
+        if (rc)
+            return rc;
+        *when = list[i].when;
+        list[i].when = (struct tg_when) {0};
+        tg_when_sort(when);
+    }
+    return 0;
+}
+
+static int take_all(struct meaning *m, struct tg_error *e)
+{
+    size_t before = tg_problems_count(m->ics->p), n = 0;
+    struct known *list = calloc(m->ics->n + 1, sizeof *list);
+
+    if (!list)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < m->ics->n && !m->rc && m->never < NEVER_MAX; i++)
+        take_event(m, &m->ics->events[i], &list[n++]);
+    if (!m->rc && tg_problems_count(m->ics->p) == before && settle(m, list, n))
+        m->rc = hand_over(m, list, n);
+    for (size_t i = 0; i < n; i++)
+        tg_when_release(&list[i].when);
+    free(list);
+    return m->rc;
+}
+
+int tg_ics_read(const char *file, const char *text, size_t len, const char *zone, struct tg_problems *problems, struct tg_rule *rule, struct tg_error *e)
+{
+    struct tg_ics ics = {.file = file, .text = text, .len = len, .p = problems};
+    struct meaning m = {.ics = &ics, .rule = rule, .zone = zone, .e = e};
+    size_t before = tg_problems_count(problems);
+    int rc = tg_ics_split(&ics, e);
+
+    if (!rc && tg_problems_count(problems) == before)
+        rc = take_all(&m, e);
+    tg_ics_release(&ics);
+    if (!rc && tg_problems_count(problems) > before)
+        rc = tg_fail(e, TG_E_DATA, "%s can't be used", file);
+    return rc;
+}
+
+static int load(int fd, const char *path, char **out, size_t *out_len, struct tg_error *e)
+{
+    struct stat st;
+    size_t len = 0;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return tg_fail(e, TG_E_CONFIG, "%s is no file", path);
+    if (st.st_size > TG_ICS_SIZE_MAX)
+        return tg_fail(e, TG_E_CONFIG, "%s has more than %u MB", path, TG_ICS_SIZE_MAX >> 20);
+    char *text = malloc((size_t) st.st_size + 1);
+    if (!text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    while (len < (size_t) st.st_size) {
+        ssize_t n = read(fd, text + len, (size_t) st.st_size - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int why = n ? errno : EIO;
+            free(text);
+            return tg_fail_errno(e, TG_E_CONFIG, why, "%s", path);
+        }
+        len += (size_t) n;
+    }
+    text[len] = '\0';
+    *out = text;
+    *out_len = len;
+    return 0;
+}
+
 int tg_ics_load(const char *path, const char *zone, struct tg_problems *problems, struct tg_rule *rule, struct tg_error *e)
 {
-    (void) zone, (void) problems, (void) rule;
-    return tg_fail(e, TG_E_CONFIG, "%s: .ics files are not supported yet", path);
+    char *text = NULL;
+    size_t len = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return tg_fail_errno(e, TG_E_CONFIG, errno, "%s", path);
+    int rc = load(fd, path, &text, &len, e);
+    close(fd);
+    if (!rc)
+        rc = tg_ics_read(path, text, len, zone, problems, rule, e);
+    free(text);
+    return rc;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define YEAR_FIRST 1970
+#define YEAR_FIRST 1900 /* others' calendars have birthdays */
 #define YEAR_LAST 2199
 
 static bool leap(int year)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 1970-01-01 … 2199-12-31, as days since 1970-01-01; false for a date that there is not (30 February). */
+/* 1900-01-01 … 2199-12-31, as days since 1970-01-01; false for a date that there is not (30 February). */
 bool tg_date_of(int year, int month, int day, int64_t *out);
 void tg_date_parts(int64_t date, int *out_year, int *out_month, int *out_day);
 /* "2026-11-30" → days since 1970-01-01. TG_E_DATA. And back; returns out. size ≥ 16. */

@@ -169,7 +169,7 @@ static int take_except(struct tg_calendar_reader *r, const struct tg_yaml_node *
         x->day = !has_time;
         when->n_except++;
     }
-    qsort(when->except, when->n_except, sizeof *when->except, tg_when_compare_except);
+    tg_when_sort(when);
     return 0;
 }
 
@@ -185,7 +185,7 @@ static int take_also(struct tg_calendar_reader *r, const struct tg_yaml_node *no
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++)
         when->n_also += take_local(r, tg_yaml_item(node, i), "also", DATE_AND_TIME, &when->also[when->n_also], NULL);
-    qsort(when->also, when->n_also, sizeof *when->also, tg_when_compare_s);
+    tg_when_sort(when);
     return 0;
 }
 

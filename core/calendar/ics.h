@@ -1,0 +1,66 @@
+/* Inside of reading .ics: the lines of a file (ics_lines.c), and what they mean (ics.c). */
+#ifndef TG_CALENDAR_ICS_H
+#define TG_CALENDAR_ICS_H
+
+#include "calendar/build.h"
+
+/* A team's calendar of ten years has about 2 MB. */
+#define TG_ICS_SIZE_MAX (16u << 20)
+#define TG_ICS_EVENTS_MAX 100000
+#define TG_ICS_ZONES_MAX 1000  /* different names of time zones in a file */
+#define TG_ICS_VALUE_MAX 65536 /* of a line that matters; an attachment's may have megabytes */
+#define TG_ICS_DATES_MAX 20000 /* of an event: EXDATE, RDATE */
+
+/* A line that matters, unfolded. */
+struct tg_ics_line {
+    char *params;        /* ";TZID=Europe/Berlin;VALUE=DATE", or "" */
+    char *value;
+    int line;            /* the first one's number */
+    const char *source;  /* in the file's text */
+};
+
+enum tg_ics_name {
+    TG_ICS_UID, TG_ICS_SEQUENCE, TG_ICS_STATUS, TG_ICS_SUMMARY, TG_ICS_DTSTART, TG_ICS_DTEND, TG_ICS_DURATION, TG_ICS_RRULE, TG_ICS_RECURRENCE_ID,
+    TG_ICS_EXRULE, TG_ICS_ONCE, /* of these an event has one each; */
+    TG_ICS_EXDATE = TG_ICS_ONCE, TG_ICS_RDATE, TG_ICS_NAMES
+};
+
+struct tg_ics_event {
+    struct tg_ics_line has[TG_ICS_ONCE]; /* value NULL: it has none */
+    struct tg_ics_line *except, *also;   /* EXDATE, RDATE */
+    size_t n_except, n_also;
+    int line;
+    const char *source;
+};
+
+struct tg_ics_zone {
+    char *name;          /* TZID */
+    const char *text;    /* its VTIMEZONE in the file; NULL: none */
+    size_t len;
+    int line;
+    bool looked_for, found;
+    struct tg_zone zone;
+    char known_as[TG_ZONE_NAME_SIZE]; /* in the tz database; "" when it is the file's own */
+};
+
+struct tg_ics {
+    const char *file, *text;
+    size_t len;
+    struct tg_problems *p;
+    struct tg_ics_event *events;
+    size_t n, cap;
+    struct tg_ics_zone *zones;
+    size_t n_zones, cap_zones;
+    bool cancels;        /* METHOD:CANCEL */
+};
+
+/* Takes the file apart. Mistakes go to ics->p; 0 or TG_E_MEMORY. */
+int tg_ics_split(struct tg_ics *ics, struct tg_error *e);
+void tg_ics_release(struct tg_ics *ics);
+struct tg_error *tg_ics_problem(const struct tg_ics *ics, int line, const char *source, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The zone of a name, new when there is none yet; *out NULL: there are too many. */
+int tg_ics_zone(struct tg_ics *ics, const char *name, size_t len, struct tg_ics_zone **out, struct tg_error *e);
+/* The value of a parameter (quotes taken off), in lower or upper case as written. false: it has none. */
+bool tg_ics_param(const struct tg_ics_line *line, const char *name, const char **out, size_t *out_len);
+
+#endif

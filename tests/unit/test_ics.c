@@ -1,0 +1,202 @@
+/* .ics files of other people's software: what they mean, and what is refused with the line. P2: what is not understood opens nothing. */
+#include "calendar/build.h"
+#include "calendar_world.h"
+
+#define EVENT(lines) "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1@x\r\n" lines "END:VEVENT\r\nEND:VCALENDAR\r\n"
+
+/* Reads it as the windows (or blackouts) of a rule; what is wrong, malloc'd, or NULL. */
+static char *read_ics(const char *text, size_t len, enum tg_rule_kind kind, struct tg_rule *rule)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_buf b = TG_BUF_INIT;
+
+    *rule = (struct tg_rule) {.kind = kind};
+    int rc = tg_ics_read("x.ics", text, len, "Europe/Berlin", &p, rule, &e);
+    if (rc) {
+        cr_assert_eq(rc, TG_E_DATA, "%s", e.message);
+        tg_problems_text(&p, &b);
+    }
+    tg_problems_release(&p);
+    return rc ? tg_buf_take(&b, NULL) : NULL;
+}
+
+/* Its occurrences in 2026 and 2027: "2026-01-05T21:00:00Z-2026-01-05T22:00:00Z …" */
+static void means(const char *text, enum tg_rule_kind kind, const char *expected)
+{
+    struct tg_rule rule;
+    char *bad = read_ics(text, strlen(text), kind, &rule), from[40], until[40];
+    struct tg_spans spans = TG_SPANS_INIT;
+    struct tg_buf b = TG_BUF_INIT;
+
+    cr_assert_null(bad, "%s\n%s", bad, text);
+    for (size_t i = 0; i < rule.n_when; i++)
+        cr_assert_eq(tg_when_spans(&rule.when[i], kind, ms_of("2026-01-01T00:00:00Z"), ms_of("2028-01-01T00:00:00Z"), &spans, NULL), 0);
+    tg_spans_settle(&spans);
+    for (size_t i = 0; i < spans.n; i++) {
+        tg_time_format(spans.list[i].from_ms, from, sizeof from);
+        tg_time_format(spans.list[i].until_ms, until, sizeof until);
+        tg_buf_printf(&b, "%s%.16s-%.16s", i ? " " : "", from, until);
+    }
+    cr_assert_str_eq(tg_buf_text(&b), expected, "%s\nmeans    %s\nexpected %s", text, tg_buf_text(&b), expected);
+    tg_buf_release(&b);
+    tg_spans_release(&spans);
+    tg_rule_release(&rule);
+}
+
+static void refused(const char *text, const char *expected)
+{
+    struct tg_rule rule;
+    char *bad = read_ics(text, strlen(text), TG_RULE_BLACKOUT, &rule);
+
+    cr_assert(bad && strstr(bad, expected), "wanted %s, got:\n%s", expected, bad ? bad : "nothing");
+    cr_assert_eq(rule.n_when, 0);
+    free(bad);
+    tg_rule_release(&rule);
+}
+
+#define W TG_RULE_WINDOW
+#define B TG_RULE_BLACKOUT
+
+Test(ics, times_are_utc_local_or_floating)
+{
+    means(EVENT("DTSTART:20260105T210000Z\r\nDTEND:20260105T220000Z\r\n"), W, "2026-01-05T21:00-2026-01-05T22:00");
+    means(EVENT("DTSTART;TZID=America/New_York:20260105T210000\r\nDURATION:PT1H\r\n"), W, "2026-01-06T02:00-2026-01-06T03:00");
+    means(EVENT("DTSTART:20260105T210000\r\nDTEND:20260105T220000\r\n"), W, "2026-01-05T20:00-2026-01-05T21:00"); /* the calendar's zone */
+    means(EVENT("DTSTART;VALUE=DATE:20260105\r\n"), B, "2026-01-04T23:00-2026-01-05T23:00");
+    means(EVENT("DTSTART;VALUE=DATE:20260328\r\nDTEND;VALUE=DATE:20260330\r\n"), B, "2026-03-27T23:00-2026-03-29T22:00"); /* two days, 47 hours */
+    means(EVENT("DTSTART;TZID=Europe/Berlin:20260105T210000\r\nDTEND;TZID=Europe/London:20260105T210000\r\n"), W, "2026-01-05T20:00-2026-01-05T21:00");
+}
+
+Test(ics, zones_are_known_by_the_names_that_programs_give_them)
+{
+    means(EVENT("DTSTART;TZID=W. Europe Standard Time:20260105T210000\r\nDURATION:PT1H\r\n"), W, "2026-01-05T20:00-2026-01-05T21:00");
+    means(EVENT("DTSTART;TZID=\"Eastern Standard Time\":20260705T210000\r\nDURATION:PT1H\r\n"), W, "2026-07-06T01:00-2026-07-06T02:00");
+    means(EVENT("DTSTART;TZID=/mozilla.org/20050126_1/Europe/Berlin:20260705T210000\r\nDURATION:PT1H\r\n"), W, "2026-07-05T19:00-2026-07-05T20:00");
+    means(EVENT("DTSTART;TZID=/freeassociation.sourceforge.net/Europe/Berlin:20260705T210000\r\nDURATION:PT1H\r\n"), W, "2026-07-05T19:00-2026-07-05T20:00");
+    refused(EVENT("DTSTART;TZID=Nowhere:20260105T210000\r\nDURATION:PT1H\r\n"), "x.ics:5:1: there is no time zone \"Nowhere\"");
+}
+
+Test(ics, a_zone_may_come_with_the_file)
+{
+    static const char own[] = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=Customized Time Zone:20260705T210000\nDURATION:PT1H\nEND:VEVENT\n"
+                              "BEGIN:VTIMEZONE\nTZID:Customized Time Zone\nBEGIN:STANDARD\nDTSTART:16010101T030000\nTZOFFSETFROM:+0430\nTZOFFSETTO:+0330\n"
+                              "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:16010101T020000\nTZOFFSETFROM:+0330\nTZOFFSETTO:+0430\n"
+                              "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3\nEND:DAYLIGHT\nEND:VTIMEZONE\nEND:VCALENDAR\n";
+
+    means(own, W, "2026-07-05T16:30-2026-07-05T17:30");
+    refused("BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Odd\nBEGIN:STANDARD\nDTSTART:16010101T030000\nTZOFFSETFROM:+0430\nTZOFFSETTO:+0330\n"
+            "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\nEND:STANDARD\nEND:VTIMEZONE\n"
+            "BEGIN:VEVENT\nUID:1\nDTSTART;TZID=Odd:20260705T210000\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR\n", "x.ics:2:1: time zone \"Odd\": the rules");
+}
+
+Test(ics, lines_may_be_folded_have_a_bom_and_any_line_break)
+{
+    means("\xef\xbb\xbf" EVENT("DTSTART:2026\r\n 0105T21\r\n\t0000Z\r\nDTEND:20260105T220000Z\r\n"), W, "2026-01-05T21:00-2026-01-05T22:00");
+    means("BEGIN:VCALENDAR\nBEGIN:VEVENT\n\n\nDTSTART:20260105T210000Z\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR", W, "2026-01-05T21:00-2026-01-05T22:00");
+    means("begin:vcalendar\nbegin:vevent\ndtstart;x=\"a:b;c\":20260105T210000Z\nduration:PT1H\nend:vevent\nend:vcalendar\n", W, "2026-01-05T21:00-2026-01-05T22:00");
+}
+
+Test(ics, what_recurs_does_so_by_its_rule_with_exceptions_and_additions)
+{
+    means(EVENT("DTSTART;TZID=Europe/Berlin:20260105T220000\r\nDTEND;TZID=Europe/Berlin:20260105T230000\r\nRRULE:FREQ=WEEKLY;COUNT=4\r\n"
+                "EXDATE;TZID=Europe/Berlin:20260112T220000\r\nEXDATE:20260119T210000Z\r\nRDATE;TZID=Europe/Berlin:20260201T100000\r\n"), W,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-26T21:00-2026-01-26T22:00 2026-02-01T09:00-2026-02-01T10:00");
+    /* Both sides of the change of clocks; UNTIL in UTC is the last one's own time. */
+    means(EVENT("DTSTART;TZID=Europe/Berlin:20260322T220000\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;UNTIL=20260405T200000Z\r\n"), W,
+          "2026-03-22T21:00-2026-03-22T22:00 2026-03-29T20:00-2026-03-29T21:00 2026-04-05T20:00-2026-04-05T21:00");
+    means(EVENT("DTSTART;TZID=Europe/Berlin:20260322T220000\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;UNTIL=20260405T195959Z\r\n"), W,
+          "2026-03-22T21:00-2026-03-22T22:00 2026-03-29T20:00-2026-03-29T21:00");
+    means(EVENT("DTSTART;VALUE=DATE:20201224\r\nDTEND;VALUE=DATE:20201227\r\nRRULE:FREQ=YEARLY\r\nTRANSP:TRANSPARENT\r\n"), B,
+          "2026-12-23T23:00-2026-12-26T23:00 2027-12-23T23:00-2027-12-26T23:00");
+    means(EVENT("DTSTART;VALUE=DATE:19501224\r\nRRULE:FREQ=YEARLY;COUNT=77\r\n"), B, "2026-12-23T23:00-2026-12-24T23:00"); /* a birthday */
+}
+
+Test(ics, one_of_a_series_may_be_moved_or_cancelled)
+{
+#define SERIES "BEGIN:VEVENT\nUID:a\nSEQUENCE:1\nDTSTART;TZID=Europe/Berlin:20260105T220000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT\n"
+    means("BEGIN:VCALENDAR\n" SERIES "BEGIN:VEVENT\nUID:a\nRECURRENCE-ID;TZID=Europe/Berlin:20260112T220000\nDTSTART;TZID=Europe/Berlin:20260113T100000\nDURATION:PT2H\nEND:VEVENT\nEND:VCALENDAR\n",
+          W, "2026-01-05T21:00-2026-01-05T22:00 2026-01-13T09:00-2026-01-13T11:00 2026-01-19T21:00-2026-01-19T22:00");
+    means("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nSTATUS:CANCELLED\nRECURRENCE-ID:20260112T210000Z\nDTSTART:20260112T210000Z\nEND:VEVENT\n" SERIES "END:VCALENDAR\n", W,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-19T21:00-2026-01-19T22:00");
+    /* The latest version counts, wherever it stands. */
+    means("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nSEQUENCE:2\nDTSTART:20260301T100000Z\nDURATION:PT1H\nEND:VEVENT\n" SERIES "END:VCALENDAR\n", W,
+          "2026-03-01T10:00-2026-03-01T11:00");
+    means("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nSEQUENCE:2\nSTATUS:CANCELLED\nDTSTART:20260301T100000Z\nEND:VEVENT\n" SERIES "END:VCALENDAR\n", W, "");
+    means("BEGIN:VCALENDAR\nMETHOD:CANCEL\n" SERIES "END:VCALENDAR\n", B, "");
+}
+
+Test(ics, what_is_not_sure_opens_nothing_and_closes)
+{
+    means(EVENT("STATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), W, "");
+    means(EVENT("STATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), B, "2026-01-05T21:00-2026-01-05T22:00");
+    /* A first that its own rule does not have: other programs show it. */
+    means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1\r\n"), W, "2026-01-06T21:00-2026-01-06T22:00");
+    means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1\r\n"), B,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-06T21:00-2026-01-06T22:00");
+    means(EVENT("DTSTART:20260105T210000Z\r\n"), B, "");                        /* a reminder takes no time */
+    means("BEGIN:VCALENDAR\nEND:VCALENDAR\n", B, "");                           /* nothing is planned */
+    means("BEGIN:VCALENDAR\nBEGIN:VTODO\nDTSTART:rubbish\nEND:VTODO\nEND:VCALENDAR\n", B, "");
+    means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nBEGIN:VALARM\r\nDURATION:PT5M\r\nTRIGGER:rubbish\r\nEND:VALARM\r\nATTENDEE;CN=\"x:y\r\n"), W,
+          "2026-01-05T21:00-2026-01-05T22:00");
+}
+
+Test(ics, mistakes_are_refused_with_their_line)
+{
+    static const char *const cases[][2] = {
+        {"", "this is no .ics file"},
+        {"<html>404</html>", "this is no .ics file"},
+        {"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260105T210000Z\n", "the file ends within VEVENT: was it cut off?"},
+        {"BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\n", "x.ics:3:1: END:VCALENDAR ends nothing: it stands within VEVENT"},
+        {"END:VEVENT\n", "ends nothing"},
+        {EVENT(""), "x.ics:3:1: the event has no DTSTART"},
+        {EVENT("DTSTART:20260230T210000Z\r\nDURATION:PT1H\r\n"), "x.ics:5:1: \"20260230T210000Z\" is no date"},
+        {EVENT("DTSTART:20260105T250000Z\r\nDURATION:PT1H\r\n"), "is no date and no time"},
+        {EVENT("DTSTART:2026-01-05\r\nDURATION:PT1H\r\n"), "is no date and no time"},
+        {EVENT("DTSTART:99990105T210000Z\r\nDURATION:PT1H\r\n"), "is no date and no time"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDTEND:20260105T200000Z\r\n"), "x.ics:6:1: it ends before it has begun"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDTEND;VALUE=DATE:20260106\r\n"), "DTEND is a date and DTSTART a time"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDTEND:20260105T220000Z\r\nDURATION:PT1H\r\n"), "both DTEND and DURATION"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:-PT1H\r\n"), "is no duration"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT99999999999H\r\n"), "is no duration"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:P20000D\r\n"), "it is longer than"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=SECONDLY\r\n"), "x.ics:7:1: RRULE: FREQ must be DAILY"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30\r\n"), "never comes"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY\r\nRRULE:FREQ=WEEKLY\r\n"), "x.ics:8:1: the event of line 3 has RRULE twice"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nEXRULE:FREQ=WEEKLY\r\n"), "EXRULE is not supported"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRDATE;VALUE=PERIOD:20260201T000000Z/PT1H\r\n"), "PERIOD"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260105T210000Z\r\n"), "RANGE"},
+        {EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nEXDATE:rubbish\r\n"), "x.ics:7:1: \"rubbish\" is no date"},
+        {EVENT("DTSTART 20260105T210000Z\r\n"), "has no DTSTART"},
+        {EVENT("DTSTART;TZID=Europe/Berlin\r\n"), "a colon is missing"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        refused(cases[i][0], cases[i][1]);
+}
+
+Test(ics, a_large_file_is_read_and_one_bad_event_in_its_middle_is_named)
+{
+    struct tg_buf b = TG_BUF_INIT;
+    struct tg_rule rule;
+
+    tg_buf_puts(&b, "BEGIN:VCALENDAR\r\n");
+    for (int i = 0; i < 20000; i++)
+        tg_buf_printf(&b, "BEGIN:VEVENT\r\nUID:%d\r\nDTSTART:2026%02d%02dT%02d0000Z\r\nDURATION:PT30M\r\nDESCRIPTION:%0400d\r\nEND:VEVENT\r\n", i, i % 12 + 1,
+                      i == 10000 ? 31 : i % 28 + 1, i % 24, i);
+    tg_buf_puts(&b, "END:VCALENDAR\r\n");
+    cr_assert_gt(b.len, 9u << 20);
+    char *bad = read_ics(b.data, b.len, B, &rule);
+    cr_assert_null(bad, "%s", bad); /* 31 May is a day */
+    cr_assert_eq(rule.n_when, 20000);
+    tg_rule_release(&rule);
+    char *at = strstr(b.data, "DTSTART:20260531T");
+    cr_assert_not_null(at);
+    memcpy(at, "DTSTART:20260631T", 17);
+    bad = read_ics(b.data, b.len, B, &rule);
+    cr_assert(bad && strstr(bad, "x.ics:60004:1: \"20260631T"), "%s", bad);
+    cr_assert_eq(rule.n_when, 0);
+    free(bad);
+    tg_rule_release(&rule);
+    tg_buf_release(&b);
+}
