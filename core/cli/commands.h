@@ -7,6 +7,12 @@
 extern const struct tg_cmd tg_cmd_agent;
 extern const struct tg_cmd tg_cmd_hold;
 extern const struct tg_cmd tg_cmd_unhold;
+extern const struct tg_cmd tg_cmd_calendar_show;
+extern const struct tg_cmd tg_cmd_calendar_next;
+extern const struct tg_cmd tg_cmd_calendar_why;
+extern const struct tg_cmd tg_cmd_calendar_fits;
+extern const struct tg_cmd tg_cmd_calendar_check;
+extern const struct tg_cmd tg_cmd_calendar_export;
 extern const struct tg_cmd tg_cmd_calendar_week;
 extern const struct tg_cmd tg_cmd_check;
 extern const struct tg_cmd tg_cmd_completion;

@@ -17,12 +17,12 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS, CALENDAR };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
     [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"},
-    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, {.name = NULL},
+    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, [CALENDAR] = {.name = "calendar"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -48,7 +48,7 @@ static const struct tg_yaml_key break_keys[] = {[APPROVAL] = {.name = "approval"
 
 const char *tg_config_key(size_t i)
 {
-    static const char *const names[] = {"store", "store-auth", "inventory", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
+    static const char *const names[] = {"store", "store-auth", "inventory", "calendar", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd", "break-lock.approval",
                                         "break-lock.expires", "runs.approval"};
 
@@ -128,6 +128,16 @@ static int take_inventory(struct tg_config *c, const struct tg_yaml_node *node, 
         return 0;
     int rc = set_path(&c->inventory, node, text, e);
     return rc ? rc : set_from(&c->inventory_from, node, e);
+}
+
+static int take_calendar(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
+{
+    const char *text;
+
+    if (!tg_yaml_string(node, "calendar", p, &text))
+        return 0;
+    int rc = set_path(&c->calendar, node, text, e);
+    return rc ? rc : set_from(&c->calendar_from, node, e);
 }
 
 static int take_state_dir(struct tg_config *c, const struct tg_yaml_node *node, struct tg_problems *p, struct tg_error *e)
@@ -250,7 +260,7 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     take_runs(c, values[RUNS], p);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
     take_project(c, values[PROJECT], p);
-    if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) ||
+    if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) || (rc = take_calendar(c, values[CALENDAR], p, e)) ||
         (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_agent_socket(c, values[SOCKET], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
         return rc;
     return take_ssh(c, values[SSH], p, e);
@@ -384,6 +394,8 @@ void tg_config_free(struct tg_config *c)
     free(c->store_auth);
     free(c->inventory);
     free(c->inventory_from);
+    free(c->calendar);
+    free(c->calendar_from);
     free(c->state_dir);
     free(c->host_state_dir);
     free(c->agent_socket);

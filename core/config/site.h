@@ -4,6 +4,7 @@
  *   store: zk://zk1:2181,zk2:2181/tagout
  *   store-auth: store.auth                # one line, USER:PASSWORD, for nobody else's eyes
  *   inventory: inventory.yaml             # relative to this file
+ *   calendar: calendar.yaml
  *   state-dir: /var/lib/tagout
  *   session: 10s
  *   agent-socket: /run/tagout/agent.sock
@@ -41,6 +42,8 @@ struct tg_config {
     char *store_auth;      /* file with USER:PASSWORD for the store; NULL: none */
     char *inventory;       /* file or program; NULL: none is configured */
     char *inventory_from;  /* likewise; NULL with it */
+    char *calendar;        /* file; NULL: none is configured */
+    char *calendar_from;   /* likewise; NULL with it */
     char *state_dir;       /* absolute; never NULL */
     char *host_state_dir;  /* the same for everybody on this host, whatever the environment and --config say: TG_CONFIG_FILE's; NULL: the default */
     char *agent_socket;    /* absolute; never NULL */

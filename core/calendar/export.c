@@ -1,0 +1,85 @@
+/* Writing .ics (RFC 5545): see export.h. */
+#include "calendar/export.h"
+
+#include "base/sha256.h"
+#include "base/shown.h"
+#include "calendar/local.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 75
+
+/* A line, folded between characters. */
+static void put_line(struct tg_buf *out, const char *text)
+{
+    size_t column = 0;
+    long point;
+
+    for (size_t len; (len = tg_char_at(text, &point)); text += len) {
+        if (column + len > LINE_MAX_BYTES) {
+            tg_buf_puts(out, "\r\n ");
+            column = 1;
+        }
+        tg_buf_add(out, text, len);
+        column += len;
+    }
+    tg_buf_puts(out, "\r\n");
+}
+
+static void put_text(struct tg_buf *out, const char *name, const char *value)
+{
+    struct tg_buf line = TG_BUF_INIT;
+
+    tg_buf_printf(&line, "%s:", name);
+    for (const char *p = value; *p; p++) {
+        if (strchr("\\;,", *p))
+            tg_buf_putc(&line, '\\');
+        if (*p == '\n')
+            tg_buf_puts(&line, "\\n");
+        else if ((unsigned char) *p >= ' ' && *p != 127)
+            tg_buf_putc(&line, *p);
+    }
+    put_line(out, tg_buf_text(&line));
+    tg_buf_release(&line);
+}
+
+static void put_time(struct tg_buf *out, const char *name, int64_t ms)
+{
+    int64_t s = ms / 1000, date = s / TG_DAY_S, of_day = s % TG_DAY_S;
+    int year, month, day;
+
+    tg_date_parts(date, &year, &month, &day);
+    tg_buf_printf(out, "%s:%04d%02d%02dT%02d%02d%02dZ\r\n", name, year, month, day, (int) (of_day / 3600), (int) (of_day / 60 % 60), (int) (of_day % 60));
+}
+
+void tg_ics_begin(struct tg_buf *out, const struct tg_ics_out *head)
+{
+    tg_buf_puts(out, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tagout//tagout//EN\r\nCALSCALE:GREGORIAN\r\n");
+    put_text(out, "X-WR-CALNAME", head->name);
+}
+
+void tg_ics_add(struct tg_buf *out, const struct tg_ics_out *head, const char *key, const char *summary, const char *description, const struct tg_spans *spans)
+{
+    for (size_t i = 0; i < spans->n; i++) {
+        struct tg_buf id = TG_BUF_INIT;
+        char hex[TG_SHA256_HEX], uid[64];
+        tg_buf_printf(&id, "%s %lld", key, (long long) spans->list[i].from_ms);
+        tg_sha256_hex(tg_buf_text(&id), id.len, hex);
+        tg_buf_release(&id);
+        snprintf(uid, sizeof uid, "%.32s@tagout", hex);
+        tg_buf_puts(out, "BEGIN:VEVENT\r\n");
+        put_text(out, "UID", uid);
+        put_time(out, "DTSTAMP", head->now_ms);
+        put_time(out, "DTSTART", spans->list[i].from_ms);
+        put_time(out, "DTEND", spans->list[i].until_ms);
+        put_text(out, "SUMMARY", summary);
+        put_text(out, "DESCRIPTION", description);
+        tg_buf_puts(out, "TRANSP:TRANSPARENT\r\nEND:VEVENT\r\n");
+    }
+}
+
+void tg_ics_end(struct tg_buf *out)
+{
+    tg_buf_puts(out, "END:VCALENDAR\r\n");
+}

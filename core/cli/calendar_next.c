@@ -1,0 +1,259 @@
+/* tagout calendar next, calendar fits: which hosts something may begin on, now or when. */
+#include "cli/calendar.h"
+#include "fleet/nodeset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The answer about hosts of one class, or of several that have the same. */
+struct answer {
+    bool now;
+    int64_t start_ms, latest_ms, until_ms; /* latest: the last moment at which it may begin */
+    const struct tg_calendar_part *part;   /* the first of them */
+    size_t n;
+    char *folded;                          /* of several; owned */
+};
+
+static int answer_next(struct tg_calendar_view *v, const struct tg_calendar_part *part, int64_t at_ms, struct answer *out, struct tg_error *e)
+{
+    struct tg_allowed a;
+    int rc = tg_agenda_at(v->agenda, part->class_, at_ms, &a, e);
+
+    if (!rc && !a.may_start && a.next_start_ms != TG_CALENDAR_NEVER) { /* until when that lasts */
+        int64_t start = a.next_start_ms;
+        rc = tg_agenda_at(v->agenda, part->class_, start, &a, e);
+        a.may_start = false;
+        a.next_start_ms = start;
+    }
+    if (!rc)
+        *out = (struct answer) {a.may_start, a.next_start_ms, a.start_until_ms, a.open_until_ms, part, part->n, NULL};
+    return rc;
+}
+
+static int answer_fits(struct tg_calendar_view *v, const struct tg_calendar_part *part, int64_t at_ms, int64_t need_ms, struct answer *out, struct tg_error *e)
+{
+    struct tg_fit fit;
+    int rc = tg_agenda_fits(v->agenda, part->class_, at_ms, need_ms, &fit, e);
+
+    if (!rc)
+        *out = (struct answer) {fit.now, fit.start_ms, fit.latest_ms, fit.until_ms, part, part->n, NULL};
+    return rc;
+}
+
+/* With --announced, nothing begins before the customers have been told: the longest of its hosts' lead times. */
+static int64_t lead_of(const struct tg_frame *f, const struct tg_calendar_view *v, const struct tg_calendar_part *part)
+{
+    int64_t lead = 0;
+
+    for (size_t i = 0; tg_opt_flag(f, "announced") && i < v->hosts.n; i++) {
+        const struct tg_host *host = v->hosts.hosts[i];
+        int64_t of = tg_agenda_class(v->agenda, host->index) == part->class_ ? tg_agenda_lead_ms(v->agenda, host) : 0;
+        lead = of > lead ? of : lead;
+    }
+    return lead;
+}
+
+static int compare_answers(const void *a, const void *b)
+{
+    const struct answer *x = a, *y = b;
+
+    if (x->start_ms != y->start_ms)
+        return x->start_ms < y->start_ms ? -1 : 1;
+    if (x->until_ms != y->until_ms)
+        return x->until_ms < y->until_ms ? -1 : 1;
+    if (x->latest_ms != y->latest_ms)
+        return x->latest_ms < y->latest_ms ? -1 : 1;
+    return (x->part > y->part) - (x->part < y->part);
+}
+
+/* Two folded lists as one. */
+static int join(const char *a, const char *b, char **out, struct tg_error *e)
+{
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = tg_nodeset_expand(a, strlen(a), &names, e);
+
+    if (!rc)
+        rc = tg_nodeset_expand(b, strlen(b), &names, e);
+    if (!rc)
+        rc = tg_fold_list(&names, &text, e);
+    if (!rc && !(*out = tg_buf_take(&text, e)))
+        rc = TG_E_MEMORY;
+    tg_buf_release(&text);
+    tg_hostlist_release(&names);
+    return rc;
+}
+
+/* Equal ones become one line. */
+static int merge(struct answer *list, size_t *n, struct tg_error *e)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0, all = *n; i < all; i++) {
+        struct answer *last = kept ? &list[kept - 1] : NULL;
+        if (!last || last->now != list[i].now || last->start_ms != list[i].start_ms || last->until_ms != list[i].until_ms || last->latest_ms != list[i].latest_ms) {
+            list[kept++] = list[i];
+            continue;
+        }
+        char *both = NULL;
+        int rc = join(last->folded ? last->folded : last->part->folded, list[i].part->folded, &both, e);
+        if (rc)
+            return rc;
+        free(last->folded);
+        last->folded = both;
+        last->n += list[i].n;
+    }
+    *n = kept;
+    return 0;
+}
+
+/* "16:50" of the same day, "Tue 03:30" of the next ones, "2026-12-20". */
+static const char *near(const struct tg_calendar_view *v, int64_t ms, int64_t start_ms, char *out, size_t size)
+{
+    char text[40];
+
+    if (ms < INT64_MAX - 1000)
+        ms = (ms + 999) / 1000 * 1000; /* the last moment before 03:30 is told as 03:30 */
+    if (ms == INT64_MAX)
+        snprintf(out, size, "no end");
+    else if (tg_calendar_until(v, ms, start_ms, text, sizeof text)[0] < 'A') /* no day of the week: the same day */
+        snprintf(out, size, "%s", text);
+    else if (ms - start_ms < INT64_C(6) * 86400000)
+        snprintf(out, size, "%.4s%s", text, text + 15);
+    else
+        snprintf(out, size, "%.10s", text + 4);
+    return out;
+}
+
+static void print_line(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *a)
+{
+    char start[40], until[40], latest[40], in[40] = "";
+    bool never = a->start_ms == TG_CALENDAR_NEVER;
+    const char *dash = "-";
+
+    if (!a->now && !never)
+        tg_duration_format(a->start_ms - v->at_ms, in, sizeof in);
+    printf("%6zu  %-20s  %-7s  %-10s  %-10s  ", a->n, a->now ? "now" : tg_calendar_when(v, a->start_ms, start, sizeof start), a->now || never ? dash : in,
+           never ? dash : near(v, a->latest_ms, a->start_ms, latest, sizeof latest), never ? dash : near(v, a->until_ms, a->start_ms, until, sizeof until));
+    tg_calendar_names(f, a->folded ? a->folded : a->part->folded, 63);
+}
+
+static json_t *answer_json(const struct answer *a)
+{
+    return json_pack("{s:s,s:i,s:b,s:o,s:o,s:o}", "hosts", a->folded ? a->folded : a->part->folded, "count", (int) a->n, "now", a->now, "start",
+                     tg_calendar_time_json(a->start_ms), "start-until", tg_calendar_time_json(a->start_ms == TG_CALENDAR_NEVER ? INT64_MAX : a->latest_ms), "over-by",
+                     tg_calendar_time_json(a->start_ms == TG_CALENDAR_NEVER ? INT64_MAX : a->until_ms));
+}
+
+static int print(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *list, size_t n, struct tg_error *e)
+{
+    char at[40];
+
+    if (f->json) {
+        json_t *all = json_array();
+        for (size_t i = 0; i < n; i++)
+            json_array_append_new(all, answer_json(&list[i]));
+        return tg_print_json(json_pack("{s:o,s:o}", "at", tg_calendar_time_json(v->at_ms), "answers", all), e);
+    }
+    if (!n) {
+        fputs("No host is meant by this.\n", stderr);
+        return 0;
+    }
+    printf("%s %s\n%6s  %-20s  %-7s  %-10s  %-10s  %s\n", tg_calendar_when(v, v->at_ms, at, sizeof at), v->zone_name, "HOSTS", "MAY BEGIN", "IN", "UNTIL", "OVER BY", "NAMES");
+    for (size_t i = 0; i < n; i++)
+        print_line(f, v, &list[i]);
+    return 0;
+}
+
+/* 0 when all may begin now; 75 when some must wait; 1 when some never can. */
+static int status_of(const struct answer *list, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].start_ms == TG_CALENDAR_NEVER)
+            return 1;
+        if (!list[i].now)
+            status = tg_exit_status(TG_E_HELD);
+    }
+    return status;
+}
+
+static int ask(struct tg_frame *f, int first, int64_t need_ms, struct tg_error *e)
+{
+    struct tg_calendar_view v;
+    struct answer *list = NULL;
+    size_t n = 0;
+    int rc = tg_calendar_open(f, first, &v, e);
+
+    if (!rc && !(list = calloc(v.n_parts + 1, sizeof *list)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (; !rc && n < v.n_parts; n++) {
+        int64_t lead = lead_of(f, &v, &v.parts[n]);
+        rc = need_ms < 0 ? answer_next(&v, &v.parts[n], v.at_ms + lead, &list[n], e) : answer_fits(&v, &v.parts[n], v.at_ms + lead, need_ms, &list[n], e);
+        list[n].now &= lead == 0;
+    }
+    if (!rc) {
+        qsort(list, n, sizeof *list, compare_answers);
+        rc = merge(list, &n, e);
+    }
+    if (!rc) {
+        rc = print(f, &v, list, n, e);
+        f->status = status_of(list, n);
+    }
+    for (size_t i = 0; list && i < n; i++)
+        free(list[i].folded);
+    free(list);
+    tg_calendar_close(&v);
+    return rc;
+}
+
+static int run_next(struct tg_frame *f, struct tg_error *e)
+{
+    return ask(f, 0, -1, e);
+}
+
+static int run_fits(struct tg_frame *f, struct tg_error *e)
+{
+    int64_t need;
+    int rc = tg_duration_parse(f->argv[0], &need, e);
+
+    if (rc == TG_E_DATA && e)
+        return e->code = TG_E_USAGE;
+    return rc ? rc : ask(f, 1, need, e);
+}
+
+static const struct tg_opt opts[] = {
+    TG_CALENDAR_CLI_OPTS,
+    {.name = "announced", .type = TG_OPT_FLAG, .text = "Not before the lead time of the hosts' customers is over: the time to put into an announcement"},
+    {.name = NULL},
+};
+
+const struct tg_cmd tg_cmd_calendar_next = {
+    .name = "calendar next",
+    .args = "[SELECTOR…]",
+    .brief = "show when something may begin on hosts",
+    .details = "For the hosts that the selector means (all without one): whether something may begin on them now, else when, until when that lasts and "
+               "by when it must be over. Ends with 0 when all of them may begin now, 75 when some must wait, 1 when some never may.",
+    .examples = "  $ tagout calendar next @web\n  $ tagout calendar next customer:acme --announced\n  $ tagout calendar next db1.example.com --at 2026-12-24T22:00:00Z\n",
+    .opts = opts,
+    .max_args = -1,
+    .needs = TG_NEED_INVENTORY,
+    .complete = "selector",
+    .exec = run_next,
+};
+
+const struct tg_cmd tg_cmd_calendar_fits = {
+    .name = "calendar fits",
+    .args = "DURATION [SELECTOR…]",
+    .brief = "show when what takes so long fits",
+    .details = "Like \"calendar next\", for something that takes so long (the estimate, with what undoing it takes): it fits when what remains of the "
+               "time allowed is enough. Ends with 0 when it fits now on all hosts, 75 when some must wait, 1 when it never fits on some.",
+    .examples = "  $ tagout calendar fits 45m @web\n  $ tagout calendar fits 45m \"$(hostname -f)\" && reboot-now\n",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = -1,
+    .needs = TG_NEED_INVENTORY,
+    .complete = "selector",
+    .exec = run_fits,
+};
