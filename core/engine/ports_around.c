@@ -62,6 +62,16 @@ static void say(const struct tg_task *t, const char *text, char *out, size_t siz
     snprintf(out, size, "%s: %s", tg_around_what_name(step_of(t)->what), shown);
 }
 
+/* Not twice the same. */
+static bool is_news(const struct tg_task *t, bool well)
+{
+    uint16_t *warned = &t->ports->warned[t->action.host], bit = (uint16_t) (1U << t->action.step);
+    bool told = *warned & bit;
+
+    *warned = (uint16_t) (well ? *warned & ~bit : *warned | bit);
+    return !told;
+}
+
 /* What is in force still is no news, unless its record is another. */
 static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *text, const char *record)
 {
@@ -71,7 +81,7 @@ static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *tex
 
     tg_run_record(host_of(t), t->action.step, known, sizeof known);
     t->over = true;
-    if (t->ports->closing || (well && strcmp(known, record) == 0))
+    if (t->ports->closing || (!is_news(t, well) && !well) || (well && strcmp(known, record) == 0))
         return;
     say(t, text[0] ? text : tg_around_end_name(end), all, sizeof all);
     event.text = well ? NULL : all;
@@ -142,6 +152,7 @@ static int ask(struct tg_task *t, struct tg_error *e)
         t->give_up_ms = tg_ports_now(p) + LOOK_MS;
         return b->look(impl, &context, done, t, e);
     case TG_DO_AROUND:
+        p->warned[t->action.host] = (uint16_t) (p->warned[t->action.host] & ~(1U << t->action.step));
         t->give_up_ms = tg_ports_now(p) + ACT_MS;
         return b->act(impl, &context, done, t, e);
     case TG_DO_UNDO:
@@ -241,7 +252,8 @@ int tg_ports_open_around(struct tg_ports *p, struct tg_error *e)
         return 0;
     p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS;
     p->around = calloc(plan->n_around, sizeof *p->around);
-    if (!p->around)
+    p->warned = calloc(plan->n_hosts + 1, sizeof *p->warned);
+    if (!p->around || !p->warned)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 1; !rc && i < plan->n_around; i++) {
         rc = tg_around_module_load(&plan->around[i], &p->around[i].module, e);
@@ -265,5 +277,7 @@ void tg_ports_free_around(struct tg_ports *p)
     for (size_t i = 1; p->around && i < p->o.plan->n_around; i++)
         tg_around_module_release(&p->around[i].module);
     free(p->around);
+    free(p->warned);
     p->around = NULL;
+    p->warned = NULL;
 }

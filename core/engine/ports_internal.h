@@ -57,6 +57,7 @@ struct tg_ports {
     int64_t others_ms;   /* monotonic: when they are counted again */
     struct tg_hold_terms terms;
     struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
+    uint16_t *warned;    /* by host: steps of which it was told that they are not kept */
     size_t keep_next;    /* of the sweep over hosts that have something in force */
     int64_t keep_ms;     /* monotonic: the next begins then */
     int64_t away_ms;     /* monotonic: since when the store does not answer; 0 it does */

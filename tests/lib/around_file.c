@@ -192,7 +192,10 @@ static int begin(struct tg_around_impl *impl, const struct tg_around_context *c,
     impl->calls = call;
     note(impl, verb, c);
     name_of(impl->params, c, file, sizeof file);
-    snprintf(call->record, sizeof call->record, "was %d", whose(file, c->tag));
+    if (strcmp(verb, "look") == 0)
+        snprintf(call->record, sizeof call->record, "was %d", whose(file, c->tag));
+    else
+        snprintf(call->record, sizeof call->record, "a file");
     if (said(impl, "refuse", verb)) {
         call->end = TG_AROUND_REFUSED;
         snprintf(call->text, sizeof call->text, "the balancer says no");
@@ -247,5 +250,39 @@ static const struct tg_around_backend backend = {
     .undo = undo,
 };
 
+/* A transport that reaches nobody, on any loop: for tests of what is done around a host, not on it. */
+static int open_nothing(const struct tg_transport_options *options, struct tg_transport_impl **out, struct tg_error *e)
+{
+    (void) options;
+    *out = malloc(1);
+    return *out ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+static void close_nothing(struct tg_transport_impl *impl)
+{
+    free(impl);
+}
+
+static int run_nothing(struct tg_transport_impl *impl, const struct tg_target *target, const struct tg_command *command, tg_job_output_fn output, tg_job_fn done, void *data,
+                       struct tg_job **out, struct tg_error *e)
+{
+    (void) impl;
+    (void) command;
+    (void) output;
+    (void) done;
+    (void) data;
+    (void) out;
+    return tg_fail(e, TG_E_LOST, "nobody reaches %s", target->name);
+}
+
+static void cancel_nothing(struct tg_transport_impl *impl, struct tg_job *job)
+{
+    (void) impl;
+    (void) job;
+}
+
+static const struct tg_transport_backend transport = {
+    .version = TG_TRANSPORT_ABI, .name = AROUND_NAME, .about = "reaches nobody, for tests", .open = open_nothing, .close = close_nothing, .run = run_nothing, .cancel = cancel_nothing};
+
 extern const struct tg_module tagout_module;
-TG_MODULE_EXPORT const struct tg_module tagout_module = {.abi = TG_MODULE_ABI, .name = AROUND_NAME, .release = "0", .around = &backend};
+TG_MODULE_EXPORT const struct tg_module tagout_module = {.abi = TG_MODULE_ABI, .name = AROUND_NAME, .release = "0", .transport = &transport, .around = &backend};
