@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/child.h"
+#include "base/columns.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
 #include "guard/hold.h"
@@ -138,33 +139,16 @@ json_t *tg_cli_lock_json(const struct tg_lock *l, int64_t now_ms)
     return tg_lock_json(l, now_ms);
 }
 
-/* Columns that a text takes: bytes that begin a character. */
-static int width_of(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0) != 0x80;
-    return n;
-}
-
 /* At most room columns of it, with "…" for what is cut. Returns how many it took. */
 static int print_cut(const char *text, int room)
 {
-    int n = 0;
+    struct tg_buf cut = TG_BUF_INIT;
+    int n = tg_columns(text);
 
-    if (width_of(text) <= room) {
-        fputs(text, stdout);
-        return width_of(text);
-    }
-    for (; *text; text++) {
-        n += ((unsigned char) *text & 0xc0) != 0x80;
-        if (n >= room)
-            break;
-        putchar(*text);
-    }
-    fputs("…", stdout);
-    return room;
+    tg_put_cut(&cut, text, room);
+    fputs(tg_buf_text(&cut), stdout);
+    tg_buf_release(&cut);
+    return n < room ? n : room;
 }
 
 /*
@@ -200,9 +184,9 @@ void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***row
     int widths[16] = {0}, room = INT_MAX;
 
     for (size_t c = 0; c + 1 < n_columns; c++) {
-        widths[c] = width_of(head[c]);
+        widths[c] = tg_columns(head[c]);
         for (size_t r = 0; r < n_rows; r++)
-            widths[c] = width_of(rows[r][c]) > widths[c] ? width_of(rows[r][c]) : widths[c];
+            widths[c] = tg_columns(rows[r][c]) > widths[c] ? tg_columns(rows[r][c]) : widths[c];
     }
     if (f->out_tty)
         room = fit(widths, n_columns, f->width);
@@ -225,7 +209,7 @@ void tg_cli_fold(const struct tg_frame *f, const char *text, int column)
         char word[1024];
         size_t len = strcspn(text, " ");
         snprintf(word, sizeof word, "%.*s", (int) (len < sizeof word ? len : sizeof word - 1), text);
-        int n = width_of(word);
+        int n = tg_columns(word);
         if (at && n >= room - at) {
             printf("\n%*s", column, "");
             at = 0;

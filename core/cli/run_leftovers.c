@@ -28,7 +28,7 @@ static void end_thing(struct listing *l)
     if (l->folder)
         tg_folder_print(l->folder, &names, NULL);
     tg_buf_puts(l->out, "  ");
-    tg_view_cut(l->out, tg_buf_text(&names), 300);
+    tg_put_cut(l->out, tg_buf_text(&names), 300);
     tg_buf_printf(l->out, ": %s%s. %s\n%s", l->first.step ? l->first.what : "locked", l->first.on_purpose ? ", kept on purpose" : l->v->run->state == TG_RUN_ENDED ? ", not undone" : ", in force",
                   l->n == 1 ? "Mend it:" : l->n > MENDS_MAX ? "Mend each, such as:" : "Mend each:", tg_buf_text(&l->mends));
     if (l->n > MENDS_MAX)

@@ -50,19 +50,18 @@ static void put_trouble(const struct tg_run_view *v, const struct tg_trouble *t,
     struct tg_buf line = TG_BUF_INIT;
     int name_width = v->width < 60 ? 12 : 24;
     const char *names = tg_buf_text(&t->names);
-    size_t most = whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
+    int most = whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
 
-    if (whole && tg_view_columns(names) > LONG_NAMES) { /* what it is first: the names would push it out of sight */
+    if (whole && tg_columns(names) > LONG_NAMES) { /* what it is first: the names would push it out of sight */
         tg_buf_printf(out, "  %zu hosts %s%s%s\n      ", t->n, t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state),
                       t->text[0] ? ": " : "", t->text);
-        tg_view_cut(out, names, most);
+        tg_put_cut(out, names, most);
         tg_buf_putc(out, '\n');
         return;
     }
     tg_buf_puts(&line, "  ");
-    tg_view_cut(&line, names, most);
-    for (size_t n = tg_view_columns(names); n < (size_t) name_width; n++)
-        tg_buf_putc(&line, ' ');
+    tg_put_cut(&line, names, most);
+    tg_put_blanks(&line, (int) name_width - tg_columns(names));
     tg_buf_printf(&line, " %s%s%s", t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state), t->text[0] ? ": " : "", t->text);
     if (t->n > 1)
         tg_buf_printf(&line, " (%zu hosts)", t->n);

@@ -14,36 +14,9 @@
 
 static const char *const marks[TG_STAGE_STATES] = {"·", "▶", "◷", "◷", "✔", "?"};
 
-size_t tg_view_columns(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0) != 0x80;
-    return n;
-}
-
-/* Appends at most max columns of text; what is cut ends in "…". */
-void tg_view_cut(struct tg_buf *out, const char *text, size_t max)
-{
-    if (tg_view_columns(text) <= max) {
-        tg_buf_puts(out, text);
-        return;
-    }
-    size_t n = 0;
-    const char *c = text;
-    for (; *c && n + 1 < max; c++) {
-        tg_buf_putc(out, *c);
-        while (((unsigned char) c[1] & 0xc0) == 0x80)
-            tg_buf_putc(out, *++c);
-        n++;
-    }
-    tg_buf_puts(out, "…");
-}
-
 void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width)
 {
-    tg_view_cut(out, tg_buf_text(line), width > 20 ? (size_t) width - 1 : 79);
+    tg_put_cut(out, tg_buf_text(line), width > 20 ? width - 1 : 79);
     while (out->len && out->data[out->len - 1] == ' ')
         out->data[--out->len] = '\0';
     tg_buf_putc(out, '\n');
@@ -124,11 +97,10 @@ static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf 
     tg_buf_printf(&line, "%s  %s", v->id, state_word(v));
     add_times(v, now_ms, &line);
     snprintf(stop, sizeof stop, "stop: tagout abort %.80s", v->id);
-    size_t has = tg_view_columns(tg_buf_text(&line)), wants = tg_view_columns(stop);
+    int has = tg_columns(tg_buf_text(&line)), wants = tg_columns(stop);
     bool stoppable = v->run->state == TG_RUN_ACTIVE && v->driven;
-    if (stoppable && has + wants + 3 < (size_t) v->width) {
-        for (size_t i = has; i + wants + 1 < (size_t) v->width; i++)
-            tg_buf_putc(&line, ' ');
+    if (stoppable && has + wants + 3 < v->width) {
+        tg_put_blanks(&line, v->width - 1 - has - wants);
         tg_buf_puts(&line, stop);
     }
     tg_view_line(out, &line, v->width);

@@ -2,12 +2,9 @@
 #ifndef TG_CLI_RUN_VIEW_INTERNAL_H
 #define TG_CLI_RUN_VIEW_INTERNAL_H
 
+#include "base/columns.h"
 #include "cli/run_view.h"
 
-/* How many columns a text takes. */
-size_t tg_view_columns(const char *text);
-/* Appends at most max columns of text; what is cut ends in "…". */
-void tg_view_cut(struct tg_buf *out, const char *text, size_t max);
 /* Appends a line that fits the width, without blanks at its end. */
 void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width);
 /* What is left behind of steps of around, and of locks where they have no lines of their own, with the commands that mend it. */

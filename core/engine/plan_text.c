@@ -1,6 +1,7 @@
 /* A plan as people read it: see plan_text.h. */
 #include "engine/plan_text.h"
 
+#include "base/columns.h"
 #include "engine/around_module.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_warn.h"
@@ -11,39 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Columns of UTF-8 text, all of whose characters are one wide. */
-static int columns(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0U) != 0x80U;
-    return n;
-}
-
-/* Appends text, cut with "…" to at most room columns. */
-static void put_cut(struct tg_buf *out, const char *text, int room)
-{
-    const char *end = text;
-
-    if (columns(text) <= room) {
-        tg_buf_puts(out, text);
-        return;
-    }
-    for (int n = 0; *end && n < room - 1; n++)
-        do
-            end++;
-        while (((unsigned char) *end & 0xc0U) == 0x80U);
-    tg_buf_add(out, text, (size_t) (end - text));
-    tg_buf_puts(out, "…");
-}
-
-static void pad(struct tg_buf *out, int n)
-{
-    while (n-- > 0)
-        tg_buf_putc(out, ' ');
-}
 
 int tg_plan_fold(const struct tg_plan *plan, size_t first, size_t count, struct tg_buf *out, struct tg_error *e)
 {
@@ -90,15 +58,15 @@ static int put_head(const struct tg_plan *plan, int width, struct tg_buf *out, s
         return rc;
     snprintf(digest, sizeof digest, "digest %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
     tg_buf_printf(out, "%s: ", plan->name);
-    put_cut(out, change, width - columns(plan->name) - 2);
-    int used = tg_buf_ok(out, NULL) ? 0 : columns(out->data + start);
+    tg_put_cut(out, change, width - tg_columns(plan->name) - 2);
+    int used = tg_buf_ok(out, NULL) ? 0 : tg_columns(out->data + start);
     if (used + 2 + (int) strlen(digest) > width) {
         tg_buf_putc(out, '\n');
         used = 0;
     }
-    pad(out, used ? width - used - (int) strlen(digest) : 0);
+    tg_put_blanks(out, used ? width - used - (int) strlen(digest) : 0);
     tg_buf_printf(out, "%s\ntargets  ", digest);
-    put_cut(out, plan->targets, width - 9 - 18);
+    tg_put_cut(out, plan->targets, width - 9 - 18);
     tg_buf_printf(out, ": %zu host%s\n", plan->n_targets, plan->n_targets == 1 ? "" : "s");
     return 0;
 }
@@ -150,14 +118,14 @@ static void fill_cells(const struct table *t, size_t i, struct cells *c)
 
 static void widen(int *width, const char *text)
 {
-    if (columns(text) > *width)
-        *width = columns(text);
+    if (tg_columns(text) > *width)
+        *width = tg_columns(text);
 }
 
 static void put_cell(struct tg_buf *out, const char *text, int width, bool last)
 {
     tg_buf_puts(out, text);
-    pad(out, last ? 0 : width - columns(text) + 2);
+    tg_put_blanks(out, last ? 0 : width - tg_columns(text) + 2);
 }
 
 #define NAMES_MIN 24 /* narrower than that names get a line of their own */
@@ -173,7 +141,7 @@ static int put_stage(const struct table *t, size_t i, struct tg_buf *out, struct
     if (!rc) {
         fill_cells(t, i, &c);
         put_cell(out, s->name, t->name, false);
-        pad(out, t->hosts - columns(c.hosts));
+        tg_put_blanks(out, t->hosts - tg_columns(c.hosts));
         put_cell(out, c.hosts, 0, true);
         tg_buf_puts(out, "  ");
         put_cell(out, c.pace, t->pace, false);
@@ -181,7 +149,7 @@ static int put_stage(const struct table *t, size_t i, struct tg_buf *out, struct
         put_cell(out, c.when, t->when, s->count == 0 || room < NAMES_MIN);
         if (s->count) {
             tg_buf_puts(out, room < NAMES_MIN ? "\n  " : "");
-            put_cut(out, tg_buf_text(&names), room < NAMES_MIN ? t->width - 2 : room);
+            tg_put_cut(out, tg_buf_text(&names), room < NAMES_MIN ? t->width - 2 : room);
         }
         tg_buf_putc(out, '\n');
     }
@@ -208,7 +176,7 @@ static int put_stages(struct table *t, struct tg_buf *out, struct tg_error *e)
     }
     tg_buf_printf(out, "\n%-*s  %*s  %-*s  %-*s  %s", t->name, "STAGE", t->hosts, "HOSTS", t->pace, "PACE", t->bake, "BAKE", when);
     if (t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10 >= NAMES_MIN) {
-        pad(out, t->when - columns(when) + 2);
+        tg_put_blanks(out, t->when - tg_columns(when) + 2);
         tg_buf_puts(out, "WHICH");
     }
     tg_buf_putc(out, '\n');
@@ -226,14 +194,14 @@ static void put_around(const struct tg_plan *plan, int width, struct tg_buf *out
         if (a->kind == TG_AROUND_MODULE) {
             tg_around_module_describe(a, text, sizeof text);
             tg_buf_puts(out, i ? "         " : "around   ");
-            put_cut(out, text, width - 9);
+            tg_put_wrapped(out, text, width - 9, 9);
             tg_buf_putc(out, '\n');
             continue;
         }
         for (size_t j = 0; j < a->n_hold; j++)
             tg_buf_printf(&what, "%s%s", j ? ", " : "", a->hold[j]);
         tg_buf_puts(out, i ? "         lock, holding " : "around   lock, holding ");
-        put_cut(out, a->n_hold ? tg_buf_text(&what) : "all automation", width - 23);
+        tg_put_wrapped(out, a->n_hold ? tg_buf_text(&what) : "all automation", width - 23, 23);
         tg_buf_putc(out, '\n');
         tg_buf_release(&what);
     }
@@ -244,17 +212,17 @@ static void put_verify(const struct tg_plan *plan, int width, struct tg_buf *out
     for (size_t i = 0; i < plan->n_verify; i++) {
         const struct tg_verify *v = &plan->verify[i];
         struct tg_buf what = TG_BUF_INIT;
-        char within[32], after[32], when[80];
+        char within[32], after[32];
         tg_verify_describe(v, &what);
         tg_duration_format(v->within_ms, within, sizeof within);
         tg_duration_format(v->after_ms, after, sizeof after);
         if (v->after_ms)
-            snprintf(when, sizeof when, " after %s, within %s", after, within);
+            tg_buf_printf(&what, " after %s, within %s", after, within);
         else
-            snprintf(when, sizeof when, " within %s", within);
+            tg_buf_printf(&what, " within %s", within);
         tg_buf_puts(out, i ? "         " : "verify   ");
-        put_cut(out, tg_buf_text(&what), width - 9 - columns(when));
-        tg_buf_printf(out, "%s\n", when);
+        tg_put_wrapped(out, tg_buf_text(&what), width - 9, 9);
+        tg_buf_putc(out, '\n');
         tg_buf_release(&what);
     }
 }
@@ -301,7 +269,7 @@ static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *ou
                 tg_buf_printf(&what, ": at worst %u of %u down, %.100s", plan->domains[worst].max, plan->domains[worst].n_hosts, name);
         }
         tg_buf_puts(out, i || plan->unverified > plan->running ? "         " : "limits   ");
-        put_cut(out, tg_buf_text(&what), width - 9);
+        tg_put_cut(out, tg_buf_text(&what), width - 9);
         tg_buf_putc(out, '\n');
         tg_buf_release(&what);
     }
@@ -317,7 +285,7 @@ static void put_approvals(const struct tg_plan *plan, int width, struct tg_buf *
             tg_buf_printf(&names, "%s%s", names.len ? ", " : "before ", plan->stages[i].name);
     if (names.len) {
         tg_buf_puts(out, "approve  ");
-        put_cut(out, tg_buf_text(&names), width - 9);
+        tg_put_cut(out, tg_buf_text(&names), width - 9);
         tg_buf_putc(out, '\n');
     }
     tg_buf_release(&names);

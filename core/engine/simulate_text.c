@@ -1,4 +1,5 @@
 /* A simulation as people read it: the plot in the terminal, the stages, the verdict. See simulate.h. */
+#include "base/columns.h"
 #include "engine/simulate_internal.h"
 
 #include <tagout/clock.h>
@@ -17,21 +18,6 @@ static const char *const green = "\033[32m", *const red = "\033[31m", *const blu
 static const char *tint(const struct tg_sim_paint *p, const char *colour)
 {
     return p->colour ? colour : "";
-}
-
-static int columns(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0U) != 0x80U;
-    return n;
-}
-
-static void pad(struct tg_buf *out, int n)
-{
-    while (n-- > 0)
-        tg_buf_putc(out, ' ');
 }
 
 static const char *duration(int64_t ms, char out[32])
@@ -127,13 +113,13 @@ static void put_times(const struct plot *p)
     int at = 0, step = p->width / (TICKS - 1);
     char text[32];
 
-    pad(p->out, LABEL);
+    tg_put_blanks(p->out, LABEL);
     for (int i = 0; i < TICKS; i++) {
         duration(i == TICKS - 1 ? took : took / p->width * (i * step), text);
-        int n = columns(text), to = i == 0 ? 0 : i == TICKS - 1 ? p->width - n : i * step - n / 2;
+        int n = tg_columns(text), to = i == 0 ? 0 : i == TICKS - 1 ? p->width - n : i * step - n / 2;
         if (to <= at && i)
             continue;
-        pad(p->out, to - at);
+        tg_put_blanks(p->out, to - at);
         tg_buf_puts(p->out, text);
         at = to + n;
     }
@@ -197,9 +183,9 @@ static void put_stages_row(const struct plot *p)
             tg_buf_puts(p->out, "│");
             room--;
         }
-        int n = columns(name) <= room ? columns(name) : 0;
+        int n = tg_columns(name) <= room ? tg_columns(name) : 0;
         tg_buf_puts(p->out, n ? name : "");
-        pad(p->out, end < p->width ? room - n : 0);
+        tg_put_blanks(p->out, end < p->width ? room - n : 0);
         c = end;
     }
     tg_buf_printf(p->out, "%s\n", tint(p->paint, plain));
@@ -256,15 +242,15 @@ static void put_stage(const struct tg_sim *sim, size_t i, int name_width, const 
         snprintf(hurt, sizeof hurt, "%zu", s->hurt);
     }
     tg_buf_puts(out, p->name);
-    pad(out, name_width - columns(p->name));
+    tg_put_blanks(out, name_width - tg_columns(p->name));
     tg_buf_printf(out, "  %7zu  ", p->count);
-    pad(out, 9 - columns(began));
+    tg_put_blanks(out, 9 - tg_columns(began));
     tg_buf_printf(out, "%s  ", began);
-    pad(out, 9 - columns(took));
+    tg_put_blanks(out, 9 - tg_columns(took));
     tg_buf_printf(out, "%s  ", took);
-    pad(out, 7 - columns(changed));
+    tg_put_blanks(out, 7 - tg_columns(changed));
     tg_buf_printf(out, "%s  %s", changed, s->hurt ? tint(paint, red) : "");
-    pad(out, 7 - columns(hurt));
+    tg_put_blanks(out, 7 - tg_columns(hurt));
     tg_buf_printf(out, "%s%s  %7zu%s\n", hurt, s->hurt ? tint(paint, plain) : "", failed_in(sim, i),
                   sim->halted_ms && sim->halted_stage == i ? "  ◀ halt" : "");
 }
@@ -274,8 +260,8 @@ static void put_stages(const struct tg_sim *sim, const struct tg_sim_paint *pain
     int name_width = 5;
 
     for (size_t i = 0; i < sim->plan->n_stages; i++)
-        if (columns(sim->plan->stages[i].name) > name_width)
-            name_width = columns(sim->plan->stages[i].name);
+        if (tg_columns(sim->plan->stages[i].name) > name_width)
+            name_width = tg_columns(sim->plan->stages[i].name);
     if (name_width > 20)
         name_width = 20;
     tg_buf_printf(out, "\n%-*s    HOSTS      BEGAN       TOOK  CHANGED     HURT   FAILED\n", name_width, "STAGE");
@@ -330,7 +316,7 @@ static void put_holds(const struct tg_sim *sim, struct tg_buf *out)
             tg_buf_puts(out, "Held back longest by\n");
         tg_buf_printf(out, "  %s", holds[best].text);
         duration(below, text);
-        pad(out, 54 - columns(holds[best].text) - columns(text));
+        tg_put_blanks(out, 54 - tg_columns(holds[best].text) - tg_columns(text));
         tg_buf_printf(out, "%s  %3d %%\n", text, took ? (int) (below * 100 / took) : 0);
     }
 }

@@ -93,7 +93,7 @@ expect_no_out "$digest"
 note "every fault is told, with its place and its mend"
 run "$TAGOUT" plan -i fleet.yaml faults.yaml
 expect_status 65
-for place in 1:10 2:50 3: 5:27 5:36 6:18 6:38 7:19 8:17 8:48 9:10 10:22 10:39; do expect_err "faults.yaml:$place"; done
+for place in 1:10 2:50 3: 5:27 5:36 6:18 6:38 7:19 8:17 8:48 9:27 10:22 10:39; do expect_err "faults.yaml:$place"; done
 expect_err '  6 |   - {name: rest, untill: 100%, rate: 1/month}'
 expect_err '    |                  ^^^^^^ did you mean "until"?'
 expect_err 'rate must be a number of hosts in a time, and is "1/month"'
