@@ -18,8 +18,10 @@ bool tg_week_select(struct tg_week_planner *w, const struct tg_yaml_node *node, 
 {
     struct tg_selection s = TG_SELECTION_INIT;
     struct tg_error why = TG_ERROR_INIT;
-    int rc = tg_select(w->inventory, text, &s, &why);
+    int rc = w->memo || (w->rc = tg_select_memo_new(w->inventory, &w->memo, w->e)) == 0 ? tg_select_with(w->memo, text, &s, &why) : w->rc;
 
+    if (w->rc)
+        return false;
     if (rc == TG_E_DATA) {
         tg_error_hint(tg_yaml_problem_inside(w->problems, node, why.column, "%s: %s", what, why.message), "%s", why.hint);
         return false;
@@ -120,6 +122,7 @@ void tg_week_classes_release(struct tg_week_planner *w)
         free(w->classes[i].list);
     for (size_t s = 0; w->class_of && s < w->pattern->n_slots; s++)
         free(w->class_of[s]);
+    tg_select_memo_free(w->memo);
     free(w->classes);
     free(w->class_of);
     tg_index_release(&w->index);

@@ -5,6 +5,7 @@
 
 #include "base/index.h"
 #include "calendar/week.h"
+#include "fleet/selector.h"
 
 /* The hosts of the location that a selector means, and in which order quotas take them: shared by all entries that say the same. */
 struct tg_week_class {
@@ -30,6 +31,7 @@ struct tg_week_planner {
     uint32_t *counts;          /* hosts of each slot of week->slots */
     const struct tg_pattern_slot **by_time; /* the pattern's slot of each of week->slots */
     uint32_t *choosing;        /* slots of the week in the order in which they choose */
+    struct tg_select_memo *memo;
     struct tg_week_class *classes;
     size_t n_classes;
     struct tg_index index;     /* of classes */

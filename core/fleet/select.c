@@ -9,6 +9,7 @@
 
 struct evaluation {
     const struct tg_inventory *inventory;
+    struct tg_select_memo *memo; /* NULL: none */
     const struct tg_host *hosts;
     size_t n, words;     /* hosts, and 64-bit words of a set */
     uint64_t *stack;
@@ -173,6 +174,19 @@ static int unknown_key(const struct evaluation *ev, const struct tg_selector_ste
     return TG_E_DATA;
 }
 
+static int select_remembered(const struct evaluation *ev, const char *key, const char *value, uint64_t *set, struct tg_error *e)
+{
+    const uint32_t *hosts = NULL;
+    size_t n;
+    int rc = tg_select_memo_find(ev->memo, key, value, &hosts, &n);
+
+    if (rc)
+        return tg_fail(e, rc, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        put(set, hosts[i]);
+    return 0;
+}
+
 static int select_attr(const struct evaluation *ev, const struct tg_selector_step *step, uint64_t *set, struct tg_error *e)
 {
     size_t n, k = 0;
@@ -182,6 +196,8 @@ static int select_attr(const struct evaluation *ev, const struct tg_selector_ste
         k++;
     if (k == n)
         return unknown_key(ev, step, e);
+    if (ev->memo && !step->negate && !strpbrk(step->value, "*?"))
+        return select_remembered(ev, keys[k], step->value, set, e);
     for (size_t i = 0; i < ev->n; i++) {
         const char *value = tg_host_attr(ev->inventory, &ev->hosts[i], step->text);
         bool equal = value && tg_glob_match(step->value, value);
@@ -211,8 +227,7 @@ static int run_step(struct evaluation *ev, const struct tg_selector_step *step, 
     case TG_SELECT_NOT:
         for (size_t i = 0; i < ev->words; i++)
             one[i] = ~one[i];
-        if (ev->n % 64)
-            one[ev->words - 1] &= ((uint64_t) 1 << (ev->n % 64)) - 1;
+        one[ev->words - 1] &= ((uint64_t) 1 << (ev->n % 64)) - 1; /* the last word is never full */
         return 0;
     case TG_SELECT_AND:
     case TG_SELECT_OR:
@@ -245,24 +260,23 @@ static int collect(const struct evaluation *ev, struct tg_selection *out, struct
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < ev->n; i++)
-        n += ev->stack[i / 64] >> (i % 64) & 1;
+    for (size_t i = 0; i < ev->words; i++)
+        n += (size_t) __builtin_popcountll(ev->stack[i]);
     const struct tg_host **hosts = calloc(n + 1, sizeof *hosts);
     if (!hosts)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     n = 0;
-    for (size_t i = 0; i < ev->n; i++)
-        if (ev->stack[i / 64] >> (i % 64) & 1)
-            hosts[n++] = &ev->hosts[i];
+    for (size_t i = 0; i < ev->words; i++)
+        for (uint64_t word = ev->stack[i]; word; word &= word - 1)
+            hosts[n++] = &ev->hosts[i * 64 + (size_t) __builtin_ctzll(word)];
     *out = (struct tg_selection) {hosts, n};
     return 0;
 }
 
-int tg_selector_eval(const struct tg_selector *selector, const struct tg_inventory *inventory, struct tg_selection *out,
-                     struct tg_error *e)
+static int evaluate(const struct tg_selector *selector, const struct tg_inventory *inventory, struct tg_select_memo *memo, struct tg_selection *out, struct tg_error *e)
 {
     struct tg_error own = TG_ERROR_INIT;
-    struct evaluation ev = {.inventory = inventory};
+    struct evaluation ev = {.inventory = inventory, .memo = memo};
     int rc = 0;
 
     ev.hosts = tg_inventory_hosts(inventory, &ev.n);
@@ -275,6 +289,24 @@ int tg_selector_eval(const struct tg_selector *selector, const struct tg_invento
     if (!rc)
         rc = collect(&ev, out, e);
     free(ev.stack);
+    return rc;
+}
+
+int tg_selector_eval(const struct tg_selector *selector, const struct tg_inventory *inventory, struct tg_selection *out,
+                     struct tg_error *e)
+{
+    return evaluate(selector, inventory, NULL, out, e);
+}
+
+int tg_select_with(struct tg_select_memo *memo, const char *text, struct tg_selection *out, struct tg_error *e)
+{
+    struct tg_selector *selector;
+    int rc = tg_selector_parse(text, &selector, e);
+
+    if (rc)
+        return rc;
+    rc = evaluate(selector, tg_select_memo_inventory(memo), memo, out, e);
+    tg_selector_free(selector);
     return rc;
 }
 

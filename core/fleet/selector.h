@@ -44,4 +44,14 @@ int tg_selector_eval(const struct tg_selector *selector, const struct tg_invento
 /* Both in one. */
 int tg_select(const struct tg_inventory *inventory, const char *text, struct tg_selection *out, struct tg_error *e);
 
+/*
+ * For who evaluates many selectors over one inventory: key=value (without * and ?) is looked up in place of asking each host; the first of a key
+ * costs a look at all of them, and about 8 bytes of memory a host. The inventory outlives it.
+ */
+struct tg_select_memo;
+int tg_select_memo_new(const struct tg_inventory *inventory, struct tg_select_memo **out, struct tg_error *e);
+void tg_select_memo_free(struct tg_select_memo *memo);
+/* As tg_select(). */
+int tg_select_with(struct tg_select_memo *memo, const char *text, struct tg_selection *out, struct tg_error *e);
+
 #endif

@@ -28,6 +28,10 @@ struct tg_selector {
     size_t depth;            /* greatest number of sets on the stack */
 };
 
+/* Hosts (indices, ascending) whose attribute has this value. key is the inventory's. *out lives as long as the memo. TG_E_MEMORY. */
+int tg_select_memo_find(struct tg_select_memo *memo, const char *key, const char *value, const uint32_t **out, size_t *out_n);
+const struct tg_inventory *tg_select_memo_inventory(const struct tg_select_memo *memo);
+
 /* "*" any text, "?" any one byte. Linear but for the last "*": no pattern makes it slow. */
 bool tg_glob_match(const char *pattern, const char *text);
 

@@ -83,6 +83,37 @@ Test(selector, means_what_it_says)
     tg_inventory_free(inv);
 }
 
+/* What is remembered gives what is asked anew, whichever comes first; also where the hosts fill whole words. */
+Test(selector, with_a_memo_means_the_same)
+{
+    static const char *const texts[] = {"g=a", "g=b", "g=none", "own=x", "g!=a", "g=*", "g=a and not own=x", "not g=a", "not h1", "own=x or g=b", "*"};
+
+    for (int n = 62; n < 67; n++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_inventory *inv = NULL;
+        struct tg_select_memo *memo;
+        char text[300];
+        snprintf(text, sizeof text, "groups:\n  a: {hosts: \"h[1-%d]\", attrs: {g: a}}\n  b: {hosts: \"k[1-30]\", attrs: {g: b}}\nhosts: {h7: {attrs: {own: x}}, h9: {attrs: {own: x, g: b}}}\n", n - 30);
+        cr_assert_eq(tg_inventory_parse_yaml("inv", text, strlen(text), &p, &inv, NULL), 0);
+        cr_assert_eq(tg_select_memo_new(inv, &memo, NULL), 0);
+        for (size_t i = 0; i < 2 * sizeof texts / sizeof texts[0]; i++) {
+            struct tg_selection plain, with;
+            const char *t = texts[i % (sizeof texts / sizeof texts[0])];
+            cr_assert_eq(tg_select(inv, t, &plain, NULL), 0, "%s", t);
+            cr_assert_eq(tg_select_with(memo, t, &with, NULL), 0, "%s", t);
+            cr_assert(plain.n == with.n && plain.n <= (size_t) n && memcmp(plain.hosts, with.hosts, plain.n * sizeof *plain.hosts) == 0, "%s of %d: %zu, %zu", t, n, plain.n,
+                      with.n);
+            if (strcmp(t, "not h1") == 0)
+                cr_assert_eq(plain.n, (size_t) n - 1);
+            tg_selection_release(&plain);
+            tg_selection_release(&with);
+        }
+        tg_select_memo_free(memo);
+        tg_inventory_free(inv);
+        tg_problems_release(&p);
+    }
+}
+
 Test(selector, tells_mistakes_with_column_and_mend)
 {
     static const struct { const char *text; int column; const char *message, *hint; } rows[] = {
