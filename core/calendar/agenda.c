@@ -86,19 +86,22 @@ static int take_customer(struct binding *b, const struct tg_customer *c, struct 
 static int collect_rules(struct binding *b, struct tg_error *e)
 {
     struct tg_agenda *a = b->a;
-    size_t n_customers, n = 0;
+    size_t n_customers, n = 0, n_own;
     const struct tg_customer *customers = tg_inventory_customers(a->inventory, &n_customers);
     const struct tg_rule *rules = a->calendar ? tg_calendar_rules(a->calendar, &n) : NULL;
     int rc = 0;
 
-    a->own = calloc(n_customers + 1, sizeof *a->own);
-    a->rules = calloc(n + n_customers + 1, sizeof *a->rules);
-    b->order = calloc(n + n_customers + 1, sizeof *b->order);
-    b->scopes = calloc(n + n_customers + 1, sizeof *b->scopes);
+    n_own = n_customers + tg_agenda_week_rules(a);
+    a->own = calloc(n_own + 1, sizeof *a->own);
+    a->rules = calloc(n + n_own + 1, sizeof *a->rules);
+    b->order = calloc(n + n_own + 1, sizeof *b->order);
+    b->scopes = calloc(n + n_own + 1, sizeof *b->scopes);
     if (!a->own || !a->rules || !b->order || !b->scopes)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < n_customers; i++)
         rc = take_customer(b, &customers[i], e);
+    if (!rc)
+        rc = tg_agenda_take_weeks(a, e);
     for (size_t i = 0; i < n; i++)
         a->rules[a->n_rules++].rule = &rules[i];
     for (size_t i = 0; i < a->n_own; i++)
@@ -214,6 +217,19 @@ static int put_selected(struct binding *b, const struct scope *s, const char *se
     return rc;
 }
 
+static int put_slot(struct binding *b, uint32_t index, struct tg_error *e)
+{
+    uint32_t *hosts;
+    size_t n;
+    int rc = tg_agenda_slot_hosts(b->a, b->scopes[index].text, &hosts, &n, e);
+
+    if (rc)
+        return rc;
+    rc = put_list(b, hosts, n, index, e);
+    free(hosts);
+    return rc;
+}
+
 /* Names that are looked up at once; everything else goes through all hosts. */
 static int put_scope(struct binding *b, uint32_t index, struct tg_error *e)
 {
@@ -228,6 +244,8 @@ static int put_scope(struct binding *b, uint32_t index, struct tg_error *e)
         b->fleet = s;
         return 0;
     }
+    if (strncmp(s->text, TG_AGENDA_SLOT_PREFIX, sizeof TG_AGENDA_SLOT_PREFIX - 1) == 0)
+        return put_slot(b, index, e);
     if (strncmp(s->text, "group:", 6) == 0 || s->text[0] == '@')
         group = tg_inventory_group(inv, s->text + (s->text[0] == '@' ? 1 : 6));
     if (group)
@@ -249,8 +267,8 @@ static int put_scope(struct binding *b, uint32_t index, struct tg_error *e)
 
 /* The rules of a scope, sorted into a class: windows of the highest level so far, blackouts, and what these windows put aside. */
 struct sorting {
-    uint32_t *windows, *blackouts, *shadowed;
-    size_t n_windows, n_blackouts, n_shadowed;
+    uint32_t *windows, *blackouts, *shadowed, *booked;
+    size_t n_windows, n_blackouts, n_shadowed, n_booked;
     enum tg_rule_level level;
 };
 
@@ -258,6 +276,10 @@ static void sort_rule(struct sorting *s, uint32_t index, const struct tg_rule *r
 {
     if (rule->kind == TG_RULE_BLACKOUT) {
         s->blackouts[s->n_blackouts++] = index;
+        return;
+    }
+    if (rule->booked) {
+        s->booked[s->n_booked++] = index;
         return;
     }
     if (s->n_windows && rule->level < s->level) {
@@ -288,12 +310,15 @@ static void sort_scope(struct binding *b, struct sorting *s, const struct scope 
 
 static int fill_class(struct binding *b, struct tg_agenda_class *c, uint32_t node, struct sorting *s, struct tg_error *e)
 {
-    s->n_windows = s->n_blackouts = s->n_shadowed = 0;
+    s->n_windows = s->n_blackouts = s->n_shadowed = s->n_booked = 0;
     for (uint32_t at = node; at; at = b->d.nodes[at].parent)
         sort_scope(b, s, &b->scopes[b->d.nodes[at].scope]);
     if (b->fleet)
         sort_scope(b, s, b->fleet);
     qsort(s->windows, s->n_windows, sizeof *s->windows, compare_index);
+    qsort(s->booked, s->n_booked, sizeof *s->booked, compare_index);
+    memcpy(s->windows + s->n_windows, s->booked, s->n_booked * sizeof *s->windows);
+    s->n_windows += s->n_booked;
     qsort(s->blackouts, s->n_blackouts, sizeof *s->blackouts, compare_index);
     qsort(s->shadowed, s->n_shadowed, sizeof *s->shadowed, compare_index);
     size_t n = s->n_windows + s->n_blackouts + s->n_shadowed;
@@ -302,6 +327,7 @@ static int fill_class(struct binding *b, struct tg_agenda_class *c, uint32_t nod
     if (!c->rules || !c->pointers)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     c->n_windows = s->n_windows;
+    c->n_booked = s->n_booked;
     c->n_blackouts = s->n_blackouts;
     c->n_shadowed = s->n_shadowed;
     c->n_hosts = b->d.nodes[node].n_hosts;
@@ -318,8 +344,9 @@ static int make_classes(struct binding *b, struct tg_error *e)
 {
     struct tg_agenda *a = b->a;
     struct division *d = &b->d;
-    uint32_t *scratch = calloc(3 * (a->n_rules + 1), sizeof *scratch);
-    struct sorting s = {.windows = scratch, .blackouts = scratch + a->n_rules + 1, .shadowed = scratch + 2 * (a->n_rules + 1)};
+    uint32_t *scratch = calloc(4 * (a->n_rules + 1), sizeof *scratch);
+    struct sorting s = {.windows = scratch, .blackouts = scratch + a->n_rules + 1, .shadowed = scratch + 2 * (a->n_rules + 1),
+                        .booked = scratch + 3 * (a->n_rules + 1)};
     size_t n_hosts;
     int rc = 0;
 
@@ -364,6 +391,12 @@ static int bind(struct binding *b, struct tg_error *e)
 int tg_agenda_new(const struct tg_calendar *calendar, const struct tg_inventory *inventory, struct tg_problems *problems, struct tg_agenda **out,
                   struct tg_error *e)
 {
+    return tg_agenda_new_booked(calendar, inventory, NULL, 0, problems, out, e);
+}
+
+int tg_agenda_new_booked(const struct tg_calendar *calendar, const struct tg_inventory *inventory, const struct tg_week *const *weeks, size_t n_weeks,
+                         struct tg_problems *problems, struct tg_agenda **out, struct tg_error *e)
+{
     struct tg_agenda *a = calloc(1, sizeof *a);
     struct binding b = {.a = a, .p = problems};
 
@@ -371,6 +404,8 @@ int tg_agenda_new(const struct tg_calendar *calendar, const struct tg_inventory 
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     a->calendar = calendar;
     a->inventory = inventory;
+    a->weeks = weeks;
+    a->n_weeks = n_weeks;
     a->default_open = !calendar || tg_calendar_default_open(calendar);
     a->cut_off_ms = calendar ? tg_calendar_cut_off_ms(calendar) : 0;
     a->lead_ms = calendar ? tg_calendar_lead_ms(calendar) : 0;
@@ -378,6 +413,8 @@ int tg_agenda_new(const struct tg_calendar *calendar, const struct tg_inventory 
     free(b.order);
     free(b.scopes);
     free(b.d.nodes);
+    a->weeks = NULL;
+    a->n_weeks = 0;
     if (rc)
         tg_agenda_free(a);
     else

@@ -20,6 +20,7 @@
 #define TG_CALENDAR_AGENDA_H
 
 #include "calendar/calendar.h"
+#include "calendar/week.h"
 #include "fleet/inventory.h"
 
 struct tg_agenda;
@@ -33,6 +34,12 @@ struct tg_agenda;
  */
 int tg_agenda_new(const struct tg_calendar *calendar, const struct tg_inventory *inventory, struct tg_problems *problems, struct tg_agenda **out,
                   struct tg_error *e);
+/*
+ * The same with booked maintenance weeks (calendar/book.h; borrowed for the call): a slot is a window of its hosts, beside the others that they have; and
+ * for the rest of its week, from the first slot to the end of the last, nothing else is. Blackouts hold in slots, too.
+ */
+int tg_agenda_new_booked(const struct tg_calendar *calendar, const struct tg_inventory *inventory, const struct tg_week *const *weeks, size_t n_weeks,
+                         struct tg_problems *problems, struct tg_agenda **out, struct tg_error *e);
 void tg_agenda_free(struct tg_agenda *agenda);
 
 /* Classes are 0 … n - 1. */

@@ -56,7 +56,7 @@ static int add_windows(struct tg_agenda *a, const struct tg_agenda_class *c, int
     int rc = 0;
 
     tg_spans_reset(out);
-    if (!c->n_windows && a->default_open && (cut_off_ms < 0 || cut_off_ms == a->cut_off_ms))
+    if (c->n_windows == c->n_booked && a->default_open && (cut_off_ms < 0 || cut_off_ms == a->cut_off_ms))
         return tg_spans_add(out, from_ms, until_ms, e);
     for (size_t i = 0; !rc && i < c->n_windows; i++)
         if (cut_off_ms < 0 || c->pointers[i]->cut_off_ms == cut_off_ms)

@@ -63,6 +63,7 @@ struct tg_when {
 struct tg_rule {
     enum tg_rule_kind kind;
     enum tg_rule_level level;
+    bool booked;             /* of a booked maintenance week: its windows are added to those that decide, whatever their level */
     char *name;              /* "office" */
     char *scope;             /* as written: "fleet", "group:web", "customer:acme", "host:db1", "@web and not @legacy" */
     int64_t cut_off_ms;      /* of a window */
