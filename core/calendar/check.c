@@ -111,7 +111,7 @@ static int look_in_blackouts(struct look *l, uint32_t index, int64_t until_ms, b
 static int look_at_rule(struct look *l, uint32_t index)
 {
     const struct tg_rule *rule = l->a->rules[index].rule;
-    int64_t until;
+    int64_t until = 0;
     bool used, left;
     int rc = occurrences(l, rule, &until);
 

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "fleet/selector.h"
 
+#define TG_CALENDAR_ROWS_MAX 50 /* on a terminal: more is no picture any more */
 #define TG_CALENDAR_CLI_OPTS \
     {.name = "calendar", .type = TG_OPT_FILE, .arg = "FILE", .text = "The calendar. Otherwise the configuration's"}, \
     {.name = "at", .type = TG_OPT_STRING, .arg = "TIME", .text = "Answer as if it were this time: 2026-12-24T22:00:00Z, or 2026-12-24 22:00 in the calendar's zone. Otherwise now"}

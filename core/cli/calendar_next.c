@@ -160,8 +160,11 @@ static int print(const struct tg_frame *f, const struct tg_calendar_view *v, con
         return 0;
     }
     printf("%s %s\n%6s  %-20s  %-7s  %-10s  %-10s  %s\n", tg_calendar_when(v, v->at_ms, at, sizeof at), v->zone_name, "HOSTS", "MAY BEGIN", "IN", "UNTIL", "OVER BY", "NAMES");
-    for (size_t i = 0; i < n; i++)
+    size_t shown = f->out_tty && n > TG_CALENDAR_ROWS_MAX ? TG_CALENDAR_ROWS_MAX : n;
+    for (size_t i = 0; i < shown; i++)
         print_line(f, v, &list[i]);
+    if (shown < n)
+        printf("… and %zu lines more: name fewer hosts, or use a pipe\n", n - shown);
     return 0;
 }
 

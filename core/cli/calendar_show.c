@@ -133,7 +133,8 @@ static int print_text(struct picture *p, struct tg_error *e)
         return fputs("No host is meant by this.\n", stderr), 0;
     printf("%s to %s, %s\n", tg_date_format(p->date, first, sizeof first), tg_date_format(p->date + p->days - 1, last, sizeof last), p->v->zone_name);
     print_heads(p);
-    for (size_t i = 0; !rc && i < p->v->n_parts; i++) {
+    size_t shown = p->f->out_tty && p->v->n_parts > TG_CALENDAR_ROWS_MAX ? TG_CALENDAR_ROWS_MAX : p->v->n_parts;
+    for (size_t i = 0; !rc && i < shown; i++) {
         if ((rc = expand(p, &p->v->parts[i], e)))
             break;
         print_label(p, name_of(p, &p->v->parts[i]), p->v->parts[i].n);
@@ -141,6 +142,8 @@ static int print_text(struct picture *p, struct tg_error *e)
             printf("%s%s", c % p->cells ? "" : bar(p), mark(p, c));
         puts(bar(p));
     }
+    if (!rc && shown < p->v->n_parts)
+        printf("… and %zu lines more: name fewer hosts, or use a pipe\n", p->v->n_parts - shown);
     if (!rc)
         print_now(p);
     return rc;

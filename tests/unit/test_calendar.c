@@ -1,6 +1,8 @@
 /* Windows and blackouts: allowed = windows − blackouts. P5: nothing outside; what is not understood opens nothing. */
 #include "calendar_world.h"
 
+#include <time.h>
+
 Test(calendar, a_host_without_windows_is_open_unless_the_calendar_says_otherwise)
 {
     struct world w = world_of(fleet_text, NULL);
@@ -225,4 +227,30 @@ Test(calendar, why_names_what_holds_and_what_comes_next)
     tg_agenda_rules(w.agenda, class_of(&w, "web1"), TG_AGENDA_PUT_ASIDE, &n);
     cr_assert_eq(n, 1);
     world_end(&w);
+}
+
+/* A window an hour off is outside of its window: zones are those of the C library, before and behind 2038. */
+Test(calendar, zones_show_what_the_system_shows)
+{
+    static const char *const names[] = {"Europe/Berlin",      "Europe/London",  "America/New_York",  "America/St_Johns", "Africa/Cairo",  "Asia/Gaza",       "Asia/Jerusalem",
+                                        "Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Apia",     "America/Santiago", "Asia/Tehran",   "Africa/Casablanca", "America/Asuncion",
+                                        "Europe/Moscow",      "Asia/Kathmandu", "Antarctica/Troll",  "America/Havana",   "Europe/Dublin", "Asia/Shanghai",   "America/Nuuk"};
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_zone zone;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cr_assert_eq(tg_zone_find(names[i], &zone, &e), 0, "%s", e.message);
+        setenv("TZ", names[i], 1);
+        tzset();
+        for (int64_t t = INT64_C(157766400); t < INT64_C(7258118400); t += 86400 * 3 + 3607) {
+            time_t wall = (time_t) t;
+            struct tm tm;
+            localtime_r(&wall, &tm);
+            if (tg_zone_offset_s(&zone, t) != tm.tm_gmtoff)
+                cr_assert_fail("%s at %lld: %lld s ahead, and the C library says %ld", names[i], (long long) t, (long long) tg_zone_offset_s(&zone, t), tm.tm_gmtoff);
+        }
+    }
+    static const char *const none[] = {"right/Europe/Berlin", "posixrules/x", "zone.tab", "Europe", "Europe/Berlim", "../zoneinfo/UTC", "/etc/passwd", ""};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        cr_assert_eq(tg_zone_find(none[i], &zone, NULL), TG_E_DATA, "%s", none[i]);
 }
