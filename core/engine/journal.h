@@ -34,6 +34,8 @@
 /* A segment is rewritten with each commit until it is full: small keeps that cheap, large keeps the nodes few. A run over 100,000 hosts
  * writes about 150 MB of lines, of which a tenth is there at a time. */
 #define TG_JOURNAL_SEGMENT 65536
+#define TG_JOURNAL_SEALED 8192     /* the last one is let go at */
+#define TG_JOURNAL_SMALL_ONES 1024
 /* Of one transaction; below TG_STORE_DATA_MAX with room for the head and the last segment's rest. */
 #define TG_JOURNAL_COMMIT_MAX (TG_STORE_DATA_MAX - 2 * TG_JOURNAL_SEGMENT)
 

@@ -81,11 +81,18 @@ static void fill_op(struct tg_op *op, const void *data, size_t len)
     op->len = len;
 }
 
+/* How long the last segment may be and be written anew: small, as commits of an answer or two write it again and again; and at its full size once there are so
+ * many that a folder of the store would get too long (a fold begins behind 4 MB of lines, of a million hosts behind 70). */
+static size_t seal_at(const struct tg_journal *j)
+{
+    return j->segments + 1 - j->first < TG_JOURNAL_SMALL_ONES ? TG_JOURNAL_SEALED : TG_JOURNAL_SEGMENT;
+}
+
 /* Whole lines into segments: first the rest of the last one, then new ones. */
 static void lay_out(const struct tg_journal *j, struct batch *b)
 {
     const char *at = j->pending.data, *end = at + j->pending.len;
-    bool fresh = j->tail.len == 0 || j->cut || j->tail.len >= TG_JOURNAL_SEGMENT;
+    bool fresh = j->tail.len == 0 || j->cut || j->tail.len >= seal_at(j);
 
     b->segments = j->segments;
     while (at < end && b->n_ops < OPS_MAX && b->len < TG_JOURNAL_COMMIT_MAX) {

@@ -56,6 +56,30 @@ static size_t count_names(struct desk *d, const char *below)
     return n;
 }
 
+/* A commit of a line or two writes the last segment anew: it is let go of while it is small, and yet the segments are few. */
+JTEST(of_small_commits_the_last_segment_stays_small)
+{
+    struct desk d;
+    struct tg_error e = TG_ERROR_INIT;
+    char why[200];
+    size_t bytes = 0;
+
+    setup(&d);
+    write_begin(&d);
+    for (int i = 0; i < 200; i++) {
+        snprintf(why, sizeof why, "%0150d", i);
+        note_event(&d, (struct tg_run_event) {.kind = TG_EV_HOLD, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .by = "alice@ops1", .text = why, .cause = TG_CAUSE_COMMAND});
+        bytes += d.j->pending.len;
+        commit(&d);
+        cr_assert_lt(d.j->tail.len, TG_JOURNAL_SEALED + 2000);
+    }
+    size_t n = count_names(&d, "journal");
+    cr_expect(n > 2 && n <= bytes / TG_JOURNAL_SEALED + 1, "%zu segments of %zu bytes", n, bytes);
+    must(load(&d, &e), &e);
+    cr_expect(strstr(d.run->hold_why, "0199"));
+    teardown(&d);
+}
+
 /* What the store has is the machine in memory. */
 static void expect_stored(struct desk *d, const char *when)
 {
