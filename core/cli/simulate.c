@@ -113,6 +113,26 @@ static int check_svg(const struct tg_frame *f, struct tg_error *e)
     return 0;
 }
 
+/* From that column on; what has no room goes on below, a word whole. */
+static void put_folded(struct tg_buf *out, const char *text, int column, int width)
+{
+    int at = column;
+
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (at > column && at + 1 + (int) word > width) {
+            tg_buf_printf(out, "\n%*s", column, "");
+            at = column;
+        } else if (at > column) {
+            tg_buf_putc(out, ' ');
+            at++;
+        }
+        tg_buf_printf(out, "%.*s", (int) word, text);
+        at += (int) word;
+        text += word + (text[word] == ' ');
+    }
+}
+
 static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct tg_error *e)
 {
     const struct tg_sim_paint paint = {.width = f->width, .colour = f->colour};
@@ -122,7 +142,9 @@ static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct
 
     if (!rc) {
         tg_sim_model_describe(sim->model, model, sizeof model);
-        tg_buf_printf(&text, "\nsimulated  %s\n\n", model);
+        tg_buf_puts(&text, "\nsimulated  ");
+        put_folded(&text, model, (int) strlen("simulated  "), f->width);
+        tg_buf_puts(&text, "\n\n");
         rc = tg_sim_text(sim, &paint, &text, e);
     }
     if (!rc)

@@ -194,12 +194,22 @@ static json_t *row_json(const struct tg_run_row *row)
                      (json_int_t) row->summary.leftovers, "driven", row->driven);
 }
 
+/* Below that a row would be cut in its middle: it has lines of its own there. */
+static bool is_narrow(const struct tg_frame *f)
+{
+    return f->out_tty && f->width < 80;
+}
+
 static void print_row(const struct tg_frame *f, const struct tg_run_row *row)
 {
     struct tg_buf line = TG_BUF_INIT;
     char since[40];
 
     tg_time_format(row->made_ms / 1000 * 1000, since, sizeof since);
+    if (is_narrow(f) && !row->error.code) {
+        printf("%s\n  %s %zu/%zu, %zu failed\n  %s\n", row->id, row_state(row), row->summary.done, row->summary.hosts, row->summary.failures, since);
+        return;
+    }
     if (row->error.code)
         tg_buf_printf(&line, "%-32s can't be read: %s", row->id, row->error.message);
     else
@@ -220,7 +230,7 @@ static int show_rows(struct tg_frame *f, struct tg_run_row *rows, size_t n, stru
 {
     json_t *list = f->json ? json_array() : NULL;
 
-    if (!f->json && n)
+    if (!f->json && n && !is_narrow(f))
         printf("%-32s %-8s %7s/%-7s %6s  %-20s  %s\n", "RUN", "STATE", "DONE", "HOSTS", "FAILED", "MADE", "BY");
     for (size_t i = 0; i < n; i++) {
         if (!rows[i].error.code && !rows[i].summary.known)

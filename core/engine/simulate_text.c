@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define PLOT_ROWS 8
+#define PLOT_WIDTH_MIN 20
+#define STAGE_WIDTH 58 /* of the table of stages, behind their names */
+#define HOLDS_WIDTH 63
 #define PLOT_WIDTH_MAX 160
 #define LABEL 9 /* columns before the plot: "1000000 " and the axis */
 #define TICKS 5
@@ -197,7 +200,7 @@ void tg_sim_plot(const struct tg_sim *sim, const struct tg_sim_paint *paint, str
     struct plot p = {.sim = sim,
                      .paint = paint,
                      .out = out,
-                     .width = width < 32               ? 32
+                     .width = width < PLOT_WIDTH_MIN   ? PLOT_WIDTH_MIN
                               : width > PLOT_WIDTH_MAX ? PLOT_WIDTH_MAX
                                                        : width};
     size_t max = greatest(sim, changed_of);
@@ -255,6 +258,24 @@ static void put_stage(const struct tg_sim *sim, size_t i, int name_width, const 
                   sim->halted_ms && sim->halted_stage == i ? "  ◀ halt" : "");
 }
 
+/* Where the table has no room: without the times. */
+static void put_stage_narrow(const struct tg_sim *sim, size_t i, int name_width, struct tg_buf *out)
+{
+    const struct tg_sim_stage *s = &sim->stages[i];
+    bool dry_run = sim->plan->stages[i].dry_run;
+    char changed[24], hurt[24];
+
+    snprintf(changed, sizeof changed, "%zu", s->changed);
+    snprintf(hurt, sizeof hurt, "%zu", s->hurt);
+    tg_buf_puts(out, sim->plan->stages[i].name);
+    tg_put_blanks(out, name_width - tg_columns(sim->plan->stages[i].name));
+    tg_buf_printf(out, " %5zu ", sim->plan->stages[i].count);
+    tg_put_blanks(out, 7 - tg_columns(dry_run ? "–" : changed));
+    tg_buf_printf(out, "%s ", dry_run ? "–" : changed);
+    tg_put_blanks(out, 5 - tg_columns(dry_run ? "–" : hurt));
+    tg_buf_printf(out, "%s %6zu%s\n", dry_run ? "–" : hurt, failed_in(sim, i), sim->halted_ms && sim->halted_stage == i ? " ◀" : "");
+}
+
 static void put_stages(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
 {
     int name_width = 5;
@@ -264,9 +285,13 @@ static void put_stages(const struct tg_sim *sim, const struct tg_sim_paint *pain
             name_width = tg_columns(sim->plan->stages[i].name);
     if (name_width > 20)
         name_width = 20;
-    tg_buf_printf(out, "\n%-*s    HOSTS      BEGAN       TOOK  CHANGED     HURT   FAILED\n", name_width, "STAGE");
+    bool narrow = paint->width < name_width + STAGE_WIDTH;
+    tg_buf_printf(out, narrow ? "\n%-*s HOSTS CHANGED  HURT FAILED\n" : "\n%-*s    HOSTS      BEGAN       TOOK  CHANGED     HURT   FAILED\n", name_width, "STAGE");
     for (size_t i = 0; i < sim->plan->n_stages; i++)
-        put_stage(sim, i, name_width, paint, out);
+        if (narrow)
+            put_stage_narrow(sim, i, name_width, out);
+        else
+            put_stage(sim, i, name_width, paint, out);
 }
 
 /* ---- the verdict ---- */
@@ -283,7 +308,7 @@ static const struct {
     {5, "hours", "hours of work"},
     {6, "day", "days of work that a stage waits for"},
     {TG_SIM_BAKE, "bake", "bakes"},
-    {TG_SIM_LAST, "last-hosts", "the last hosts of a stage, until they end"},
+    {TG_SIM_LAST, "last-hosts", "the last hosts of a stage"},
     {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},
     {TG_SIM_AWAY, "crashes", "crashes, until somebody takes over"},
 };
@@ -297,7 +322,7 @@ const char *tg_sim_hold_name(size_t hold)
     return NULL;
 }
 
-static void put_holds(const struct tg_sim *sim, struct tg_buf *out)
+static void put_holds(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out)
 {
     int64_t took = sim->ended_ms - sim->started_ms, below = INT64_MAX;
     char text[32];
@@ -316,7 +341,10 @@ static void put_holds(const struct tg_sim *sim, struct tg_buf *out)
             tg_buf_puts(out, "Held back longest by\n");
         tg_buf_printf(out, "  %s", holds[best].text);
         duration(below, text);
-        tg_put_blanks(out, 54 - tg_columns(holds[best].text) - tg_columns(text));
+        if (paint->width < HOLDS_WIDTH)
+            tg_buf_puts(out, "\n    ");
+        else
+            tg_put_blanks(out, 54 - tg_columns(holds[best].text) - tg_columns(text));
         tg_buf_printf(out, "%s  %3d %%\n", text, took ? (int) (below * 100 / took) : 0);
     }
 }
@@ -395,7 +423,7 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
         tg_buf_printf(out, "Never reached: %zu.\n", told.unreachable);
     if (tg_run_leftovers(run))
         tg_buf_printf(out, "Left over: %zu, lost or with a lock that would not go.\n", tg_run_leftovers(run));
-    put_holds(sim, out);
+    put_holds(sim, paint, out);
 }
 
 int tg_sim_text(const struct tg_sim *sim, const struct tg_sim_paint *paint, struct tg_buf *out, struct tg_error *e)

@@ -103,6 +103,29 @@ expect_file_has() { # FILE TEXT
     if grep -qF -- "$2" "$1" 2>/dev/null; then ok; else fail "$1 lacks \"$2\"" "$(cat "$1" 2>&1)"; fi
 }
 
+on_terminal() { # COLUMNS COMMAND…: its output is $tmp/screen, and $widest how wide it was
+    python3 - "$@" >"$tmp/screen" <<'PYTHON'
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
+    os.environ.update(TERM="xterm", NO_COLOR="1")
+    os.execvp(sys.argv[2], sys.argv[2:])
+out = b""
+while True:
+    try:
+        part = os.read(fd, 65536)
+    except OSError:
+        break
+    if not part:
+        break
+    out += part
+os.waitpid(pid, 0)
+sys.stdout.write(out.decode().replace("\r\n", "\n"))
+PYTHON
+    widest=$(wc -L <"$tmp/screen")
+}
+
 # ---- time, ports, processes
 
 # Until COMMAND… is true, at most SECONDS of a machine that has nothing else to do, $patience times as many here: a bound for what hangs, no

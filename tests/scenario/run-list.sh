@@ -46,6 +46,10 @@ expect_match "n\\[1-3\\]\\.example\\.com +held: TAGOUT-HELD lock=… scope=host:
 readarray -t locks < <(tagout locks -o json | sed -n 's/.*"id": "\([A-Z0-9]*\)".*/\1/p')
 tagout unlock "${locks[@]}" >/dev/null
 
+on_terminal 40 "$TAGOUT" --config "$tmp/site.yaml" status
+expect_true "status is $widest wide: $(<"$tmp/screen")" [ "$widest" -le 40 ]
+expect_file_has "$tmp/screen" "  badly 0/3"
+
 note "a run that has ended is watched to its end at once, with its status"
 id=$(head -1 "$tmp/run.log")
 run tagout status "$id" --watch

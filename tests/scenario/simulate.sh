@@ -77,6 +77,12 @@ expect_status 1
 expect_match " ([0-9]+) of 25 hosts end well"
 expect_out "Never reached: $((25 - BASH_REMATCH[1]))."
 
+note "on a narrow terminal nothing is cut in the middle of a word"
+on_terminal 40 "$TAGOUT" simulate --hosts 25 look.yaml --unreachable 10%
+sed -n '/^simulated/,$p' "$tmp/screen" >narrow
+expect_true "it is $(wc -L <narrow) wide: $(<narrow)" [ "$(wc -L <narrow)" -le 40 ]
+expect_file_has narrow "HOSTS CHANGED  HURT FAILED"
+
 note "a model from a file; options win"
 printf 'takes: 5s\nfailing: 100%%\n' >model.yaml
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --model model.yaml --failing 0%

@@ -210,28 +210,6 @@ expect_err " is held, but that could not be written"
 expect_err "tagout unlock "
 
 note "tables and findings fit a terminal; what one types next is whole; a pipe gets all"
-on_terminal() { # COLUMNS COMMAND…: its output, and in $widest how wide it was
-    python3 - "$@" >"$tmp/screen" <<'PYTHON'
-import fcntl, os, pty, struct, sys, termios
-pid, fd = pty.fork()
-if pid == 0:
-    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
-    os.environ.update(TERM="xterm", NO_COLOR="1")
-    os.execvp(sys.argv[2], sys.argv[2:])
-out = b""
-while True:
-    try:
-        part = os.read(fd, 65536)
-    except OSError:
-        break
-    if not part:
-        break
-    out += part
-os.waitpid(pid, 0)
-sys.stdout.write(out.decode().replace("\r\n", "\n"))
-PYTHON
-    widest=$(wc -L <"$tmp/screen")
-}
 run "$TAGOUT" lock --store "$url" service:a-service-with-a-rather-long-name-01 --for 1h --ticket OPS-1234567 --reason "$(printf 'a long word or two %.0s' {1..10})"
 expect_status 0
 id=$(sed -n 's/^Locked  \([A-Z0-9]*\) .*/\1/p' <<<"$out")
