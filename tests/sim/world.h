@@ -47,7 +47,8 @@ struct host_script {
 enum force { FREE, OURS, THEIRS, KEPT };
 struct sim_around {
     enum force force;
-    bool tried;                 /* to undo it, since it was done last */
+    bool tried;                 /* to undo it, since it was done last; or so often in vain that it may be given up */
+    int in_vain;
     bool left;                  /* the journal says that it is theirs */
 };
 

@@ -45,6 +45,7 @@ static void act(struct world *w, const struct sim_host *h, struct sim_around *a,
     bool refused = !w->healed && rng_chance(&w->rng, h->script.refuse_percent);
 
     a->tried = false;
+    a->in_vain = 0;
     if (a->force == FREE && (!refused || rng_chance(&w->rng, 50)))
         a->force = OURS;
     answer->kind = refused ? TG_EV_AROUND_REFUSED : a->force == THEIRS ? TG_EV_LEFT : TG_EV_MADE;
@@ -83,6 +84,7 @@ int64_t world_around_arrives(struct world *w, const struct tg_run_action *action
     answer->step = action->step;
     if (!w->healed && rng_chance(&w->rng, h->script.around_away_percent)) {
         answer->kind = TG_EV_AROUND_AWAY;
+        a->tried |= action->kind == TG_DO_UNDO && ++a->in_vain >= TG_RUN_AROUND_TRIES;
         return 20;
     }
     if (action->kind == TG_DO_AROUND_LOOK)
