@@ -151,7 +151,7 @@ int main(int argc, char **argv)
     tg_plan_free(read);
     tg_journal_free(j);
     tg_store_close(store);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     tg_loop_free(loop);
     return 0;
 }

@@ -87,32 +87,4 @@ static inline void test_plan_around(struct tg_plan *plan, size_t n, unsigned dra
                                               .params = json_object()};
 }
 
-static inline void test_plan_free(struct tg_plan *plan)
-{
-    for (size_t i = 0; i < plan->n_around; i++)
-        tg_around_release(&plan->around[i]);
-    free(plan->around);
-    for (size_t i = 0; i < plan->n_limits; i++)
-        free(plan->limits[i].name);
-    for (size_t i = 0; i < plan->n_domains; i++)
-        free(plan->domains[i].value);
-    free(plan->limits);
-    free(plan->domains);
-    free(plan->domain_of);
-    for (size_t i = 0; i < plan->n_hosts; i++)
-        free(plan->hosts[i].name);
-    for (size_t i = 0; i < plan->n_stages; i++)
-        free(plan->stages[i].name);
-    free(plan->hosts);
-    free(plan->stages);
-    free(plan->name);
-    free(plan->driver);
-    free(plan->transport);
-    free(plan->targets);
-    json_decref(plan->change);
-    json_decref(plan->rollback);
-    free(plan->undoes);
-    free(plan);
-}
-
 #endif

@@ -92,7 +92,7 @@ static void teardown(struct desk *d)
 {
     forget(d);
     tg_store_close(d->store);
-    test_plan_free(d->plan);
+    tg_plan_free(d->plan);
     tg_loop_free(d->loop);
     journal_end();
 }

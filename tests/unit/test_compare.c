@@ -38,7 +38,7 @@ Test(compare, only_hosts_that_wait_the_last_first)
     cr_assert(hosts[0] == 7 && hosts[1] == 5 && hosts[2] == 4);
     cr_assert_eq(tg_compare_hosts(run, hosts, 2), 2, "no more than asked for");
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(compare, names_are_a_regular_expression)
@@ -59,7 +59,7 @@ Test(compare, names_are_a_regular_expression)
     cr_assert_eq(tg_compare_names(run, &names), 0);
     tg_buf_release(&names);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(compare, long_names_are_fewer)
@@ -80,5 +80,5 @@ Test(compare, long_names_are_fewer)
     cr_assert_eq(tg_compare_names(run, &names), TG_COMPARE_BYTES_MAX / 253);
     tg_buf_release(&names);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }

@@ -66,7 +66,7 @@ Test(history, is_of_hosts_that_were_changed_and_are_well)
     cr_assert_eq(tg_history_of(run, &one, NULL), 0);
     cr_expect_eq(one.p95_ms, 99000, "the 21st of 22");
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(history, says_what_the_last_runs_took)
@@ -166,7 +166,7 @@ Test(history, is_kept_in_the_store_and_added_to)
     cr_expect_str_eq(h.runs[1].run, "test-1");
     cr_expect_eq(tg_history_read(p.store, "test", "salt", WAIT, &h, NULL), TG_E_NOENT, "another tool takes another time");
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }
 
@@ -187,7 +187,7 @@ Test(history, a_damaged_one_is_none_and_is_replaced)
     cr_assert_eq(tg_history_add(p.store, run, "test-1", WAIT, &e), 0, "%s", e.message);
     cr_assert_eq(tg_history_read(p.store, "test", "simulated", WAIT, &h, &e), 0, "%s", e.message);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }
 
@@ -218,6 +218,6 @@ Test(history, old_ones_are_forgotten)
     cr_expect_eq(tg_history_read(p.store, "old", "puppet", WAIT, &h, NULL), TG_E_NOENT);
     cr_expect_eq(tg_history_read(p.store, "older", "puppet", WAIT, &h, NULL), 0);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }

@@ -28,7 +28,7 @@ static void teardown(void)
 {
     tg_hold_terms_release(&terms);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* Two days of looking each half minute; *out_writes of each host. */

@@ -35,7 +35,7 @@ static void teardown(struct rig *r)
 {
     tg_others_free(r->others);
     tg_run_free(r->run);
-    test_plan_free(r->plan);
+    tg_plan_free(r->plan);
     tg_inventory_free(r->inventory);
 }
 

@@ -86,7 +86,7 @@ Test(plan_keep, is_found_by_the_beginning_of_its_digest)
     tg_kept_plan_release(&k);
     cr_expect_eq(tg_plan_kept(p.store, "abc", WAIT, &k, NULL), TG_E_USAGE);
     cr_expect_eq(tg_plan_kept(p.store, "00000000", WAIT, &k, &e), TG_E_NOENT);
-    test_plan_free(one);
+    tg_plan_free(one);
     teardown(&p);
 }
 
@@ -119,7 +119,7 @@ Test(plan_keep, a_record_that_is_damaged_anywhere_is_refused)
     cr_expect(strstr(e.message, "does not have its digest"), "%s", e.message);
     free(text);
     tg_kept_plan_release(&k);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_keep, a_record_that_is_damaged_is_replaced_and_that_is_said)
@@ -148,7 +148,7 @@ Test(plan_keep, a_record_that_is_damaged_is_replaced_and_that_is_said)
             tg_kept_plan_release(&kept);
         }
     }
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }
 
@@ -176,7 +176,7 @@ Test(plan_keep, an_approval_is_used_once_and_only_while_it_stands)
     cr_expect_str_eq(used.by, "carol@ops3");
     cr_expect_eq(tg_plan_use_approval(p.store, plan->digest, anybody, NULL, NOW, WAIT, &used, NULL), TG_E_NOENT, "what was used does not come back");
     tg_kept_plan_release(&k);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }
 
@@ -196,12 +196,12 @@ Test(plan_keep, old_ones_are_forgotten_and_approved_ones_are_not)
             cr_assert_eq(tg_plan_approve(p.store, &k, &a, WAIT, NULL), 0);
             tg_kept_plan_release(&k);
         }
-        test_plan_free(plan);
+        tg_plan_free(plan);
     }
     for (size_t i = 1; i <= 20; i++) {
         struct tg_plan *plan = plan_of(2, i, 1);
         cr_assert_eq(tg_plan_keep(p.store, plan, "alice@ops1", NOW + 2 * TG_PLAN_KEPT_MS, WAIT, &damage, NULL), 0);
-        test_plan_free(plan);
+        tg_plan_free(plan);
     }
     cr_assert_eq(tg_store_list(p.store, "/plans", tg_store_deadline(p.store, WAIT), &names, NULL), 0);
     cr_expect_leq(names.count, 26, "%zu are left", names.count);
@@ -209,7 +209,7 @@ Test(plan_keep, old_ones_are_forgotten_and_approved_ones_are_not)
     struct tg_plan *plan = plan_of(1, 7, 1);
     cr_expect_eq(tg_plan_kept(p.store, plan->digest, WAIT, &k, NULL), 0);
     tg_kept_plan_release(&k);
-    test_plan_free(plan);
+    tg_plan_free(plan);
     teardown(&p);
 }
 
@@ -247,11 +247,11 @@ Test(plan_keep, what_has_changed_is_told)
     changes_are(was, is, false, (const char *const[]) {"stage stage1: its hosts are others, or their address, user or port is", "limits.running: 2, was 1",
                                                        "limits.unverified: 2, was 1", NULL});
     changes_are(was, was, true, (const char *const[]) {NULL});
-    test_plan_free(is);
+    tg_plan_free(is);
     is = plan_of(2, 4, 1); /* one moves from the second stage to the first */
     changes_are(was, is, true, (const char *const[]) {"stage stage0: its hosts are others, or their address, user or port is",
                                                       "stage stage1: its hosts are others, or their address, user or port is", NULL});
-    test_plan_free(is);
+    tg_plan_free(is);
     is = plan_of(1, 5, 1);
     free(is->stages[1].name);
     is->stages[1].name = strdup("rest");
@@ -260,8 +260,8 @@ Test(plan_keep, what_has_changed_is_told)
     cr_assert_eq(tg_plan_seal(is, NULL), 0);
     changes_are(was, is, true, (const char *const[]) {"hours: {\"days\":\"Mon\",\"from\":60,\"until\":120,\"zone\":\"UTC\"}, was none", "stage stage0: bake_ms: 1m, was 5s",
                                                       "stage rest is new", "stage stage1 is gone", NULL});
-    test_plan_free(is);
-    test_plan_free(was);
+    tg_plan_free(is);
+    tg_plan_free(was);
 }
 
 /* What a limit means for the fleet of the day is long: it is told that it differs, and what was written is told in full. */
@@ -284,6 +284,6 @@ Test(plan_keep, limits_by_domain_are_told_as_they_are_written)
     cr_expect(strncmp(text, "limits.domains, limits.floor: ", 30) == 0 && !strstr(text, "\"r0\"") && strstr(text, "\"2\"") && strstr(text, "\"1\""), "%s", text);
     json_decref(list);
     tg_kept_plan_release(&k);
-    test_plan_free(was);
-    test_plan_free(is);
+    tg_plan_free(was);
+    tg_plan_free(is);
 }

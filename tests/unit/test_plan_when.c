@@ -69,7 +69,7 @@ Test(plan_when, stages_follow_each_other_at_their_pace)
     whens_are(plan, MONDAY, "now–10:30", "Mon 10:30–11:10", "Mon 11:10–11:43", "Mon 11:43–12:19");
     plan->running = 1;
     whens_are(plan, MONDAY, "now–13:00", "Mon 13:00–13:40", "Mon 13:40–15:40", "Mon 15:40–2 Dec 00:10");
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_when, hours_days_and_spreads)
@@ -85,7 +85,7 @@ Test(plan_when, hours_days_and_spreads)
     whens_are(plan, MONDAY, "now–11:01", "Tue 09:00–15:40", "Tue 15:40–15:40", "Wed 09:00–Thu 10:20");
     plan->stages[1].spread_ms = 600000;
     whens_are(plan, "2026-11-27T10:00:00Z", "Mon 09:00–09:01", "Tue 09:00–12:11", "Tue 12:11–12:11", "Wed 09:00–Thu 10:20");
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_when, hours_in_which_it_never_ends_are_told)
@@ -97,7 +97,7 @@ Test(plan_when, hours_in_which_it_never_ends_are_told)
     plan->hours = (struct tg_hours) {.days = 1, .from_min = 540, .until_min = 541, .zone = "UTC"};
     cr_expect_eq(tg_plan_times(plan, at(MONDAY), &times, &e), TG_E_DATA);
     cr_expect(strstr(e.message, "25 years"), "%s", e.message);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_when, dates_far_away_have_their_month_and_year)
@@ -111,7 +111,7 @@ Test(plan_when, dates_far_away_have_their_month_and_year)
         tg_plan_time_format(plan, at(dates[i][0]), at(MONDAY), got, sizeof got);
         cr_expect_str_eq(got, dates[i][1]);
     }
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_when, what_can_not_work_is_warned_of)
@@ -141,8 +141,7 @@ Test(plan_when, what_can_not_work_is_warned_of)
            "stage stage3 may fall behind its rate of 2/s: while checks take up to 1m, 240 hosts are without a verdict, limits.unverified is 200.", NULL);
     plan->unverified = 240;
     warned(plan, MONDAY, NULL);
-    free(plan->verify);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(plan_when, bakes_and_hosts_longer_than_the_hours_are_warned_of)
@@ -156,8 +155,8 @@ Test(plan_when, bakes_and_hosts_longer_than_the_hours_are_warned_of)
     warned(plan, MONDAY, "a host of stage stage0 takes longer than a day's hours: it ends outside them.",
            "a host of stage stage1 takes longer than a day's hours: it ends outside them.", NULL);
     plan->hours.days = 0;
-    test_plan_free(plan);
+    tg_plan_free(plan);
     plan = test_plan((struct test_stage[]) {{3000, false, 0, {0, 0}}}, 1, 1, 0);
     warned(plan, MONDAY, "stage stage0 takes about 2d 2h, with 1 hosts at once.", NULL);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }

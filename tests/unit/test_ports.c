@@ -65,7 +65,7 @@ static void end_run(struct driven *d)
     tg_plan_free(d->read);
     tg_journal_free(d->j);
     tg_store_close(d->store);
-    test_plan_free(d->plan);
+    tg_plan_free(d->plan);
 }
 
 /* P2, P8: a request or an answer that is lost on the way ends neither the run nor does it leave a lock, and it is never taken for leave to act. */

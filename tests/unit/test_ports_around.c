@@ -159,7 +159,7 @@ static void end_run(struct driven *d)
     tg_plan_free(d->read);
     tg_journal_free(d->j);
     tg_store_close(d->store);
-    test_plan_free(d->plan);
+    tg_plan_free(d->plan);
     json_decref(d->lines);
     snprintf(command, sizeof command, "rm -rf %s %s", d->dir[0], d->dir[1]);
     cr_expect_eq(system(command), 0);

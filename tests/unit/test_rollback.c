@@ -29,7 +29,7 @@ static void setup(struct desk *d)
 static void teardown(struct desk *d)
 {
     tg_run_free(d->run);
-    test_plan_free(d->plan);
+    tg_plan_free(d->plan);
 }
 
 static void end(struct desk *d, size_t host, enum tg_host_state state, enum tg_outcome_kind outcome, int64_t started_ms)

@@ -108,7 +108,7 @@ static void teardown(struct fleet *f)
     tg_run_free(f->run);
     tg_run_actions_release(&f->todo);
     json_decref(f->journal);
-    test_plan_free(f->plan);
+    tg_plan_free(f->plan);
 }
 
 static enum tg_run_event_kind good(enum tg_run_action_kind kind)

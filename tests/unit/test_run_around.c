@@ -53,7 +53,7 @@ static void teardown(struct world *w)
     tg_run_free(w->run);
     tg_run_actions_release(&w->todo);
     json_decref(w->journal);
-    test_plan_free(w->plan);
+    tg_plan_free(w->plan);
 }
 
 static enum tg_run_event_kind good(enum tg_run_action_kind kind)

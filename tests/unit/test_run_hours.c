@@ -146,7 +146,7 @@ static void teardown(struct clocked *c)
     tg_run_free(c->run);
     tg_run_actions_release(&c->todo);
     json_decref(c->journal);
-    test_plan_free(c->plan);
+    tg_plan_free(c->plan);
 }
 
 static void started_within_hours(const struct clocked *c)

@@ -37,7 +37,7 @@ static void end(struct rig *r)
 {
     tg_run_actions_release(&r->todo);
     tg_run_free(r->run);
-    test_plan_free(r->plan);
+    tg_plan_free(r->plan);
 }
 
 /* Hosts that have been started since the last call, as "0 2 5". */

@@ -8,13 +8,12 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-static struct tg_verify check = {.kind = TG_VERIFY_HTTP, .url = (char *) "http://{host}/", .within_ms = 30000};
-
 static struct tg_plan *plan_of(const struct test_stage *stages, size_t n, int64_t running, int64_t failed)
 {
     struct tg_plan *plan = test_plan(stages, n, running, failed);
 
-    plan->verify = &check;
+    plan->verify = calloc(1, sizeof *plan->verify);
+    plan->verify[0] = (struct tg_verify) {.kind = TG_VERIFY_HTTP, .url = strdup("http://{host}/"), .within_ms = 30000};
     plan->n_verify = 1;
     return plan;
 }
@@ -63,7 +62,7 @@ Test(simulate, a_fleet_that_is_well_is_changed_to_the_end)
     cr_assert_geq(sim->ended_ms - sim->started_ms, 60000 + 30000 * 10);
     cr_assert_gt(sim->held_ms[TG_SIM_BAKE], 60000);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* The same seed is the same output; another one is not. */
@@ -90,7 +89,7 @@ Test(simulate, is_repeatable)
     tg_sim_free(a);
     tg_sim_free(b);
     tg_sim_free(c);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* Draws are whole numbers that follow from the seed and the name alone: these hold on every machine, for ever. */
@@ -138,7 +137,7 @@ Test(simulate, the_same_hosts_fail_under_every_pace)
         cr_assert_eq(slow->run->hosts[i].state, fast->run->hosts[i].state, "%s", plan->hosts[i].name);
     tg_sim_free(slow);
     tg_sim_free(fast);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* What a bake is for: a bad change that shows after ten minutes hurts one host behind a bake that is longer, and all
@@ -165,7 +164,7 @@ Test(simulate, a_bake_catches_what_shows_later)
         cr_assert(strstr(text, i ? "It would end BADLY" : "in stage stage0:\n  1 failed, at most 0 may"), "%s", text);
         free(text);
         tg_sim_free(sim);
-        test_plan_free(plan);
+        tg_plan_free(plan);
     }
 }
 
@@ -182,7 +181,7 @@ Test(simulate, without_a_check_nothing_is_noticed)
     cr_assert(strstr(text, "10 of them never noticed:\n  nothing verifies"), "%s", text);
     free(text);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* P7: a controller that dies again and again, between the journal and the act as well, changes each host once and
@@ -203,7 +202,7 @@ Test(simulate, a_crashing_controller_comes_to_the_end)
         cr_assert_eq(tg_run_leftovers(sim->run), 0);
         tg_sim_free(sim);
     }
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(simulate, hosts_that_are_never_reached_are_no_failures)
@@ -219,7 +218,7 @@ Test(simulate, hosts_that_are_never_reached_are_no_failures)
     cr_assert_eq(tg_run_end(sim->run), TG_END_BADLY);
     cr_assert_eq(sim->halted_ms, 0);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* P5, P12: what held it back is told, and a limit that binds all the time has most of the time. */
@@ -241,7 +240,7 @@ Test(simulate, what_held_it_back_is_told)
         cr_assert_gt(sim->held_ms[cases[i].hold] * 10, took * 9);
         cr_assert_geq(sum, took);
         tg_sim_free(sim);
-        test_plan_free(plan);
+        tg_plan_free(plan);
     }
 }
 
@@ -260,7 +259,7 @@ Test(simulate, a_long_run_keeps_few_samples)
         cr_assert_geq(sim->samples[i].changed, sim->samples[i - 1].changed);
     cr_assert_eq(sim->samples[sim->n_samples - 1].changed, 3000);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* A look that takes longer than the controller lives: it is told, and not simulated for ever. */
@@ -275,7 +274,7 @@ Test(simulate, a_run_that_never_ends_is_told)
     cr_assert_eq(tg_simulate(plan, &m, &sim, &e), TG_E_DATA);
     cr_assert(strstr(e.message, "the controller dies so often that the run does not end"), "%s", e.message);
     cr_assert_null(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* It fits 80 columns, whatever there is to be told. */
@@ -295,7 +294,7 @@ Test(simulate, its_text_fits_a_terminal)
     }
     free(text);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* A new action of the engine needs a model, or simulations of runs that use it end in an error. */
@@ -358,7 +357,7 @@ Test(simulate, a_picture_is_well_formed)
     cr_assert_str_eq(svg.data + svg.len - 7, "</svg>\n");
     tg_buf_release(&svg);
     tg_sim_free(sim);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* ---- the fleet that is made up ---- */

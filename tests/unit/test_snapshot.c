@@ -87,7 +87,7 @@ Test(snapshot, forgets_nothing)
             tg_run_free(copy);
         }
         tg_run_free(run);
-        test_plan_free(plan);
+        tg_plan_free(plan);
     }
     tg_buf_release(&text);
     tg_buf_release(&again);
@@ -177,7 +177,7 @@ Test(snapshot, of_another_format_is_refused)
     tg_buf_release(&text);
     tg_buf_release(&other);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 Test(snapshot, that_is_cut_anywhere_is_refused)
@@ -198,7 +198,7 @@ Test(snapshot, that_is_cut_anywhere_is_refused)
     cr_expect_str_eq(e.message, "the snapshot goes on behind its last host");
     tg_buf_release(&text);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
 
 /* The figure: at most 300 bytes a host. A trouble of many is told once. */
@@ -225,5 +225,5 @@ Test(snapshot, is_small)
     tg_run_actions_release(&actions);
     tg_buf_release(&text);
     tg_run_free(run);
-    test_plan_free(plan);
+    tg_plan_free(plan);
 }
