@@ -32,7 +32,8 @@ static int name_rule(struct tg_rule *rule, const struct tg_week *week, const str
     rule->name = strdup(text);
     snprintf(text, sizeof text, TG_AGENDA_SLOT_PREFIX "%s/%s", week->id, slot->name);
     rule->scope = strdup(text);
-    rule->file = strdup("calendar week");
+    snprintf(text, sizeof text, "tagout calendar week show %s", week->id);
+    rule->file = strdup(text);
     return rule->name && rule->scope && rule->file ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 

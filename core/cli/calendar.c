@@ -8,6 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WEEKS_WAIT_MS 20000
+
+/* What can't be read is UNKNOWN, and never a week without slots (P2). */
+static int load_weeks(struct tg_frame *f, struct tg_calendar_view *v, struct tg_error *e)
+{
+    struct tg_book book;
+    int rc = tg_opt_flag(f, "weeks") ? tg_frame_open_store(f, &f->store, e) : 0;
+
+    if (rc || !tg_opt_flag(f, "weeks"))
+        return rc;
+    if ((rc = tg_frame_prove_store(f, e)) || (rc = tg_book_read(f->store, WEEKS_WAIT_MS, &book, e)))
+        return rc;
+    if (!(v->weeks = calloc(book.n + 1, sizeof *v->weeks)))
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < book.n; i++)
+        if (!book.weeks[i].cancelled && (rc = tg_book_load(f->store, &book.weeks[i], WEEKS_WAIT_MS, &v->weeks[v->n_weeks], e)) == 0)
+            v->n_weeks++;
+    tg_book_release(&book);
+    return rc;
+}
+
 static int load(struct tg_frame *f, struct tg_calendar_view *v, struct tg_error *e)
 {
     const char *path = tg_opt_text(f, "calendar") ? tg_opt_text(f, "calendar") : f->config->calendar;
@@ -23,7 +44,9 @@ static int load(struct tg_frame *f, struct tg_calendar_view *v, struct tg_error 
     v->zone_name = tg_calendar_zone(v->calendar);
     if ((rc = tg_zone_find(v->zone_name, &v->zone, e)))
         return rc;
-    return tg_agenda_new(v->calendar, f->inventory, &f->problems, &v->agenda, e);
+    if ((rc = load_weeks(f, v, e)))
+        return rc;
+    return tg_agenda_new_booked(v->calendar, f->inventory, (const struct tg_week *const *) v->weeks, v->n_weeks, &f->problems, &v->agenda, e);
 }
 
 static int take_at(struct tg_frame *f, struct tg_calendar_view *v, struct tg_error *e)
@@ -163,6 +186,9 @@ void tg_calendar_close(struct tg_calendar_view *v)
     tg_selection_release(&v->hosts);
     free(v->selector);
     tg_agenda_free(v->agenda);
+    for (size_t i = 0; i < v->n_weeks; i++)
+        tg_week_free(v->weeks[i]);
+    free(v->weeks);
     tg_calendar_free(v->calendar);
 }
 

@@ -3,11 +3,13 @@
 #define TG_CLI_CALENDAR_H
 
 #include "calendar/agenda.h"
+#include "calendar/book.h"
 #include "cli/commands.h"
 #include "fleet/selector.h"
 
 #define TG_CALENDAR_ROWS_MAX 50 /* on a terminal: more is no picture any more */
 #define TG_CALENDAR_CLI_OPTS \
+    {.name = "weeks", .type = TG_OPT_FLAG, .text = "Count the maintenance weeks that are booked in the store: a host is open in its slot, and for the rest of that week not at all"}, \
     {.name = "calendar", .type = TG_OPT_FILE, .arg = "FILE", .text = "The calendar. Otherwise the configuration's"}, \
     {.name = "at", .type = TG_OPT_STRING, .arg = "TIME", .text = "Answer as if it were this time: 2026-12-24T22:00:00Z, or 2026-12-24 22:00 in the calendar's zone. Otherwise now"}
 
@@ -20,6 +22,8 @@ struct tg_calendar_part {
 
 struct tg_calendar_view {
     struct tg_calendar *calendar;
+    struct tg_week **weeks; /* --weeks: those that are booked */
+    size_t n_weeks;
     struct tg_agenda *agenda;
     struct tg_selection hosts;
     char *selector;        /* as it was asked; "" for all */

@@ -16,6 +16,7 @@ counts='[s["count"] for s in d["slots"]]'
 write_files() {
     # enough of them that booking takes many writes
     printf 'groups:\n  web: {hosts: "web[000001-040000].example.com", attrs: {role: web}}\n  db: {hosts: "db[1-9]", attrs: {role: db}}\n' >"$tmp/large.yaml"
+    printf 'default: open\n' >"$tmp/calendar.yaml"
     cat >"$tmp/large.week.yaml" <<'END'
 week: large
 length: 2h
@@ -94,6 +95,17 @@ booked() {
     expect_status 0
     expect_out "Booked by "
     expect_file_has "$tmp/booked.html" "Maintenance week flying-circus"
+    note "what is booked are windows"
+    run "$TAGOUT" calendar why router2.whq.example --calendar "$tmp/calendar.yaml" --inventory "$fleet" --weeks --at 2126-12-07T13:30:00Z
+    expect_status 0
+    expect_out "router2.whq.example may be disturbed"
+    expect_out 'window "week flying-circus-'$start', slot second-router"'
+    run "$TAGOUT" calendar why router2.whq.example --calendar "$tmp/calendar.yaml" --inventory "$fleet" --weeks --at 2126-12-02T10:00:00Z
+    expect_status 0
+    expect_out "must not be disturbed"
+    run "$TAGOUT" calendar why router2.whq.example --calendar "$tmp/calendar.yaml" --inventory "$fleet" --at 2126-12-02T10:00:00Z
+    expect_status 0
+    expect_out "router2.whq.example may be disturbed"
     note "what stands there is told"
     sed 's/30%/40%/' "$pattern" >"$tmp/more.yaml"
     run w plan "$tmp/more.yaml" --start $start --inventory "$fleet" --apply
