@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEVER_MAX 3    /* each may have been looked for for seconds */
+#define NEVER_MAX 1    /* of those that were looked for for seconds */
 #define WHAT_MAX 200
 
 struct meaning {
@@ -315,7 +315,7 @@ static bool take_rule(struct meaning *m, struct known *k)
     int rc = tg_when_recur(&k->when, rule->value, &why);
     if (rc == TG_E_DATA) {
         tg_error_hint(tg_ics_problem(m->ics, rule->line, rule->source, "RRULE: %s", why.message), "%s", why.hint);
-        m->never += strstr(why.message, "never") != NULL;
+        m->never += strcmp(why.message, "never comes") == 0;
         return false;
     }
     if (rc)

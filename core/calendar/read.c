@@ -8,7 +8,7 @@
 #define NAME_MAX_BYTES 64
 #define CUT_OFF_MAX_MS (INT64_C(24) * 3600 * 1000)
 #define LEAD_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
-#define NEVER_MAX 3 /* each may have been looked for for seconds */
+#define NEVER_MAX 1 /* of those that were looked for for seconds */
 
 enum root_key { DEFAULT, ZONE, CUT_OFF, LEAD, WINDOWS, BLACKOUTS };
 static const struct tg_yaml_key root_keys[] = {

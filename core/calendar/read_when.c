@@ -197,7 +197,7 @@ static int take_recurrence(struct tg_calendar_reader *r, const struct tg_yaml_no
     int rc = 0;
 
     if (node && tg_yaml_string(node, "rule", r->p, &text) && (rc = tg_when_recur(when, text, &why))) {
-        r->never += strstr(why.message, "never") != NULL;
+        r->never += strcmp(why.message, "never comes") == 0;
         if (rc == TG_E_DATA)
             tg_error_hint(tg_yaml_problem(r->p, node, "rule: %s", why.message), "%s", why.hint);
         return rc == TG_E_DATA ? 0 : tg_fail(e, rc, "%s", why.message);

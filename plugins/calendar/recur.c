@@ -174,10 +174,17 @@ static int check_first(const struct recur *r, struct tg_error *e)
 
     if (r->until_s < r->start_s)
         return tg_fail(e, TG_E_DATA, "UNTIL is before the start");
-    int rc = tg_calendar_recur_expand(r, r->start_s, LAST_S, first_found, &first, e);
-    if (rc == 0)
+    /* A day, or a month, that is not it costs as much as one that is. */
+    bool days = r->period_s != 0, months = r->rule.freq == ICAL_MONTHLY_RECURRENCE;
+    int64_t years = days ? 1 : months ? 5 : 12, steps = days ? r->period_s : (months ? 31 : 366) * INT64_C(86400) * r->rule.interval;
+    int64_t within = r->start_s + years * 400 * DAY_S + 2 * steps;
+    int rc = tg_calendar_recur_expand(r, r->start_s, within < LAST_S ? within : LAST_S, first_found, &first, e);
+    if (rc < 0 || rc > 0)
+        return rc < 0 ? rc : 0;
+    if (!days)
         return tg_fail(e, TG_E_DATA, "never comes");
-    return rc < 0 ? rc : 0;
+    tg_fail(e, TG_E_DATA, "never comes, or so rarely that FREQ must be YEARLY");
+    return TG_E_DATA;
 }
 
 int tg_calendar_recur_new(const char *rrule, int64_t start_local_s, const void *zone, void **out, struct tg_error *e)
