@@ -296,7 +296,8 @@ struct tg_run_domain {
     uint32_t outside;           /* held by others, as was last told: down as well */
     uint32_t parked;            /* queue: hosts that found it full when it was their turn */
     uint32_t n_parked;
-    bool represented;           /* the first of them is among the ready ones, to be tried in its turn */
+    bool represented;           /* the first of them is among the ready ones, to be tried in its turn: */
+    uint32_t representative;
 };
 
 struct tg_run {

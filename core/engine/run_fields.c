@@ -113,6 +113,7 @@ static const struct tg_field domain_rows[] = {
     F(tg_run_domain, parked, DERIVED, NULL, 0),
     F(tg_run_domain, n_parked, DERIVED, NULL, 0),
     F(tg_run_domain, represented, DERIVED, NULL, 0),
+    F(tg_run_domain, representative, DERIVED, NULL, 0),
 };
 
 const struct tg_fields tg_run_fields = {"run", sizeof(struct tg_run), run_rows, N(run_rows)};

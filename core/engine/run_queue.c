@@ -111,11 +111,12 @@ static void represent(struct tg_run *run, uint32_t domain)
 {
     struct tg_run_domain *d = &run->domains[domain];
 
-    if (d->represented || d->parked == TG_RUN_NOBODY || is_full(run, domain))
-        return;
+    if (d->parked == TG_RUN_NOBODY || is_full(run, domain) || (d->represented && d->representative < d->parked))
+        return; /* one that came back, and stands before the one that is to be tried, is to be tried as well */
     uint32_t host = pop(run, &d->parked);
     d->n_parked--;
     d->represented = true;
+    d->representative = host;
     run->links[host].sponsor = domain;
     push(run, &run->stages[run->hosts[host].stage].ready, host);
 }
@@ -188,7 +189,7 @@ static uint32_t remove_first(struct tg_run *run, size_t stage, size_t host)
     pop(run, &s->ready);
     uint32_t sponsor = run->links[host].sponsor;
     run->links[host].sponsor = TG_NO_DOMAIN;
-    if (sponsor != TG_NO_DOMAIN)
+    if (sponsor != TG_NO_DOMAIN && run->domains[sponsor].representative == host)
         run->domains[sponsor].represented = false;
     return sponsor;
 }
