@@ -259,6 +259,22 @@ static int end(struct split *s, const struct raw *raw, const char *name, struct 
     return 0;
 }
 
+/* How it begins, without folds: a name may be folded as well. */
+static void head_of(const struct raw *raw, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (const char *p = raw->text; p < raw->end && n + 1 < size; p++) {
+        if (*p == '\r' || *p == '\0')
+            continue;
+        if (*p == '\n')
+            p++;
+        else
+            out[n++] = *p;
+    }
+    out[n] = '\0';
+}
+
 /* Which of the lines that matter it is; -1: none. */
 static int name_of(const char *text)
 {
@@ -315,10 +331,12 @@ static int take(struct split *s, const struct raw *raw, char **text, char *value
 
 static int take_line(struct split *s, const struct raw *raw, struct tg_error *e)
 {
-    int name = s->event && within(s, "VEVENT") ? name_of(raw->text) : -1, rc = 0;
+    char head[32];
+    head_of(raw, head, sizeof head);
+    int name = s->event && within(s, "VEVENT") ? name_of(head) : -1, rc = 0;
     size_t len = (size_t) (raw->end - raw->text);
-    bool matters = name >= 0 || (len > 4 && strncasecmp(raw->text, "END:", 4) == 0) || (len > 6 && strncasecmp(raw->text, "BEGIN:", 6) == 0) ||
-                   (len > 7 && strncasecmp(raw->text, "METHOD:", 7) == 0) || (s->zone_text && len > 4 && strncasecmp(raw->text, "TZID", 4) == 0);
+    bool matters = name >= 0 || strncasecmp(head, "END:", 4) == 0 || strncasecmp(head, "BEGIN:", 6) == 0 || strncasecmp(head, "METHOD:", 7) == 0 ||
+                   (s->zone_text && strncasecmp(head, "TZID", 4) == 0);
     if (!matters)
         return 0;
     if (len > TG_ICS_VALUE_MAX) {

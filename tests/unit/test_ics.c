@@ -93,6 +93,8 @@ Test(ics, a_zone_may_come_with_the_file)
 Test(ics, lines_may_be_folded_have_a_bom_and_any_line_break)
 {
     means("\xef\xbb\xbf" EVENT("DTSTART:2026\r\n 0105T21\r\n\t0000Z\r\nDTEND:20260105T220000Z\r\n"), W, "2026-01-05T21:00-2026-01-05T22:00");
+    means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRR\r\n ULE:FREQ=WEEKLY;COUNT=2\r\n"), W,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-12T21:00-2026-01-12T22:00");
     means("BEGIN:VCALENDAR\nBEGIN:VEVENT\n\n\nDTSTART:20260105T210000Z\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR", W, "2026-01-05T21:00-2026-01-05T22:00");
     means("begin:vcalendar\nbegin:vevent\ndtstart;x=\"a:b;c\":20260105T210000Z\nduration:PT1H\nend:vevent\nend:vcalendar\n", W, "2026-01-05T21:00-2026-01-05T22:00");
 }
