@@ -43,7 +43,7 @@ static int add_rule(struct tg_agenda_rule *r, int64_t from_ms, int64_t until_ms,
         c->from_ms = from_ms;
         c->until_ms = until_ms;
     }
-    const struct tg_span *s = tg_spans_from(&c->open, from_ms), *end = c->open.list + c->open.n;
+    const struct tg_span *s = tg_spans_from(&c->open, from_ms), *end = s ? c->open.list + c->open.n : NULL;
     for (; !rc && s && s < end && s->from_ms < until_ms; s++)
         rc = tg_spans_add(out, s->from_ms, s->until_ms, e);
     return rc;
@@ -200,7 +200,7 @@ int tg_agenda_all_at(struct tg_agenda *a, int64_t t_ms, enum tg_agenda_want want
 /* The first start ≥ t in what is known from which it fits. false: not known yet. */
 static bool fit(const struct tg_agenda_class *c, int64_t t_ms, int64_t need_ms, bool last, struct tg_fit *out)
 {
-    const struct tg_span *s = tg_spans_from(&c->cache.start, t_ms), *end = c->cache.start.list + c->cache.start.n;
+    const struct tg_span *s = tg_spans_from(&c->cache.start, t_ms), *end = s ? c->cache.start.list + c->cache.start.n : NULL;
 
     *out = (struct tg_fit) {.start_ms = TG_CALENDAR_NEVER};
     for (; s && s < end; s++) {
