@@ -258,6 +258,8 @@ static int compile(struct compiler *c, const char *transport)
     if (!rc)
         rc = tg_plan_limits_compile(c->plan, c->r, c->inventory, c->source, c->p, c->e);
     if (!rc)
+        rc = tg_plan_same_compile(c->plan, c->r->file, c->p, c->e);
+    if (!rc)
         rc = tg_problems_error(c->p, c->e);
     return rc ? rc : tg_plan_seal(c->plan, c->e);
 }

@@ -27,6 +27,9 @@ json_t *tg_plan_domains_json(const struct tg_plan *plan, const struct tg_plan_st
 int tg_plan_limits_read(struct tg_plan *plan, const json_t *limits, struct tg_error *e);
 int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *domains, struct tg_error *e);
 
+/* Hosts to be changed that a drain or a snapshot can't tell apart are a mistake in problems. TG_E_CONFIG: no such module; TG_E_DATA, TG_E_MEMORY. */
+int tg_plan_same_compile(const struct tg_plan *plan, const char *file, struct tg_problems *problems, struct tg_error *e);
+
 /* What a stage waits for and bears, as JSON (new reference), and back. TG_E_DATA, TG_E_MEMORY. */
 json_t *tg_stage_policy_json(const struct tg_stage_policy *policy);
 json_t *tg_plan_policy_json(const struct tg_plan *plan);

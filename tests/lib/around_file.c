@@ -1,5 +1,5 @@
 /*
- * A module for tests of around: what is in force is a file, DIR/HOST.WHAT, with the tag of who made it. {dir: DIR, keeps: BOOL}. Files in DIR say what goes
+ * A module for tests of around: what is in force is a file, DIR/HOST.WHAT, with the tag of who made it. {dir: DIR, keeps: BOOL, as: TEXT}; as: in place of HOST. Files in DIR say what goes
  * wrong: refuse-VERB, lose-VERB (it is done, and nobody hears of it), away-VERB, hang-VERB. DIR/log has a line for each call. Built twice: drain by
  * "filelb", silence by "filealerts".
  */
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct tg_around_params {
-    char dir[200];
+    char dir[200], as[40];
     bool keeps; /* what a host that failed has is kept */
 };
 
@@ -42,7 +42,7 @@ static int params(const json_t *value, void (*complain)(void *data, const char *
     json_object_foreach((json_t *) value, key, any) {
         char path[64];
         snprintf(path, sizeof path, "/%.60s", key);
-        if (strcmp(key, "dir") != 0 && strcmp(key, "keeps") != 0)
+        if (strcmp(key, "dir") != 0 && strcmp(key, "keeps") != 0 && strcmp(key, "as") != 0)
             complain(complain_data, path, "is not known");
     }
     if (!dir || strlen(dir) >= sizeof p->dir) {
@@ -52,6 +52,7 @@ static int params(const json_t *value, void (*complain)(void *data, const char *
     if (!(p = calloc(1, sizeof *p)))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     snprintf(p->dir, sizeof p->dir, "%s", dir);
+    snprintf(p->as, sizeof p->as, "%s", json_is_string(json_object_get(value, "as")) ? json_string_value(json_object_get(value, "as")) : "{host}");
     p->keeps = json_is_true(json_object_get(value, "keeps"));
     *out = p;
     return 0;
@@ -69,7 +70,10 @@ static void describe(const struct tg_around_params *p, char *out, size_t size)
 
 static void name_of(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size)
 {
-    snprintf(out, size, "%s/%s.%s", p->dir, c->host, tg_around_what_name(AROUND_WHAT));
+    char as[300] = "";
+
+    tg_around_template(p->as, c, as, sizeof as, NULL);
+    snprintf(out, size, "%s/%s.%s", p->dir, as, tg_around_what_name(AROUND_WHAT));
 }
 
 static void mend(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size)

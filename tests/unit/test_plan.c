@@ -265,6 +265,37 @@ Test(plan, survives_the_way_through_json)
     tg_plan_free(plan);
 }
 
+/* P8: who ended first would undo what another host still needs. */
+Test(plan, of_hosts_that_are_one_thing_to_a_balancer_is_refused)
+{
+    static const char two[] = "hosts:\n  web1.a.example.com: {}\n  web1.b.example.com: {}\n  web2.a.example.com: {}\n";
+    static const struct {
+        const char *more, *message;
+    } cases[] = {
+        {"around: [drain: {filelb: {dir: /x, as: \"{short}\"}}]", "web1.a.example.com and web1.b.example.com are the same to the drain of filelb"},
+        {"around: [drain: {filelb: {dir: /x, as: web7}}]", "web1.a.example.com and web1.b.example.com are the same to the drain of filelb"},
+        {"around: [drain: {filelb: {dir: /x}}]", NULL},
+        {"around: [silence: {filealerts: {dir: /x, as: \"{short}\"}}]", NULL}, /* they lie beside each other */
+    };
+
+    use_around_modules();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_plan *plan = NULL;
+        char text[400];
+        snprintf(text, sizeof text, HEAD "targets: \"*\"\nstages: [{name: look, dry-run: true}, {name: all}]\n%s\n", cases[i].more);
+        int rc = compile(text, two, &p, &plan);
+        cr_expect_eq(rc, cases[i].message ? TG_E_DATA : 0, "%s: %d", cases[i].more, rc);
+        cr_expect_eq(p.n, cases[i].message ? 1 : 0, "%s", cases[i].more);
+        if (p.n && cases[i].message)
+            cr_expect_str_eq(p.list[0].error.message, cases[i].message);
+        tg_problems_release(&p);
+        tg_plan_free(plan);
+    }
+    /* one host alone may be called anything */
+    tg_plan_free(plan_of(HEAD "targets: web1\nstages: [{name: all}]\naround: [drain: {filelb: {dir: /x, as: srv7}}]\n", SIX));
+}
+
 Test(plan, has_what_is_done_around_a_change)
 {
     use_around_modules();
