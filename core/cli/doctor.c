@@ -109,7 +109,7 @@ static void check_gate(struct doctor *d)
 
 static void check_modules(struct doctor *d)
 {
-    static const char *const known[] = {"zk", "ssh", "puppet", "salt", "ansible", "http", "httpd"};
+    static const char *const known[] = {"zk", "ssh", "puppet", "salt", "ansible", "http", "httpd", "haproxy", "alertmanager", "libvirt"};
     char text[500] = "";
     size_t len = 0;
 
