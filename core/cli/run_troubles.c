@@ -211,18 +211,35 @@ static int by_rank(const void *a, const void *b)
     return x->n != y->n ? (x->n > y->n ? -1 : 1) : strcmp(x->text, y->text);
 }
 
+/* One host alone is called by its name, and by its address. */
+static int name_alone(const struct tg_plan_host *host, struct tg_trouble *t, struct tg_error *e)
+{
+    char named[TEXT_MAX], whole[TEXT_MAX];
+
+    replace(t->text, "{host}", host->name, named, sizeof named);
+    replace(named, "{address}", host->address ? host->address : host->name, whole, sizeof whole);
+    char *text = strdup(whole);
+    if (!text)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    free(t->text);
+    t->text = text;
+    return 0;
+}
+
 static int fold_group(struct collecting *c, size_t group, struct tg_error *e)
 {
     struct tg_trouble *t = &c->out->items[group];
     const char **names = calloc(t->n + 1, sizeof *names);
-    size_t n = 0;
+    size_t n = 0, last = 0;
 
     if (!names)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < c->n_members; i++)
         if (c->members[i].group == group)
-            names[n++] = c->run->plan->hosts[c->members[i].host].name;
+            names[n++] = c->run->plan->hosts[last = c->members[i].host].name;
     int rc = tg_fold(names, n, &t->names, e);
+    if (!rc && n == 1)
+        rc = name_alone(&c->run->plan->hosts[last], t, e);
     free(names);
     return rc;
 }
