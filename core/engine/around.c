@@ -10,6 +10,10 @@ static const char *const what_names[TG_AROUND_WHATS] = {
     [TG_AROUND_SNAPSHOT] = "snapshot",
 };
 
+static const char *const verb_names[TG_AROUND_VERBS] = {
+    [TG_AROUND_LOOK] = "look", [TG_AROUND_ACT] = "act", [TG_AROUND_KEEP] = "keep", [TG_AROUND_UNDO] = "undo",
+};
+
 static const char *const end_names[] = {
     [TG_AROUND_ABSENT] = "absent",   [TG_AROUND_OURS] = "ours",         [TG_AROUND_OTHERS] = "others", [TG_AROUND_KEPT] = "kept",
     [TG_AROUND_REFUSED] = "refused", [TG_AROUND_NOT_SENT] = "not-sent", [TG_AROUND_LOST] = "lost",
@@ -18,6 +22,11 @@ static const char *const end_names[] = {
 const char *tg_around_what_name(enum tg_around_what what)
 {
     return what < TG_AROUND_WHATS ? what_names[what] : "?";
+}
+
+const char *tg_around_verb_name(enum tg_around_verb verb)
+{
+    return verb < TG_AROUND_VERBS ? verb_names[verb] : "?";
 }
 
 const char *tg_around_end_name(enum tg_around_end end)

@@ -8,9 +8,9 @@
 #include <string.h>
 
 /* A module bounds its own waiting (connections that drain); these are for one that hangs. */
-#define LOOK_MS 120000
-#define ACT_MS (2 * INT64_C(3600000))
-#define UNDO_MS 900000
+static const int64_t most_ms[TG_AROUND_VERBS] = {
+    [TG_AROUND_LOOK] = 120000, [TG_AROUND_ACT] = 2 * INT64_C(3600000), [TG_AROUND_KEEP] = 120000, [TG_AROUND_UNDO] = 900000,
+};
 #define KEEP_EVERY_MS 60000
 #define KEEP_MAX 20 /* begun in one turn */
 #define AFTER_KEEP_MS 100
@@ -132,6 +132,11 @@ static int64_t until_ms(const struct tg_task *t)
     return lock > least && lock < INT64_MAX ? lock : least;
 }
 
+static enum tg_around_verb verb_of(enum tg_run_action_kind kind)
+{
+    return kind == TG_DO_AROUND_LOOK ? TG_AROUND_LOOK : kind == TG_DO_AROUND ? TG_AROUND_ACT : kind == TG_DO_UNDO ? TG_AROUND_UNDO : TG_AROUND_KEEP;
+}
+
 static int ask(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
@@ -147,21 +152,12 @@ static int ask(struct tg_task *t, struct tg_error *e)
                                               .lock_id = of->lock, .who = p->o.owner, .reason = p->o.plan->name, .tag = tag,
                                               .record = record[0] ? record : NULL, .now_ms = tg_wall_ms(tg_loop_clock(p->o.loop)),
                                               .until_ms = until_ms(t), .failed = tg_run_host_failed(of)};
-    switch ((int) t->action.kind) {
-    case TG_DO_AROUND_LOOK:
-        t->give_up_ms = tg_ports_now(p) + LOOK_MS;
-        return b->look(impl, &context, done, t, e);
-    case TG_DO_AROUND:
+    enum tg_around_verb verb = verb_of(t->action.kind);
+
+    if (verb == TG_AROUND_ACT)
         p->warned[t->action.host] = (uint16_t) (p->warned[t->action.host] & ~(1U << t->action.step));
-        t->give_up_ms = tg_ports_now(p) + ACT_MS;
-        return b->act(impl, &context, done, t, e);
-    case TG_DO_UNDO:
-        t->give_up_ms = tg_ports_now(p) + UNDO_MS;
-        return b->undo(impl, &context, done, t, e);
-    default:
-        t->give_up_ms = tg_ports_now(p) + LOOK_MS;
-        return b->keep(impl, &context, done, t, e);
-    }
+    t->give_up_ms = tg_ports_now(p) + most_ms[verb];
+    return b->ask(impl, verb, &context, done, t, e);
 }
 
 /* A keep under way could bring back what is undone: it goes first. And one at a time is enough. */

@@ -33,7 +33,7 @@ static void not_yet(struct tg_task *t, enum tg_verdict verdict, const char *text
 
     t->said = verdict;
     if (now + PAUSE_MS <= t->give_up_ms) {
-        snprintf(t->text, sizeof t->text, "%s", text);
+        snprintf(t->text, sizeof t->text, "%.500s", text);
         t->due_ms = now + PAUSE_MS;
         return;
     }

@@ -55,14 +55,13 @@ bool tg_am_posted(const char *body, size_t len, char *id, size_t size);
 void tg_am_said(const char *body, size_t len, char *out, size_t size);
 bool tg_am_is_id(const char *text);
 
-enum tg_am_verb { TG_AM_LOOK, TG_AM_ACT, TG_AM_KEEP, TG_AM_UNDO };
 enum tg_am_phase { TG_AM_LIST, TG_AM_POST, TG_AM_DELETE, TG_AM_PROOF, TG_AM_ENDED };
 enum tg_am_came { TG_AM_ANSWERED, TG_AM_AWAY /* nothing was sent */, TG_AM_SILENT };
 
 /* One call. */
 struct tg_am_op {
     const struct tg_around_params *params;
-    enum tg_am_verb verb;
+    enum tg_around_verb verb;
     enum tg_am_phase phase;
     json_t *matchers;
     char *list, *comment, *who; /* list: path and query of what is asked for */
@@ -78,7 +77,7 @@ struct tg_am_op {
     enum tg_around_end end;
     char text[400], record[TG_AROUND_RECORD_SIZE];
 };
-int tg_am_begin(struct tg_am_op *op, const struct tg_around_params *p, enum tg_am_verb verb, const struct tg_around_context *c, struct tg_error *e);
+int tg_am_begin(struct tg_am_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c, struct tg_error *e);
 void tg_am_release(struct tg_am_op *op);
 /* The next request: its method, its path and its body (to be freed; NULL none). False: it has ended. */
 bool tg_am_next(const struct tg_am_op *op, const char **method, char *path, size_t size, char **body);

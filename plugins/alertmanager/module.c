@@ -166,7 +166,7 @@ static int set_headers(struct call *c, struct tg_error *e)
     return c->headers ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
-static int begin(struct tg_around_impl *impl, enum tg_am_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
+static int ask(struct tg_around_impl *impl, enum tg_around_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
 {
     struct call *c = calloc(1, sizeof *c);
     int rc;
@@ -187,26 +187,6 @@ static int begin(struct tg_around_impl *impl, enum tg_am_verb verb, const struct
     if (rc)
         free_call(c);
     return rc;
-}
-
-static int look(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_AM_LOOK, context, done, data, e);
-}
-
-static int act(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_AM_ACT, context, done, data, e);
-}
-
-static int keep(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_AM_KEEP, context, done, data, e);
-}
-
-static int undo(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_AM_UNDO, context, done, data, e);
 }
 
 static int open_impl(struct tg_loop *loop, const struct tg_around_params *params, struct tg_around_impl **out, struct tg_error *e)
@@ -249,10 +229,7 @@ static const struct tg_around_backend around = {
     .mend = tg_am_mend,
     .open = open_impl,
     .close = close_impl,
-    .look = look,
-    .act = act,
-    .keep = keep,
-    .undo = undo,
+    .ask = ask,
 };
 
 extern const struct tg_module tagout_module;

@@ -81,7 +81,7 @@ static int read_record(struct tg_am_op *op, const char *record, struct tg_error 
     return 0;
 }
 
-int tg_am_begin(struct tg_am_op *op, const struct tg_around_params *p, enum tg_am_verb verb, const struct tg_around_context *c, struct tg_error *e)
+int tg_am_begin(struct tg_am_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c, struct tg_error *e)
 {
     char comment[1024];
     int64_t until = c->until_ms < c->now_ms + p->for_ms ? c->until_ms : c->now_ms + p->for_ms;
@@ -151,7 +151,7 @@ static void know(struct tg_am_op *op, size_t i)
 static void next_delete(struct tg_am_op *op)
 {
     op->phase = TG_AM_DELETE;
-    while (op->at < op->n && (op->ours[op->at].expired || op->at == op->kept || strcmp(op->ours[op->at].id, op->verb == TG_AM_UNDO ? "" : op->id) == 0))
+    while (op->at < op->n && (op->ours[op->at].expired || op->at == op->kept || strcmp(op->ours[op->at].id, op->verb == TG_AROUND_UNDO ? "" : op->id) == 0))
         op->at++;
     if (op->at == op->n)
         op->phase = TG_AM_PROOF;
@@ -194,7 +194,7 @@ static void bring_about(struct tg_am_op *op)
 {
     op->kept = choose(op);
     op->at = 0;
-    if (op->verb == TG_AM_KEEP && count_in_force(op) == 0 && was_ended(op)) {
+    if (op->verb == TG_AROUND_KEEP && count_in_force(op) == 0 && was_ended(op)) {
         end(op, TG_AROUND_ABSENT, "somebody ended silence %s, and it is left so", op->id);
         return;
     }
@@ -236,9 +236,9 @@ static void prove(struct tg_am_op *op)
 {
     size_t i = choose(op), left = count_in_force(op);
 
-    if (op->verb == TG_AM_UNDO && left == 0) {
+    if (op->verb == TG_AROUND_UNDO && left == 0) {
         end(op, TG_AROUND_ABSENT, "%s", "");
-    } else if (op->verb == TG_AM_UNDO) {
+    } else if (op->verb == TG_AROUND_UNDO) {
         for (size_t k = 0; k < op->n; k++)
             if (!op->ours[k].expired)
                 know(op, k);
@@ -254,7 +254,7 @@ static void prove(struct tg_am_op *op)
 /* The list could not be had: nothing is known, and nothing was done for this question. */
 static void no_list(struct tg_am_op *op, enum tg_am_came came, long status, const char *why)
 {
-    bool first = op->phase == TG_AM_LIST, reads = op->verb == TG_AM_LOOK || op->verb == TG_AM_ACT;
+    bool first = op->phase == TG_AM_LIST, reads = op->verb == TG_AROUND_LOOK || op->verb == TG_AROUND_ACT;
 
     if (!first)
         end(op, TG_AROUND_LOST, "%s; and what came of it can't be seen: %s", op->trouble[0] ? op->trouble : "ordered", why);
@@ -263,7 +263,7 @@ static void no_list(struct tg_am_op *op, enum tg_am_came came, long status, cons
     else if (came == TG_AM_ANSWERED && ((status >= 300 && status < 500 && status != 429) || (status == 200 && reads)))
         end(op, TG_AROUND_REFUSED, "%s", why);
     else
-        end(op, op->verb == TG_AM_ACT ? TG_AROUND_NOT_SENT : TG_AROUND_LOST, "%s", why);
+        end(op, op->verb == TG_AROUND_ACT ? TG_AROUND_NOT_SENT : TG_AROUND_LOST, "%s", why);
 }
 
 static void heard_list(struct tg_am_op *op, enum tg_am_came came, long status, const char *body, size_t len, const char *why)
@@ -280,9 +280,9 @@ static void heard_list(struct tg_am_op *op, enum tg_am_came came, long status, c
         no_list(op, came, status, text);
     } else if (op->phase == TG_AM_PROOF) {
         prove(op);
-    } else if (op->verb == TG_AM_LOOK) {
+    } else if (op->verb == TG_AROUND_LOOK) {
         look(op);
-    } else if (op->verb == TG_AM_UNDO) {
+    } else if (op->verb == TG_AROUND_UNDO) {
         undo(op);
     } else {
         bring_about(op);

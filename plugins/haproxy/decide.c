@@ -177,7 +177,7 @@ static size_t count(const struct tg_haproxy_op *op, enum tg_haproxy_whose whose)
 
 static void end_trouble(struct tg_haproxy_op *op, const struct tg_haproxy_balancer *b, size_t at)
 {
-    bool no = b->came == TG_HAPROXY_ANSWERED && (b->read == TG_HAPROXY_NONE || op->verb == TG_HAPROXY_LOOK || op->verb == TG_HAPROXY_ACT);
+    bool no = b->came == TG_HAPROXY_ANSWERED && (b->read == TG_HAPROXY_NONE || op->verb == TG_AROUND_LOOK || op->verb == TG_AROUND_ACT);
 
     end(op, no ? TG_AROUND_REFUSED : b->came == TG_HAPROXY_AWAY ? TG_AROUND_NOT_SENT : TG_AROUND_LOST, "%s: %s", op->params->sockets[at], b->why);
 }
@@ -375,13 +375,13 @@ static void prove(struct tg_haproxy_op *op, int64_t mono_ms)
         struct tg_haproxy_balancer *b = &op->lb[i];
         if (!b->wanted || is_as(op, b, AS_SET))
             continue;
-        if (op->verb == TG_HAPROXY_ACT)
+        if (op->verb == TG_AROUND_ACT)
             not_out(op, i, mono_ms);
         else
             end(op, TG_AROUND_LOST, "%s: it could not be taken out again%s%s", op->params->sockets[i], b->refused[0] ? ": " : "", b->refused);
         return;
     }
-    if (op->verb == TG_HAPROXY_KEEP) {
+    if (op->verb == TG_AROUND_KEEP) {
         end_kept(op);
         return;
     }
@@ -474,17 +474,17 @@ static void look_again(struct tg_haproxy_op *op, int64_t mono_ms)
 
 void tg_haproxy_all_asked(struct tg_haproxy_op *op, int64_t mono_ms)
 {
-    static void (*const first[])(struct tg_haproxy_op *op) = {[TG_HAPROXY_LOOK] = look, [TG_HAPROXY_KEEP] = keep, [TG_HAPROXY_UNDO] = undo};
+    static void (*const first[])(struct tg_haproxy_op *op) = {[TG_AROUND_LOOK] = look, [TG_AROUND_KEEP] = keep, [TG_AROUND_UNDO] = undo};
 
     if (op->phase == TG_HAPROXY_WAITING)
         look_again(op, mono_ms);
     else if (op->phase == TG_HAPROXY_PROOF)
         prove(op, mono_ms);
-    else if (op->phase == TG_HAPROXY_BACK_PROOF && op->verb == TG_HAPROXY_UNDO)
+    else if (op->phase == TG_HAPROXY_BACK_PROOF && op->verb == TG_AROUND_UNDO)
         end_undone(op);
     else if (op->phase == TG_HAPROXY_BACK_PROOF)
         end_given_up(op);
-    else if (op->verb == TG_HAPROXY_ACT)
+    else if (op->verb == TG_AROUND_ACT)
         act(op, mono_ms);
     else
         first[op->verb](op);

@@ -75,7 +75,6 @@ struct tg_haproxy_mark {
 int tg_haproxy_record_read(const char *record, size_t n, struct tg_haproxy_mark *out, struct tg_error *e); /* NULL or "": all NOBODY */
 void tg_haproxy_record_write(const struct tg_haproxy_mark *marks, size_t n, char *out, size_t size);
 
-enum tg_haproxy_verb { TG_HAPROXY_LOOK, TG_HAPROXY_ACT, TG_HAPROXY_KEEP, TG_HAPROXY_UNDO };
 enum tg_haproxy_todo { TG_HAPROXY_ASK, TG_HAPROXY_SET, TG_HAPROXY_PAUSE, TG_HAPROXY_END };
 enum tg_haproxy_came { TG_HAPROXY_ANSWERED, TG_HAPROXY_AWAY /* nothing was sent */, TG_HAPROXY_SILENT /* sent, but no whole answer */ };
 
@@ -96,7 +95,7 @@ enum tg_haproxy_phase { TG_HAPROXY_FIRST, TG_HAPROXY_ORDERS, TG_HAPROXY_PROOF, T
 /* One call, on all load balancers. */
 struct tg_haproxy_op {
     const struct tg_around_params *params;
-    enum tg_haproxy_verb verb;
+    enum tg_around_verb verb;
     char server[TG_HAPROXY_NAME_SIZE];
     struct tg_haproxy_balancer lb[TG_HAPROXY_SOCKETS];
     enum tg_haproxy_phase phase;
@@ -109,7 +108,7 @@ struct tg_haproxy_op {
     enum tg_around_end end;
     char text[400], record[TG_AROUND_RECORD_SIZE];
 };
-int tg_haproxy_begin(struct tg_haproxy_op *op, const struct tg_around_params *p, enum tg_haproxy_verb verb, const struct tg_around_context *c,
+int tg_haproxy_begin(struct tg_haproxy_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c,
                      struct tg_error *e);
 /* What is to be done now: on op->at; command for ASK and SET. PAUSE: for op->pause_ms, then tg_haproxy_paused(). */
 enum tg_haproxy_todo tg_haproxy_next(const struct tg_haproxy_op *op, char *command, size_t size);

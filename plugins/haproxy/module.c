@@ -122,7 +122,7 @@ static void go_on(struct call *c)
     }
 }
 
-static int begin(struct tg_around_impl *impl, enum tg_haproxy_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data,
+static int ask(struct tg_around_impl *impl, enum tg_around_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data,
                  struct tg_error *e)
 {
     struct call *c = calloc(1, sizeof *c);
@@ -145,26 +145,6 @@ static int begin(struct tg_around_impl *impl, enum tg_haproxy_verb verb, const s
     impl->last = &c->next;
     wake(c, 0); /* never from within */
     return 0;
-}
-
-static int look(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_HAPROXY_LOOK, context, done, data, e);
-}
-
-static int act(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_HAPROXY_ACT, context, done, data, e);
-}
-
-static int keep(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_HAPROXY_KEEP, context, done, data, e);
-}
-
-static int undo(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, TG_HAPROXY_UNDO, context, done, data, e);
 }
 
 static int open_impl(struct tg_loop *loop, const struct tg_around_params *params, struct tg_around_impl **out, struct tg_error *e)
@@ -206,10 +186,7 @@ static const struct tg_around_backend around = {
     .mend = tg_haproxy_mend,
     .open = open_impl,
     .close = close_impl,
-    .look = look,
-    .act = act,
-    .keep = keep,
-    .undo = undo,
+    .ask = ask,
 };
 
 extern const struct tg_module tagout_module;

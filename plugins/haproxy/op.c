@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int tg_haproxy_begin(struct tg_haproxy_op *op, const struct tg_around_params *p, enum tg_haproxy_verb verb, const struct tg_around_context *c,
+int tg_haproxy_begin(struct tg_haproxy_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c,
                      struct tg_error *e)
 {
     struct tg_haproxy_mark marks[TG_HAPROXY_SOCKETS];
@@ -85,6 +85,6 @@ void tg_haproxy_paused(struct tg_haproxy_op *op)
 
 bool tg_haproxy_is_counting(const struct tg_haproxy_op *op)
 {
-    return op->verb == TG_HAPROXY_ACT && op->params->floor > 0 &&
+    return op->verb == TG_AROUND_ACT && op->params->floor > 0 &&
            (op->phase == TG_HAPROXY_FIRST || op->phase == TG_HAPROXY_ORDERS || op->phase == TG_HAPROXY_PROOF);
 }

@@ -28,13 +28,12 @@ int tg_libvirt_domain(const struct tg_around_params *p, const struct tg_around_c
 /* The name of the snapshot of a tag: always the same, of no other tag, and a word for shells. */
 void tg_libvirt_name(const char *tag, char *out, size_t size);
 
-enum tg_libvirt_verb { TG_LIBVIRT_LOOK, TG_LIBVIRT_ACT, TG_LIBVIRT_KEEP, TG_LIBVIRT_UNDO };
 enum tg_libvirt_phase { TG_LIBVIRT_LIST, TG_LIBVIRT_ORDER, TG_LIBVIRT_PROOF, TG_LIBVIRT_ENDED };
 
 /* One call. */
 struct tg_libvirt_op {
     const struct tg_around_params *params;
-    enum tg_libvirt_verb verb;
+    enum tg_around_verb verb;
     enum tg_libvirt_phase phase;
     bool failed; /* the host did not end well */
     char domain[TG_LIBVIRT_NAME_SIZE], name[TG_LIBVIRT_NAME_SIZE], about[400];
@@ -43,7 +42,7 @@ struct tg_libvirt_op {
     char text[500];
     const char *record;
 };
-int tg_libvirt_begin(struct tg_libvirt_op *op, const struct tg_around_params *p, enum tg_libvirt_verb verb, const struct tg_around_context *c,
+int tg_libvirt_begin(struct tg_libvirt_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c,
                      struct tg_error *e);
 /* What is to be run next, and for how long at most; the words are op's. False: it has ended. */
 bool tg_libvirt_next(const struct tg_libvirt_op *op, const char *argv[TG_LIBVIRT_ARGS], int64_t *timeout_ms);

@@ -18,7 +18,7 @@ static void end(struct tg_libvirt_op *op, enum tg_around_end how, const char *fo
     op->record = how == TG_AROUND_ABSENT ? "" : op->name;
 }
 
-int tg_libvirt_begin(struct tg_libvirt_op *op, const struct tg_around_params *p, enum tg_libvirt_verb verb, const struct tg_around_context *c,
+int tg_libvirt_begin(struct tg_libvirt_op *op, const struct tg_around_params *p, enum tg_around_verb verb, const struct tg_around_context *c,
                      struct tg_error *e)
 {
     *op = (struct tg_libvirt_op) {.params = p, .verb = verb, .failed = c->failed};
@@ -70,23 +70,25 @@ static void no_list(struct tg_libvirt_op *op, int status, const char *err)
     else if (status > 0 && (strstr(err, "failed to get domain") || strstr(err, "Domain not found")))
         end(op, TG_AROUND_REFUSED, "there is no domain %s at %s", op->domain, op->params->uri);
     else
-        end(op, op->verb == TG_LIBVIRT_ACT ? TG_AROUND_NOT_SENT : TG_AROUND_LOST, "%s", text[0] ? text : "virsh gave no list of snapshots");
+        end(op, op->verb == TG_AROUND_ACT ? TG_AROUND_NOT_SENT : TG_AROUND_LOST, "%s", text[0] ? text : "virsh gave no list of snapshots");
 }
 
 static void heard_first(struct tg_libvirt_op *op, bool there)
 {
     switch (op->verb) {
-    case TG_LIBVIRT_LOOK:
+    case TG_AROUND_LOOK:
         end(op, there ? TG_AROUND_OURS : TG_AROUND_ABSENT, there ? "snapshot %s is there" : "no snapshot %s", op->name);
         return;
-    case TG_LIBVIRT_KEEP: /* none that is taken now would be of the time before the change */
+    case TG_AROUND_KEEP: /* none that is taken now would be of the time before the change */
         end(op, there ? TG_AROUND_OURS : TG_AROUND_ABSENT, there ? "%s" : "somebody deleted snapshot %s", there ? "" : op->name);
         return;
-    case TG_LIBVIRT_ACT:
+    case TG_AROUND_ACT:
         if (there)
             end(op, TG_AROUND_OURS, "snapshot %s", op->name);
         break;
-    case TG_LIBVIRT_UNDO:
+    case TG_AROUND_UNDO:
+    case TG_AROUND_VERBS:
+    default:
         if (!there)
             end(op, TG_AROUND_ABSENT, "%s", "");
         else if (op->failed && op->params->keep_on_failure)
@@ -98,9 +100,9 @@ static void heard_first(struct tg_libvirt_op *op, bool there)
 
 static void prove(struct tg_libvirt_op *op, bool there)
 {
-    if (op->verb == TG_LIBVIRT_ACT && there && !op->trouble[0])
+    if (op->verb == TG_AROUND_ACT && there && !op->trouble[0])
         end(op, TG_AROUND_OURS, "snapshot %s", op->name);
-    else if (op->verb == TG_LIBVIRT_ACT)
+    else if (op->verb == TG_AROUND_ACT)
         end(op, there ? TG_AROUND_LOST : TG_AROUND_REFUSED, "%s", op->trouble[0] ? op->trouble : "virsh made no snapshot, though it said so");
     else if (!there)
         end(op, TG_AROUND_ABSENT, "%s", "");
@@ -135,7 +137,7 @@ bool tg_libvirt_next(const struct tg_libvirt_op *op, const char *argv[TG_LIBVIRT
     const char *const make[] = {"virsh", "-q", "-c", op->params->uri, "snapshot-create-as", op->domain, op->name, op->about, "--atomic", NULL};
     const char *const undo[] = {"virsh", "-q", "-c", op->params->uri, "snapshot-delete", op->domain, op->name, NULL};
     bool order = op->phase == TG_LIBVIRT_ORDER;
-    const char *const *from = !order ? list : op->verb == TG_LIBVIRT_ACT ? make : undo;
+    const char *const *from = !order ? list : op->verb == TG_AROUND_ACT ? make : undo;
 
     if (op->phase == TG_LIBVIRT_ENDED)
         return false;

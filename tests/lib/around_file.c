@@ -179,9 +179,10 @@ static enum tg_around_end take_back(const struct tg_around_impl *impl, const str
     return unlink(file) == 0 ? TG_AROUND_ABSENT : TG_AROUND_REFUSED;
 }
 
-static int begin(struct tg_around_impl *impl, const struct tg_around_context *c, const char *verb, tg_around_fn done, void *data, struct tg_error *e)
+static int ask(struct tg_around_impl *impl, enum tg_around_verb what, const struct tg_around_context *c, tg_around_fn done, void *data, struct tg_error *e)
 {
     static const enum tg_around_end found[] = {TG_AROUND_ABSENT, TG_AROUND_OURS, TG_AROUND_OTHERS};
+    const char *verb = tg_around_verb_name(what);
     struct call *call = calloc(1, sizeof *call);
     char file[400];
     int rc = call ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -217,26 +218,6 @@ static int begin(struct tg_around_impl *impl, const struct tg_around_context *c,
     return 0;
 }
 
-static int look(struct tg_around_impl *impl, const struct tg_around_context *c, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, c, "look", done, data, e);
-}
-
-static int act(struct tg_around_impl *impl, const struct tg_around_context *c, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, c, "act", done, data, e);
-}
-
-static int keep(struct tg_around_impl *impl, const struct tg_around_context *c, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, c, "keep", done, data, e);
-}
-
-static int undo(struct tg_around_impl *impl, const struct tg_around_context *c, tg_around_fn done, void *data, struct tg_error *e)
-{
-    return begin(impl, c, "undo", done, data, e);
-}
-
 static const struct tg_around_backend backend = {
     .version = TG_AROUND_ABI,
     .name = AROUND_NAME,
@@ -248,10 +229,7 @@ static const struct tg_around_backend backend = {
     .mend = mend,
     .open = open_it,
     .close = close_it,
-    .look = look,
-    .act = act,
-    .keep = keep,
-    .undo = undo,
+    .ask = ask,
 };
 
 /* A transport that reaches nobody, on any loop: for tests of what is done around a host, not on it. */

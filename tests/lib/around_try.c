@@ -35,19 +35,19 @@ static int fail(const struct tg_error *e)
     return tg_exit_status(e->code);
 }
 
-typedef int (*verb_fn)(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
-
 static int call(const struct tg_around_backend *b, const struct tg_around_params *p, const char *verb, const struct tg_around_context *c)
 {
-    verb_fn fn = strcmp(verb, "look") == 0 ? b->look : strcmp(verb, "act") == 0 ? b->act : strcmp(verb, "keep") == 0 ? b->keep : b->undo;
+    enum tg_around_verb which = TG_AROUND_LOOK;
     struct tg_error e = TG_ERROR_INIT;
     struct tg_around_impl *impl;
     struct tg_loop *loop;
     int ends = 0, rc;
 
+    while (which < TG_AROUND_UNDO && strcmp(tg_around_verb_name(which), verb) != 0)
+        which++;
     if (tg_loop_new(&loop, &e) || b->open(loop, p, &impl, &e))
         return fail(&e);
-    rc = fn(impl, c, on_end, &ends, &e);
+    rc = b->ask(impl, which, c, on_end, &ends, &e);
     while (!rc && !ends)
         tg_loop_turn(loop, 1000);
     b->close(impl);

@@ -141,7 +141,7 @@ static void one_step(struct tg_am_op *op, const char *method, const char *path, 
     }
 }
 
-static const struct tg_am_op *run(enum tg_am_verb verb)
+static const struct tg_am_op *run(enum tg_around_verb verb)
 {
     static struct tg_am_op op;
     struct tg_around_context c = {.host = "web1.example.com", .address = "192.0.2.1", .run_id = "R1", .lock_id = "L1", .who = "alice@ops1", .reason = "openssl",
@@ -179,17 +179,17 @@ static size_t in_force(void)
 
 Test(alertmanager, silences_once_and_ends_it)
 {
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_ABSENT, "");
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "silence id-1 until");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "silence id-1 until");
     json_t *s = silence("id-1");
     cr_expect_str_eq(json_string_value(json_object_get(s, "comment")), "tagout[tagout/R1/web1/2] openssl, run R1, lock L1");
     cr_expect_str_eq(json_string_value(json_object_get(s, "createdBy")), "alice@ops1");
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "id-1");
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OURS, "id-1");
     cr_expect_eq(posts, 1);
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect(in_force() == 0 && deletes == 1);
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect_eq(deletes, 1);
 }
 
@@ -198,14 +198,14 @@ Test(alertmanager, is_short_and_renewed)
 {
     int64_t ends;
 
-    run(TG_AM_ACT);
+    run(TG_AROUND_ACT);
     tg_time_parse(json_string_value(json_object_get(silence("id-1"), "endsAt")), &ends, NULL);
     cr_expect_eq(ends, NOW + 900000);
     pass(60000);
-    run(TG_AM_KEEP);
+    run(TG_AROUND_KEEP);
     cr_expect_eq(posts, 1, "not yet");
     pass(300000);
-    EXPECT(run(TG_AM_KEEP), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "id-1");
     tg_time_parse(json_string_value(json_object_get(silence("id-1"), "endsAt")), &ends, NULL);
     cr_expect_eq(ends, NOW + 360000 + 900000);
     cr_expect(posts == 2 && in_force() == 1);
@@ -213,34 +213,34 @@ Test(alertmanager, is_short_and_renewed)
 
 Test(alertmanager, what_a_person_ended_is_left_and_what_ran_out_is_made_again)
 {
-    run(TG_AM_ACT);
+    run(TG_AROUND_ACT);
     pass(10000);
     expire(silence("id-1"));
-    EXPECT(run(TG_AM_KEEP), TG_AROUND_ABSENT, "somebody ended silence id-1");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_ABSENT, "somebody ended silence id-1");
     cr_expect_eq(in_force(), 0);
-    run(TG_AM_ACT);
+    run(TG_AROUND_ACT);
     pass(2000000); /* the controller was away */
-    EXPECT(run(TG_AM_KEEP), TG_AROUND_OURS, "id-3");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "id-3");
     json_array_clear(silences); /* forgotten with its process */
-    EXPECT(run(TG_AM_KEEP), TG_AROUND_OURS, "id-4");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "id-4");
 }
 
 /* P8: an answer that was lost leaves no double behind. */
 Test(alertmanager, an_answer_that_was_lost_is_found_by_the_tag)
 {
     post_came = TG_AM_SILENT;
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "id-1");
     last_record[0] = '\0'; /* and the controller died */
     post_came = TG_AM_ANSWERED;
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OURS, "id-1");
     json_array_append_new(silences, json_deep_copy(silence("id-1")));
     json_object_set_new(json_array_get(silences, 1), "id", json_string("double"));
     last_record[0] = '\0';
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
     cr_expect(in_force() == 1 && posts == 1);
     post_came = TG_AM_AWAY;
     json_array_clear(silences);
-    EXPECT(run(TG_AM_ACT), TG_AROUND_NOT_SENT, "broke");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_NOT_SENT, "broke");
 }
 
 Test(alertmanager, others_silences_are_theirs)
@@ -249,17 +249,17 @@ Test(alertmanager, others_silences_are_theirs)
                                "\"status\":{\"state\":\"active\"},\"matchers\":[{\"name\":\"instance\",\"value\":\"web1.example.com:9100\",\"isRegex\":false}]}", 0, NULL);
 
     json_array_append_new(silences, other);
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_ABSENT, "");
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "id-1");
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "id-1");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect(in_force() == 1);
 }
 
 Test(alertmanager, one_with_other_matchers_is_replaced)
 {
-    run(TG_AM_ACT);
+    run(TG_AROUND_ACT);
     json_object_set_new(json_array_get(json_object_get(silence("id-1"), "matchers"), 0), "value", json_string("web2.example.com:9100"));
-    EXPECT(run(TG_AM_ACT), TG_AROUND_OURS, "id-2");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "id-2");
     cr_expect_eq(in_force(), 1);
 }
 
@@ -267,36 +267,36 @@ Test(alertmanager, one_with_other_matchers_is_replaced)
 Test(alertmanager, refusals_and_lost_answers_are_told_apart)
 {
     post_status = 400;
-    EXPECT(run(TG_AM_ACT), TG_AROUND_REFUSED, "status 400: bad \"matcher\"");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "status 400: bad \"matcher\"");
     post_status = 500;
-    EXPECT(run(TG_AM_ACT), TG_AROUND_LOST, "status 500");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "status 500");
     post_status = 0;
     list_status = 500;
-    EXPECT(run(TG_AM_ACT), TG_AROUND_NOT_SENT, "status 500");
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_LOST, "status 500");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_NOT_SENT, "status 500");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_LOST, "status 500");
     list_status = 401;
-    EXPECT(run(TG_AM_ACT), TG_AROUND_REFUSED, "status 401");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "status 401");
     list_status = 0;
     list_says = "<html>";
-    EXPECT(run(TG_AM_ACT), TG_AROUND_REFUSED, "no Alertmanager");
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_LOST, "no Alertmanager");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "no Alertmanager");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "no Alertmanager");
     list_says = "{}";
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_REFUSED, "no Alertmanager");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_REFUSED, "no Alertmanager");
     cr_expect_eq(posts, 0);
 }
 
 Test(alertmanager, an_undo_that_fails_says_so)
 {
-    run(TG_AM_ACT);
+    run(TG_AROUND_ACT);
     delete_status = 403;
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_REFUSED, "silence id-1 is still in force: status 403");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_REFUSED, "silence id-1 is still in force: status 403");
     delete_status = 500;
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_LOST, "still in force: status 500");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "still in force: status 500");
     delete_status = 200;
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_LOST, "still in force");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "still in force");
     cr_expect(last_record[0]);
     delete_status = 0;
-    EXPECT(run(TG_AM_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
 }
 
 static const char *list_of(const char *from, const char *to)
@@ -317,12 +317,12 @@ Test(alertmanager, a_silence_of_ours_that_is_not_to_be_read_is_no_absence)
                                              {"\"endsAt\"", "\"ends\""}, {"\"comment\"", "\"note\""}, {"{\"id\"", "7,{\"id\""}};
 
     list_says = list_of("a-1", "a-1");
-    EXPECT(run(TG_AM_LOOK), TG_AROUND_OURS, "a-1");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OURS, "a-1");
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         last_record[0] = '\0';
         list_says = list_of(changes[i][0], changes[i][1]);
-        EXPECT(run(TG_AM_LOOK), TG_AROUND_REFUSED, "not to be read");
-        EXPECT(run(TG_AM_UNDO), TG_AROUND_LOST, "not to be read");
+        EXPECT(run(TG_AROUND_LOOK), TG_AROUND_REFUSED, "not to be read");
+        EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "not to be read");
     }
 }
 
@@ -333,7 +333,7 @@ Test(alertmanager, records_that_are_not_to_be_read_are_refused)
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct tg_around_context c = {.host = "web1", .address = "web1", .tag = "t", .record = bad[i]};
-        cr_expect_eq(tg_am_begin(&op, params, TG_AM_UNDO, &c, NULL), TG_E_DATA, "%s", bad[i]);
+        cr_expect_eq(tg_am_begin(&op, params, TG_AROUND_UNDO, &c, NULL), TG_E_DATA, "%s", bad[i]);
     }
 }
 

@@ -43,6 +43,8 @@ Test(around, each_has_a_name)
 {
     for (int i = 0; i < TG_AROUND_WHATS; i++)
         cr_assert_str_neq(tg_around_what_name((enum tg_around_what) i), "?");
+    for (int i = 0; i < TG_AROUND_VERBS; i++)
+        cr_assert_str_neq(tg_around_verb_name((enum tg_around_verb) i), "?");
     for (int i = 0; i <= TG_AROUND_LOST; i++)
         cr_assert_str_neq(tg_around_end_name((enum tg_around_end) i), "?");
 }

@@ -109,7 +109,7 @@ static void one_step(struct tg_haproxy_op *op, enum tg_haproxy_todo todo, const 
 }
 
 /* Runs a call to its end, by the record of the one before. */
-static struct tg_haproxy_op *run(enum tg_haproxy_verb verb)
+static struct tg_haproxy_op *run(enum tg_around_verb verb)
 {
     static struct tg_haproxy_op op;
     struct tg_around_context c = {.host = "web1.example.com", .address = "192.0.2.1", .record = last_record};
@@ -145,30 +145,30 @@ static struct tg_haproxy_op *run(enum tg_haproxy_verb verb)
 
 Test(haproxy, takes_a_server_out_everywhere_and_puts_it_back)
 {
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_ABSENT, "web/web1 is ready");
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "web/web1 is out");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_ABSENT, "web/web1 is ready");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "web/web1 is out");
     cr_expect(fakes[0].admin[0] == 8 && fakes[1].admin[0] == 8);
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_OURS, "by this run on 2 of 2");
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OURS, "");
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OURS, "by this run on 2 of 2");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
     cr_expect_eq(fakes[0].orders, 1, "asked twice, done once");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect_eq(fakes[0].orders, 2);
 }
 
 /* P8: a controller that died in the middle of an act has journalled what look found, and no more. */
 Test(haproxy, an_act_that_nobody_heard_the_end_of_is_found_and_undone)
 {
-    run(TG_HAPROXY_LOOK);
+    run(TG_AROUND_LOOK);
     char journalled[TG_AROUND_RECORD_SIZE];
     memcpy(journalled, last_record, sizeof journalled);
-    run(TG_HAPROXY_ACT);
+    run(TG_AROUND_ACT);
     memcpy(last_record, journalled, sizeof journalled);
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OURS, "");
     memcpy(last_record, journalled, sizeof journalled);
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
 }
 
@@ -176,10 +176,10 @@ Test(haproxy, what_somebody_else_took_out_is_left_alone)
 {
     fakes[0].admin[0] = 8;
     fakes[1].admin[0] = 1;
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_OTHERS, "by somebody else");
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OTHERS, "");
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OTHERS, "");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "left so");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OTHERS, "by somebody else");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OTHERS, "");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OTHERS, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "left so");
     cr_expect(fakes[0].orders == 0 && fakes[1].orders == 0);
 }
 
@@ -187,7 +187,7 @@ Test(haproxy, a_weight_of_zero_and_a_drain_that_is_inherited_are_others)
 {
     fakes[0].weight[0] = 0;
     fakes[1].admin[0] = 16;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OTHERS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OTHERS, "");
     cr_expect(fakes[0].orders == 0 && fakes[1].orders == 0);
 }
 
@@ -195,38 +195,38 @@ Test(haproxy, what_only_tells_is_ready)
 {
     fakes[0].admin[0] = 4; /* began disabled, and was set ready */
     fakes[1].admin[0] = 64;
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_ABSENT, "ready");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_ABSENT, "ready");
     fakes[1].admin[0] = 128; /* of a later HAProxy */
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_ABSENT, "ready"); /* one of two */
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_ABSENT, "ready"); /* one of two */
     fakes[0].admin[0] = 128;
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_OTHERS, "");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_OTHERS, "");
 }
 
 /* P8: another's maint on top of our drain stays. */
 Test(haproxy, what_somebody_set_on_top_is_left_alone_and_said)
 {
-    run(TG_HAPROXY_ACT);
+    run(TG_AROUND_ACT);
     fakes[1].admin[0] = 1;
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OURS, "lb2:9999: somebody else has set it otherwise");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "web/web1 on lb2:9999: it was taken out by somebody else");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "lb2:9999: somebody else has set it otherwise");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "web/web1 on lb2:9999: it was taken out by somebody else");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 1);
 }
 
 Test(haproxy, a_restart_is_met_by_doing_it_again_and_a_person_is_not)
 {
-    run(TG_HAPROXY_ACT);
+    run(TG_AROUND_ACT);
     fakes[0].admin[0] = 0; /* in the same process */
     fakes[1].admin[0] = 0;
     fakes[1].pid = 201;
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OURS, "restarted");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "restarted");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 8);
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "");
     fakes[1].admin[0] = 0;
     fakes[1].start++; /* a container's process is always number 200 */
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_OURS, "restarted");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_OURS, "restarted");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 8);
     fakes[1].admin[0] = 0;
-    EXPECT(run(TG_HAPROXY_KEEP), TG_AROUND_ABSENT, "somebody set it ready");
+    EXPECT(run(TG_AROUND_KEEP), TG_AROUND_ABSENT, "somebody set it ready");
     cr_expect_eq(fakes[1].admin[0], 0);
 }
 
@@ -234,27 +234,27 @@ Test(haproxy, a_restart_is_met_by_doing_it_again_and_a_person_is_not)
 Test(haproxy, too_few_others_refuse_it)
 {
     fakes[1].up[1] = fakes[1].up[2] = 0;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "on lb2:9999 0 of 2 other servers are ready and up, and 1 must be");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "on lb2:9999 0 of 2 other servers are ready and up, and 1 must be");
     cr_expect(fakes[0].orders == 0 && fakes[1].orders == 0);
     params.floor = 0;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
 }
 
 Test(haproxy, a_share_is_rounded_up)
 {
     params.percent = true;
     params.floor = 50; /* of three: two */
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
-    run(TG_HAPROXY_UNDO);
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
+    run(TG_AROUND_UNDO);
     fakes[0].up[2] = 0;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "and 2 must be");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "and 2 must be");
 }
 
 Test(haproxy, a_server_that_is_down_takes_nothing_away)
 {
     memset(fakes[0].up, 0, sizeof fakes[0].up);
     memset(fakes[1].up, 0, sizeof fakes[1].up);
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
 }
 
 static void the_others_go_too(struct fake *f)
@@ -266,28 +266,28 @@ static void the_others_go_too(struct fake *f)
 Test(haproxy, it_is_counted_again_after_the_order)
 {
     fakes[1].after_order = the_others_go_too;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "0 of 2 other");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "0 of 2 other");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0, "put back");
 }
 
 Test(haproxy, one_that_is_away_means_that_nothing_is_ordered)
 {
     fakes[1].came = TG_HAPROXY_AWAY;
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_NOT_SENT, "lb2:9999: no route");
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_NOT_SENT, "lb2:9999: no route");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_NOT_SENT, "lb2:9999: no route");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_NOT_SENT, "lb2:9999: no route");
     fakes[1].came = TG_HAPROXY_SILENT;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_LOST, "lb2:9999: no route");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "lb2:9999: no route");
     cr_expect_eq(fakes[0].orders, 0);
 }
 
 Test(haproxy, what_is_done_is_undone_when_one_refuses)
 {
     fakes[1].refuses = "Permission denied";
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "lb2:9999: Permission denied (it has to be a socket of \"level admin\")");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "lb2:9999: Permission denied (it has to be a socket of \"level admin\")");
     cr_expect_eq(fakes[0].admin[0], 0);
     cr_expect_eq(fakes[0].orders, 2);
     fakes[0].admin[0] = 8; /* by a person, now */
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "");
     cr_expect_eq(fakes[0].admin[0], 8);
 }
 
@@ -295,14 +295,14 @@ Test(haproxy, an_order_without_an_answer_is_looked_at)
 {
     fakes[1].order_came = TG_HAPROXY_SILENT;
     fakes[1].follows_silently = true;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
     begin_test();
     fakes[1].order_came = TG_HAPROXY_SILENT;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_LOST, "no answer to the order");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "no answer to the order");
     cr_expect_eq(fakes[0].admin[0], 0);
     begin_test();
     fakes[1].order_came = TG_HAPROXY_AWAY;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_NOT_SENT, "lb2:9999: no answer to the order");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_NOT_SENT, "lb2:9999: no answer to the order");
     cr_expect_eq(fakes[0].admin[0], 0);
 }
 
@@ -315,25 +315,25 @@ static void goes_away(struct fake *f)
 Test(haproxy, one_that_goes_away_after_its_order_is_lost_and_undone_later)
 {
     fakes[1].after_order = goes_away;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_LOST, "lb2:9999");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_LOST, "lb2:9999: no route");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "lb2:9999");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "lb2:9999: no route");
     cr_expect_eq(fakes[0].admin[0], 0, "what can be undone is");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_NOT_SENT, "lb2:9999: no route");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_NOT_SENT, "lb2:9999: no route");
     fakes[1].came = TG_HAPROXY_ANSWERED;
     fakes[1].after_order = NULL;
     fakes[0].admin[0] = 8; /* by a person, meanwhile */
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "taken out by somebody else");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "taken out by somebody else");
     cr_expect(fakes[0].admin[0] == 8 && fakes[1].admin[0] == 0);
 }
 
 Test(haproxy, an_undo_that_is_refused_says_so)
 {
-    run(TG_HAPROXY_ACT);
+    run(TG_AROUND_ACT);
     fakes[0].refuses = "Permission denied";
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_REFUSED, "still out on lb1:9999: Permission denied");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_REFUSED, "still out on lb1:9999: Permission denied");
     cr_expect_eq(fakes[1].admin[0], 0);
     fakes[0].refuses = "";
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_LOST, "still out on lb1:9999");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "still out on lb1:9999");
 }
 
 static void sessions_end(int n)
@@ -346,7 +346,7 @@ Test(haproxy, it_waits_until_the_last_session_has_ended)
 {
     fakes[1].sessions[0] = 2;
     at_pause = sessions_end;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "is out");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "is out");
     cr_expect_eq(pauses, 4);
 }
 
@@ -355,17 +355,17 @@ Test(haproxy, others_are_waited_for_too)
     fakes[0].admin[0] = fakes[1].admin[0] = 1;
     fakes[1].sessions[0] = 2;
     at_pause = sessions_end;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OTHERS, "by somebody else");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OTHERS, "by somebody else");
     cr_expect_eq(pauses, 4);
 }
 
 Test(haproxy, sessions_that_do_not_end_put_it_back_or_go)
 {
     fakes[1].sessions[0] = 2;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "still has 2 sessions on lb2:9999 after 1m: it is put back");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "still has 2 sessions on lb2:9999 after 1m: it is put back");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
     params.go_on_timeout = true;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "still had 2 sessions");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "still had 2 sessions");
     cr_expect(fakes[0].admin[0] == 8 && fakes[1].admin[0] == 8);
 }
 
@@ -388,7 +388,7 @@ Test(haproxy, who_sets_it_ready_while_it_waits_is_obeyed)
 {
     fakes[1].sessions[0] = 2;
     at_pause = is_set_ready;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "was set ready on lb1:9999 by somebody else");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "was set ready on lb1:9999 by somebody else");
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
 }
 
@@ -396,7 +396,7 @@ Test(haproxy, a_restart_while_it_waits_is_met_by_doing_it_again)
 {
     fakes[1].sessions[0] = 2;
     at_pause = restarts;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "is out");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "is out");
     cr_expect(fakes[0].admin[0] == 8 && fakes[1].admin[0] == 8);
     cr_expect_eq(fakes[0].orders, 2);
 }
@@ -413,26 +413,26 @@ Test(haproxy, one_that_is_away_while_it_waits_is_not_drained)
     fakes[1].sessions[0] = 2;
     params.go_on_timeout = true;
     at_pause = is_away;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_LOST, "could not be put back on lb2:9999");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "could not be put back on lb2:9999");
     cr_expect_eq(fakes[0].admin[0], 0);
 }
 
 Test(haproxy, maint_is_set_and_known_as_ours)
 {
     params.maint = true;
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_OURS, "");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_OURS, "");
     cr_expect_eq(fakes[0].admin[0], 1);
     fakes[0].admin[0] = 8; /* somebody's drain takes a maint away */
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "left so");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "left so");
     cr_expect(fakes[0].admin[0] == 8 && fakes[1].admin[0] == 0);
 }
 
 Test(haproxy, a_server_that_is_gone_needs_no_undo)
 {
-    run(TG_HAPROXY_ACT);
+    run(TG_AROUND_ACT);
     fakes[0].says = "Name: HAProxy\nPid: 101\nStart_time_sec: 1795000009\n\nCan't find backend.\n\nNo such proxy.\n\n";
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_REFUSED, "lb1:9999: there is no backend web");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_ABSENT, "there is no backend web");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_REFUSED, "lb1:9999: there is no backend web");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "there is no backend web");
     cr_expect_eq(fakes[1].admin[0], 0);
 }
 
@@ -440,13 +440,13 @@ Test(haproxy, a_server_that_is_gone_needs_no_undo)
 Test(haproxy, garbage_is_refused_and_what_is_not_whole_is_lost)
 {
     fakes[0].says = "SSH-2.0-OpenSSH_9.2\r\n";
-    EXPECT(run(TG_HAPROXY_LOOK), TG_AROUND_REFUSED, "lb1:9999: that is no HAProxy: \"SSH-2.0-OpenSSH_9.2.\"");
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "no HAProxy");
-    EXPECT(run(TG_HAPROXY_UNDO), TG_AROUND_LOST, "no HAProxy");
+    EXPECT(run(TG_AROUND_LOOK), TG_AROUND_REFUSED, "lb1:9999: that is no HAProxy: \"SSH-2.0-OpenSSH_9.2.\"");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "no HAProxy");
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "no HAProxy");
     fakes[0].says = "Permission denied\n\n";
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_REFUSED, "it may not be asked");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_REFUSED, "it may not be asked");
     fakes[0].says = "Name: HAProxy\nPid: 1";
-    EXPECT(run(TG_HAPROXY_ACT), TG_AROUND_LOST, "not whole");
+    EXPECT(run(TG_AROUND_ACT), TG_AROUND_LOST, "not whole");
 }
 
 Test(haproxy, every_cut_of_an_answer_is_noticed)
@@ -667,12 +667,12 @@ static void ask_server(char how, enum tg_around_end end, const char *text)
     cr_assert_eq(tg_loop_new(&loop, NULL), 0);
     cr_assert_eq(b->open(loop, p, &impl, NULL), 0);
     got.calls = 0;
-    cr_assert_eq(b->act(impl, &c, on_end, NULL, NULL), 0);
+    cr_assert_eq(b->ask(impl, TG_AROUND_ACT, &c, on_end, NULL, NULL), 0);
     while (!got.calls)
         tg_loop_turn(loop, 1000);
     cr_expect_str_eq(tg_around_end_name(got.end), tg_around_end_name(end), "%c: %s", how, got.text);
     cr_expect(strstr(got.text, text), "%c: %s", how, got.text);
-    cr_assert_eq(b->look(impl, &c, on_end, NULL, NULL), 0);
+    cr_assert_eq(b->ask(impl, TG_AROUND_LOOK, &c, on_end, NULL, NULL), 0);
     tg_loop_turn(loop, 0);
     int calls = got.calls;
     b->close(impl); /* with one outstanding: nothing more is heard of it */

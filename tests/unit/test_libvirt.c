@@ -33,7 +33,7 @@ struct said {
 
 /* Runs a call; virsh says these, one after the other. {NAME} in out is the snapshot's name. The last command is left in command. */
 static char command[2048];
-static struct tg_libvirt_op *run(struct tg_around_params *p, enum tg_libvirt_verb verb, bool failed, const struct said *says)
+static struct tg_libvirt_op *run(struct tg_around_params *p, enum tg_around_verb verb, bool failed, const struct said *says)
 {
     static struct tg_libvirt_op op;
     struct tg_around_context c = {.host = "web1.example.com", .address = "192.0.2.1", .run_id = "R1", .who = "alice@ops1", .reason = "openssl", .tag = "R1/web1/3", .failed = failed};
@@ -67,14 +67,14 @@ Test(libvirt, takes_one_and_deletes_it)
 {
     struct tg_around_params *p = read_params("{\"domain\":\"{short}\"}");
 
-    EXPECT(RUN(TG_LIBVIRT_LOOK, false, NONE), TG_AROUND_ABSENT, "");
+    EXPECT(RUN(TG_AROUND_LOOK, false, NONE), TG_AROUND_ABSENT, "");
     cr_expect_str_eq(command, "virsh -q -c qemu:///system snapshot-list web1 --name");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, NONE, THERE), TG_AROUND_OURS, "snapshot tagout-R1-web1-3-");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, THERE), TG_AROUND_OURS, "");
-    EXPECT(RUN(TG_LIBVIRT_KEEP, false, THERE), TG_AROUND_OURS, "");
-    EXPECT(RUN(TG_LIBVIRT_KEEP, false, NONE), TG_AROUND_ABSENT, "somebody deleted");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, true, THERE, NONE, NONE), TG_AROUND_ABSENT, "");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, NONE), TG_AROUND_ABSENT, "");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, NONE, THERE), TG_AROUND_OURS, "snapshot tagout-R1-web1-3-");
+    EXPECT(RUN(TG_AROUND_ACT, false, THERE), TG_AROUND_OURS, "");
+    EXPECT(RUN(TG_AROUND_KEEP, false, THERE), TG_AROUND_OURS, "");
+    EXPECT(RUN(TG_AROUND_KEEP, false, NONE), TG_AROUND_ABSENT, "somebody deleted");
+    EXPECT(RUN(TG_AROUND_UNDO, true, THERE, NONE, NONE), TG_AROUND_ABSENT, "");
+    EXPECT(RUN(TG_AROUND_UNDO, false, NONE), TG_AROUND_ABSENT, "");
     tg_libvirt_params_free(p);
 }
 
@@ -84,19 +84,19 @@ Test(libvirt, what_went_wrong_is_told_as_what_it_is)
     struct tg_around_params *p = read_params("{}");
     static const char away[] = "error: failed to connect to the hypervisor\nerror: no such file\n";
 
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {1, "", "error: no room\n"}, NONE), TG_AROUND_REFUSED, "no room");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {1, "", "error: broke\n"}, THERE), TG_AROUND_LOST, "broke");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {0, "", ""}, NONE), TG_AROUND_REFUSED, "though it said so");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {-2, "", "virsh took too long"}), TG_AROUND_LOST, "too long");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {-1, "", "no virsh"}), TG_AROUND_NOT_SENT, "no virsh");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, NONE, {0, "", ""}, {1, "", away}), TG_AROUND_LOST, "can't be seen");
-    EXPECT(RUN(TG_LIBVIRT_ACT, false, {1, "", away}), TG_AROUND_NOT_SENT, "failed to connect to the hypervisor;");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, {1, "", away}), TG_AROUND_NOT_SENT, "");
-    EXPECT(RUN(TG_LIBVIRT_LOOK, false, {1, "", "error: odd\n"}), TG_AROUND_LOST, "odd");
-    EXPECT(RUN(TG_LIBVIRT_LOOK, false, {1, "", "error: failed to get domain 'x'\n"}), TG_AROUND_REFUSED, "there is no domain web1.example.com");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, THERE, {1, "", "error: busy\n"}, THERE), TG_AROUND_REFUSED, "still there: busy");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, THERE, {0, "", ""}, THERE), TG_AROUND_LOST, "still there");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, THERE, {1, "", "error: broke\n"}, NONE), TG_AROUND_ABSENT, "");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {1, "", "error: no room\n"}, NONE), TG_AROUND_REFUSED, "no room");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {1, "", "error: broke\n"}, THERE), TG_AROUND_LOST, "broke");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {0, "", ""}, NONE), TG_AROUND_REFUSED, "though it said so");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {-2, "", "virsh took too long"}), TG_AROUND_LOST, "too long");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {-1, "", "no virsh"}), TG_AROUND_NOT_SENT, "no virsh");
+    EXPECT(RUN(TG_AROUND_ACT, false, NONE, {0, "", ""}, {1, "", away}), TG_AROUND_LOST, "can't be seen");
+    EXPECT(RUN(TG_AROUND_ACT, false, {1, "", away}), TG_AROUND_NOT_SENT, "failed to connect to the hypervisor;");
+    EXPECT(RUN(TG_AROUND_UNDO, false, {1, "", away}), TG_AROUND_NOT_SENT, "");
+    EXPECT(RUN(TG_AROUND_LOOK, false, {1, "", "error: odd\n"}), TG_AROUND_LOST, "odd");
+    EXPECT(RUN(TG_AROUND_LOOK, false, {1, "", "error: failed to get domain 'x'\n"}), TG_AROUND_REFUSED, "there is no domain web1.example.com");
+    EXPECT(RUN(TG_AROUND_UNDO, false, THERE, {1, "", "error: busy\n"}, THERE), TG_AROUND_REFUSED, "still there: busy");
+    EXPECT(RUN(TG_AROUND_UNDO, false, THERE, {0, "", ""}, THERE), TG_AROUND_LOST, "still there");
+    EXPECT(RUN(TG_AROUND_UNDO, false, THERE, {1, "", "error: broke\n"}, NONE), TG_AROUND_ABSENT, "");
     tg_libvirt_params_free(p);
 }
 
@@ -106,8 +106,8 @@ Test(libvirt, one_of_a_host_that_failed_is_kept_when_it_is_asked_for)
     struct tg_around_context c = {.host = "web1.example.com", .address = "192.0.2.1", .tag = "t"};
     char line[400];
 
-    EXPECT(RUN(TG_LIBVIRT_UNDO, true, THERE), TG_AROUND_KEPT, "to go back: virsh -c 'qemu:///system' snapshot-revert web1 tagout-R1-web1-3-");
-    EXPECT(RUN(TG_LIBVIRT_UNDO, false, THERE, NONE, NONE), TG_AROUND_ABSENT, "");
+    EXPECT(RUN(TG_AROUND_UNDO, true, THERE), TG_AROUND_KEPT, "to go back: virsh -c 'qemu:///system' snapshot-revert web1 tagout-R1-web1-3-");
+    EXPECT(RUN(TG_AROUND_UNDO, false, THERE, NONE, NONE), TG_AROUND_ABSENT, "");
     tg_libvirt_mend(p, &c, line, sizeof line);
     cr_expect(strncmp(line, "virsh -c 'qemu:///system' snapshot-delete web1 tagout-t-", 56) == 0 && strstr(line, " # or, to go back: snapshot-revert web1 tagout-t-"), "%s", line);
     tg_libvirt_mend(p, &c, line, 60);

@@ -311,8 +311,8 @@ static void refused_url(const char *url, const char *why)
 {
     char text[3000], wanted[300];
 
-    snprintf(text, sizeof text, HEAD "verify: [{http: \"%s\"}]\n", url);
-    snprintf(wanted, sizeof wanted, "5:17: http has %s", why);
+    snprintf(text, sizeof text, HEAD "verify: [{http: \"%.2800s\"}]\n", url);
+    snprintf(wanted, sizeof wanted, "5:17: http has %.250s", why);
     refused(text, (const char *const[]) {wanted, NULL});
 }
 

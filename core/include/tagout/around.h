@@ -30,6 +30,15 @@ extern "C" {
 enum tg_around_what { TG_AROUND_DRAIN, TG_AROUND_SILENCE, TG_AROUND_SNAPSHOT, TG_AROUND_WHATS };
 const char *tg_around_what_name(enum tg_around_what what); /* "drain", …: the key of a rollout below around: */
 
+enum tg_around_verb {
+    TG_AROUND_LOOK, /* reads only: what is there now, and whose */
+    TG_AROUND_ACT,  /* brings it about, and proves it by reading back. With OURS, nothing more is to be waited for: a drained host has no connection left */
+    TG_AROUND_KEEP, /* sees to it that it is still so, and lasts until context.until_ms: what the system itself forgot is done again, what a person took back is not */
+    TG_AROUND_UNDO,
+    TG_AROUND_VERBS
+};
+const char *tg_around_verb_name(enum tg_around_verb verb); /* "look", … */
+
 /* Whose and what for. Strings are borrowed for the call; the module copies what it needs later. */
 struct tg_around_context {
     const char *host;      /* inventory name */
@@ -82,13 +91,7 @@ struct tg_around_backend {
     /* params are borrowed and outlive it. close answers nothing more. */
     int (*open)(struct tg_loop *loop, const struct tg_around_params *params, struct tg_around_impl **out, struct tg_error *e);
     void (*close)(struct tg_around_impl *impl);
-    /* Reads only: what is there now, and whose. */
-    int (*look)(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
-    /* Brings it about, and proves it by reading back. With OURS, nothing more is to be waited for: a drained host has no connection left. */
-    int (*act)(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
-    /* Sees to it that it is still so, and lasts until context.until_ms: what the system itself forgot is done again, what a person took back is not. */
-    int (*keep)(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
-    int (*undo)(struct tg_around_impl *impl, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
+    int (*ask)(struct tg_around_impl *impl, enum tg_around_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
 };
 
 /* The backend by name, its module loaded if need be. TG_E_CONFIG with a hint when there is none of the kind. */
