@@ -77,7 +77,7 @@ static int abort_exec(struct tg_frame *f, struct tg_error *e)
     if (s.driven)
         printf("What is in flight ends, and is unlocked, by %s. Watch: tagout status %s\n", s.seat, id);
     else
-        printf("Nobody drives it%s. To end it and unlock what it may hold: tagout run --resume %s\n", s.in_flight ? "; some of its hosts were in flight" : "", id);
+        printf("Nobody drives it%s. To end it, and to undo and unlock what it may have left: tagout run --resume %s\n", s.in_flight ? "; some of its hosts were in flight" : "", id);
     return 0;
 }
 

@@ -11,7 +11,7 @@ static int resume_run(struct tg_frame *f, const char *id, const struct tg_steeri
         return rc;
     if (s.state == TG_RUN_ENDED || s.abort.wanted) {
         tg_fail(e, TG_E_FAILED, "run %s %s", id, s.state == TG_RUN_ENDED ? "has ended" : "is aborted: it never moves again");
-        tg_error_hint(e, s.state == TG_RUN_ENDED || s.driven ? "look at it: tagout status %s" : "to end it and unlock what it may hold: tagout run --resume %s", id);
+        tg_error_hint(e, s.state == TG_RUN_ENDED || s.driven ? "look at it: tagout status %s" : "to end it, and to undo and unlock what it may have left: tagout run --resume %s", id);
         return TG_E_FAILED;
     }
     bool held = s.pause.wanted || s.causes || s.state == TG_RUN_PAUSED || s.state == TG_RUN_PAUSING;

@@ -43,7 +43,7 @@ static void say_how_to_end(const struct undoing *u, struct tg_error *e)
     if (rc == 0)
         tg_error_hint(e, aborted ? "it is aborted; %s ends it: tagout status %s --watch" : "%s drives it; stop it first: tagout abort %s", seat, u->id);
     else if (aborted)
-        tg_error_hint(e, "it is aborted, and nobody drives it; to end it and unlock what it may hold: tagout run --resume %s", u->id);
+        tg_error_hint(e, "it is aborted, and nobody drives it; to end it, and to undo and unlock what it may have left: tagout run --resume %s", u->id);
     else
         tg_error_hint(e, "nobody drives it; to stop it for good: tagout abort %s, then tagout run --resume %s, which ends it", u->id, u->id);
 }

@@ -71,13 +71,14 @@ static int status_of(const struct tg_run *run)
 }
 
 /* What ended the drive may have a mend of its own (make room): behind that, what became of the hosts, and how to go on. */
-static void say_how_to_go_on(const char *id, struct tg_error *e)
+static void say_how_to_go_on(const char *id, const struct tg_plan *plan, struct tg_error *e)
 {
     char mend[sizeof e->hint];
 
     memcpy(mend, e->hint, sizeof mend);
     e->hint[0] = '\0';
-    tg_error_hint(e, "%.300s%snothing is lost: steps under way go on on their hosts, which stay locked. Go on with: tagout run --resume %s", mend, mend[0] ? "; " : "", id);
+    tg_error_hint(e, "%.300s%snothing is lost: steps under way go on on their hosts, which stay locked%s. Go on with: tagout run --resume %s", mend, mend[0] ? "; " : "",
+                  plan->n_around > 1 ? ", with all that was done around them in force" : "", id);
 }
 
 static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const char *who, struct tg_error *e)
@@ -98,7 +99,7 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
     if (!rc)
         rc = tg_run_show_end(&s.run, e);
     else if (rc != TG_E_HELD)
-        say_how_to_go_on(j->id, e);
+        say_how_to_go_on(j->id, run->plan, e);
     if (!rc)
         f->status = status_of(run);
     tg_run_show_release(&s.run);

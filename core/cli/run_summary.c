@@ -21,6 +21,7 @@ static size_t key_of(const struct tg_run *run)
 {
     size_t n = 0;
 
+    n += run->totals[TG_HOST_AROUND_WAITING] * (TG_HOST_STATES + 1) + run->totals[TG_HOST_UNDO_WAITING] * (TG_HOST_STATES + 2);
     for (int s = TG_HOST_DONE; s < TG_HOST_STATES; s++)
         n += (size_t) (s + 1) * run->totals[s] * (s != TG_HOST_DONE);
     return n + 1;

@@ -30,6 +30,8 @@ static enum tg_host_state end_of(const struct tg_run_host *h)
 
 static bool is_wanted(const struct tg_run_host *h, bool well)
 {
+    if (h->state == TG_HOST_AROUND_WAITING || h->state == TG_HOST_UNDO_WAITING)
+        return h->text && h->text[0]; /* what it is tried again for */
     if (!tg_host_state_is_end(h->state))
         return false;
     return end_of(h) != TG_HOST_DONE || h->state == TG_HOST_STUCK || (well && h->text && h->text[0]);

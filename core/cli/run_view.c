@@ -151,7 +151,8 @@ static void add_counts(const size_t counts[TG_HOST_STATES], struct tg_buf *line)
         {TG_HOST_LOCKING, TG_HOST_CHECKING, "locking"}, {TG_HOST_AROUND_LOOKING, TG_HOST_AROUND_WAITING, "being prepared"}, {TG_HOST_APPLYING, TG_HOST_APPLYING, "applying"},
         {TG_HOST_LOOKING, TG_HOST_LOOKING, "looked for"}, {TG_HOST_BUSY, TG_HOST_BUSY, "busy"},
         {TG_HOST_VERIFYING, TG_HOST_DECIDING, "verifying"}, {TG_HOST_BAKING, TG_HOST_BAKING, "baking"},
-        {TG_HOST_PROVING, TG_HOST_PROVING, "verified once more"}, {TG_HOST_UNDOING, TG_HOST_UNLOCKING, "unlocking"},
+        {TG_HOST_PROVING, TG_HOST_PROVING, "verified once more"}, {TG_HOST_UNDOING, TG_HOST_UNDO_WAITING, "being undone"},
+        {TG_HOST_UNLOCKING, TG_HOST_UNLOCKING, "unlocking"},
         {TG_HOST_DRY_CHECKING, TG_HOST_DRY_RUNNING, "asked"}};
     const char *between = "   ";
 

@@ -9,7 +9,7 @@
 
 /* A module bounds its own waiting (connections that drain); these are for one that hangs. */
 static const int64_t most_ms[TG_AROUND_VERBS] = {
-    [TG_AROUND_LOOK] = 120000, [TG_AROUND_ACT] = 2 * INT64_C(3600000), [TG_AROUND_KEEP] = 120000, [TG_AROUND_UNDO] = 900000,
+    [TG_AROUND_LOOK] = 120000, [TG_AROUND_ACT] = 2 * INT64_C(3600000), [TG_AROUND_KEEP] = 120000, [TG_AROUND_UNDO] = 2700000,
 };
 #define KEEP_EVERY_MS 60000
 #define KEEP_MAX 20 /* begun in one turn */

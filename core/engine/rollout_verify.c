@@ -240,6 +240,9 @@ static void read_metric(struct tg_rollout_reader *reader, const struct tg_yaml_n
     read_url(reader, values[AT], "at", "http://prometheus:9090", v);
     for (enum verify_key key = BELOW; key <= ABOVE; key++)
         read_number(reader, values, key, v->options);
+    const json_t *below = json_object_get(v->options, "below"), *above = json_object_get(v->options, "above");
+    if (below && above && json_number_value(below) <= json_number_value(above))
+        tg_yaml_problem(reader->p, values[BELOW], "no number is below %.40s and above %.40s", values[BELOW]->text, values[ABOVE]->text);
     for (enum verify_key key = RISE; key <= FALL; key++)
         read_change(reader, values, key, v->options);
     tg_yaml_duration(values[AFTER], "after", 0, TIME_MAX_MS, reader->p, &v->after_ms);

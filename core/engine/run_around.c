@@ -74,14 +74,25 @@ static void set_record(struct tg_step *s, struct tg_run_host *h, int step, const
 
 /* ---- what is remembered ---- */
 
+/* Why it did not end well comes first. */
+static void say_not_undone(struct tg_step *s, struct tg_run_host *h, const char *what, const char *why)
+{
+    char text[256];
+
+    if (h->text && h->text[0] && strncmp(h->text, not_undone, sizeof not_undone - 1) != 0)
+        return;
+    snprintf(text, sizeof text, "%s%.200s", what, why ? why : "no answer");
+    tg_step_set_text(s, &h->text, text);
+}
+
 /* ev: as it came, as: as the tables had it. The step is over, or waits for another try. */
 static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev, enum tg_run_event_kind as)
 {
     uint16_t bit = BIT(h->step);
-    char text[256];
 
     if (as == TG_EV_AROUND_AWAY || as == TG_EV_AROUND_LOST) {
         h->away++;
+        say_not_undone(s, h, not_undone, ev->text);
         return;
     }
     h->away = 0;
@@ -98,10 +109,7 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
         h->stuck |= bit;
     if (ev->record)
         set_record(s, h, h->step, ev->record);
-    if (h->text && h->text[0])
-        return; /* why it did not end well comes first */
-    snprintf(text, sizeof text, "%s%.200s", ev->kind == TG_EV_UNDO_KEPT ? "" : not_undone, ev->text ? ev->text : "no answer");
-    tg_step_set_text(s, &h->text, text);
+    say_not_undone(s, h, ev->kind == TG_EV_UNDO_KEPT ? "" : not_undone, ev->text);
 }
 
 static void remember_doing(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev)

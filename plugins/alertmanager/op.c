@@ -215,7 +215,7 @@ static void undo(struct tg_am_op *op)
     op->kept = op->n;
     op->at = 0;
     if (count_in_force(op) == 0)
-        end(op, TG_AROUND_ABSENT, "%s", "");
+        end(op, TG_AROUND_ABSENT, "nothing was left to undo");
     else
         next_delete(op);
 }

@@ -99,7 +99,10 @@ bool tg_am_silences(const char *body, size_t len, const char *marker, const json
         if (!json_is_object(v) || !comment) {
             snprintf(why, size, "a silence that is not to be read");
             fine = false;
-        } else if (strncmp(comment, marker, strlen(marker)) == 0 && n < max) {
+        } else if (strncmp(comment, marker, strlen(marker)) == 0 && n == max) {
+            snprintf(why, size, "more than %zu silences of ours, for one host", max);
+            fine = false;
+        } else if (strncmp(comment, marker, strlen(marker)) == 0) {
             fine = read_one(v, matchers, &s);
             if (fine)
                 out[n++] = s;

@@ -329,6 +329,19 @@ static void end_undone(struct tg_haproxy_op *op)
             bad->refused[0] ? ": " : "", bad->refused);
 }
 
+/* Nothing is there to be undone; or it may be another's, which a state file that HAProxy has read at its start looks like. */
+static void say_of_undo(struct tg_haproxy_op *op, bool any)
+{
+    op->text[0] = '\0';
+    if (!any)
+        snprintf(op->text, sizeof op->text, "nothing was left to undo");
+    for (size_t i = 0; i < op->params->n; i++)
+        if (op->lb[i].wanted && tg_haproxy_seen(&op->lb[i]) && !tg_haproxy_same(&op->lb[i].mark.process, &op->lb[i].seen.process)) {
+            snprintf(op->text, sizeof op->text, "HAProxy on %.120s had restarted: that the drain was still ours can't be told", op->params->sockets[i]);
+            return;
+        }
+}
+
 static void undo(struct tg_haproxy_op *op)
 {
     bool any = false;
@@ -338,7 +351,7 @@ static void undo(struct tg_haproxy_op *op)
         b->wanted = (b->mark.whose == TG_HAPROXY_OURS || b->mark.whose == TG_HAPROXY_WAS_READY) && is_as(op, b, AS_SET);
         any = any || b->wanted;
     }
-    op->text[0] = '\0';
+    say_of_undo(op, any);
     if (any)
         order(op, TG_HAPROXY_BACK);
     else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define WAIT_MS 300000
+#define WAIT_MAX_MS (90 * INT64_C(60000))
 #define PATH_MOST 100 /* a unix socket's path has 107 bytes */
 #define NAME TG_PARAMS_WORD ".:-" /* what HAProxy lets a proxy or a server be called */
 
@@ -74,6 +75,14 @@ static void read_choice(struct tg_params *r, const char *path, const json_t *v, 
         tg_params_mistake(r, path, "should be %s or %s", no, yes);
 }
 
+/* The engine gives up an act after two hours. */
+static void read_wait(struct tg_params *r, const char *path, const json_t *v, struct tg_around_params *p)
+{
+    tg_params_duration(r, path, v, &p->wait_ms);
+    if (p->wait_ms > WAIT_MAX_MS)
+        tg_params_mistake(r, path, "should be at most 90m");
+}
+
 static void read_key(struct tg_params *r, const char *key, const json_t *v, struct tg_around_params *p)
 {
     char path[80];
@@ -86,7 +95,7 @@ static void read_key(struct tg_params *r, const char *key, const json_t *v, stru
     else if (strcmp(key, "server") == 0)
         read_server(r, v, p);
     else if (strcmp(key, "wait") == 0)
-        tg_params_duration(r, path, v, &p->wait_ms);
+        read_wait(r, path, v, p);
     else if (strcmp(key, "on-timeout") == 0)
         read_choice(r, path, v, "refuse", "go", &p->go_on_timeout);
     else if (strcmp(key, "mode") == 0)

@@ -90,7 +90,7 @@ static void heard_first(struct tg_libvirt_op *op, bool there)
     case TG_AROUND_VERBS:
     default:
         if (!there)
-            end(op, TG_AROUND_ABSENT, "%s", "");
+            end(op, TG_AROUND_ABSENT, "nothing was left to undo");
         else if (op->failed && op->params->keep_on_failure)
             end(op, TG_AROUND_KEPT, "snapshot %s is kept; to go back: virsh -c '%s' snapshot-revert %s %s", op->name, op->params->uri, op->domain, op->name);
     }

@@ -8,6 +8,14 @@
 #define DOMAIN TG_PARAMS_WORD ".:+-"
 #define TIMEOUT_MS 600000
 
+/* The engine gives up an undo after 45 minutes, and it takes three calls. */
+static void read_timeout(struct tg_params *r, const char *path, const json_t *v, struct tg_around_params *p)
+{
+    tg_params_duration(r, path, v, &p->timeout_ms);
+    if (p->timeout_ms > TIMEOUT_MS)
+        tg_params_mistake(r, path, "should be at most 10m");
+}
+
 static void read_key(struct tg_params *r, const char *key, const json_t *v, struct tg_around_params *p)
 {
     char path[80];
@@ -24,7 +32,7 @@ static void read_key(struct tg_params *r, const char *key, const json_t *v, stru
     } else if (strcmp(key, "keep-on-failure") == 0)
         tg_params_bool(r, path, v, &p->keep_on_failure);
     else if (strcmp(key, "timeout") == 0)
-        tg_params_duration(r, path, v, &p->timeout_ms);
+        read_timeout(r, path, v, p);
     else
         tg_params_mistake(r, path, "is not known; libvirt takes uri, domain, keep-on-failure, timeout");
 }

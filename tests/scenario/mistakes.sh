@@ -124,9 +124,9 @@ run tagout abort "$id"
 expect_out "tagout run --resume $id"
 run tagout resume "$id"
 expect_status 1
-expect_err "to end it and unlock what it may hold: tagout run --resume $id"
+expect_err "to end it, and to undo and unlock what it may have left: tagout run --resume $id"
 run tagout rollback "$id"
-expect_err "it is aborted, and nobody drives it; to end it and unlock what it may hold: tagout run --resume $id"
+expect_err "it is aborted, and nobody drives it; to end it, and to undo and unlock what it may have left: tagout run --resume $id"
 run tagout run --resume "$id"
 expect_out 'ABORTED'
 run tagout rollback "$id"

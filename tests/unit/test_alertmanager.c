@@ -226,6 +226,22 @@ Test(alertmanager, what_a_person_ended_is_left_and_what_ran_out_is_made_again)
 }
 
 /* P8: an answer that was lost leaves no double behind. */
+/* P8: what is not read may be in force. */
+Test(alertmanager, more_of_them_than_can_be_ours_are_not_passed_over)
+{
+    run(TG_AROUND_ACT);
+    for (int i = 0; i < TG_AM_OURS_MAX; i++)
+        json_array_append_new(silences, json_deep_copy(silence("id-1")));
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_LOST, "more than 32 silences of ours");
+}
+
+Test(alertmanager, an_undo_of_nothing_says_so)
+{
+    run(TG_AROUND_ACT);
+    expire(silence("id-1"));
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "nothing was left to undo");
+}
+
 Test(alertmanager, an_answer_that_was_lost_is_found_by_the_tag)
 {
     post_came = TG_AM_SILENT;

@@ -392,6 +392,22 @@ Test(haproxy, who_sets_it_ready_while_it_waits_is_obeyed)
     cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
 }
 
+/* P12: it is undone, and nobody says that it was ours for sure. */
+Test(haproxy, an_undo_behind_a_restart_says_so)
+{
+    run(TG_AROUND_ACT);
+    fakes[1].pid++; /* its drain came with a state file, or by somebody's hand */
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "HAProxy on lb2:9999 had restarted");
+    cr_expect(fakes[0].admin[0] == 0 && fakes[1].admin[0] == 0);
+}
+
+Test(haproxy, an_undo_of_nothing_says_so)
+{
+    run(TG_AROUND_ACT);
+    fakes[0].admin[0] = fakes[1].admin[0] = 0;
+    EXPECT(run(TG_AROUND_UNDO), TG_AROUND_ABSENT, "nothing was left to undo");
+}
+
 Test(haproxy, a_restart_while_it_waits_is_met_by_doing_it_again)
 {
     fakes[1].sessions[0] = 2;
@@ -565,6 +581,7 @@ Test(haproxy, mistakes_are_named_with_their_place)
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"server\":\"{name}\"}", "/server has braces: {host}, {short}"},
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"server\":\"a b\"}", "/server should be a server's name"},
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"wait\":300}", "/wait should be a duration"},
+        {"{\"socket\":\"/a\",\"backend\":\"web\",\"wait\":\"3h\"}", "/wait should be at most 90m"},
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"on-timeout\":true}", "/on-timeout should be refuse or go"},
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"mode\":\"down\"}", "/mode should be drain or maint"},
         {"{\"socket\":\"/a\",\"backend\":\"web\",\"ready-at-least\":\"101%\"}", "/ready-at-least should be a number of servers"},

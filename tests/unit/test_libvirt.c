@@ -143,6 +143,7 @@ Test(libvirt, mistakes_are_named_with_their_place)
         {"{\"uri\":\"qemu\"}", "/uri should be a connection of libvirt, such as qemu:///system"},
         {"{\"keep-on-failure\":\"yes\"}", "/keep-on-failure should be true or false"},
         {"{\"timeout\":5}", "/timeout should be a duration"},
+        {"{\"timeout\":\"11m\"}", "/timeout should be at most 10m"},
         {"{\"disk-only\":true}", "/disk-only is not known; libvirt takes uri"},
     };
 

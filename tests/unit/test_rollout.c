@@ -371,6 +371,7 @@ Test(rollout, tcp_and_metrics_are_checked)
     refused(HEAD "verify: [{tcp: \"{hots}:1\"}]\n", (const char *const[]) {"5:16: tcp has an unknown \"{hots}\"", NULL});
     refused(HEAD "verify: [{tcp: \"a:1\", expect: 200, below: 1}]\n",
             (const char *const[]) {"5:31: \"expect\" belongs to http, not to tcp", "5:43: \"below\" belongs to metric, not to tcp", NULL});
+    refused(HEAD "verify: [{metric: up, at: \"http://p\", below: 4, above: 5}]\n", (const char *const[]) {"5:46: no number is below 4 and above 5", NULL});
     refused(HEAD "verify: [{metric: up}]\n", (const char *const[]) {"5:19: metric has no \"at\"", "5:19: metric is compared with nothing", NULL});
     refused(HEAD "verify: [{metric: 'a{b=\"{hots}\"}', at: prom, below: many, rise: 5, after: 2h}]\n",
             (const char *const[]) {"5:19: metric has an unknown \"{hots}\"", "5:40: at must be a URL, and is \"prom\"", "5:53: below must be a number, and is \"many\"",

@@ -348,6 +348,9 @@ Test(run_around, undoing_is_tried_for_some_time_and_not_for_ever)
     w.again = 99;
     say_of_run(&w, TG_EV_BEGIN);
     int64_t from = w.now;
+    go_on_until(&w, TG_DO_RETRY, 0);
+    cr_assert_eq(w.run->hosts[0].state, TG_HOST_UNDO_WAITING);
+    cr_expect(strncmp(w.run->hosts[0].text, "not undone: ", 12) == 0, "P12: it is said what it waits for: %s", w.run->hosts[0].text);
     go_on(&w);
     cr_expect_eq(w.run->hosts[0].state, TG_HOST_STUCK);
     cr_expect_eq(w.run->hosts[0].stuck, 1U << 1);
