@@ -380,13 +380,14 @@ static void forget_hold(struct tg_step *s)
 static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool was_aborted, bool was_halted)
 {
     struct tg_run *run = s->run;
+    char why[480];
 
     if (ev->kind == TG_EV_BEGIN || ev->kind == TG_EV_RESUME || ev->kind == TG_EV_SEATED)
         run->epoch = ev->epoch;
     if (ev->kind == TG_EV_OPENED || ev->kind == TG_EV_CLOSED)
         tg_run_take_hours(run, ev);
     if (ev->kind == TG_EV_GAVE_UP && !was_halted && run->halted)
-        tg_step_set_text(s, &run->why, "nobody has looked at what has no verdict");
+        tg_step_set_text(s, &run->why, tg_policy_say_gave_up(run, why, sizeof why));
     if (!run->started_ms)
         run->started_ms = s->now_ms;
     if (run->aborted && !was_aborted) {

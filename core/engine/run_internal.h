@@ -52,6 +52,8 @@ void tg_policy_count(struct tg_run *run, const struct tg_run_host *host, int by)
 enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const struct tg_run_host *host, int64_t now_ms);
 /* Whether a run that is on hold for want of a verdict has waited for a person long enough. */
 bool tg_policy_gives_up(const struct tg_run *run, int64_t now_ms);
+/* Why it halts then: what it was on hold for is told still. Returns out. size ≥ 480. */
+const char *tg_policy_say_gave_up(const struct tg_run *run, char *out, size_t size);
 /* When a host that waits is to try again, by what it waits for. */
 int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *host, enum tg_run_event_kind why, int64_t now_ms);
 /* Are more borne than may be: of the whole, of the current stage, or of the one named (TG_RUN_NONE: none)? Then why, for people. */

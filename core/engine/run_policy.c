@@ -1,6 +1,8 @@
 /* What failures a run bears: see run.h. */
 #include "engine/run_internal.h"
 
+#include <tagout/clock.h>
+
 #include <stdio.h>
 
 static enum tg_host_state end_of(const struct tg_run_host *h)
@@ -98,6 +100,15 @@ enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const st
 bool tg_policy_gives_up(const struct tg_run *run, int64_t now_ms)
 {
     return run->causes == TG_CAUSE_VERDICT && run->give_up_ms && now_ms >= run->give_up_ms;
+}
+
+const char *tg_policy_say_gave_up(const struct tg_run *run, char *out, size_t size)
+{
+    char waited[32];
+
+    tg_duration_format(run->plan->give_up_ms, waited, sizeof waited);
+    snprintf(out, size, "%.400s; nobody has looked for %s", run->hold_why ? run->hold_why : "no verdict", waited);
+    return out;
 }
 
 int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h, enum tg_run_event_kind why, int64_t now_ms)

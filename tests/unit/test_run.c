@@ -423,7 +423,7 @@ Test(run, a_run_for_which_nobody_looks_halts)
         cr_expect_eq(f.run->state, TG_RUN_HELD, "not before its time");
         gave_up(&f, 0);
         cr_expect_eq(tg_run_end(f.run), TG_END_HALTED);
-        cr_expect_str_eq(f.run->why, "nobody has looked at what has no verdict");
+        cr_expect_str_eq(f.run->why, "h0: no verdict: as scripted; nobody has looked for 1h");
         cr_expect_eq(f.run->hosts[0].state, TG_HOST_UNDECIDED);
         cr_expect_eq(count_applied(&f), 1);
         expect_nothing_locked(&f);
