@@ -1,4 +1,5 @@
 /* A maintenance week as SVG: see week_picture.h. Above the bars of a day, then the slots on the week's clock, then groups by slots. */
+#include "base/columns.h"
 #include "base/svg.h"
 #include "calendar/week_picture.h"
 #include "calendar/week_text.h"
@@ -180,15 +181,6 @@ struct bar {
     size_t lane;
 };
 
-static size_t letters_of(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0U) != 0x80U;
-    return n;
-}
-
 static void label_of(const struct tg_week_slot *s, char *out, size_t size)
 {
     char name[64];
@@ -206,7 +198,7 @@ static size_t lay_lanes(const struct picture *p, struct bar *bars)
     for (size_t s = 0; s < p->w->n_slots; s++) {
         struct bar *b = &bars[s];
         label_of(&p->w->slots[s], label, sizeof label);
-        int64_t from = local_s(p, p->w->slots[s].from_ms), until = local_s(p, p->w->slots[s].until_ms), letters = (int64_t) letters_of(label) * LETTER;
+        int64_t from = local_s(p, p->w->slots[s].from_ms), until = local_s(p, p->w->slots[s].until_ms), letters = (int64_t) tg_columns(label) * LETTER;
         b->from = x_of(p, from);
         b->until = x_of(p, until);
         b->until = b->until < b->from + 30 ? b->from + 30 : b->until;

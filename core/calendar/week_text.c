@@ -1,10 +1,13 @@
 /* A maintenance week as text and as JSON: see week_text.h. */
 #include "calendar/week_text.h"
 
+#include "base/columns.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define WHOLE (1 << 30) /* columns: no text has as many */
 #define NAME_MAX 24       /* columns of a slot's name */
 #define NARROW 60         /* below, dates and hosts are left out */
 #define ROWS_MAX 40       /* of the table, on a terminal */
@@ -96,27 +99,18 @@ const char *tg_week_short(const char *name, size_t max, char *out, size_t size)
 
 static size_t columns_of(const char *text)
 {
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char) *text & 0xc0U) != 0x80U;
-    return n;
+    return (size_t) tg_columns(text);
 }
 
 /* At most max columns of text; what is cut ends in "…". Filled up with blanks when fill. */
 static void put_cell(struct tg_buf *out, const char *text, size_t max, bool fill)
 {
-    size_t n = columns_of(text), keep = n <= max ? n : max - 1, at = 0;
-    const char *c = text;
+    int room = max < WHOLE ? (int) max : WHOLE; /* SIZE_MAX: whole */
 
-    for (; *c && (((unsigned char) *c & 0xc0U) == 0x80U || at < keep); c++) {
-        at += ((unsigned char) *c & 0xc0U) != 0x80U;
-        tg_buf_putc(out, *c);
-    }
-    if (n > max && max)
-        tg_buf_puts(out, "…");
-    for (size_t i = n <= max ? n : max; fill && i < max; i++)
-        tg_buf_putc(out, ' ');
+    if (room)
+        tg_put_cut(out, text, room);
+    if (fill)
+        tg_put_blanks(out, room - tg_columns(text));
 }
 
 /* No line ends in blanks. */

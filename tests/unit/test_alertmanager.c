@@ -5,6 +5,7 @@
 #include "../../plugins/alertmanager/op.c"
 #include "../../plugins/alertmanager/params.c"
 #include "../../plugins/alertmanager/silences.c"
+#include "lib/complaints.h"
 
 #include <criterion/criterion.h>
 
@@ -19,27 +20,9 @@ static enum tg_am_came post_came; /* not ANSWERED: the answer is lost, and the o
 static const char *list_says;
 static char last_record[TG_AROUND_RECORD_SIZE];
 static struct tg_around_params *params;
-static char complaints[2048];
-
-static void complain(void *data, const char *path, const char *message)
-{
-    size_t n = strlen(complaints);
-
-    (void) data;
-    snprintf(complaints + n, sizeof complaints - n, "%s %s\n", path, message);
-}
-
 static struct tg_around_params *read_params(const char *json)
 {
-    struct tg_around_params *p = NULL;
-    json_t *v = json_loads(json, 0, NULL);
-
-    complaints[0] = '\0';
-    cr_assert(v, "%s", json);
-    int rc = tg_am_params(v, complain, NULL, &p, NULL);
-    json_decref(v);
-    cr_assert(rc == 0 || complaints[0]);
-    return rc ? NULL : p;
+    return read_params_by(tg_am_params, json);
 }
 
 static void begin_test(void)

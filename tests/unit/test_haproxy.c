@@ -7,6 +7,7 @@
 #include "../../plugins/haproxy/op.c"
 #include "../../plugins/haproxy/params.c"
 #include "../../plugins/haproxy/record.c"
+#include "lib/complaints.h"
 
 #include <tagout/module.h>
 
@@ -526,26 +527,9 @@ Test(haproxy, records_are_read_back_or_refused)
 
 /* ---- parameters */
 
-static char complaints[2048];
-
-static void complain(void *data, const char *path, const char *message)
-{
-    size_t n = strlen(complaints);
-
-    (void) data;
-    snprintf(complaints + n, sizeof complaints - n, "%s %s\n", path, message);
-}
-
 static struct tg_around_params *read_params(const char *json)
 {
-    struct tg_around_params *p = NULL;
-    json_t *v = json_loads(json, 0, NULL);
-
-    complaints[0] = '\0';
-    int rc = tg_haproxy_params(v, complain, NULL, &p, NULL);
-    json_decref(v);
-    cr_assert(rc == 0 || complaints[0]);
-    return rc ? NULL : p;
+    return read_params_by(tg_haproxy_params, json);
 }
 
 Test(haproxy, parameters_are_read)

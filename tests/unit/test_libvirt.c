@@ -1,29 +1,13 @@
 /* The module "libvirt": what it asks of virsh and makes of the answers (pure). The real one: tests/scenario/around-libvirt.sh. */
 #include "../../plugins/libvirt/op.c"
 #include "../../plugins/libvirt/params.c"
+#include "lib/complaints.h"
 
 #include <criterion/criterion.h>
 
-static char complaints[1024];
-
-static void complain(void *data, const char *path, const char *message)
-{
-    size_t n = strlen(complaints);
-
-    (void) data;
-    snprintf(complaints + n, sizeof complaints - n, "%s %s\n", path, message);
-}
-
 static struct tg_around_params *read_params(const char *json)
 {
-    struct tg_around_params *p = NULL;
-    json_t *v = json_loads(json, 0, NULL);
-
-    complaints[0] = '\0';
-    int rc = tg_libvirt_params(v, complain, NULL, &p, NULL);
-    json_decref(v);
-    cr_assert(rc == 0 || complaints[0]);
-    return rc ? NULL : p;
+    return read_params_by(tg_libvirt_params, json);
 }
 
 struct said {
