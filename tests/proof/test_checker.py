@@ -2,6 +2,7 @@
 """The checker, against logs written by hand: one that is in order, and each violation by itself. What it can't see, no run can prove."""
 import os
 import sys
+import types
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -156,6 +157,22 @@ class Violations(unittest.TestCase):
 
     def test_a_proof_that_came_after_the_act_does_not_help(self):
         self.found("P4", ask(10, 20, acts=(150,), untils=((21, 90, 100), (160, 290, 300))))
+
+
+class WhileOthersWrite(unittest.TestCase):
+    def test_what_the_next_look_does_not_find_is_no_mistake(self):
+        looks = [{"P1": ["a"]}, {}, {"P1": ["b"]}, {"P1": ["c"], "P2": ["b"]}]
+        search = checker.Search(lambda: types.SimpleNamespace(violations=looks.pop(0)))
+        while looks:
+            search.look()
+            self.assertFalse(search.sure)
+
+    def test_what_two_looks_find_is_one(self):
+        looks = [{"P1": ["a"]}, {"P1": ["b", "a"]}]
+        search = checker.Search(lambda: types.SimpleNamespace(violations=looks.pop(0)))
+        search.look()
+        search.look()
+        self.assertEqual(search.sure, {("P1", "a")})
 
 
 class Lines(unittest.TestCase):
