@@ -1,8 +1,12 @@
 /* The tables of a run: names, and for each pair of state and event what follows, or why nothing does. See run.h. */
 #include "engine/run.h"
 
-#define B(event) (UINT64_C(1) << TG_EV_##event)
-_Static_assert(TG_EV_COUNT <= 64, "an event is a bit");
+/* In the tables an event is a bit. Those of hosts are counted from their first: a host is told nothing that a run, a stage or a domain is told, nor
+ * they what comes from a host (might_meet()), so that two may share a bit. */
+#define BIT(event) (UINT64_C(1) << ((event) < TG_EV_LOCKED ? (event) : (event) - TG_EV_LOCKED))
+#define B(event) BIT(TG_EV_##event)
+_Static_assert(TG_EV_LOCKED <= TG_EV_EXTERNAL - TG_EV_LOCKED, "what comes from inside, and all may be told, shares its bit with nothing");
+_Static_assert(TG_EV_COUNT - TG_EV_LOCKED <= 64, "an event is a bit");
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing", "paused", "halting", "aborting", "settling", "ended", "holding", "on-hold"};
@@ -40,7 +44,6 @@ const char *tg_run_event_name(enum tg_run_event_kind kind)
 
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 {
-    _Static_assert(TG_EV_COUNT <= 64, "a bit for each in the tables");
     return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : TG_OF_HOST;
 }
 
@@ -371,16 +374,19 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
 
 /* ---- finding ---- */
 
+static bool might_meet(bool host, enum tg_run_event_kind event)
+{
+    return event >= TG_EV_EXTERNAL || (event >= TG_EV_LOCKED) == host;
+}
+
 static enum tg_pair listed(uint64_t ignored, uint64_t impossible, enum tg_run_event_kind event)
 {
-    uint64_t bit = UINT64_C(1) << event;
-
-    return ignored & bit ? TG_PAIR_IGNORED : impossible & bit ? TG_PAIR_IMPOSSIBLE : TG_PAIR_NONE;
+    return ignored & BIT(event) ? TG_PAIR_IGNORED : impossible & BIT(event) ? TG_PAIR_IMPOSSIBLE : TG_PAIR_NONE;
 }
 
 const struct tg_run_rule *tg_run_rule_find(enum tg_run_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
 {
-    *out_pair = listed(run_ignored[state], run_impossible[state], event);
+    *out_pair = !might_meet(false, event) ? TG_PAIR_NONE : listed(run_ignored[state], run_impossible[state], event);
     for (size_t i = 0; i < N(run_rules); i++)
         if (run_rules[i].state == state && run_rules[i].event == event) {
             *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE; /* listed twice is listed wrongly */
@@ -391,7 +397,7 @@ const struct tg_run_rule *tg_run_rule_find(enum tg_run_state state, enum tg_run_
 
 const struct tg_stage_rule *tg_stage_rule_find(enum tg_stage_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
 {
-    *out_pair = listed(stage_ignored[state], stage_impossible[state], event);
+    *out_pair = !might_meet(false, event) ? TG_PAIR_NONE : listed(stage_ignored[state], stage_impossible[state], event);
     for (size_t i = 0; i < N(stage_rules); i++)
         if (stage_rules[i].state == state && stage_rules[i].event == event) {
             *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE;
@@ -402,7 +408,7 @@ const struct tg_stage_rule *tg_stage_rule_find(enum tg_stage_state state, enum t
 
 const struct tg_host_rule *tg_host_rule_find(enum tg_host_state state, enum tg_run_event_kind event, enum tg_pair *out_pair)
 {
-    *out_pair = listed(host_ignored[state], host_impossible[state], event);
+    *out_pair = !might_meet(true, event) ? TG_PAIR_NONE : listed(host_ignored[state], host_impossible[state], event);
     for (size_t i = 0; i < N(host_rules); i++)
         if (host_rules[i].state == state && host_rules[i].event == event) {
             *out_pair = *out_pair == TG_PAIR_NONE ? TG_PAIR_RULE : TG_PAIR_NONE;
