@@ -22,6 +22,8 @@
  *   /pauses                      one record: the scopes whose runs are paused (engine/pauses.h); empty until there is one
  *   /calendar[/WEEK]             one record: the maintenance weeks that are booked, each with a folder of what it says of its hosts (calendar/book.h);
  *                                empty until there is one
+ *   /announcements/{new,open,told}   what customers are to be told, and were told (calendar/announce.h); empty until there is something
+ *   /announcements/sender        ephemeral: who sends it now
  *   /clock                       empty; written to be told the store's time
  *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
  *                                there is one
@@ -60,7 +62,7 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
-#define TG_TREE_LATER 8
+#define TG_TREE_LATER 12
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /*
