@@ -1,5 +1,6 @@
 /* A maintenance week as one page: see week_picture.h. */
 #include "base/svg.h"
+#include "calendar/draw.h"
 #include "calendar/week_picture.h"
 #include "calendar/week_text.h"
 
@@ -7,45 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 4000     /* bytes of folded names in a row: what is longer is nothing that a person reads */
 #define CUSTOMERS_MAX 1000
-
-static const char style[] =
-    "<style>"
-    ":root{color-scheme:light dark}"
-    "body{margin:24px auto;max-width:1120px;padding:0 16px;background:#f5f7fa;color:#1f2933;font:14px/1.45 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}"
-    "svg{display:block;width:100%;height:auto;margin-bottom:24px}"
-    "h2{font-size:16px;margin:28px 0 8px}"
-    "table{border-collapse:collapse;width:100%;background:#fff;border-radius:8px}"
-    "th,td{text-align:left;vertical-align:top;padding:6px 12px;border-bottom:1px solid #e4e7eb}"
-    "th{color:#616e7c;font-weight:600;font-size:12px}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.w{white-space:nowrap}"
-    "td.h{overflow-wrap:anywhere;font-size:12px}td.s{overflow-wrap:anywhere;min-width:9em}"
-    ".who{color:#616e7c}.warn{border-left:4px solid #e8590c;background:#fff4e6;padding:8px 12px;margin:0 0 8px}"
-    "footer{color:#616e7c;font-size:12px;margin-top:24px;overflow-wrap:anywhere}"
-    "@media screen and (prefers-color-scheme:dark){body{background:#0b0e11;color:#e4e7eb}table{background:#14181d}th,td{border-color:#2b323b}th,.who,footer{color:#9aa5b1}"
-    ".warn{background:#2b1d10}}"
-    "@media print{@page{size:A4 landscape;margin:12mm}body{margin:0;max-width:none;padding:0;background:#fff;color:#000;font-size:11px}"
-    "table{background:#fff}th,td{padding:3px 8px;border-color:#ccc}th,.who,footer{color:#444}.warn{background:#fff}tr{break-inside:avoid}thead{display:table-header-group}"
-    "h2{break-after:avoid}svg{break-inside:avoid;max-height:180mm}}"
-    "</style>\n";
-
-static void put_names(struct tg_buf *out, const char *names)
-{
-    size_t len = strlen(names), keep = len;
-    char *copy = NULL;
-
-    if (len > NAMES_MAX) {
-        for (keep = NAMES_MAX; keep > 0 && names[keep] != ',';)
-            keep--;
-        copy = strndup(names, keep);
-    }
-    if (len <= NAMES_MAX || copy)
-        tg_svg_text(out, copy ? copy : names);
-    if (copy)
-        tg_buf_puts(out, ",…");
-    free(copy);
-}
 
 static int put_slot(const struct tg_week *w, size_t s, struct tg_buf *out, struct tg_error *e)
 {
@@ -60,7 +23,7 @@ static int put_slot(const struct tg_week *w, size_t s, struct tg_buf *out, struc
     tg_svg_text(out, slot->who);
     tg_buf_printf(out, "</span></td><td class=\"w\">%s<br>%s</td><td class=\"w\">%s</td><td class=\"n\">%u</td><td class=\"h\">", when, tg_week_hours(slot, hours, sizeof hours),
                   slot->zone, slot->n);
-    put_names(out, tg_buf_text(&names));
+    tg_draw_names(out, tg_buf_text(&names));
     tg_buf_puts(out, "</td></tr>\n");
     tg_buf_release(&names);
     return rc;
@@ -125,9 +88,9 @@ static int put_customers(const struct tg_week *w, struct tg_buf *out, struct tg_
 
 int tg_week_html(const struct tg_week *w, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
 {
-    tg_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
-    tg_svg_text(out, w->id);
-    tg_buf_printf(out, "</title>\n%s</head><body>\n", style);
+    struct tg_buf foot = TG_BUF_INIT;
+
+    tg_draw_page(out, w->id);
     int rc = tg_week_svg(w, now_ms, out, e);
     for (size_t i = 0; i < w->n_warnings; i++) {
         tg_buf_puts(out, "<p class=\"warn\">");
@@ -138,10 +101,11 @@ int tg_week_html(const struct tg_week *w, int64_t now_ms, struct tg_buf *out, st
         rc = put_slots(w, out, e);
     if (!rc)
         rc = put_customers(w, out, e);
-    tg_buf_puts(out, "<footer>");
-    tg_svg_text(out, w->id);
-    tg_buf_puts(out, " · location: ");
-    tg_svg_text(out, w->location);
-    tg_buf_printf(out, " · digest %s</footer>\n</body></html>\n", w->digest);
+    tg_svg_text(&foot, w->id);
+    tg_buf_puts(&foot, " · location: ");
+    tg_svg_text(&foot, w->location);
+    tg_buf_printf(&foot, " · digest %s", w->digest);
+    tg_draw_page_end(out, tg_buf_text(&foot));
+    tg_buf_release(&foot);
     return rc ? rc : tg_buf_ok(out, e);
 }
