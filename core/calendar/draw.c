@@ -17,9 +17,9 @@ static const char style[] =
     "svg .bg{fill:#fff}svg .t{fill:#1f2933;font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}svg .h{font-size:19px;font-weight:600}"
     "svg .b{font-weight:600}svg .s{fill:#616e7c;font-size:12px}svg .z{fill:#aab4bf;font-size:11px}svg .r{font-variant-numeric:tabular-nums}"
     "svg .g{stroke:#e4e7eb}svg .ax{stroke:#9aa5b1}svg .f{fill:#1c7ed6}svg .band{fill:#1f2933;fill-opacity:.035}"
-    "svg .n{stroke:#e03131;stroke-width:1.6}svg .nt{fill:#e03131;font-weight:600}"
+    "svg .no{fill:#e03131;fill-opacity:.22}svg .n{stroke:#e03131;stroke-width:1.6}svg .nt{fill:#e03131;font-weight:600}"
     "@media screen and (prefers-color-scheme:dark){svg .bg{fill:#14181d}svg .t{fill:#e4e7eb}svg .s{fill:#9aa5b1}svg .z{fill:#4b5561}svg .g{stroke:#2b323b}"
-    "svg .ax{stroke:#616e7c}svg .f{fill:#4dabf7}svg .band{fill:#fff}svg .n{stroke:#ff8787}svg .nt{fill:#ff8787}}"
+    "svg .ax{stroke:#616e7c}svg .f{fill:#4dabf7}svg .band{fill:#fff}svg .no{fill:#ff8787}svg .n{stroke:#ff8787}svg .nt{fill:#ff8787}}"
     "@media print{svg .t{fill:#000}svg .s{fill:#444}svg .band{fill:#000}svg rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}"
     "</style>\n";
 

@@ -1,6 +1,7 @@
 /* What the commands "calendar …" share: see calendar.h. */
 #include "cli/calendar.h"
 
+#include "base/whole.h"
 #include "calendar/local.h"
 #include "config/site.h"
 #include "fleet/nodeset.h"
@@ -252,4 +253,16 @@ void tg_calendar_names(const struct tg_frame *f, const char *folded, int used)
         puts(folded);
     else
         printf("%.*s…\n", room - 1, folded);
+}
+
+int tg_calendar_picture(const struct tg_frame *f, const char *option, tg_calendar_draw_fn *draw, const void *what, int64_t now_ms, struct tg_error *e)
+{
+    const char *file = tg_opt_text(f, option);
+    struct tg_buf text = TG_BUF_INIT;
+    int rc = file ? draw(what, now_ms, &text, e) : 0;
+
+    if (!rc && file)
+        rc = tg_whole_write(file, text.data, text.len, 0644, TG_WHOLE_ANYWHERE, e);
+    tg_buf_release(&text);
+    return rc;
 }

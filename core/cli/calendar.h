@@ -51,5 +51,8 @@ json_t *tg_calendar_time_json(int64_t ms);
 void tg_calendar_place(const struct tg_rule *rule, const struct tg_when *when, char *out, size_t size);
 /* Folded names, cut with "…" where a terminal ends. */
 void tg_calendar_names(const struct tg_frame *f, const char *folded, int used);
+/* Draws into the file that --svg or --html names; nothing when it is not given. */
+typedef int tg_calendar_draw_fn(const void *what, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
+int tg_calendar_picture(const struct tg_frame *f, const char *option, tg_calendar_draw_fn *draw, const void *what, int64_t now_ms, struct tg_error *e);
 
 #endif

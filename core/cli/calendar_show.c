@@ -2,6 +2,7 @@
 #include "cli/calendar.h"
 
 #include "calendar/local.h"
+#include "calendar/show_picture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,16 @@ static const char *mark(const struct picture *p, int cell)
     return overlap(&p->closed, from, until) ? "x" : "·";
 }
 
-/* The smallest group that is these hosts and no others, or their names. */
+static bool are(const struct picture *p, const struct tg_calendar_part *part, const uint32_t *hosts, size_t n)
+{
+    size_t same = 0;
+
+    while (n == part->n && same < n && tg_agenda_class(p->v->agenda, hosts[same]) == part->class_)
+        same++;
+    return n == part->n && same == n;
+}
+
+/* The customer whose hosts these are, all of them; or the smallest group that is these hosts and no others; or their names. */
 static const char *name_of(const struct picture *p, const struct tg_calendar_part *part)
 {
     uint32_t one;
@@ -59,13 +69,13 @@ static const char *name_of(const struct picture *p, const struct tg_calendar_par
     if (tg_agenda_class_hosts(p->v->agenda, part->class_, &one) != part->n)
         return part->folded; /* not all of its hosts are meant */
     host = &hosts[one];
+    const struct tg_customer *customer = tg_host_customer(p->f->inventory, host);
+    if (customer && are(p, part, customer->hosts, customer->n_hosts))
+        return customer->name;
     const uint32_t *groups = tg_host_groups(p->f->inventory, host, &n);
     for (size_t i = 0; i < n; i++) {
         const struct tg_group *g = &all[groups[i]];
-        size_t same = 0;
-        while (g->n_hosts == part->n && same < g->n_hosts && tg_agenda_class(p->v->agenda, g->hosts[same]) == part->class_)
-            same++;
-        if (g->n_hosts == part->n && same == part->n)
+        if (are(p, part, g->hosts, g->n_hosts))
             return g->name;
     }
     return part->folded;
@@ -175,8 +185,49 @@ static int print_json(struct picture *p, struct tg_error *e)
                                    "zone", p->v->zone_name, "rows", rows), e);
 }
 
+/* ---- pictures ---- */
+
+static int draw_svg(const void *show, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+{
+    return tg_show_svg(show, now_ms, out, e);
+}
+
+static int draw_html(const void *show, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+{
+    return tg_show_html(show, now_ms, out, e);
+}
+
+static bool wants_picture(const struct picture *p)
+{
+    return tg_opt_given(p->f, "svg") || tg_opt_given(p->f, "html");
+}
+
+static int write_pictures(struct picture *p, struct tg_error *e)
+{
+    struct tg_show_row *rows = calloc(p->v->n_parts + 1, sizeof *rows);
+    const struct tg_show show = {.who = p->v->selector, .zone = p->v->zone_name, .first = p->date, .days = (size_t) p->days, .rows = rows, .n = p->v->n_parts};
+    int rc = rows ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    for (size_t i = 0; !rc && i < p->v->n_parts; i++) {
+        const struct tg_calendar_part *part = &p->v->parts[i];
+        rc = expand(p, part, e);
+        rows[i] = (struct tg_show_row) {name_of(p, part), part->folded, part->n, p->open, p->closed};
+        p->open = p->closed = (struct tg_spans) TG_SPANS_INIT;
+    }
+    if (!rc)
+        rc = tg_calendar_picture(p->f, "svg", draw_svg, &show, p->v->at_ms, e);
+    if (!rc)
+        rc = tg_calendar_picture(p->f, "html", draw_html, &show, p->v->at_ms, e);
+    for (size_t i = 0; rows && i < p->v->n_parts; i++) {
+        tg_spans_release(&rows[i].open);
+        tg_spans_release(&rows[i].blackouts);
+    }
+    free(rows);
+    return rc;
+}
+
 /* As many cells a day as fit, an even part of 24 hours. */
-static int lay_out(struct picture *p, struct tg_error *e)
+static bool lay_out(struct picture *p)
 {
     static const int parts[] = {24, 12, 8, 6, 4, 3, 2, 1};
     size_t longest = LABEL_MIN;
@@ -188,9 +239,9 @@ static int lay_out(struct picture *p, struct tg_error *e)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         p->cells = parts[i];
         if (p->label + 9 + p->days * (p->cells + (p->cells > 1)) <= p->f->width)
-            return 0;
+            return true;
     }
-    return p->f->json ? 0 : tg_fail(e, TG_E_USAGE, "%d days don't fit into %d columns", p->days, p->f->width);
+    return p->f->json;
 }
 
 static int paint(struct picture *p, struct tg_error *e)
@@ -207,16 +258,22 @@ static int paint(struct picture *p, struct tg_error *e)
         tg_fail(e, TG_E_USAGE, "--from: %s", why.message);
         return tg_error_hint(e, "%s", why.hint), TG_E_USAGE;
     }
-    int rc = lay_out(p, e);
+    int rc = wants_picture(p) ? write_pictures(p, e) : 0;
     if (rc)
         return rc;
+    if (!lay_out(p)) {
+        if (wants_picture(p))
+            return 0; /* who asked for a picture has it */
+        tg_fail(e, TG_E_USAGE, "%d days don't fit into %d columns", p->days, p->f->width);
+        return tg_error_hint(e, "ask for fewer --days, or for a picture with --svg FILE or --html FILE"), TG_E_USAGE;
+    }
     return p->f->json ? print_json(p, e) : print_text(p, e);
 }
 
 static int run_show(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_calendar_view v;
-    struct picture p = {.f = f, .v = &v};
+    struct picture p = {.f = f, .v = &v, .cells = 1};
     int rc = tg_calendar_open(f, 0, &v, e);
 
     if (!rc)
@@ -231,6 +288,8 @@ static const struct tg_opt opts[] = {
     TG_CALENDAR_CLI_OPTS,
     {.name = "from", .type = TG_OPT_STRING, .arg = "DATE", .text = "The first day, such as 2026-11-30. Otherwise today"},
     {.name = "days", .letter = 'd', .type = TG_OPT_INT, .arg = "N", .value = "7", .text = "How many days"},
+    {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "Writes it as a picture, too"},
+    {.name = "html", .type = TG_OPT_FILE, .arg = "FILE", .text = "Writes the picture and all stretches as one page that needs nothing beside it, too"},
     {.name = NULL},
 };
 
@@ -239,7 +298,7 @@ const struct tg_cmd tg_cmd_calendar_show = {
     .args = "[SELECTOR…]",
     .brief = "show when hosts may be disturbed, days across and groups down",
     .details = "One line for hosts that the same windows and blackouts are about, in the calendar's time zone. With -o json, the exact stretches.",
-    .examples = "  $ tagout calendar show\n  $ tagout calendar show @web --from 2026-12-21 --days 14\n",
+    .examples = "  $ tagout calendar show\n  $ tagout calendar show @web --from 2026-12-21 --days 14\n  $ tagout calendar show --days 28 --html december.html\n",
     .opts = opts,
     .max_args = -1,
     .needs = TG_NEED_INVENTORY,

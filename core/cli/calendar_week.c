@@ -1,7 +1,7 @@
 /* tagout calendar week: slots over the whole fleet, by a pattern. */
 #include "cli/calendar_week.h"
 
-#include "base/whole.h"
+#include "cli/calendar.h"
 #include "calendar/week_picture.h"
 #include "calendar/week_text.h"
 #include "cli/commands.h"
@@ -22,25 +22,22 @@ static const struct tg_opt opts[] = {
 
 /* ---- what is shown ---- */
 
-typedef int draw_fn(const struct tg_week *week, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
-
-static int write_picture(const struct tg_frame *f, const char *option, draw_fn *draw, const struct tg_week *week, struct tg_error *e)
+static int draw_svg(const void *week, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
 {
-    const char *file = tg_opt_text(f, option);
-    struct tg_buf text = TG_BUF_INIT;
-    int rc = file ? draw(week, tg_wall_ms(tg_loop_clock(f->loop)), &text, e) : 0;
+    return tg_week_svg(week, now_ms, out, e);
+}
 
-    if (!rc && file)
-        rc = tg_whole_write(file, text.data, text.len, 0644, TG_WHOLE_ANYWHERE, e);
-    tg_buf_release(&text);
-    return rc;
+static int draw_html(const void *week, int64_t now_ms, struct tg_buf *out, struct tg_error *e)
+{
+    return tg_week_html(week, now_ms, out, e);
 }
 
 int tg_week_pictures(struct tg_frame *f, const struct tg_week *week, struct tg_error *e)
 {
-    int rc = write_picture(f, "svg", tg_week_svg, week, e);
+    int64_t now_ms = tg_wall_ms(tg_loop_clock(f->loop));
+    int rc = tg_calendar_picture(f, "svg", draw_svg, week, now_ms, e);
 
-    return rc ? rc : write_picture(f, "html", tg_week_html, week, e);
+    return rc ? rc : tg_calendar_picture(f, "html", draw_html, week, now_ms, e);
 }
 
 static int print_json(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)

@@ -79,6 +79,22 @@ expect_status 64
 cal show -o json --from 2026-11-23 --days 1 web2.example.com
 expect_out '"from": "2026-11-23T21:00:00Z"'
 
+note "a picture and a page are whole, and are written also when the terminal is too narrow"
+cal show --from 2026-11-23 --svg show.svg --html show.html --at '2026-11-24 10:00'
+expect_status 0
+expect_out 'acme'
+expect_true "the picture is XML" python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' show.svg
+expect_file_has show.svg 'Mon 23 Nov 09:00 to 17:00'
+expect_file_has show.svg '>now</text>'
+expect_file_has show.html '</html>'
+cal show --days 60 --svg wide.svg
+expect_status 0
+expect_equal "$out" "" "text that has no room"
+expect_file_has wide.svg '</svg>'
+cal show --html no/such/folder.html
+expect_status 1
+expect_err "no/such/folder.html can't be written"
+
 note "check warns, and fails only when asked to"
 cal check --at 2026-11-23
 expect_status 0
