@@ -28,6 +28,15 @@ printf 'BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Thanks\\, giving\r\n
 printf 'calendar: calendar.yaml\ninventory: inventory.yaml\n' >site.yaml
 cal() { run "$TAGOUT" calendar "$@" -c site.yaml; }
 
+note "inventory check says what each customer has"
+run "$TAGOUT" inventory check -c site.yaml
+expect_status 0
+expect_out 'inventory.yaml: 5 hosts, 2 groups, 2 customers, 0 attributes'
+expect_out 'acme          1         1        1  3d'
+expect_out 'zeta          1         0        0  -'
+run "$TAGOUT" inventory check -c site.yaml -o json
+expect_out '"lead-s": 259200'
+
 note "next and fits say now, later, never by their exit status"
 cal next db2.example.com --at '2026-11-23 10:00'
 expect_status 0
