@@ -12,8 +12,6 @@
 
 #include "engine/journal.h"
 
-#define TG_ROLLBACKS_MAX 9 /* of one run; each goes over what the ones before it did not bring back */
-
 /* Has the run changed this host, or may it have? */
 bool tg_rollback_wants(const struct tg_run *run, size_t host);
 /*

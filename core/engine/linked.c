@@ -1,0 +1,187 @@
+/* Runs that follow another one: see linked.h. */
+#include "engine/linked.h"
+
+#include "engine/plan_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the plan ---- */
+
+static int copy_plan(const struct tg_plan *plan, struct tg_plan **out, struct tg_error *e)
+{
+    json_t *json = tg_plan_to_json(plan, e);
+    int rc = json ? tg_plan_from_json(json, out, e) : e && e->code ? e->code : TG_E_MEMORY;
+
+    json_decref(json);
+    return rc;
+}
+
+static void move_host(struct tg_plan *p, size_t from, struct tg_plan_host *to)
+{
+    *to = p->hosts[from];
+    p->hosts[from] = (struct tg_plan_host) {.port = 0};
+}
+
+/* The chosen hosts in their order, with their domains, in place of all. */
+static int take_hosts(struct tg_plan *p, const struct tg_linked_host *list, size_t n, struct tg_error *e)
+{
+    struct tg_plan_host *hosts = calloc(n + 1, sizeof *hosts);
+    uint32_t *domains = p->domain_of ? calloc(n * p->n_limits + 1, sizeof *domains) : NULL;
+
+    if (!hosts || (p->domain_of && !domains)) {
+        free(hosts);
+        free(domains);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        move_host(p, list[i].host, &hosts[i]);
+        if (domains)
+            memcpy(&domains[i * p->n_limits], &p->domain_of[list[i].host * p->n_limits], p->n_limits * sizeof *domains);
+    }
+    for (size_t i = 0; i < p->n_hosts; i++) {
+        free(p->hosts[i].name);
+        free(p->hosts[i].address);
+        free(p->hosts[i].user);
+    }
+    free(p->hosts);
+    free(p->domain_of);
+    p->hosts = hosts;
+    p->domain_of = domains;
+    p->n_hosts = n;
+    return 0;
+}
+
+static int one_stage(struct tg_plan *p, const char *name, struct tg_error *e)
+{
+    for (size_t i = 0; i < p->n_stages; i++)
+        free(p->stages[i].name);
+    p->n_stages = 1; /* a run has at least one */
+    p->stages[0] = (struct tg_plan_stage) {.name = strdup(name), .count = p->n_hosts};
+    return p->stages[0].name ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list, size_t n, const char *stage, struct tg_plan **out, struct tg_error *e)
+{
+    struct tg_plan *p = NULL;
+    int rc = copy_plan(plan, &p, e);
+
+    if (!rc)
+        rc = take_hosts(p, list, n, e);
+    if (!rc)
+        rc = one_stage(p, stage, e);
+    if (rc)
+        tg_plan_free(p);
+    else
+        *out = p;
+    return rc;
+}
+
+void tg_linked_drop_verify(struct tg_plan *p, bool (*drop)(const struct tg_verify *verify))
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_verify; i++)
+        if (drop(&p->verify[i]))
+            tg_verify_release(&p->verify[i]);
+        else
+            p->verify[n++] = p->verify[i];
+    p->n_verify = n;
+}
+
+/* ---- those that there are ---- */
+
+struct named {
+    const char *name;
+    size_t host;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct named *) a)->name, ((const struct named *) b)->name);
+}
+
+static void tell_hosts(const struct tg_linked *l, const char *id, const struct tg_run *of, const struct named *names)
+{
+    for (size_t i = 0; i < of->plan->n_hosts; i++) {
+        const struct named key = {of->plan->hosts[i].name, 0}, *found = bsearch(&key, names, l->hosts, sizeof *names, by_name);
+        if (found)
+            l->each(l->data, id, of, i, found->host);
+    }
+}
+
+/* 0: looked at; TG_E_NOENT: there is none of this id. One that was never made whole is passed over. */
+static int look_at(struct tg_linked *l, const char *id, const struct named *names, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    struct tg_journal *j = NULL;
+    struct tg_plan *plan = NULL;
+    struct tg_run *run = NULL;
+    struct tg_node node;
+    char path[TG_RUN_ID_SIZE + 32];
+    int rc = tg_journal_load(l->store, id, l->wait_ms, &j, &plan, &run, &own);
+
+    if (rc == TG_E_DATA) {
+        snprintf(path, sizeof path, "/runs/%s/journal", id);
+        if (tg_store_read(l->store, path, tg_store_deadline(l->store, l->wait_ms), &node, NULL) == TG_E_NOENT)
+            return 0;
+        tg_node_release(&node);
+    }
+    if (rc == TG_E_NOENT)
+        return rc;
+    if (rc) {
+        if (e && !e->code)
+            *e = own;
+        return rc;
+    }
+    if (!plan->undoes || strcmp(plan->undoes, l->id) != 0)
+        rc = tg_fail(e, TG_E_DATA, "run %s is no %s of %s", id, l->word, l->id);
+    if (!rc) {
+        l->n++;
+        snprintf(l->last, sizeof l->last, "%s", id);
+        l->open = run->state != TG_RUN_ENDED;
+        tell_hosts(l, id, run, names);
+    }
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    return rc;
+}
+
+int tg_linked_look(struct tg_linked *l, struct tg_error *e)
+{
+    size_t all = l->run->plan->n_hosts;
+    struct named *names = calloc(all + 1, sizeof *names);
+    int rc = names ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    l->n = l->hosts = 0;
+    l->open = false;
+    l->last[0] = l->next[0] = '\0';
+    for (size_t i = 0; !rc && i < all; i++)
+        if (l->wants(l->run, i))
+            names[l->hosts++] = (struct named) {l->run->plan->hosts[i].name, i};
+    if (!rc)
+        qsort(names, l->hosts, sizeof *names, by_name);
+    if (!rc && strlen(l->id) + strlen(l->word) + 8 > TG_RUN_ID_SIZE)
+        rc = tg_fail(e, TG_E_DATA, "run %s has too long an id for a %s", l->id, l->word);
+    for (int i = 1; !rc && i <= TG_LINKED_MAX; i++) {
+        snprintf(l->next, sizeof l->next, i == 1 ? "%s-%s" : "%s-%s-%d", l->id, l->word, i);
+        rc = look_at(l, l->next, names, e);
+    }
+    free(names);
+    return rc == TG_E_NOENT ? 0 : rc;
+}
+
+void tg_linked_first(const char *id, const char *word, char out[TG_RUN_ID_SIZE])
+{
+    char tail[32];
+    size_t len = strlen(id);
+
+    snprintf(out, TG_RUN_ID_SIZE, "%s", id);
+    for (int i = 1; i <= TG_LINKED_MAX; i++) {
+        snprintf(tail, sizeof tail, i == 1 ? "-%s" : "-%s-%d", word, i);
+        if (len > strlen(tail) && len < TG_RUN_ID_SIZE && strcmp(id + len - strlen(tail), tail) == 0)
+            out[len - strlen(tail)] = '\0';
+    }
+}
