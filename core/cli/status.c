@@ -168,7 +168,7 @@ static void look_closer(struct tg_frame *f, struct tg_run_row *row)
     if (tg_journal_load(f->store, row->id, WAIT_MS, &j, &plan, &run, &row->error))
         return;
     row->summary = (struct tg_run_summary) {.known = true, .state = run->state, .end = tg_run_end(run), .done = tg_run_done(run), .hosts = plan->n_hosts,
-                                            .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run)};
+                                            .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run) + run->totals[TG_HOST_WITHDRAWN]};
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);

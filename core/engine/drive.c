@@ -454,6 +454,13 @@ static enum tg_run_event_kind first_event(const struct tg_drive *d)
     return d->o->run->state == TG_RUN_NEW && !d->o->journal->lines ? TG_EV_BEGIN : TG_EV_RESUME;
 }
 
+static int feed_return(struct tg_drive *d, size_t host, struct tg_error *e)
+{
+    if (host >= d->o->run->plan->n_hosts || d->o->run->hosts[host].state != TG_HOST_WITHDRAWN)
+        return 0;
+    return feed(d, (struct tg_run_event) {.kind = TG_EV_RETURN, .host = host, .stage = TG_RUN_NONE, .by = d->o->by, .text = d->o->reason, .vouched = d->o->vouched}, e);
+}
+
 static int start(struct tg_drive *d, struct tg_error *e)
 {
     int rc = d->o->take_over ? tg_journal_take_over(d->o->journal, d->o->by, d->wall_start_ms, e) : tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
@@ -463,7 +470,11 @@ static int start(struct tg_drive *d, struct tg_error *e)
         rc = tg_journal_control(d->o->journal, on_control, d, e);
     if (!rc)
         rc = feed_run(d, first_event(d), e);
-    return rc ? rc : heed_wishes(d, e);
+    if (!rc)
+        rc = heed_wishes(d, e);
+    for (size_t i = 0; !rc && i < d->o->n_returns; i++)
+        rc = feed_return(d, d->o->returns[i], e);
+    return rc;
 }
 
 int tg_drive(const struct tg_drive_options *o, struct tg_error *e)

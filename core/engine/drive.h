@@ -34,6 +34,11 @@ struct tg_drive_options {
     const char *by;
     bool take_over;              /* the seat, from whoever has it: tg_journal_take_over() */
     const struct tg_drive_ports *ports;
+    /* Hosts, by their number, that are to be brought back, of a run that has withdrawn them and has ended. */
+    const size_t *returns;
+    size_t n_returns;
+    bool vouched;                /* without verifying them first */
+    const char *reason;          /* or NULL */
     /* What has been committed, in order: events and intents. May be NULL. */
     void (*on_line)(void *data, const struct tg_run *run, const json_t *line);
     /* Now and then, at least each tick_ms while nothing happens (for a display). May be NULL. */

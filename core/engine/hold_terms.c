@@ -19,6 +19,8 @@ void tg_hold_terms_release(struct tg_hold_terms *t)
 
 int64_t tg_hold_terms_first_ms(const struct tg_hold_terms *t, size_t host)
 {
+    if (t->run->plan->withdraws)
+        return TG_HOLD_OUT_MS;
     return TG_HOLD_FOR_MS + t->step_ms + t->run->plan->stages[t->run->hosts[host].stage].bake_ms;
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/run.h"
 
+#define TG_HOLD_OUT_MS (7 * INT64_C(86400000)) /* of a host that is taken out of service: who has forgotten it for a week is told so */
 #define TG_HOLD_FOR_MS 3600000 /* beyond a step and the stage's bake: a lock past its term still holds, and shows as overdue */
 
 struct tg_hold_terms {

@@ -121,7 +121,7 @@ struct tg_run_summary tg_journal_summary(const struct tg_journal *j)
     const struct tg_run *run = j->replay.run;
 
     return (struct tg_run_summary) {.known = true, .state = run->state, .end = tg_run_end(run), .done = tg_run_done(run), .hosts = run->plan->n_hosts,
-                                    .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run)};
+                                    .failures = tg_run_failures(run), .leftovers = tg_run_leftovers(run) + run->totals[TG_HOST_WITHDRAWN]};
 }
 
 static int make_batch(const struct tg_journal *j, bool starts, struct batch *b, struct tg_error *e)

@@ -14,6 +14,8 @@ static unsigned left_on(const struct tg_run_host *h, enum tg_leftovers_of of)
 
     if (of == TG_LEFTOVERS_ALL && (h->state == TG_HOST_LOCKING || h->state == TG_HOST_LOST))
         steps |= 1; /* it may have been placed, and nobody lived to write its id down */
+    if (h->state == TG_HOST_WITHDRAWN)
+        return steps;
     return open ? steps : h->state == TG_HOST_STUCK ? (unsigned) h->stuck | h->kept : h->kept;
 }
 
@@ -64,10 +66,13 @@ static bool tell_step(struct telling *t, int step, bool (*each)(void *data, cons
         t->left.step = step;
         t->left.on_purpose = h->kept >> step & 1U;
         t->left.mend[0] = '\0';
+        t->left.withdrawn = h->state == TG_HOST_WITHDRAWN;
         if (step == 0)
             say_lock(t, h);
-        else
+        else if (!t->left.withdrawn)
             say_step(t, h);
+        if (t->left.withdrawn)
+            snprintf(t->left.mend, sizeof t->left.mend, "tagout return %s %s", t->id, t->run->plan->hosts[i].name);
         more = each(data, &t->left);
     }
     return more;

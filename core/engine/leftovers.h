@@ -13,6 +13,7 @@ struct tg_leftover {
     size_t host;
     int step;             /* index in plan.around; 0: the lock */
     bool on_purpose;      /* kept, since the host did not end well */
+    bool withdrawn;       /* on purpose as well: out of service until somebody has it returned */
     char what[400];       /* "drain from haproxy, backend web"; "the lock 5f0c…" */
     char mend[TG_LEFTOVER_MEND_SIZE];
 };

@@ -9,7 +9,7 @@
 
 struct tg_inventory;
 
-#define TG_PLAN_FORMAT 10
+#define TG_PLAN_FORMAT 11
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {
@@ -44,7 +44,7 @@ struct tg_plan_limit {
 struct tg_plan_domain {
     uint32_t limit;          /* in plan.limits */
     uint32_t n_hosts;        /* of the inventory, in the plan or not */
-    uint32_t max;            /* so many of them may be down at once; at least 1 */
+    uint32_t max;            /* so many of them may be down at once; at least 1, unless hosts are withdrawn */
     char *value;             /* of the attribute; "" of a selector */
 };
 #define TG_NO_DOMAIN UINT32_MAX
@@ -76,7 +76,8 @@ struct tg_plan {
     int64_t give_up_ms;      /* failure.give-up-by */
     enum tg_then then;
     json_t *rollback;        /* the driver's parameters for the way back, owned; NULL there is none */
-    char *undoes;            /* the run that this plan rolls back (rollback.h); NULL */
+    char *undoes;            /* the run that this plan rolls back (rollback.h), or takes out of service (withdraw.h); NULL */
+    bool withdraws;          /* its hosts are not changed: they are drained, and stay so, locked, until somebody has them returned */
     struct tg_around *around;
     size_t n_around;
     struct tg_verify *verify;

@@ -296,7 +296,7 @@ size_t tg_plan_rounds(const struct tg_plan *plan, size_t stage, size_t *out_doma
         if (plan->domain_of[i] != TG_NO_DOMAIN)
             members[plan->domain_of[i]]++;
     for (size_t d = 0; members && d < plan->n_domains; d++) {
-        size_t rounds = (members[d] + plan->domains[d].max - 1) / plan->domains[d].max;
+        size_t rounds = plan->domains[d].max ? (members[d] + plan->domains[d].max - 1) / plan->domains[d].max : members[d];
         if (rounds > most || (rounds == most && *out_domain == TG_NO_DOMAIN && members[d])) {
             most = rounds;
             *out_domain = d;
@@ -371,7 +371,7 @@ static int read_domain(struct tg_plan *plan, size_t limit, const json_t *json, s
     const char *value;
     json_int_t n_hosts, max;
 
-    if (json_unpack((json_t *) json, "[s,I,I!]", &value, &n_hosts, &max) || n_hosts < 1 || n_hosts >= TG_NO_DOMAIN || max < 1 || max > n_hosts)
+    if (json_unpack((json_t *) json, "[s,I,I!]", &value, &n_hosts, &max) || n_hosts < 1 || n_hosts >= TG_NO_DOMAIN || max < 0 || max > n_hosts)
         return broken(e, "a domain");
     struct tg_plan_domain *d = &plan->domains[plan->n_domains];
     *d = (struct tg_plan_domain) {.limit = (uint32_t) limit, .n_hosts = (uint32_t) n_hosts, .max = (uint32_t) max, .value = strdup(value)};

@@ -41,13 +41,21 @@ int tg_stage_policy_read(const json_t *json, struct tg_stage_policy *out, struct
     return 0;
 }
 
-static const char *const thens[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] = "rollback"};
+static const char *const thens[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] = "rollback", [TG_THEN_WITHDRAW] = "withdraw"};
+
+static int then_of(const char *word)
+{
+    for (int i = 0; i <= TG_THEN_WITHDRAW; i++)
+        if (strcmp(word, thens[i]) == 0)
+            return i;
+    return -1;
+}
 
 json_t *tg_plan_policy_json(const struct tg_plan *plan)
 {
-    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:s,s:O?,s:s?}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
+    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:s,s:O?,s:s?,s:b}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
                      (json_int_t) plan->retry_wait_ms, "decide_ms", (json_int_t) plan->decide_ms, "give_up_ms", (json_int_t) plan->give_up_ms, "then", thens[plan->then], "rollback", plan->rollback, "undoes",
-                     plan->undoes);
+                     plan->undoes, "withdraws", (int) plan->withdraws);
 }
 
 /* null is none. */
@@ -60,6 +68,8 @@ static int take_way_back(const json_t *rollback, const json_t *undoes, struct tg
     plan->rollback = json_is_null(rollback) ? NULL : json_incref((json_t *) rollback);
     if (plan->then == TG_THEN_ROLLBACK && !plan->rollback)
         return tg_fail(e, TG_E_DATA, "the plan is damaged: it has no way back");
+    if (plan->withdraws && !id)
+        return tg_fail(e, TG_E_DATA, "the plan is damaged: whose hosts it withdraws");
     plan->undoes = id ? strdup(id) : NULL;
     return id && !plan->undoes ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
 }
@@ -69,15 +79,17 @@ int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_erro
     const char *unreachable, *then;
     json_t *rollback, *undoes;
     json_int_t decide_ms, give_up_ms, retries, retry_wait_ms;
+    int withdraws;
 
-    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:o!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms",
-                    &decide_ms, "give_up_ms", &give_up_ms, "then", &then, "rollback", &rollback, "undoes", &undoes) ||
-        !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || give_up_ms < 0 || retries < 0 || retries > INT_MAX || retry_wait_ms < 0 || (strcmp(then, thens[0]) != 0 && strcmp(then, thens[1]) != 0))
+    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:o,s:b!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms",
+                    &decide_ms, "give_up_ms", &give_up_ms, "then", &then, "rollback", &rollback, "undoes", &undoes, "withdraws", &withdraws) ||
+        !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || give_up_ms < 0 || retries < 0 || retries > INT_MAX || retry_wait_ms < 0 || then_of(then) < 0)
         return tg_fail(e, TG_E_DATA, "the plan is damaged: its policy");
     plan->decide_ms = decide_ms;
     plan->give_up_ms = give_up_ms;
     plan->retries = retries;
     plan->retry_wait_ms = retry_wait_ms;
-    plan->then = strcmp(then, thens[TG_THEN_ROLLBACK]) == 0 ? TG_THEN_ROLLBACK : TG_THEN_HALT;
+    plan->then = (enum tg_then) then_of(then);
+    plan->withdraws = withdraws;
     return take_way_back(rollback, undoes, plan, e);
 }

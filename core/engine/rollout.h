@@ -23,7 +23,7 @@ struct tg_yaml_doc;
 struct tg_yaml_node;
 
 /* What follows when more fail than may. */
-enum tg_then { TG_THEN_HALT, TG_THEN_ROLLBACK };
+enum tg_then { TG_THEN_HALT, TG_THEN_ROLLBACK, TG_THEN_WITHDRAW };
 
 /* What is borne: one more halts. UNSET: nothing is said. */
 struct tg_bounds {

@@ -91,7 +91,8 @@ enum tg_run_end tg_run_end(const struct tg_run *run)
         return TG_END_ABORTED;
     if (run->halted)
         return TG_END_HALTED;
-    return run->totals[TG_HOST_DONE] == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
+    size_t well = run->plan->withdraws ? run->totals[TG_HOST_WITHDRAWN] + run->totals[TG_HOST_RETURNED] : run->totals[TG_HOST_DONE];
+    return well == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
 }
 
 /* ---- hosts ---- */
@@ -161,6 +162,8 @@ static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_r
     h->away += ev->kind == TG_EV_AWAY;
     if (ev->kind == TG_EV_BUSY)
         h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
+    if (ev->kind == TG_EV_RETURN)
+        h->looked = ev->vouched;
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->started_ms = s->now_ms;
         h->begun++;
@@ -430,6 +433,10 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     }
     if (ev->kind == TG_EV_UNLOCKED && run->hosts[ev->host].state == TG_HOST_UNDECIDED && !tg_run_is_stopping(run))
         tg_step_tell_host(&s, ev->host, TG_EV_RECHECK, NULL); /* somebody said "go on" before it was unlocked */
+    if (ev->kind == TG_EV_RETURN) {
+        run->bring = ev->host < run->bring ? ev->host : run->bring;
+        tg_step_tell_run(&s, TG_EV_UNSETTLED);
+    }
     tg_step_settle(&s);
     if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
         forget_hold(&s);

@@ -89,6 +89,8 @@ enum tg_host_state {
     TG_HOST_UNLOCKING,
     TG_HOST_DRY_CHECKING,
     TG_HOST_DRY_RUNNING,
+    TG_HOST_TO_RETURN, /* withdrawn, and somebody wants it back: waits for its turn */
+    TG_HOST_RETURNING, /* verified before it is brought back */
     /* ends */
     TG_HOST_DONE,
     TG_HOST_FAILED,
@@ -98,6 +100,8 @@ enum tg_host_state {
     TG_HOST_UNDECIDED, /* changed, and there is no verdict: the run is on hold until somebody has looked, then it is verified once more */
     TG_HOST_LOST,
     TG_HOST_SKIPPED,
+    TG_HOST_WITHDRAWN, /* drained and locked, on purpose, until somebody has it returned */
+    TG_HOST_RETURNED,  /* was withdrawn, and is in service again */
     TG_HOST_STUCK,    /* ended as host.end says, but its lock, or what was done around it, could not be undone: a leftover */
     TG_HOST_STATES
 };
@@ -140,6 +144,7 @@ enum tg_run_event_kind {
     TG_EV_UNLOCKED,
     TG_EV_UNLOCK_FAILED,
     TG_EV_WITHDRAWN,    /* an abort came before the action was begun: it never was */
+    TG_EV_RETURN,       /* somebody wants a withdrawn host back */
     /* of a host's step of around */
     TG_EV_FOUND,        /* looked: ours says whether it is in force by our doing */
     TG_EV_MADE,         /* in force, and to be undone */
@@ -159,6 +164,7 @@ enum tg_run_event_kind {
     TG_EV_ALL_VERIFIED, /* stage: no host is before its bake any more */
     TG_EV_ALL_ENDED,    /* stage */
     TG_EV_AGAIN,        /* stage: baked, and hosts wait that those which baked kept out of their domains: it runs, and bakes, once more */
+    TG_EV_UNSETTLED,    /* run: ended, and something is to be done on hosts all the same */
     TG_EV_RESUMED,      /* stage, host */
     TG_EV_START,        /* host */
     TG_EV_START_DRY,    /* host */
@@ -173,6 +179,9 @@ enum tg_run_event_kind {
     TG_EV_GO_AROUND,    /* host: GO, and there are steps of around to be done first */
     TG_EV_ALL_MADE,     /* host: MADE, LEFT, and that was the last step */
     TG_EV_ALL_UNDONE,   /* host: UNDONE, or given up, and that was the last */
+    TG_EV_ALL_OUT,      /* host: as ALL_MADE, in a run that withdraws hosts */
+    TG_EV_BRING,        /* host: its turn to be brought back has come */
+    TG_EV_BRING_VOUCHED, /* host: likewise, and somebody vouches for it */
     TG_EV_COUNT
 };
 
@@ -235,6 +244,7 @@ struct tg_run_event {
     int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span */
     int step;                   /* FOUND … NOT_KEPT: index in plan.around */
     bool ours;                  /* FOUND */
+    bool vouched;               /* RETURN: by who wants it, who has looked: it is not verified first */
     const char *record;         /* FOUND … UNDO_KEPT: what the module wants to be told next time; NULL: as it was */
 };
 
@@ -268,7 +278,7 @@ struct tg_run_host {
     char *text;                 /* why it did not end well, or NULL */
     int64_t started_ms, ended_ms;
     int64_t since_ms;           /* of being verified, until there is a verdict */
-    bool looked;                /* it was undecided once, and somebody has looked */
+    bool looked;                /* it was undecided once, and somebody has looked; TO_RETURN: somebody vouches for it */
     uint16_t stuck;             /* STUCK, UNDOING, UNLOCKING: steps that could not be undone; 1: the lock */
     uint16_t kept;              /* steps that were kept on purpose */
     char *records;              /* of the steps that are in none but the first state: a line each, from step 1 on; NULL: none */
@@ -321,6 +331,7 @@ struct tg_run {
     struct tg_run_domain *domains; /* as plan.domains */
     struct tg_run_link *links;  /* of hosts that wait in a queue */
     uint16_t drains;            /* steps of around that take a host out of service */
+    size_t bring;               /* nobody before this one is TO_RETURN */
     size_t in_work;             /* counted by limits.running; with totals[VERIFYING], by limits.unverified */
     size_t in_flight;           /* neither waiting nor ended */
     size_t totals[TG_HOST_STATES];

@@ -36,7 +36,7 @@ enum tg_run_event_kind tg_around_kind(const struct tg_run *run, const struct tg_
     if (kind == TG_EV_GO && h->state == TG_HOST_CHECKING && h->step && h->step < run->plan->n_around)
         return TG_EV_GO_AROUND;
     if ((kind == TG_EV_MADE || kind == TG_EV_LEFT) && h->state == TG_HOST_AROUND && h->step + 1U >= run->plan->n_around)
-        return TG_EV_ALL_MADE;
+        return run->plan->withdraws ? TG_EV_ALL_OUT : TG_EV_ALL_MADE;
     if (no_answer && h->away + 1 >= TG_RUN_AROUND_TRIES)
         kind = TG_EV_AROUND_REFUSED;
     bool over = kind == TG_EV_UNDONE || kind == TG_EV_UNDO_KEPT || kind == TG_EV_AROUND_REFUSED;

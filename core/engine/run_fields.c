@@ -58,6 +58,7 @@ static const struct tg_field run_rows[] = {
     RUN(domains, DERIVED),
     RUN(links, DERIVED),
     RUN(drains, DERIVED),
+    RUN(bring, DERIVED),
     RUN(in_work, DERIVED),
     RUN(in_flight, DERIVED),
     RUN(totals, DERIVED),

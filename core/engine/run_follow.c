@@ -94,13 +94,18 @@ static size_t *first_down(const struct tg_run *run)
 /* Why a host has no room. Of the hosts' states alone: a machine that comes from a snapshot says the same. */
 static void say_full(const struct tg_run *run, const size_t *first, size_t host, char *out, size_t size)
 {
-    uint32_t domain = tg_queue_full_of_own(run, host);
+    uint32_t domain = tg_queue_full_for_good(run, host);
     char name[160];
 
     snprintf(out, size, "its domain has no room");
-    if (domain == TG_NO_DOMAIN || first[domain] == TG_RUN_NONE)
+    if (domain == TG_NO_DOMAIN)
         return;
     tg_plan_domain_name(run->plan, domain, name, sizeof name);
+    if (run->plan->withdraws)
+        snprintf(out, size, "it stays in service: %s has %u of %u down by this, %u by others, and may have %u", name, run->domains[domain].down,
+                 run->plan->domains[domain].n_hosts, run->domains[domain].outside, run->plan->domains[domain].max);
+    if (run->plan->withdraws || first[domain] == TG_RUN_NONE)
+        return;
     snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, run->plan->hosts[first[domain]].name,
              run->domains[domain].down > 1 ? " …" : "");
 }
@@ -112,7 +117,7 @@ static bool skip_stage(struct tg_step *s, size_t i, const size_t *first)
     char why[400];
 
     for (size_t h = p->first; h < p->first + p->count; h++) {
-        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_of_own(s->run, h) == TG_NO_DOMAIN)
+        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_for_good(s->run, h) == TG_NO_DOMAIN)
             continue;
         any = true;
         say_full(s->run, first, h, why, sizeof why);
@@ -131,7 +136,7 @@ static bool bake_some(struct tg_step *s)
     if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || tg_queue_any(run, run->stage))
         return false;
     for (size_t h = p->first; h < p->first + p->count; h++)
-        if (run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_of_own(run, h) != TG_NO_DOMAIN) {
+        if (run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_for_good(run, h) != TG_NO_DOMAIN) {
             tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
             return true;
         }
@@ -237,6 +242,18 @@ static void hold_for_verdict(struct tg_step *s)
     tg_step_set_text(s, &run->hold_by, NULL);
 }
 
+/* So many at once as limits.running says. What the tables say of each is the same in any order, so none is kept of who was asked for first. */
+static void bring_hosts(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+
+    while (run->totals[TG_HOST_TO_RETURN] && (int64_t) (run->in_flight - run->totals[TG_HOST_TO_RETURN]) < run->plan->running) {
+        while (run->hosts[run->bring].state != TG_HOST_TO_RETURN)
+            run->bring++;
+        tg_step_tell_host(s, run->bring, run->hosts[run->bring].looked ? TG_EV_BRING_VOUCHED : TG_EV_BRING, NULL);
+    }
+}
+
 void tg_step_settle(struct tg_step *s)
 {
     struct tg_run *run = s->run;
@@ -258,6 +275,7 @@ void tg_step_settle(struct tg_step *s)
         tg_step_halt(s, "hosts that were lost take up all of limits.running");
     if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
         tg_step_tell_run(s, TG_EV_COMPLETE);
+    bring_hosts(s);
     if (tg_run_is_stopping(run) && run->in_flight == 0)
         tg_step_tell_run(s, TG_EV_IDLE);
 }

@@ -78,8 +78,8 @@ void tg_queue_moved(struct tg_run *run, size_t host, bool was_down);
 void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t count);
 /* Is a domain of a host that is down (by its start) fuller than it may be? */
 bool tg_queue_is_crowded(const struct tg_run *run, size_t host);
-/* A domain of a host that hosts of this run alone keep full, or TG_NO_DOMAIN. */
-uint32_t tg_queue_full_of_own(const struct tg_run *run, size_t host);
+/* A domain of a host that hosts of this run alone keep full, or TG_NO_DOMAIN. A run that withdraws hosts waits for nobody: there others count as well. */
+uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host);
 /* Takes the next one of a stage; TG_RUN_NONE when nobody waits, or every one that does is held back by a domain. It must be started. */
 size_t tg_queue_take(struct tg_run *run, size_t stage);
 /* As take, and leaves it there. */

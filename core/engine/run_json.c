@@ -73,6 +73,8 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         json_object_set_new(o, "step", json_integer(ev->step));
     if (ev->kind == TG_EV_FOUND)
         json_object_set_new(o, "ours", json_boolean(ev->ours));
+    if (ev->kind == TG_EV_RETURN)
+        json_object_set_new(o, "vouched", json_boolean(ev->vouched));
     set_text(o, "record", ev->record);
     set_text(o, "text", ev->text);
     set_text(o, "lock", ev->lock);
@@ -191,6 +193,7 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
                                   .lock = json_string_value(json_object_get(o, "lock")),
                                   .step = (int) json_integer_value(json_object_get(o, "step")),
                                   .ours = json_is_true(json_object_get(o, "ours")),
+                                  .vouched = json_is_true(json_object_get(o, "vouched")),
                                   .record = json_string_value(json_object_get(o, "record")),
                                   .by = json_string_value(json_object_get(o, "by"))};
     if (out->record && strlen(out->record) >= TG_AROUND_RECORD_SIZE)

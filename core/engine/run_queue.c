@@ -8,8 +8,12 @@ bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *h)
     bool ends = (h->state >= TG_HOST_UNDOING && h->state <= TG_HOST_UNLOCKING) || h->state == TG_HOST_STUCK;
     enum tg_host_state state = ends ? h->end : h->state;
 
-    return ((unsigned) h->made | h->stuck | h->kept) & run->drains || (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_HELD || state == TG_HOST_UNREACHABLE ||
-           state == TG_HOST_UNKNOWN || state == TG_HOST_UNDECIDED || state == TG_HOST_LOST;
+    if (((unsigned) h->made | h->stuck | h->kept) & run->drains)
+        return true;
+    if (state == TG_HOST_HELD)
+        return !run->plan->withdraws; /* there it stays in service; who holds it counts */
+    return (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_UNREACHABLE || state == TG_HOST_UNKNOWN ||
+           state == TG_HOST_UNDECIDED || state == TG_HOST_LOST || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING || state == TG_HOST_WITHDRAWN;
 }
 
 /* ---- queues: pairing heaps of hosts, linked by their numbers ---- */
@@ -96,9 +100,9 @@ static uint32_t full_domain(const struct tg_run *run, size_t host)
     return crowded_domain(run, host, true, 1);
 }
 
-uint32_t tg_queue_full_of_own(const struct tg_run *run, size_t host)
+uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host)
 {
-    return crowded_domain(run, host, false, 1);
+    return crowded_domain(run, host, run->plan->withdraws, 1);
 }
 
 bool tg_queue_is_crowded(const struct tg_run *run, size_t host)

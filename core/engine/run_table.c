@@ -13,11 +13,11 @@ static const char *const run_names[TG_RUN_STATES] = {"new", "active", "pausing",
 static const char *const stage_names[TG_STAGE_STATES] = {"waiting", "running", "baking", "proving", "done", "gated"};
 static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
-    "dry-checking", "dry-running", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "stuck"};
+    "dry-checking", "dry-running", "to-return", "returning", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "withdrawn", "returned", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone"};
+    "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "give-up", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -116,24 +116,26 @@ static const struct tg_run_rule run_rules[] = {
 
     {TG_RUN_SETTLING, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
     {TG_RUN_SETTLING, TG_EV_SEATED, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_SETTLING, TG_EV_PAUSE, TG_RUN_SETTLING, TG_RUN_SAY_STOP}, /* who was to be returned, and has not been begun, stays withdrawn */
     {TG_RUN_SETTLING, TG_EV_IDLE, TG_RUN_ENDED, TG_RUN_SAY_END},
 
     {TG_RUN_ENDED, TG_EV_RESUME, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
     {TG_RUN_ENDED, TG_EV_SEATED, TG_RUN_SETTLING, TG_RUN_SAY_RESUMED},
+    {TG_RUN_ENDED, TG_EV_UNSETTLED, TG_RUN_SETTLING, 0},
 };
 
 /* Nothing follows, and nothing is wrong: what was asked for is the case, or is too late. Hours are remembered, and whom they let start is seen to behind each event. */
 #define HOURS (B(OPENED) | B(CLOSED))
 static const uint64_t run_ignored[TG_RUN_STATES] = {
-    [TG_RUN_NEW] = B(PAUSE) | B(HOLD) | B(CONTINUE) | B(IDLE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ACTIVE] = HOURS | B(GAVE_UP) | B(CONTINUE) | B(IDLE),
-    [TG_RUN_PAUSING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(CONTINUE) | B(COMPLETE),
-    [TG_RUN_PAUSED] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HOLDING] = HOURS | B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
-    [TG_RUN_HELD] = HOURS | B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
-    [TG_RUN_HALTING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
-    [TG_RUN_ABORTING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
-    [TG_RUN_SETTLING] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_NEW] = B(UNSETTLED) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(IDLE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ACTIVE] = B(UNSETTLED) | HOURS | B(GAVE_UP) | B(CONTINUE) | B(IDLE),
+    [TG_RUN_PAUSING] = B(UNSETTLED) | HOURS | B(GAVE_UP) | B(PAUSE) | B(CONTINUE) | B(COMPLETE),
+    [TG_RUN_PAUSED] = B(UNSETTLED) | HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HOLDING] = B(UNSETTLED) | HOURS | B(PAUSE) | B(COMPLETE), /* who leaves a run that is held leaves it held */
+    [TG_RUN_HELD] = B(UNSETTLED) | HOURS | B(PAUSE) | B(HALT) | B(IDLE) | B(COMPLETE),
+    [TG_RUN_HALTING] = B(UNSETTLED) | HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(HALT) | B(COMPLETE),
+    [TG_RUN_ABORTING] = B(UNSETTLED) | HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
+    [TG_RUN_SETTLING] = HOURS | B(UNSETTLED) | B(GAVE_UP) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(COMPLETE),
     [TG_RUN_ENDED] = HOURS | B(GAVE_UP) | B(PAUSE) | B(HOLD) | B(CONTINUE) | B(ABORT) | B(HALT) | B(IDLE) | B(COMPLETE),
 };
 static const uint64_t run_impossible[TG_RUN_STATES] = {
@@ -206,6 +208,7 @@ static const struct tg_host_rule host_rules[] = {
 
     {TG_HOST_AROUND, TG_EV_MADE, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
     {TG_HOST_AROUND, TG_EV_LEFT, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
+    R(AROUND, ALL_OUT, GO(WITHDRAWN, NOTHING)),
     {TG_HOST_AROUND, TG_EV_ALL_MADE, GO(CHECKING, CHECK), U(WAITING)}, /* it may have taken long: the guard is asked once more */
     R(AROUND, AROUND_REFUSED, U(HELD)),
     {TG_HOST_AROUND, TG_EV_AROUND_AWAY, GO(AROUND_WAITING, RETRY), U(WAITING)},
@@ -294,6 +297,15 @@ static const struct tg_host_rule host_rules[] = {
     R(UNDECIDED, RECHECK, GO(VERIFYING, VERIFY)), /* without its lock: looking changes nothing */
     {TG_HOST_UNDECIDED, TG_EV_RESUMED, GO(VERIFYING, VERIFY), GO(UNDECIDED, NOTHING)},
 
+    R(WITHDRAWN, RETURN, GO(TO_RETURN, NOTHING)),
+    R(TO_RETURN, STOP, GO(WITHDRAWN, NOTHING)),
+    R(TO_RETURN, BRING, GO(RETURNING, VERIFY)),
+    R(TO_RETURN, BRING_VOUCHED, U(RETURNED)),
+    R(RETURNING, VERIFIED, U(RETURNED)),
+    R(RETURNING, NOT_VERIFIED, GO(WITHDRAWN, NOTHING)),
+    R(RETURNING, INCONCLUSIVE, GO(WITHDRAWN, NOTHING)), /* not to know is no reason to serve */
+    R(RETURNING, RESUMED, GO(RETURNING, VERIFY)),
+
     R(LOST, RESUMED, GO(LOOKING, LOOK)),
     R(STUCK, RESUMED, GO(UNLOCKING, UNLOCK)),
 };
@@ -325,6 +337,10 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
     [TG_HOST_DECIDING] = B(KEEP) | B(RECHECK),
     [TG_HOST_LOST] = B(KEEP) | B(RECHECK) | B(STOP),
     [TG_HOST_SKIPPED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_TO_RETURN] = B(KEEP) | B(RECHECK) | B(RESUMED) | B(RETURN), /* whose turn it is is seen to behind each event */
+    [TG_HOST_RETURNING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETURN),
+    [TG_HOST_WITHDRAWN] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_RETURNED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED) | B(RETURN),
     [TG_HOST_STUCK] = B(KEEP) | B(RECHECK) | B(STOP),
 };
 
@@ -334,42 +350,48 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 #define GUARDS (B(GO) | B(NO_GO))
 #define UNLOCKS (B(UNLOCKED) | B(UNLOCK_FAILED))
 #define AWAYS (B(NOT_SENT) | B(AWAY))
-#define DOINGS (B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(AROUND_REFUSED) | B(AROUND_AWAY) | B(AROUND_LOST))
+#define DOINGS (B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(ALL_OUT) | B(AROUND_REFUSED) | B(AROUND_AWAY) | B(AROUND_LOST))
 #define UNDOINGS (B(UNDONE) | B(UNDO_KEPT) | B(ALL_UNDONE))
 #define AROUNDS (DOINGS | UNDOINGS | B(GO_AROUND))
 #define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */
+#define BRINGS (B(BRING) | B(BRING_VOUCHED))
+#define RETURNS (B(RETURN) | BRINGS) /* what only a host that was withdrawn is told */
 #define ENDED                                                                                                                    \
-    (STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | AROUNDS)
+    (STARTS | BRINGS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | AROUNDS)
 
 /* Each answers a question which this state has not asked. */
 static const uint64_t host_impossible[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = AROUNDS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_LOCKING] = AROUNDS | STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_CHECKING] = DOINGS | UNDOINGS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_AROUND_LOOKING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(WITHDRAWN) | B(RETRY_DUE),
-    [TG_HOST_AROUND] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(FOUND) | B(RETRY_DUE),
-    [TG_HOST_AROUND_WAITING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
-    [TG_HOST_APPLYING] = AROUNDS | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_LOOKING] = AROUNDS | STARTS | LOCKS | GUARDS | AWAYS | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BUSY] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_VERIFYING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DECIDING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_BAKING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
-    [TG_HOST_PROVING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_UNDOING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | B(GO_AROUND) | B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(WITHDRAWN),
-    [TG_HOST_UNDO_WAITING] = STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
-    [TG_HOST_UNLOCKING] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_CHECKING] = AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_DRY_RUNNING] = AROUNDS | B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_DONE] = ENDED,
-    [TG_HOST_FAILED] = ENDED,
-    [TG_HOST_HELD] = ENDED,
-    [TG_HOST_UNREACHABLE] = ENDED,
-    [TG_HOST_UNKNOWN] = ENDED,
-    [TG_HOST_UNDECIDED] = ENDED,
-    [TG_HOST_LOST] = ENDED,
-    [TG_HOST_SKIPPED] = ENDED,
-    [TG_HOST_STUCK] = ENDED,
+    [TG_HOST_WAITING] = RETURNS | AROUNDS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_LOCKING] = RETURNS | AROUNDS | STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_CHECKING] = RETURNS | DOINGS | UNDOINGS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_AROUND_LOOKING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(ALL_OUT) | B(WITHDRAWN) | B(RETRY_DUE),
+    [TG_HOST_AROUND] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(FOUND) | B(RETRY_DUE),
+    [TG_HOST_AROUND_WAITING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
+    [TG_HOST_APPLYING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_LOOKING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | AWAYS | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BUSY] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_VERIFYING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DECIDING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_BAKING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN),
+    [TG_HOST_PROVING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_UNDOING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | B(GO_AROUND) | B(FOUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(ALL_OUT) | B(WITHDRAWN),
+    [TG_HOST_UNDO_WAITING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),
+    [TG_HOST_UNLOCKING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_CHECKING] = RETURNS | AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_DRY_RUNNING] = RETURNS | AROUNDS | B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
+    [TG_HOST_TO_RETURN] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_RETURNING] = BRINGS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | B(UNCLEAR) | B(DOUBT),
+    [TG_HOST_DONE] = RETURNS | ENDED,
+    [TG_HOST_FAILED] = RETURNS | ENDED,
+    [TG_HOST_HELD] = RETURNS | ENDED,
+    [TG_HOST_UNREACHABLE] = RETURNS | ENDED,
+    [TG_HOST_UNKNOWN] = RETURNS | ENDED,
+    [TG_HOST_UNDECIDED] = RETURNS | ENDED,
+    [TG_HOST_LOST] = RETURNS | ENDED,
+    [TG_HOST_SKIPPED] = RETURNS | ENDED,
+    [TG_HOST_WITHDRAWN] = ENDED,
+    [TG_HOST_RETURNED] = ENDED,
+    [TG_HOST_STUCK] = RETURNS | ENDED,
 };
 
 /* ---- finding ---- */

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What may differ between machines that are alike: what points, and how the queues of who waits are laid out. */
+/* What may differ between machines that are alike: what points, and what only says where to look first. */
 static inline bool same_may_differ(const struct tg_fields *fields, const struct tg_field *f)
 {
-    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", NULL}, *const of_stage[] = {"next", "ready", NULL};
+    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", "bring", NULL}, *const of_stage[] = {"next", "ready", NULL};
     static const char *const none[] = {NULL};
     const char *const *names = fields == &tg_run_fields ? of_run : fields == &tg_run_stage_fields ? of_stage : none;
 

@@ -8,7 +8,7 @@
 
 static bool of_run(enum tg_run_event_kind ev)
 {
-    return ev < TG_EV_BAKED || ev == TG_EV_HALT || ev == TG_EV_IDLE || ev == TG_EV_COMPLETE;
+    return ev < TG_EV_BAKED || ev == TG_EV_HALT || ev == TG_EV_IDLE || ev == TG_EV_COMPLETE || ev == TG_EV_UNSETTLED;
 }
 
 static bool of_stage(enum tg_run_event_kind ev)
