@@ -1,7 +1,7 @@
 /* What holds back the next host of a run: see run_brakes.h. A new brake needs a row; what more there is to say about it is optional. */
 #include "cli/run_brakes.h"
 
-#include "engine/plan.h"
+#include "engine/plan_when.h"
 
 #include <tagout/clock.h>
 
@@ -51,6 +51,36 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
     tg_buf_printf(out, more ? "; %zu more are full)" : ")", more);
 }
 
+/* " night of customer:acme (opens 2026-12-01T01:00:00Z, in 3h; 4 wait; 2 more)" */
+static void say_window(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
+{
+    size_t at = 0, window, waiting, soonest = 0, n = 0, hosts = 0;
+    char when[40], left[32];
+
+    (void) id;
+    while (tg_run_closed_window(run, &at, &window, &waiting)) {
+        soonest = n++ && tg_run_window(run, soonest)->until_ms <= tg_run_window(run, window)->until_ms ? soonest : window;
+        hosts += waiting;
+    }
+    if (!n)
+        return;
+    const struct tg_run_domain *w = tg_run_window(run, soonest);
+    tg_buf_printf(out, " %s (", w->why ? w->why : run->plan->windows[soonest].name);
+    if (!w->until_ms)
+        tg_buf_puts(out, "nobody has told yet when it opens");
+    else if (w->open)
+        tg_buf_puts(out, "it is open, each host has its moment");
+    else if (w->until_ms == INT64_MAX)
+        tg_buf_puts(out, "it is not known to open");
+    else {
+        tg_plan_time_format(run->plan, w->until_ms, now_ms, when, sizeof when);
+        tg_duration_format(w->until_ms > now_ms ? (w->until_ms - now_ms) / 1000 * 1000 : 0, left, sizeof left);
+        tg_buf_printf(out, "opens %s %s, in %s", when, tg_plan_zone(run->plan), left);
+    }
+    tg_buf_printf(out, "; %zu host%s wait%s", hosts, hosts == 1 ? "" : "s", hosts == 1 ? "s" : "");
+    tg_buf_printf(out, n > 1 ? " for this and %zu more)" : ")", n - 1);
+}
+
 static void say_approval(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
 {
     (void) now_ms;
@@ -83,6 +113,7 @@ static const struct {
     {TG_BRAKE_APPROVAL, "approval", "an approval", say_approval},
     {TG_BRAKE_HOURS, "hours", "the hours of work", say_hours},
     {TG_BRAKE_DAY, "day", "its day", say_day},
+    {TG_BRAKE_WINDOW, "window", "window", say_window},
     {TG_BRAKE_RUNNING, "running", "limits.running", say_running},
     {TG_BRAKE_UNVERIFIED, "unverified", "limits.unverified", say_unverified},
     {TG_BRAKE_DOMAIN, "domain", "room", say_domain},

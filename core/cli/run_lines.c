@@ -3,6 +3,7 @@
 #include "cli/run_brakes.h"
 #include "cli/guarding.h"
 #include "engine/leftovers.h"
+#include "engine/plan_when.h"
 
 #include <tagout/clock.h>
 
@@ -53,6 +54,29 @@ static void add_hours(const json_t *line, const char *event, struct tg_buf *out)
     tg_buf_printf(out, strcmp(event, "opened") == 0 ? "hours are open until %s\n" : "outside the hours: nothing starts until %s\n", until);
 }
 
+#define WINDOWS_TOLD 20 /* of so many it is told that they are closed; of more it is what status is for */
+
+static void add_window(const struct tg_run *run, const json_t *line, const char *event, struct tg_buf *out)
+{
+    const char *name = json_string_value(json_object_get(line, "window")), *text = json_string_value(json_object_get(line, "text"));
+    json_int_t until = json_integer_value(json_object_get(line, "until")), at = json_integer_value(json_object_get(line, "at")), w = json_integer_value(json_object_get(line, "w"));
+    bool opened = strcmp(event, "window-opened") == 0;
+    char when[40] = "";
+
+    if (w < 0 || (size_t) w >= run->plan->n_windows || (!opened && run->plan->n_windows > WINDOWS_TOLD))
+        return;
+    if (until != INT64_MAX)
+        tg_plan_time_format(run->plan, until, at, when, sizeof when);
+    tg_buf_printf(out, "window %s (%u host%s): ", name ? name : "?", run->plan->windows[w].n_hosts, run->plan->windows[w].n_hosts == 1 ? "" : "s");
+    if (opened)
+        tg_buf_printf(out, until == INT64_MAX ? "open\n" : "open, hosts may start until %s %s\n", when, tg_plan_zone(run->plan));
+    else if (until == INT64_MAX)
+        tg_buf_printf(out, "closed: %s\n", text ? text : "it is not known to open");
+    else
+        tg_buf_printf(out, "closed until %s %s%s%s\n", when, tg_plan_zone(run->plan), text && name && strcmp(text, name) != 0 ? ": " : "",
+                      text && name && strcmp(text, name) != 0 ? text : "");
+}
+
 static void add_run_line(const struct tg_run *run, const json_t *line, const char *event, struct tg_buf *out)
 {
     const char *by = json_string_value(json_object_get(line, "by")), *text = json_string_value(json_object_get(line, "text"));
@@ -72,6 +96,8 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         tg_buf_puts(out, "pausing: nothing new starts, what is in flight ends\n");
     else if (strcmp(event, "opened") == 0 || strcmp(event, "closed") == 0)
         add_hours(line, event, out);
+    else if (strcmp(event, "window-opened") == 0 || strcmp(event, "window-closed") == 0)
+        add_window(run, line, event, out);
     else if (strcmp(event, "gave-up") == 0)
         tg_buf_puts(out, "nobody has looked at what has no verdict, and the time for it is over\n");
     else if (strcmp(event, "abort") == 0)

@@ -62,6 +62,18 @@ static int one_stage(struct tg_plan *p, const char *name, struct tg_error *e)
     return p->stages[0].name ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
+/* What mends a bad change does not wait for the next window, and says so. */
+static int ignore_windows(struct tg_plan *p, struct tg_error *e)
+{
+    bool any = p->windows_mode != TG_WINDOWS_UNSAID;
+
+    tg_plan_windows_drop(p);
+    free(p->windows_why);
+    p->windows_mode = any ? TG_WINDOWS_IGNORE : TG_WINDOWS_UNSAID;
+    p->windows_why = any ? strdup("what mends a bad change waits for no window") : NULL;
+    return !any || p->windows_why ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
 int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list, size_t n, const char *stage, struct tg_plan **out, struct tg_error *e)
 {
     struct tg_plan *p = NULL;
@@ -71,6 +83,8 @@ int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list
         rc = take_hosts(p, list, n, e);
     if (!rc)
         rc = one_stage(p, stage, e);
+    if (!rc)
+        rc = ignore_windows(p, e);
     if (rc)
         tg_plan_free(p);
     else

@@ -37,6 +37,8 @@ void tg_plan_free(struct tg_plan *plan)
     json_decref(plan->rollback);
     free(plan->undoes);
     tg_plan_limits_release(plan);
+    tg_plan_windows_drop(plan);
+    free(plan->windows_why);
     free(plan);
 }
 
@@ -106,11 +108,12 @@ static json_t *stage_json(const struct tg_plan *plan, const struct tg_plan_stage
     char rate[32];
 
     tg_rate_format(&s->rate, rate, sizeof rate);
-    return json_pack("{s:s,s:b,s:I,s:s,s:I,s:I,s:o,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "day",
-                     (json_int_t) s->day, "spread_ms", (json_int_t) s->spread_ms, "policy",
+    return json_pack("{s:s,s:b,s:I,s:s,s:I,s:I,s:b,s:o,s:o,s:o,s:o}", "name", s->name, "dry_run", s->dry_run, "bake_ms", (json_int_t) s->bake_ms, "rate", rate, "day",
+                     (json_int_t) s->day, "spread_ms", (json_int_t) s->spread_ms, "over_window", (int) s->over_window, "policy",
                      tg_stage_policy_json(&s->policy), "hosts",
                      purpose == TO_SEAL ? hosts_digest(plan, s) : hosts_json(plan, s), "domains",
-                     purpose == TO_SEAL ? json_null() : tg_plan_domains_json(plan, s));
+                     purpose == TO_SEAL ? json_null() : tg_plan_domains_json(plan, s), "windows",
+                     purpose == TO_SEAL ? json_null() : tg_plan_window_of_json(plan, s));
 }
 
 static json_t *around_json(const struct tg_around *a)
@@ -171,13 +174,13 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
                              "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "limits",
                              tg_plan_limits_json(plan), "failed", failed, "of_at_least",
                              (json_int_t) plan->of_at_least, "hours", hours_json(&plan->hours), "estimate_ms", (json_int_t) plan->estimate_ms, "policy", tg_plan_policy_json(plan),
-                             "stages", stages, "around", around, "verify", verify);
+                             "stages", stages, "around", around, "verify", verify, "windows", tg_plan_windows_json(plan, purpose == TO_KEEP));
     if (rc) {
         json_decref(body);
         return NULL;
@@ -239,17 +242,18 @@ static int read_host(const json_t *json, struct tg_plan_host *h, struct tg_error
 static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_stage *s, struct tg_error *e)
 {
     const char *name, *rate;
-    json_t *hosts, *domains, *policy;
+    json_t *hosts, *domains, *policy, *windows;
     json_int_t bake_ms, day, spread_ms;
-    int dry_run, rc = 0;
+    int dry_run, over_window, rc = 0;
 
     *s = (struct tg_plan_stage) {.first = plan->n_hosts};
-    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:I,s:I,s:o,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "day", &day,
-                    "spread_ms", &spread_ms, "hosts", &hosts,
-                    "domains", &domains, "policy", &policy) ||
+    if (json_unpack((json_t *) json, "{s:s,s:b,s:I,s:s,s:I,s:I,s:b,s:o,s:o,s:o,s:o!}", "name", &name, "dry_run", &dry_run, "bake_ms", &bake_ms, "rate", &rate, "day", &day,
+                    "spread_ms", &spread_ms, "over_window", &over_window, "hosts", &hosts,
+                    "domains", &domains, "policy", &policy, "windows", &windows) ||
         !json_is_array(hosts) || bake_ms < 0 || day < 0 || spread_ms < 0 || spread_ms > TG_SPREAD_MAX_MS || (rate[0] && !tg_rate_parse(rate, &s->rate)))
         return broken(e, "a stage");
     s->dry_run = dry_run;
+    s->over_window = over_window;
     s->bake_ms = bake_ms;
     s->day = day;
     s->spread_ms = spread_ms;
@@ -261,7 +265,9 @@ static int read_stage(const json_t *json, struct tg_plan *plan, struct tg_plan_s
         rc = read_host(json_array_get(hosts, i), &plan->hosts[plan->n_hosts++], e);
         s->count++;
     }
-    return rc ? rc : tg_plan_domains_read(plan, s, domains, e);
+    if (!rc)
+        rc = tg_plan_domains_read(plan, s, domains, e);
+    return rc ? rc : tg_plan_window_of_read(plan, s, windows, e);
 }
 
 static int read_stages(const json_t *stages, struct tg_plan *plan, struct tg_error *e)
@@ -274,7 +280,8 @@ static int read_stages(const json_t *stages, struct tg_plan *plan, struct tg_err
     plan->hosts = calloc(n ? n : 1, sizeof *plan->hosts);
     plan->stages = calloc(json_array_size(stages) + 1, sizeof *plan->stages);
     plan->domain_of = plan->n_limits ? malloc((n ? n : 1) * plan->n_limits * sizeof *plan->domain_of) : NULL;
-    if (!plan->hosts || !plan->stages || (plan->n_limits && !plan->domain_of))
+    plan->window_of = plan->n_windows ? malloc((n ? n : 1) * sizeof *plan->window_of) : NULL;
+    if (!plan->hosts || !plan->stages || (plan->n_limits && !plan->domain_of) || (plan->n_windows && !plan->window_of))
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < json_array_size(stages); i++)
         rc = read_stage(json_array_get(stages, i), plan, &plan->stages[plan->n_stages++], e);
@@ -393,13 +400,13 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
 {
     const char *name, *driver, *transport, *targets, *failed, *digest;
     json_int_t n_targets, n_left, running, unverified, of_at_least, estimate_ms;
-    json_t *change, *limits, *hours, *policy, *stages, *around, *verify;
+    json_t *change, *limits, *hours, *policy, *stages, *around, *verify, *windows;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
                     "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
-                    "hours", &hours, "estimate_ms", &estimate_ms, "policy", &policy, "stages", &stages, "around", &around, "verify", &verify))
+                    "hours", &hours, "estimate_ms", &estimate_ms, "policy", &policy, "stages", &stages, "around", &around, "verify", &verify, "windows", &windows))
         return broken(e, "something is missing, or is there that we don't know");
     if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || estimate_ms < 0 || !tg_share_parse(failed, &plan->failed) ||
         !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
@@ -419,6 +426,8 @@ static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *
         rc = read_hours(hours, &plan->hours, e);
     if (!rc)
         rc = tg_plan_policy_read(policy, plan, e);
+    if (!rc)
+        rc = tg_plan_windows_read(plan, windows, e);
     if (!rc)
         rc = read_stages(stages, plan, e);
     return rc ? rc : read_steps(around, verify, plan, e);

@@ -8,6 +8,7 @@
 #include "engine/rollout.h"
 
 struct tg_inventory;
+struct tg_windows;
 
 #define TG_PLAN_FORMAT 11
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
@@ -28,6 +29,7 @@ struct tg_plan_stage {
     struct tg_stage_policy policy;
     int64_t day;         /* not before the run's n-th day of work; 0: none */
     int64_t spread_ms;   /* starts spread over what is left of the day's hours, at most so far apart; 0: they are not */
+    bool over_window;    /* starts spread over each window, by a hash of the host's name: its hosts stand in the order of that */
     /* For warnings; no part of the plan's JSON, since nothing done depends on them. */
     bool optional;       /* may be empty */
     int64_t until_of;    /* how many hosts its until: means; 0 without one */
@@ -48,6 +50,13 @@ struct tg_plan_domain {
     char *value;             /* of the attribute; "" of a selector */
 };
 #define TG_NO_DOMAIN UINT32_MAX
+
+/* Hosts to be changed with the same windows that need the same time: for the machine a domain that is full while it is closed. */
+struct tg_plan_window {
+    char *name;              /* of its rules, for people: "night of customer:acme" */
+    int64_t need_ms;         /* a host starts only where so much is left: as long as most take, and to bring it back */
+    uint32_t n_hosts;        /* of the plan */
+};
 
 struct tg_plan {
     char digest[TG_PLAN_DIGEST_SIZE];
@@ -83,10 +92,19 @@ struct tg_plan {
     struct tg_verify *verify;
     size_t n_verify;
     struct tg_hours hours;   /* starts only then; days 0: at any time */
+    /* The mode is part of what is approved. Who has which windows is not: the calendar is asked when a host is to start, and that it may not then is no other change. */
+    enum tg_windows_mode windows_mode;
+    char *windows_why;       /* of a run that ignores them; NULL */
+    char windows_zone[TG_ZONE_NAME_SIZE]; /* the calendar's, for people; "" without windows */
+    struct tg_plan_window *windows;
+    size_t n_windows;        /* 0: any time will do, but for hours */
+    uint32_t *window_of;     /* by host: in plan.windows, or TG_NO_DOMAIN (it is only dry-run); NULL without windows */
     int64_t estimate_ms;     /* how long a host takes; 0: not known */
     /* What the last runs took (history.h), for dates; no part of the plan's JSON, since nothing done depends on it. */
     int64_t learned_ms;      /* of a host, on the average; 0: nobody has looked, or there were none */
     int64_t learned_hosts, learned_runs;
+    int64_t learned_p95_ms, learned_back_ms; /* what nearly all of them took, and nearly all ways back; 0: likewise */
+    struct tg_windows *calendar; /* borrowed: asked for dates; NULL: nobody has looked */
     size_t n_left;           /* targets that no changing stage covers: a warning */
 };
 

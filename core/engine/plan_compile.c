@@ -7,6 +7,7 @@
 #include "config/yaml.h"
 #include "engine/rollout_internal.h"
 #include "fleet/selector.h"
+#include "fleet/shard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,39 @@ static int take_own(struct compiler *c, const struct tg_stage_spec *s, int64_t l
     return rc;
 }
 
+/* Over a window each host has its own moment: they stand in the order of these. */
+struct placed {
+    uint64_t hash;
+    struct tg_plan_host host;
+    uint32_t source;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct placed *x = a, *y = b;
+
+    return x->hash != y->hash ? x->hash < y->hash ? -1 : 1 : (x->source > y->source) - (x->source < y->source);
+}
+
+static int order_by_hash(struct compiler *c, const struct tg_plan_stage *stage)
+{
+    struct placed *list = calloc(stage->count + 1, sizeof *list);
+
+    if (!list)
+        return no_memory(c);
+    for (size_t i = 0; i < stage->count; i++) {
+        const struct tg_plan_host *host = &c->plan->hosts[stage->first + i];
+        list[i] = (struct placed) {tg_shard_hash(host->name), *host, c->source[stage->first + i]};
+    }
+    qsort(list, stage->count, sizeof *list, by_hash);
+    for (size_t i = 0; i < stage->count; i++) {
+        c->plan->hosts[stage->first + i] = list[i].host;
+        c->source[stage->first + i] = list[i].source;
+    }
+    free(list);
+    return 0;
+}
+
 static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
 {
     struct tg_plan_stage *stage = &c->plan->stages[c->plan->n_stages];
@@ -188,14 +222,14 @@ static int compile_stage(struct compiler *c, const struct tg_stage_spec *s)
     int rc;
 
     *stage = (struct tg_plan_stage) {.first = c->plan->n_hosts, .dry_run = s->dry_run, .bake_ms = s->bake_ms, .rate = s->rate, .policy = s->policy,
-                                     .day = s->day, .spread_ms = s->spread_ms, .optional = s->optional};
+                                     .day = s->day, .spread_ms = s->spread_ms, .over_window = s->over_window, .optional = s->optional};
     if (s->until.kind != TG_SHARE_UNSET)
         stage->until_of = tg_share_of(&s->until, (int64_t) c->targets.n);
     if (!copy_text(s->name, &stage->name) || !copy_text(s->targets, &stage->only))
         return no_memory(c);
     rc = s->targets ? take_own(c, s, left) : take_targets(c, s->dry_run, left);
     c->plan->n_stages++;
-    return rc;
+    return rc || !s->over_window ? rc : order_by_hash(c, stage);
 }
 
 static int compile_stages(struct compiler *c)
@@ -224,6 +258,7 @@ static int copy_rollout(struct compiler *c, const char *transport)
     plan->of_at_least = r->of_at_least;
     plan->hours = r->hours;
     plan->estimate_ms = r->estimate_ms;
+    plan->windows_mode = r->windows;
     plan->unreachable = r->unreachable;
     plan->then = r->then;
     plan->decide_ms = r->decide_ms;

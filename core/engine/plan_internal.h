@@ -27,6 +27,15 @@ json_t *tg_plan_domains_json(const struct tg_plan *plan, const struct tg_plan_st
 int tg_plan_limits_read(struct tg_plan *plan, const json_t *limits, struct tg_error *e);
 int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *domains, struct tg_error *e);
 
+/* Windows (plan_windows.c) as JSON: what is sealed is the mode; to keep is who has which as well. New references, NULL when memory is short. And back, the hosts being
+ * known before their windows are read: TG_E_DATA. */
+json_t *tg_plan_windows_json(const struct tg_plan *plan, bool to_keep);
+json_t *tg_plan_window_of_json(const struct tg_plan *plan, const struct tg_plan_stage *stage);
+int tg_plan_windows_read(struct tg_plan *plan, const json_t *windows, struct tg_error *e);
+int tg_plan_window_of_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *windows, struct tg_error *e);
+/* They hold back nobody any more. */
+void tg_plan_windows_drop(struct tg_plan *plan);
+
 /* Hosts to be changed that a drain or a snapshot can't tell apart are a mistake in problems. TG_E_CONFIG: no such module; TG_E_DATA, TG_E_MEMORY. */
 int tg_plan_same_compile(const struct tg_plan *plan, const char *file, struct tg_problems *problems, struct tg_error *e);
 

@@ -132,7 +132,7 @@ int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_ti
 
 const char *tg_plan_zone(const struct tg_plan *plan)
 {
-    return plan->hours.days ? plan->hours.zone : "UTC";
+    return plan->hours.days ? plan->hours.zone : plan->windows_zone[0] ? plan->windows_zone : "UTC";
 }
 
 struct local {

@@ -159,6 +159,15 @@ static void read_rollback(struct tg_rollout_reader *reader, const struct tg_yaml
         check_params(reader, reader->driver, reader->r->rollback, pair->value);
 }
 
+static void read_windows(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
+{
+    static const char *const modes[] = {"honour", "ignore", NULL};
+    size_t mode;
+
+    if (node && tg_yaml_choice(node, "windows", modes, reader->p, &mode))
+        reader->r->windows = mode ? TG_WINDOWS_IGNORE : TG_WINDOWS_HONOUR;
+}
+
 static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_node *root)
 {
     const struct tg_yaml_node *values[N_KEYS];
@@ -171,6 +180,7 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     tg_rollout_read_selector(reader, values[TARGETS], "targets", &reader->r->targets);
     reader->r->targets_at = values[TARGETS];
     tg_rollout_read_hours(reader, values[HOURS]);
+    read_windows(reader, values[WINDOWS]);
     tg_yaml_duration(values[ESTIMATE], "estimate", 1000, ESTIMATE_MAX_MS, reader->p, &reader->r->estimate_ms);
     tg_rollout_read_stages(reader, values[STAGES]);
     tg_rollout_read_limits(reader, values[LIMITS]);

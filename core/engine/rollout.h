@@ -25,6 +25,13 @@ struct tg_yaml_node;
 /* What follows when more fail than may. */
 enum tg_then { TG_THEN_HALT, TG_THEN_ROLLBACK, TG_THEN_WITHDRAW };
 
+/* Whether hosts start only when the site's calendar lets them (windows, blackouts, booked weeks). */
+enum tg_windows_mode {
+    TG_WINDOWS_UNSAID, /* of a rollout: as the site is; of a plan: there are no windows */
+    TG_WINDOWS_HONOUR,
+    TG_WINDOWS_IGNORE
+};
+
 /* What is borne: one more halts. UNSET: nothing is said. */
 struct tg_bounds {
     struct tg_share failed;
@@ -50,6 +57,7 @@ struct tg_stage_spec {
     struct tg_stage_policy policy;
     int64_t day;            /* not before the run's n-th day of work; 0: as soon as it is its turn */
     int64_t spread_ms;      /* its starts are spread evenly over what is left of the day's hours, at most so far apart; 0: they are not */
+    bool over_window;       /* each host has its own moment of a window, by a hash of its name */
     int line, column;
     const struct tg_yaml_node *at;         /* where it stands, for mistakes that only the fleet shows; NULL when not read from a file */
     const struct tg_yaml_node *targets_at; /* NULL without targets */
@@ -114,6 +122,7 @@ struct tg_rollout {
     size_t n_stages;        /* at least 1 */
     struct tg_hours hours;  /* hosts start only then; days 0: at any time */
     bool hours_by_preset;   /* the file has none */
+    enum tg_windows_mode windows;
     int64_t estimate_ms;    /* how long a host takes, as far as the author knows; 0: he does not say */
     int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
     int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */

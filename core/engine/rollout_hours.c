@@ -78,11 +78,11 @@ void tg_rollout_read_hours(struct tg_rollout_reader *reader, const struct tg_yam
     read_zone(reader, values[ZONE], h);
 }
 
-/* "day", or {over: day, at-most: 10m}. */
+/* "day", "window", or {over: day, at-most: 10m}. */
 void tg_rollout_read_spread(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s)
 {
     static const struct tg_yaml_key keys[] = {{.name = "over", .required = true}, {.name = "at-most"}, {.name = NULL}};
-    static const char *const overs[] = {"day", NULL};
+    static const char *const overs[] = {"day", "window", NULL};
     const struct tg_yaml_node *values[2] = {node, NULL};
     size_t over;
 
@@ -90,8 +90,14 @@ void tg_rollout_read_spread(struct tg_rollout_reader *reader, const struct tg_ya
         return;
     if (node->kind == TG_YAML_MAP)
         tg_yaml_fields(node, "spread", keys, reader->p, values);
-    if (tg_yaml_choice(values[0], node->kind == TG_YAML_MAP ? "over" : "spread", overs, reader->p, &over))
-        s->spread_ms = TG_SPREAD_MAX_MS;
+    if (tg_yaml_choice(values[0], node->kind == TG_YAML_MAP ? "over" : "spread", overs, reader->p, &over)) {
+        s->over_window = over == 1;
+        s->spread_ms = over == 1 ? 0 : TG_SPREAD_MAX_MS;
+    }
+    if (s->over_window && values[1]) {
+        tg_error_hint(tg_yaml_problem(reader->p, values[1], "at-most is of days: over a window each host has its own moment"), "leave it out");
+        return;
+    }
     tg_yaml_duration(values[1], "at-most", AT_MOST_MIN_MS, TG_SPREAD_MAX_MS, reader->p, &s->spread_ms);
 }
 
@@ -104,6 +110,9 @@ void tg_rollout_check_days(struct tg_rollout_reader *reader)
     for (size_t i = 0; i < r->n_stages; i++) {
         const struct tg_stage_spec *s = &r->stages[i];
         const struct tg_yaml_node *day = tg_yaml_get(s->at, "day"), *spread = tg_yaml_get(s->at, "spread");
+        if (s->over_window && r->windows == TG_WINDOWS_IGNORE)
+            tg_error_hint(tg_yaml_problem(reader->p, spread, "spread over windows, and windows are ignored"), "windows: honour, or no spread");
+        spread = s->over_window ? NULL : spread;
         if (!r->hours.days && (day || spread))
             tg_error_hint(tg_yaml_problem(reader->p, day ? day : spread, "\"%s\" needs hours", day ? "day" : "spread"),
                           "say when there is work, such as hours: {days: Mon-Thu, from: \"09:00\", until: \"16:00\"}");

@@ -83,6 +83,8 @@ static void put_stage(const struct tg_stage_spec *s, struct tg_buf *out)
             put_duration(out, "at-most", s->spread_ms);
         tg_buf_putc(out, '}');
     }
+    if (s->over_window)
+        tg_buf_puts(out, ", spread: window");
     if (s->bake_ms)
         put_duration(out, "bake", s->bake_ms);
     if (s->policy.approve)

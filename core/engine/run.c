@@ -151,7 +151,7 @@ static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_r
 {
     if ((ev->text && !tg_around_is_event(ev->kind)) || ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY || ev->kind == TG_EV_LOCKED)
         tg_step_set_text(s, &h->text, ev->text);
-    if (ev->kind == TG_EV_LOCKED || ev->kind == TG_EV_NO_ROOM)
+    if (ev->kind == TG_EV_LOCKED || (ev->kind == TG_EV_NO_ROOM && h->state == TG_HOST_LOCKING))
         tg_step_set_text(s, &h->lock, ev->lock);
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_LOCK_REFUSED)
         tg_step_set_text(s, &h->lock, NULL);
@@ -195,6 +195,8 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
     if (as.kind == TG_EV_NOT_SENT && h->state == TG_HOST_APPLYING && h->away < run->plan->retries)
         as.kind = TG_EV_AWAY;
     if (as.kind == TG_EV_LOCKED && tg_queue_is_crowded(run, i))
+        as.kind = TG_EV_NO_ROOM;
+    if (as.kind == TG_EV_GO && h->state == TG_HOST_CHECKING && tg_window_is_closed_for(run, i))
         as.kind = TG_EV_NO_ROOM;
     if (as.kind == TG_EV_INCONCLUSIVE && (h->state == TG_HOST_VERIFYING || h->state == TG_HOST_PROVING))
         as.kind = tg_policy_inconclusive(run, h, s->now_ms);
@@ -367,6 +369,8 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
         return tg_fail(e, TG_E_DATA, "\"%s\" for stage %zu of %zu", tg_run_event_name(ev->kind), ev->stage, run->plan->n_stages);
     if (of == TG_OF_DOMAIN && ev->domain >= run->plan->n_domains)
         return tg_fail(e, TG_E_DATA, "\"%s\" for domain %zu of %zu", tg_run_event_name(ev->kind), ev->domain, run->plan->n_domains);
+    if (of == TG_OF_WINDOW && ev->domain >= run->plan->n_windows)
+        return tg_fail(e, TG_E_DATA, "\"%s\" for window %zu of %zu", tg_run_event_name(ev->kind), ev->domain, run->plan->n_windows);
     if (run->state == TG_RUN_NEW && of != TG_OF_RUN)
         return tg_fail(e, TG_E_DATA, "\"%s\" for a run that has not begun", tg_run_event_name(ev->kind));
     return 0;
@@ -420,6 +424,8 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc && of == TG_OF_DOMAIN)
         tg_queue_outside(run, ev->domain, ev->count);
+    else if (!rc && of == TG_OF_WINDOW)
+        tg_window_told(&s, ev);
     else if (!rc)
         rc = run_event(&s, ev->kind, e);
     if (rc)

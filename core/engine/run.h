@@ -18,6 +18,11 @@
  * driver tells how many there are, at the latest behind each lock, and who then finds his domain too full gives the lock back and waits. When nobody is at work and all that wait are held back by
  * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
  *
+ * Windows (plan.h) hold back as domains do: one is closed until whoever drives the run tells that it is open (TG_EV_WINDOW_OPENED: what starts until then fits),
+ * and its hosts let others go first. They are looked at when a host is to start, behind its lock, and behind each GO of the guard: who finds his closed by then gives
+ * back what he has, and waits. In a stage that is spread over windows each host has its own moment between the two ends. A stage that bakes bakes with whom it has
+ * when all that wait wait for windows, and once more with the others.
+ *
  * around: steps 1 … of plan.around (0 is the lock) are done in order behind the lock and the guard's GO, each after a look whose record is journalled; then the
  * guard is asked once more. Whichever way a host leaves, the ones that are in force by our doing, or may be, are undone in reverse, and the lock goes last. What
  * can't be undone leaves it STUCK: that one is a leftover, and the rest is undone all the same. What is found made by others is theirs: it is never undone.
@@ -124,6 +129,9 @@ enum tg_run_event_kind {
     TG_EV_PACED, /* its next host may start, as far as its rate goes */
     /* of a domain */
     TG_EV_OUTSIDE, /* so many of its hosts are held by others' locks */
+    /* of a window */
+    TG_EV_WINDOW_OPENED, /* who starts before until_ms has the time that he needs */
+    TG_EV_WINDOW_CLOSED, /* until until_ms; INT64_MAX: for ever, as far as can be told. text: what opens then, or why nobody can tell */
     /* of a host */
     TG_EV_LOCKED,
     TG_EV_LOCK_REFUSED, /* nobody may rely on it; what there is of it is unlocked */
@@ -174,7 +182,7 @@ enum tg_run_event_kind {
     TG_EV_SKIP,         /* host: limits leave it no room for good */
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
-    TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had */
+    TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had; LOCKED, GO, and its window has closed */
     TG_EV_AWAY,         /* host: NOT_SENT, and it is to be tried again */
     TG_EV_GO_AROUND,    /* host: GO, and there are steps of around to be done first */
     TG_EV_ALL_MADE,     /* host: MADE, LEFT, and that was the last step */
@@ -232,7 +240,7 @@ struct tg_run_event {
     int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
     size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
     size_t stage;               /* BAKED, APPROVED, PACED: index in plan.stages; else TG_RUN_NONE */
-    size_t domain;              /* OUTSIDE: index in plan.domains */
+    size_t domain;              /* OUTSIDE: index in plan.domains; WINDOW_…: in plan.windows */
     uint32_t count;             /* OUTSIDE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
@@ -241,7 +249,7 @@ struct tg_run_event {
     const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE, APPROVED: who */
     int64_t epoch;              /* BEGIN, RESUME, SEATED */
     enum tg_run_cause cause;    /* HOLD */
-    int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span */
+    int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span; WINDOW_…: until_ms */
     int step;                   /* FOUND … NOT_KEPT: index in plan.around */
     bool ours;                  /* FOUND */
     bool vouched;               /* RETURN: by who wants it, who has looked: it is not verified first */
@@ -299,7 +307,7 @@ struct tg_run_stage {
     int64_t bake_until_ms, started_ms, ended_ms;
 };
 
-/* A domain of the plan, as it is now. */
+/* A domain of the plan, as it is now; or one of its windows. */
 #define TG_RUN_NOBODY UINT32_MAX
 struct tg_run_domain {
     uint32_t down;              /* of this run */
@@ -308,6 +316,9 @@ struct tg_run_domain {
     uint32_t n_parked;
     bool represented;           /* the first of them is among the ready ones, to be tried in its turn: */
     uint32_t representative;
+    bool open;                  /* of a window, all of these: what was told last; at first it is closed */
+    int64_t since_ms, until_ms; /* 0: nothing was told */
+    char *why;                  /* NULL: nothing was said */
 };
 
 struct tg_run {
@@ -328,7 +339,9 @@ struct tg_run {
     size_t stage;               /* current; plan.n_stages when all are done */
     struct tg_run_stage *stages;
     struct tg_run_host *hosts;
-    struct tg_run_domain *domains; /* as plan.domains */
+    struct tg_run_domain *domains; /* as plan.domains, and behind them as plan.windows */
+    size_t parked, kept_out;    /* hosts that wait in queues of domains, of windows */
+    int64_t wake_ms;            /* nobody in these has his moment before; 0: not known */
     struct tg_run_link *links;  /* of hosts that wait in a queue */
     uint16_t drains;            /* steps of around that take a host out of service */
     size_t bring;               /* nobody before this one is TO_RETURN */
@@ -363,10 +376,15 @@ bool tg_host_state_is_work(enum tg_host_state state);
 
 /* What keeps the current stage's next host from starting, as a bit each; 0 nothing, or nobody waits. */
 enum tg_run_brake { TG_BRAKE_RUNNING = 1, TG_BRAKE_UNVERIFIED = 2, TG_BRAKE_RATE = 4, TG_BRAKE_DOMAIN = 8 /* each that waits is in a full domain */,
-                    TG_BRAKE_APPROVAL = 16, TG_BRAKE_HOURS = 32, TG_BRAKE_DAY = 64 };
+                    TG_BRAKE_APPROVAL = 16, TG_BRAKE_HOURS = 32, TG_BRAKE_DAY = 64,
+                    TG_BRAKE_WINDOW = 128 /* likewise, has a closed window, or not yet his moment of it */ };
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 /* The first domain from *at on that keeps somebody waiting, and how many; false behind the last. Begin with *at = 0. */
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
+/* The first window from *at on that keeps somebody waiting, and how many; false behind the last. */
+bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting);
+/* A window, as it is now. */
+const struct tg_run_domain *tg_run_window(const struct tg_run *run, size_t window);
 /* Counted as down by limits.domains and limits.floor. */
 bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *host);
 
@@ -384,7 +402,7 @@ const char *tg_stage_state_name(enum tg_stage_state state);
 const char *tg_host_state_name(enum tg_host_state state);
 const char *tg_run_event_name(enum tg_run_event_kind kind);
 /* What an event from outside is about. */
-enum tg_run_subject { TG_OF_RUN, TG_OF_STAGE, TG_OF_DOMAIN, TG_OF_HOST };
+enum tg_run_subject { TG_OF_RUN, TG_OF_STAGE, TG_OF_DOMAIN, TG_OF_WINDOW, TG_OF_HOST };
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind);
 /* Is it about a step of around? */
 bool tg_run_action_has_step(enum tg_run_action_kind kind);

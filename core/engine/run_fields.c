@@ -57,6 +57,9 @@ static const struct tg_field run_rows[] = {
     RUN(hosts, DERIVED),
     RUN(domains, DERIVED),
     RUN(links, DERIVED),
+    RUN(parked, DERIVED),
+    RUN(kept_out, DERIVED),
+    RUN(wake_ms, DERIVED),
     RUN(drains, DERIVED),
     RUN(bring, DERIVED),
     RUN(in_work, DERIVED),
@@ -115,6 +118,10 @@ static const struct tg_field domain_rows[] = {
     F(tg_run_domain, n_parked, DERIVED, NULL, 0),
     F(tg_run_domain, represented, DERIVED, NULL, 0),
     F(tg_run_domain, representative, DERIVED, NULL, 0),
+    F(tg_run_domain, open, BOOL, NULL, 0),
+    F(tg_run_domain, since_ms, TIME, NULL, 0),
+    F(tg_run_domain, until_ms, I64, NULL, 0),
+    F(tg_run_domain, why, TEXT, NULL, 0),
 };
 
 const struct tg_fields tg_run_fields = {"run", sizeof(struct tg_run), run_rows, N(run_rows)};

@@ -23,7 +23,8 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
         return 0;
     if (stage->state == TG_STAGE_GATED)
         return TG_BRAKE_APPROVAL;
-    return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : TG_BRAKE_DOMAIN);
+    unsigned kept = (run->kept_out ? TG_BRAKE_WINDOW : 0U) | (run->parked || !run->kept_out ? TG_BRAKE_DOMAIN : 0U);
+    return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : kept);
 }
 
 #define LATE_US 100000 /* timers, and a commit before each start */
@@ -41,16 +42,33 @@ static void spend_rate(struct tg_step *s, size_t i)
         stage->next_us = (now - stage->next_us <= late ? stage->next_us : now) + interval;
 }
 
+/* Whoever waits for his moment of a window is told of it. */
+static void pace_windows(struct tg_step *s, size_t i)
+{
+    struct tg_run *run = s->run;
+    struct tg_run_stage *stage = &run->stages[i];
+    int64_t next = run->plan->stages[i].over_window ? tg_window_next_ms(run) : INT64_MAX;
+
+    if (next == INT64_MAX || (stage->paced_ms && stage->paced_ms <= next))
+        return;
+    stage->paced_ms = next;
+    tg_step_add(s, TG_DO_PACE, TG_RUN_NONE, i, next);
+}
+
 static void start_of_stage(struct tg_step *s, size_t i)
 {
     struct tg_run *run = s->run;
     const struct tg_plan_stage *p = &run->plan->stages[i];
     struct tg_run_stage *stage = &run->stages[i];
 
+    if (p->over_window)
+        tg_queue_wake(run);
     while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, i, s->now_ms)) {
         size_t h = tg_queue_take(run, i);
-        if (h == TG_RUN_NONE)
+        if (h == TG_RUN_NONE) {
+            pace_windows(s, i);
             return;
+        }
         tg_step_tell_host(s, h, p->dry_run ? TG_EV_START_DRY : TG_EV_START, NULL);
         spend_rate(s, i);
     }
@@ -60,10 +78,10 @@ static void start_of_stage(struct tg_step *s, size_t i)
     tg_step_add(s, TG_DO_PACE, TG_RUN_NONE, i, stage->paced_ms);
 }
 
-/* Does it hold its hosts out of service while they bake? Then whoever waits meanwhile has a bake of his own behind this one. */
+/* Does it hold its hosts out of service while they bake, or wait for windows with some of them? Then whoever waits meanwhile has a bake of his own behind this one. */
 static bool bakes_in_waves(const struct tg_run *run, size_t i)
 {
-    return run->drains && run->plan->n_limits && run->plan->stages[i].bake_ms > 0 && !run->plan->stages[i].dry_run;
+    return ((run->drains && run->plan->n_limits) || run->plan->n_windows) && run->plan->stages[i].bake_ms > 0 && !run->plan->stages[i].dry_run;
 }
 
 /* Earlier stages first: a lost host that turned out to be untouched waits there. */
@@ -117,7 +135,7 @@ static bool skip_stage(struct tg_step *s, size_t i, const size_t *first)
     char why[400];
 
     for (size_t h = p->first; h < p->first + p->count; h++) {
-        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_queue_full_for_good(s->run, h) == TG_NO_DOMAIN)
+        if (s->run->hosts[h].state != TG_HOST_WAITING || tg_window_keeps(s->run, h) || tg_queue_full_for_good(s->run, h) == TG_NO_DOMAIN)
             continue;
         any = true;
         say_full(s->run, first, h, why, sizeof why);
@@ -135,12 +153,12 @@ static bool bake_some(struct tg_step *s)
 
     if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || tg_queue_any(run, run->stage))
         return false;
-    for (size_t h = p->first; h < p->first + p->count; h++)
-        if (run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_for_good(run, h) != TG_NO_DOMAIN) {
-            tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
-            return true;
-        }
-    return false;
+    bool some = stage->counts[TG_HOST_WAITING] && run->kept_out;
+    for (size_t h = p->first; !some && run->drains && h < p->first + p->count; h++)
+        some = run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_for_good(run, h) != TG_NO_DOMAIN;
+    if (some)
+        tg_step_tell_stage(s, run->stage, TG_EV_ALL_VERIFIED);
+    return some;
 }
 
 /* Nobody is at work (who bakes waits for these): those that wait for hosts of this run that ended badly are skipped, since nothing in it will change that.
@@ -152,7 +170,7 @@ static bool skip_blocked(struct tg_step *s)
     bool any = false;
 
     for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
-        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i))
+        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->parked)
             continue;
         if (!first && !(first = first_down(run))) {
             s->failed = true;
@@ -269,7 +287,7 @@ void tg_step_settle(struct tg_step *s)
             ;
         if (run->state == TG_RUN_ACTIVE)
             start_hosts(s);
-    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && run->plan->n_limits && run->stage < run->plan->n_stages &&
+    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && (run->plan->n_limits || run->plan->n_windows) && run->stage < run->plan->n_stages &&
              (bake_some(s) || skip_blocked(s)));
     if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
         tg_step_halt(s, "hosts that were lost take up all of limits.running");

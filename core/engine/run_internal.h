@@ -89,6 +89,21 @@ void tg_queue_forget(struct tg_run *run);
 /* Of hosts that wait in a stage, is any not yet known to be held back? */
 bool tg_queue_untried(const struct tg_run *run, size_t stage);
 
+/* Windows (run_windows.c): what is told, as TG_EV_WINDOW_… */
+void tg_window_told(struct tg_step *s, const struct tg_run_event *ev);
+/* Its window, if any, as its number in run.domains; TG_NO_DOMAIN. */
+uint32_t tg_window_of(const struct tg_run *run, size_t host);
+/* Does its window keep it from starting: it is closed, or its moment has not come? */
+bool tg_window_keeps(const struct tg_run *run, size_t host);
+bool tg_window_is_closed_for(const struct tg_run *run, size_t host);
+/* Its moment in the window that is open. */
+int64_t tg_window_moment_ms(const struct tg_run *run, size_t host);
+/* Of those that wait in windows that are open, the next one's moment; INT64_MAX. */
+int64_t tg_window_next_ms(const struct tg_run *run);
+/* Those whose moment has come are to be tried (run_queue.c). */
+void tg_queue_wake(struct tg_run *run);
+void tg_queue_window(struct tg_run *run, uint32_t domain);
+
 /* Whether hosts may start, as far as the plan's hours go. */
 bool tg_run_is_open(const struct tg_run *run, int64_t now_ms);
 /* OPENED, CLOSED */

@@ -31,6 +31,13 @@ static void set_domain(json_t *o, const struct tg_run *run, const struct tg_run_
     json_object_set_new(o, "count", json_integer(ev->count));
 }
 
+static void set_window(json_t *o, const struct tg_run *run, const struct tg_run_event *ev)
+{
+    json_object_set_new(o, "w", json_integer((json_int_t) ev->domain));
+    json_object_set_new(o, "window", json_string(run->plan->windows[ev->domain].name));
+    json_object_set_new(o, "until", json_integer((json_int_t) ev->until_ms));
+}
+
 static void set_text(json_t *o, const char *key, const char *text)
 {
     if (!text)
@@ -57,6 +64,8 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         set_stage(o, run, ev->stage);
     if (tg_run_event_subject(ev->kind) == TG_OF_DOMAIN)
         set_domain(o, run, ev);
+    if (tg_run_event_subject(ev->kind) == TG_OF_WINDOW)
+        set_window(o, run, ev);
     if (has_outcome(ev->kind)) {
         json_object_set_new(o, "outcome", json_string(tg_outcome_name(ev->outcome)));
         json_object_set_new(o, "changed", json_integer(ev->changed));
@@ -175,6 +184,20 @@ static int read_domain(const struct tg_run *run, const json_t *o, struct tg_run_
     return 0;
 }
 
+static int read_window(const struct tg_run *run, const json_t *o, struct tg_run_event *out, struct tg_error *e)
+{
+    const json_t *w = json_object_get(o, "w"), *until = json_object_get(o, "until");
+    const char *says = json_string_value(json_object_get(o, "window"));
+    json_int_t i = json_integer_value(w);
+
+    if (!json_is_integer(w) || i < 0 || (size_t) i >= run->plan->n_windows || !json_is_integer(until) || json_integer_value(until) <= 0)
+        return tg_fail(e, TG_E_DATA, "window %lld of %zu, until %lld", (long long) i, run->plan->n_windows, (long long) json_integer_value(until));
+    if (!says || strcmp(says, run->plan->windows[i].name) != 0)
+        return tg_fail(e, TG_E_DATA, "window %lld is %s in the plan, \"%s\" in the journal", (long long) i, run->plan->windows[i].name, says ? says : "");
+    out->domain = (size_t) i;
+    return 0;
+}
+
 static int read_event(const struct tg_run *run, const json_t *o, const char *word, struct tg_run_event *out, struct tg_error *e)
 {
     int kind = find_name(word, event_name, TG_EV_EXTERNAL);
@@ -208,6 +231,8 @@ static int read_event(const struct tg_run *run, const json_t *o, const char *wor
     rc = read_host(run, o, &out->host, e);
     if (!rc && tg_run_event_subject(out->kind) == TG_OF_DOMAIN)
         rc = read_domain(run, o, out, e);
+    if (!rc && tg_run_event_subject(out->kind) == TG_OF_WINDOW)
+        rc = read_window(run, o, out, e);
     return rc ? rc : read_stage(run, o, &out->stage, e);
 }
 

@@ -79,8 +79,13 @@ static bool has_too_many(const struct tg_run *run, uint32_t domain, bool with_ot
     return (uint64_t) d->down + (with_others ? d->outside : 0) + more > run->plan->domains[domain].max;
 }
 
+/* Of a window: it is closed, or the moment of the first that waits there has not come. */
 static bool is_full(const struct tg_run *run, uint32_t domain)
 {
+    const struct tg_run_domain *d = &run->domains[domain];
+
+    if (domain >= run->plan->n_domains)
+        return !d->open || (d->parked != TG_RUN_NOBODY && tg_window_keeps(run, d->parked));
     return has_too_many(run, domain, true, 1);
 }
 
@@ -97,7 +102,7 @@ static uint32_t crowded_domain(const struct tg_run *run, size_t host, bool with_
 
 static uint32_t full_domain(const struct tg_run *run, size_t host)
 {
-    return crowded_domain(run, host, true, 1);
+    return tg_window_keeps(run, host) ? tg_window_of(run, host) : crowded_domain(run, host, true, 1);
 }
 
 uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host)
@@ -107,7 +112,17 @@ uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host)
 
 bool tg_queue_is_crowded(const struct tg_run *run, size_t host)
 {
-    return crowded_domain(run, host, true, 0) != TG_NO_DOMAIN;
+    return tg_window_is_closed_for(run, host) || crowded_domain(run, host, true, 0) != TG_NO_DOMAIN;
+}
+
+/* So many more, or fewer, wait in the queue of a domain. */
+static void count_parked(struct tg_run *run, uint32_t domain, int by)
+{
+    run->domains[domain].n_parked += (uint32_t) by;
+    if (domain < run->plan->n_domains)
+        run->parked += (size_t) by;
+    else
+        run->kept_out += (size_t) by;
 }
 
 /* There is room, and somebody waits for it: the first of them is to be tried, in its turn. */
@@ -118,7 +133,7 @@ static void represent(struct tg_run *run, uint32_t domain)
     if (d->parked == TG_RUN_NOBODY || is_full(run, domain) || (d->represented && d->representative < d->parked))
         return; /* one that came back, and stands before the one that is to be tried, is to be tried as well */
     uint32_t host = pop(run, &d->parked);
-    d->n_parked--;
+    count_parked(run, domain, -1);
     d->represented = true;
     d->representative = host;
     run->links[host].sponsor = domain;
@@ -129,6 +144,20 @@ void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t n)
 {
     run->domains[domain].outside = n;
     represent(run, (uint32_t) domain);
+}
+
+void tg_queue_window(struct tg_run *run, uint32_t domain)
+{
+    represent(run, domain);
+}
+
+void tg_queue_wake(struct tg_run *run)
+{
+    if (run->last_ms < run->wake_ms)
+        return;
+    for (size_t i = 0; i < run->plan->n_windows; i++)
+        represent(run, (uint32_t) (run->plan->n_domains + i));
+    run->wake_ms = tg_window_next_ms(run);
 }
 
 static void count(struct tg_run *run, size_t host, bool down)
@@ -203,7 +232,9 @@ static void park(struct tg_run *run, size_t stage, size_t host, uint32_t domain)
     uint32_t sponsor = remove_first(run, stage, host);
 
     push(run, &run->domains[domain].parked, (uint32_t) host);
-    run->domains[domain].n_parked++;
+    count_parked(run, domain, 1);
+    if (domain >= run->plan->n_domains)
+        run->wake_ms = 0;
     if (sponsor != TG_NO_DOMAIN)
         represent(run, sponsor);
 }
@@ -214,7 +245,7 @@ static size_t settle_first(struct tg_run *run, size_t stage)
     for (;;) {
         skip_those_at_work(run, stage);
         size_t host = first(run, stage);
-        uint32_t full = host == TG_RUN_NONE || !run->plan->n_limits ? TG_NO_DOMAIN : full_domain(run, host);
+        uint32_t full = host == TG_RUN_NONE ? TG_NO_DOMAIN : full_domain(run, host);
         if (full == TG_NO_DOMAIN)
             return host;
         park(run, stage, host, full);
@@ -240,7 +271,7 @@ size_t tg_queue_take(struct tg_run *run, size_t stage)
 
 void tg_queue_forget(struct tg_run *run)
 {
-    for (size_t i = 0; i < run->plan->n_domains; i++) {
+    for (size_t i = 0; i < run->plan->n_domains + run->plan->n_windows; i++) {
         struct tg_run_domain *d = &run->domains[i];
         uint32_t kept = TG_RUN_NOBODY;
         while (d->parked != TG_RUN_NOBODY) {
@@ -248,7 +279,7 @@ void tg_queue_forget(struct tg_run *run)
             if (run->hosts[host].state == TG_HOST_WAITING)
                 push(run, &kept, host);
             else
-                d->n_parked--;
+                count_parked(run, (uint32_t) i, -1);
         }
         d->parked = kept;
     }
@@ -278,11 +309,11 @@ int tg_queue_new(struct tg_run *run, struct tg_error *e)
 
     if (plan->n_hosts >= TG_RUN_NOBODY)
         return tg_fail(e, TG_E_DATA, "the plan has more than %u hosts", TG_RUN_NOBODY - 1);
-    run->domains = calloc(plan->n_domains + 1, sizeof *run->domains);
+    run->domains = calloc(plan->n_domains + plan->n_windows + 1, sizeof *run->domains);
     run->links = calloc(plan->n_hosts + 1, sizeof *run->links);
     if (!run->domains || !run->links)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < plan->n_domains; i++)
+    for (size_t i = 0; i < plan->n_domains + plan->n_windows; i++)
         run->domains[i].parked = TG_RUN_NOBODY;
     for (size_t i = 0; i < plan->n_stages; i++)
         run->stages[i].ready = TG_RUN_NOBODY;
@@ -291,6 +322,8 @@ int tg_queue_new(struct tg_run *run, struct tg_error *e)
 
 void tg_queue_free(struct tg_run *run)
 {
+    for (size_t i = 0; run->domains && i < run->plan->n_domains + run->plan->n_windows; i++)
+        free(run->domains[i].why);
     free(run->domains);
     free(run->links);
 }

@@ -293,7 +293,7 @@ static int read_all(struct restoring *r, struct tg_run *of_run, struct tg_run_st
     for (size_t i = 0; !rc && i < r->plan->n_stages; i++)
         rc = read_stage(r, &of_stages[i], e);
     if (!rc)
-        rc = read_rows(r, r->plan->n_domains, "domains", read_domain, e);
+        rc = read_rows(r, r->plan->n_domains + r->plan->n_windows, "domains", read_domain, e);
     if (!rc)
         rc = read_rows(r, r->plan->n_hosts, "hosts", read_host, e);
     if (!rc && r->at != r->end)

@@ -268,7 +268,7 @@ int tg_run_snapshot(const struct tg_run *run, struct tg_buf *out, struct tg_erro
     put_row(&w, &tg_run_fields, run);
     for (size_t i = 0; i < run->plan->n_stages; i++)
         put_row(&w, &tg_run_stage_fields, &run->stages[i]);
-    put_rows(&w, &tg_run_domain_fields, run->domains, run->plan->n_domains);
+    put_rows(&w, &tg_run_domain_fields, run->domains, run->plan->n_domains + run->plan->n_windows);
     put_rows(&w, &tg_run_host_fields, run->hosts, run->plan->n_hosts);
     free(w.texts.table);
     return w.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : tg_buf_ok(out, e);

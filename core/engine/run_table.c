@@ -15,7 +15,7 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
     "dry-checking", "dry-running", "to-return", "returning", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "withdrawn", "returned", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "window-opened", "window-closed", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
@@ -44,7 +44,7 @@ const char *tg_run_event_name(enum tg_run_event_kind kind)
 
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 {
-    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : TG_OF_HOST;
+    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : kind <= TG_EV_WINDOW_CLOSED ? TG_OF_WINDOW : TG_OF_HOST;
 }
 
 const char *tg_run_action_name(enum tg_run_action_kind kind)
@@ -197,6 +197,7 @@ static const struct tg_host_rule host_rules[] = {
 
     {TG_HOST_CHECKING, TG_EV_GO, GO(APPLYING, APPLY), U(WAITING)},
     R(CHECKING, NO_GO, U(HELD)),
+    R(CHECKING, NO_ROOM, U(WAITING)),
     {TG_HOST_CHECKING, TG_EV_RESUMED, GO(CHECKING, CHECK), U(WAITING)},
     {TG_HOST_CHECKING, TG_EV_GO_AROUND, GO(AROUND_LOOKING, AROUND_LOOK), U(WAITING)},
 
@@ -363,7 +364,7 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_WAITING] = RETURNS | AROUNDS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_LOCKING] = RETURNS | AROUNDS | STARTS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_CHECKING] = RETURNS | DOINGS | UNDOINGS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_CHECKING] = RETURNS | DOINGS | UNDOINGS | STARTS | B(LOCKED) | B(LOCK_REFUSED) | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_AROUND_LOOKING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(MADE) | B(LEFT) | B(ALL_MADE) | B(ALL_OUT) | B(WITHDRAWN) | B(RETRY_DUE),
     [TG_HOST_AROUND] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | UNDOINGS | B(GO_AROUND) | B(FOUND) | B(RETRY_DUE),
     [TG_HOST_AROUND_WAITING] = RETURNS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | UNLOCKS | B(BAKE_ENDED) | AROUNDS | B(WITHDRAWN),

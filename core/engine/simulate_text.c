@@ -307,6 +307,7 @@ static const struct {
     {4, "approval", "approvals, a quarter of an hour each"},
     {5, "hours", "hours of work"},
     {6, "day", "days of work that a stage waits for"},
+    {7, "windows", "windows of the hosts"},
     {TG_SIM_BAKE, "bake", "bakes"},
     {TG_SIM_LAST, "last-hosts", "the last hosts of a stage"},
     {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},

@@ -11,7 +11,7 @@
 /* What may differ between machines that are alike: what points, and what only says where to look first. */
 static inline bool same_may_differ(const struct tg_fields *fields, const struct tg_field *f)
 {
-    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", "bring", NULL}, *const of_stage[] = {"next", "ready", NULL};
+    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", "bring", "parked", "kept_out", "wake_ms", NULL}, *const of_stage[] = {"next", "ready", NULL};
     static const char *const none[] = {NULL};
     const char *const *names = fields == &tg_run_fields ? of_run : fields == &tg_run_stage_fields ? of_stage : none;
 
@@ -72,6 +72,14 @@ static inline bool same_run(const struct tg_run *a, const struct tg_run *b, char
                      b->domains[i].outside);
             same = false;
         }
+    for (size_t i = 0; same && i < a->plan->n_windows; i++) {
+        const struct tg_run_domain *x = tg_run_window(a, i), *y = tg_run_window(b, i);
+        if (x->open != y->open || x->since_ms != y->since_ms || x->until_ms != y->until_ms || !x->why != !y->why || (x->why && strcmp(x->why, y->why) != 0)) {
+            snprintf(out, size, "window %zu is %s, since %lld, the other %s, since %lld", i, x->open ? "open" : "closed", (long long) x->since_ms, y->open ? "open" : "closed",
+                     (long long) y->since_ms);
+            same = false;
+        }
+    }
     return same;
 }
 

@@ -225,7 +225,7 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "02c05b86dedee7e63c53985e3f5087335be186851df46d181ca526db89f041bd");
+    cr_assert_str_eq(plan->digest, "e5c6683f33bd1e05361ae7708fc4e0e6ef66498c895688c7bb2ebf26a7319d76");
     tg_plan_free(plan);
 }
 
@@ -251,7 +251,7 @@ Test(plan, survives_the_way_through_json)
     cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
     cr_assert(back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
     cr_assert(back->hours.days == 31 && back->hours.from_min == 1320 && back->hours.until_min == 240 && strcmp(back->hours.zone, "UTC") == 0);
-    cr_assert(back->give_up_ms == 14400000 && back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0);
+    cr_assert(back->give_up_ms == 14400000 && back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0 && !back->stages[1].over_window);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');
     cr_assert(back->verify[2].kind == TG_VERIFY_TCP && back->verify[3].kind == TG_VERIFY_METRIC && back->verify[3].after_ms == 60000);
     cr_assert_str_eq(back->verify[3].query, "e{h=\"{host}\"}");
