@@ -28,6 +28,11 @@ static bool grow(struct tg_buf *b, size_t more)
     return true;
 }
 
+void tg_buf_reserve(struct tg_buf *b, size_t more)
+{
+    grow(b, more);
+}
+
 void tg_buf_add(struct tg_buf *b, const void *bytes, size_t len)
 {
     if (!grow(b, len))
@@ -45,20 +50,30 @@ void tg_buf_puts(struct tg_buf *b, const char *text)
 
 void tg_buf_putc(struct tg_buf *b, char c)
 {
-    tg_buf_add(b, &c, 1);
+    if (b->len + 1 >= b->cap || b->failed) {
+        tg_buf_add(b, &c, 1);
+        return;
+    }
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
 }
 
 void tg_buf_vprintf(struct tg_buf *b, const char *format, va_list args)
 {
     va_list again;
+    size_t room = b->cap > b->len ? b->cap - b->len : 0;
 
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
-    if (n < 0)
-        b->failed = true;
-    else if (grow(b, (size_t) n)) {
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, format, args); /* mostly it fits */
+    if (n >= 0 && (size_t) n < room && !b->failed) {
+        b->len += (size_t) n;
+    } else if (n >= 0 && grow(b, (size_t) n)) {
         vsnprintf(b->data + b->len, (size_t) n + 1, format, again);
         b->len += (size_t) n;
+    } else {
+        b->failed = true;
+        if (room)
+            b->data[b->len] = '\0';
     }
     va_end(again);
 }

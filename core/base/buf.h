@@ -14,6 +14,8 @@ struct tg_buf {
 };
 #define TG_BUF_INIT {0}
 
+/* Room for so many bytes at once: for what is made over and over. */
+void tg_buf_reserve(struct tg_buf *b, size_t more);
 void tg_buf_add(struct tg_buf *b, const void *bytes, size_t len);
 void tg_buf_puts(struct tg_buf *b, const char *text);
 void tg_buf_putc(struct tg_buf *b, char c);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAD_ROOM 480 /* it is written at each commit: mostly without growing */
+
 /* FNV-1a, 64 bits: it finds accidents, which is what it is for. */
 uint64_t tg_journal_sum(uint64_t sum, const char *bytes, size_t len)
 {
@@ -19,6 +21,7 @@ char *tg_journal_head_text(const struct tg_journal_head *h, struct tg_error *e)
     const struct tg_run_summary *s = &h->summary;
     struct tg_buf b = TG_BUF_INIT;
 
+    tg_buf_reserve(&b, HEAD_ROOM);
     tg_buf_printf(&b, "{\"format\":%d,\"lines\":%lld,\"segments\":%zu,\"sum\":\"%016llx\"", h->snapshot.parts ? TG_JOURNAL_FOLDED : TG_JOURNAL_FORMAT,
                   (long long) h->lines, h->segments, (unsigned long long) h->sum);
     if (h->snapshot.parts)

@@ -110,6 +110,22 @@ Test(buf, grows_and_hands_over)
     free(text);
 }
 
+Test(base, what_is_appended_is_there_however_the_room_ends)
+{
+    for (size_t before = 0; before < 200; before++)
+        for (size_t more = 0; more < 3; more++) {
+            struct tg_buf b = TG_BUF_INIT;
+            if (more)
+                tg_buf_reserve(&b, more * 100);
+            for (size_t i = 0; i < before; i++)
+                tg_buf_putc(&b, 'x');
+            tg_buf_printf(&b, "%s-%d", "abcdefghijklmnopqrstuvwxyz", 12345);
+            cr_assert_eq(b.len, before + 32);
+            cr_assert_str_eq(tg_buf_text(&b) + before, "abcdefghijklmnopqrstuvwxyz-12345");
+            tg_buf_release(&b);
+        }
+}
+
 struct trace {
     char text[64];
     struct tg_loop *loop;
