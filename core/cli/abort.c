@@ -2,19 +2,23 @@
 #include "cli/commands.h"
 #include "cli/steering.h"
 #include "engine/rollback.h"
+#include "engine/withdraw.h"
+
+#include <string.h>
 
 static const struct tg_opt opts[] = {
     {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why: it stands in the journal and in the run's summary"},
     {.name = NULL},
 };
 
-/* Who says the name of a run means its rollback as well, that goes on or is about to. *out_id: of the one that was told, or "". */
-static int abort_rollback(struct tg_frame *f, const struct tg_steering *words, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
+/* Who says the name of a run means its rollback, or withdrawal, as well, that goes on or is about to. *out_id: of the one that was told, or "". */
+static int abort_following(struct tg_frame *f, const struct tg_steering *words, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
     struct tg_rollback r = {.n = 0};
+    struct tg_withdrawn w = {.n = 0};
     int rc = tg_journal_load(f->store, f->argv[0], TG_STEERING_WAIT_MS, &j, &plan, &run, e);
 
     out_id[0] = '\0';
@@ -22,8 +26,13 @@ static int abort_rollback(struct tg_frame *f, const struct tg_steering *words, c
         rc = tg_rollback_look(f->store, f->argv[0], run, TG_STEERING_WAIT_MS, &r, e);
     if (!rc && r.open && !(rc = tg_run_abort(f->store, r.id, &words->said, e)))
         snprintf(out_id, TG_RUN_ID_SIZE, "%s", r.id);
-    if (!rc && plan->then == TG_THEN_ROLLBACK && !r.n)
+    if (!rc && !plan->undoes && tg_withdraw_is_possible(plan))
+        rc = tg_withdrawn_look(f->store, f->argv[0], run, TG_STEERING_WAIT_MS, &w, e);
+    if (!rc && w.open && !(rc = tg_run_abort(f->store, w.id, &words->said, e)))
+        snprintf(out_id, TG_RUN_ID_SIZE, "%s", w.id);
+    if (!rc && ((plan->then == TG_THEN_ROLLBACK && !r.n) || (plan->then == TG_THEN_WITHDRAW && !w.n)))
         rc = tg_run_abort(f->store, f->argv[0], &words->said, e);
+    tg_withdrawn_release(&w);
     tg_rollback_release(&r);
     tg_run_free(run);
     tg_plan_free(plan);
@@ -34,15 +43,15 @@ static int abort_rollback(struct tg_frame *f, const struct tg_steering *words, c
 /* What was wished for is the case, or is too late. */
 static int abort_ended(struct tg_frame *f, const struct tg_steered *s, const struct tg_steering *words, struct tg_error *e)
 {
-    char rollback_id[TG_RUN_ID_SIZE];
-    int rc = abort_rollback(f, words, rollback_id, e);
+    char next_id[TG_RUN_ID_SIZE];
+    int rc = abort_following(f, words, next_id, e);
 
     if (rc)
         return rc;
-    if (rollback_id[0]) {
+    if (next_id[0]) {
         if (f->json)
-            return tg_print_json(json_pack("{s:s,s:b,s:s}", "run", f->argv[0], "aborted", 1, "rollback", rollback_id), e);
-        printf("%s has ended, %s. Aborted its rollback %s: no host is begun from here on.\n", f->argv[0], tg_run_end_name(s->end), rollback_id);
+            return tg_print_json(json_pack("{s:s,s:b,s:s}", "run", f->argv[0], "aborted", 1, strstr(next_id, "-" TG_WITHDRAW_WORD) ? TG_WITHDRAW_WORD : "rollback", next_id), e);
+        printf("%s has ended, %s. Aborted %s: no host is begun from here on.\n", f->argv[0], tg_run_end_name(s->end), next_id);
         return 0;
     }
     if (s->end != TG_END_ABORTED) {

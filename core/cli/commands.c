@@ -41,6 +41,8 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_resume,
     &tg_cmd_abort,
     &tg_cmd_rollback,
+    &tg_cmd_withdraw,
+    &tg_cmd_return,
     &tg_cmd_serve,
     &tg_cmd_completion,
     &tg_cmd_tables,

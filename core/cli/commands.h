@@ -37,6 +37,8 @@ extern const struct tg_cmd tg_cmd_migrate;
 extern const struct tg_cmd tg_cmd_abort;
 extern const struct tg_cmd tg_cmd_pause;
 extern const struct tg_cmd tg_cmd_rollback;
+extern const struct tg_cmd tg_cmd_withdraw;
+extern const struct tg_cmd tg_cmd_return;
 extern const struct tg_cmd tg_cmd_approve;
 extern const struct tg_cmd tg_cmd_resume;
 extern const struct tg_cmd tg_cmd_plan;

@@ -3,6 +3,7 @@
 #define TG_CLI_DRIVING_H
 
 #include "cli/cmd.h"
+#include "cli/following.h"
 
 struct tg_plan;
 
@@ -36,7 +37,18 @@ int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e);
 int tg_cli_await_seat(struct tg_frame *f, const char *id, struct tg_error *e);
 
 /* Rolls back what a run has changed; an earlier rollback that has not ended goes on. asked: a person wants it, and confirms. f->status is what became of it. */
-enum tg_roll_back { TG_ROLL_BACK_ASKED, TG_ROLL_BACK_PLANNED };
-int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_roll_back why, struct tg_error *e);
+int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_follows why, struct tg_error *e);
+/* Takes what a run has changed out of service, likewise. */
+int tg_cli_withdraw(struct tg_frame *f, const char *id, enum tg_follows why, struct tg_error *e);
+
+/* What is to be brought back of what a run has withdrawn. */
+struct tg_cli_returns {
+    const size_t *hosts;  /* of its plan */
+    size_t n;
+    bool vouched;         /* without verifying them first */
+    const char *reason;   /* or NULL */
+};
+/* As tg_cli_drive(), of a run that has withdrawn hosts and has ended. f->status is 0 when all of them are back. */
+int tg_cli_drive_returns(struct tg_frame *f, const char *id, const struct tg_cli_returns *returns, struct tg_error *e);
 
 #endif

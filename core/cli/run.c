@@ -65,9 +65,13 @@ static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
 
 /* ---- driving ---- */
 
-static int status_of(const struct tg_run *run)
+static int status_of(const struct tg_run *run, const struct tg_cli_returns *returns)
 {
-    return tg_run_end(run) == TG_END_DONE ? 0 : 1;
+    bool back = true;
+
+    for (size_t i = 0; i < returns->n; i++)
+        back &= run->hosts[returns->hosts[i]].state == TG_HOST_RETURNED;
+    return returns->n ? !back : tg_run_end(run) != TG_END_DONE;
 }
 
 /* What ended the drive may have a mend of its own (make room): behind that, what became of the hosts, and how to go on. */
@@ -81,11 +85,12 @@ static void say_how_to_go_on(const char *id, const struct tg_plan *plan, struct 
                   plan->n_around > 1 ? ", with all that was done around them in force" : "", id);
 }
 
-static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const char *who, struct tg_error *e)
+static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const struct tg_cli_returns *returns, const char *who, struct tg_error *e)
 {
     struct show s = {.told_pause = false};
     struct tg_drive_options o = {.journal = j, .run = run, .by = who, .ports = tg_ports_table(ports), .on_line = on_line, .on_tick = on_tick,
-                                 .tick_ms = TICK_MS, .data = &s, .stops = &stops, .take_over = tg_opt_flag(f, "take-over")};
+                                 .tick_ms = TICK_MS, .data = &s, .stops = &stops, .take_over = tg_opt_flag(f, "take-over"),
+                                 .returns = returns->hosts, .n_returns = returns->n, .vouched = returns->vouched, .reason = returns->reason};
     struct sigaction act = {.sa_handler = on_signal};
 
     sigaction(SIGINT, &act, NULL);
@@ -101,13 +106,13 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
     else if (rc != TG_E_HELD)
         say_how_to_go_on(j->id, run->plan, e);
     if (!rc)
-        f->status = status_of(run);
+        f->status = status_of(run, returns);
     tg_run_show_release(&s.run);
     return rc;
 }
 
 static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_plan *plan, struct tg_run *run, const struct tg_run_tokens *tokens,
-                      struct tg_error *e)
+                      const struct tg_cli_returns *returns, struct tg_error *e)
 {
     const struct tg_config *c = f->config;
     char who[256], reason[256];
@@ -115,7 +120,10 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     struct tg_ports *ports = NULL;
 
     tg_cli_owner(f, who, sizeof who);
-    snprintf(reason, sizeof reason, "run %s: rollout %.100s", j->id, plan->name);
+    if (plan->withdraws) /* whoever meets the lock at night */
+        snprintf(reason, sizeof reason, "out of service since %.90s halted; back: tagout return %.90s", plan->undoes, plan->undoes);
+    else
+        snprintf(reason, sizeof reason, "run %s: rollout %.100s", j->id, plan->name);
     const struct tg_around *lock = plan->n_around ? &plan->around[0] : NULL;
     const struct tg_holds_options ho = {.store = f->store, .inventory = f->inventory, .state_dir = c->state_dir, .wait_ms = WAIT_MS, .run = j->id,
                                         .owner = j->by, .reason = reason, .token = tokens->own, .tokens = tokens->all,
@@ -128,23 +136,23 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     if (!rc)
         rc = tg_ports_new(&po, &ports, e);
     if (!rc)
-        rc = drive(f, j, run, ports, who, e);
+        rc = drive(f, j, run, ports, returns, who, e);
     tg_ports_free(ports);
     tg_holds_free(holds);
     return rc;
 }
 
-/* Is that what its rollout says of how it ended? Not when somebody has said abort (P10). */
-static bool wants_rollback(const struct tg_journal *j, const struct tg_run *run)
+/* What its rollout says of how it ended. Nothing when somebody has said abort (P10). */
+static enum tg_then what_follows(const struct tg_journal *j, const struct tg_run *run)
 {
-    return tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK && !j->control.abort.wanted;
+    return tg_run_end(run) == TG_END_HALTED && !j->control.abort.wanted ? run->plan->then : TG_THEN_HALT;
 }
 
-/* What was planned; that there is nothing to bring back is the halt that it was. */
-static int roll_back(struct tg_frame *f, const char *id, struct tg_error *e)
+/* What was planned; that there is nothing to bring back, or to withdraw, is the halt that it was. */
+static int follow(struct tg_frame *f, const char *id, enum tg_then then, struct tg_error *e)
 {
     struct tg_error own = TG_ERROR_INIT;
-    int rc = tg_cli_roll_back(f, id, TG_ROLL_BACK_PLANNED, &own);
+    int rc = then == TG_THEN_ROLLBACK ? tg_cli_roll_back(f, id, TG_FOLLOWS_PLANNED, &own) : tg_cli_withdraw(f, id, TG_FOLLOWS_PLANNED, &own);
 
     if (rc == TG_E_NOENT) {
         fprintf(stderr, "tagout: %s\n", own.message);
@@ -165,44 +173,49 @@ static void learn(const struct tg_frame *f, const struct tg_run *run, const char
         tg_log(TG_LOG_INFO, "run", "how long it took could not be kept: %s", why.message);
 }
 
-/* *out_again: the journal was written to between its loading and our seat. */
-static int drive_once(struct tg_frame *f, const char *id, bool *out_again, struct tg_error *e)
+/* *out_again: the journal was written to between its loading and our seat. *out_then: what follows. */
+static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan *plan, struct tg_run *run, const struct tg_cli_returns *returns, bool *out_again,
+                        enum tg_then *out_then, struct tg_error *e)
+{
+    struct tg_run_tokens tokens = {0};
+    int rc = 0;
+
+    *out_then = what_follows(j, run);
+    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && !returns->n) {
+        if (*out_then != TG_THEN_HALT)
+            return 0;
+        tg_fail(e, TG_E_FAILED, "run %s has ended: %s", j->id, tg_run_end_name(tg_run_end(run)));
+        tg_error_hint(e, "look at it: tagout status %s", j->id);
+        return TG_E_FAILED;
+    }
+    rc = tg_journal_tokens(j, &tokens, e);
+    if (!rc)
+        rc = with_holds(f, j, plan, run, &tokens, returns, e);
+    if (!rc)
+        learn(f, run, j->id);
+    explicit_bzero(&tokens, sizeof tokens);
+    *out_then = rc ? TG_THEN_HALT : what_follows(j, run);
+    *out_again = rc == TG_E_VERSION && !j->seated;
+    return rc;
+}
+
+static int drive_once(struct tg_frame *f, const char *id, const struct tg_cli_returns *returns, bool *out_again, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
-    struct tg_run_tokens tokens = {0};
+    enum tg_then then = TG_THEN_HALT;
     int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
 
-    if (rc)
-        return rc;
-    bool planned = wants_rollback(j, run);
-    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && planned) {
-        tg_run_free(run);
-        tg_plan_free(plan);
-        tg_journal_free(j);
-        return roll_back(f, id, e);
-    }
-    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run)) {
-        rc = tg_fail(e, TG_E_FAILED, "run %s has ended: %s", id, tg_run_end_name(tg_run_end(run)));
-        tg_error_hint(e, "look at it: tagout status %s", id);
-    }
     if (!rc)
-        rc = tg_journal_tokens(j, &tokens, e);
-    if (!rc)
-        rc = with_holds(f, j, plan, run, &tokens, e);
-    if (!rc)
-        learn(f, run, id);
-    explicit_bzero(&tokens, sizeof tokens);
-    planned = !rc && wants_rollback(j, run);
-    *out_again = rc == TG_E_VERSION && !j->seated;
+        rc = drive_loaded(f, j, plan, run, returns, out_again, &then, e);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
-    return planned ? roll_back(f, id, e) : rc;
+    return !rc && then != TG_THEN_HALT ? follow(f, id, then, e) : rc;
 }
 
-int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
+int tg_cli_drive_returns(struct tg_frame *f, const char *id, const struct tg_cli_returns *returns, struct tg_error *e)
 {
     bool again = true;
     int rc = tg_frame_prove_store(f, e);
@@ -212,11 +225,16 @@ int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
     for (int tries = 0; !rc && again && tries < SEAT_TRIES; tries++) {
         tg_error_clear(e);
         again = false;
-        rc = drive_once(f, id, &again, e);
+        rc = drive_once(f, id, returns, &again, e);
         if (again && tries + 1 < SEAT_TRIES)
             rc = 0;
     }
     return rc;
+}
+
+int tg_cli_drive(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    return tg_cli_drive_returns(f, id, &(struct tg_cli_returns) {.n = 0}, e);
 }
 
 /* ---- beginning ---- */

@@ -85,6 +85,11 @@ static bool may_approve(const void *data, const char *by)
     return !a->f->config->run_approval || !tg_same_person(a->who, by);
 }
 
+static const char *would_be(const struct tg_plan *plan)
+{
+    return plan->withdraws ? "be taken out of service" : "be changed";
+}
+
 /* Files the plan, so that somebody else finds it. */
 static int refuse(struct tg_frame *f, const struct tg_plan *plan, const struct asker *a, size_t n, struct tg_error *e)
 {
@@ -92,9 +97,9 @@ static int refuse(struct tg_frame *f, const struct tg_plan *plan, const struct a
     int kept = tg_plan_keep(f->store, plan, a->who, wall_ms(f), TG_BEGIN_WAIT_MS, &damage, &why);
 
     if (f->config->run_approval)
-        tg_fail(e, TG_E_PERM, "%zu host%s would be changed: this site wants a second person to approve that, and nobody has", n, n == 1 ? "" : "s");
+        tg_fail(e, TG_E_PERM, "%zu host%s would %s: this site wants a second person to approve that, and nobody has", n, n == 1 ? "" : "s", would_be(plan));
     else
-        tg_fail(e, TG_E_PERM, "%zu host%s would be changed: there is no terminal to ask at, and nobody has approved it", n, n == 1 ? "" : "s");
+        tg_fail(e, TG_E_PERM, "%zu host%s would %s: there is no terminal to ask at, and nobody has approved it", n, n == 1 ? "" : "s", would_be(plan));
     if (kept)
         tg_error_hint(e, "it can't be approved either, the plan could not be kept: %s", why.message);
     else if (f->config->run_approval)
@@ -115,7 +120,7 @@ static int ask(struct tg_frame *f, const struct tg_plan *plan, size_t n, struct 
     tg_buf_release(&text);
     if (rc)
         return rc;
-    printf("\n%zu host%s will be changed. Type the number of hosts to go on: ", n, n == 1 ? "" : "s");
+    printf("\n%zu host%s will %s. Type the number of hosts to go on: ", n, n == 1 ? "" : "s", would_be(plan));
     fflush(stdout);
     if (!fgets(answer, sizeof answer, stdin))
         answer[0] = '\0';

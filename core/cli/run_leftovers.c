@@ -18,6 +18,26 @@ struct listing {
     size_t n, lost;           /* lost: names that memory was short for */
 };
 
+/* What is out of service until somebody wants it back: one command does it for all. */
+static void put_withdrawn(struct listing *l, const char *names)
+{
+    const struct tg_plan *plan = l->v->run->plan;
+
+    tg_buf_puts(l->out, "  ");
+    tg_put_cut(l->out, names, 300);
+    tg_buf_printf(l->out, ": out of service, locked, on purpose. Bring %s back: tagout return %s\n", l->n == 1 ? "it" : "them", plan->undoes ? plan->undoes : l->v->id);
+}
+
+static void put_thing(struct listing *l, const char *names)
+{
+    tg_buf_puts(l->out, "  ");
+    tg_put_cut(l->out, names, 300);
+    tg_buf_printf(l->out, ": %s%s. %s\n%s", l->first.step ? l->first.what : "locked", l->first.on_purpose ? ", kept on purpose" : l->v->run->state == TG_RUN_ENDED ? ", not undone" : ", in force",
+                  l->n == 1 ? "Mend it:" : l->n > MENDS_MAX ? "Mend each, such as:" : "Mend each:", tg_buf_text(&l->mends));
+    if (l->n > MENDS_MAX)
+        tg_buf_printf(l->out, "    and %zu more: tagout status %s -o json\n", l->n - MENDS_MAX, l->v->id);
+}
+
 /* The thing is whole: its hosts, then how each is mended. */
 static void end_thing(struct listing *l)
 {
@@ -27,12 +47,10 @@ static void end_thing(struct listing *l)
         return;
     if (l->folder)
         tg_folder_print(l->folder, &names, NULL);
-    tg_buf_puts(l->out, "  ");
-    tg_put_cut(l->out, tg_buf_text(&names), 300);
-    tg_buf_printf(l->out, ": %s%s. %s\n%s", l->first.step ? l->first.what : "locked", l->first.on_purpose ? ", kept on purpose" : l->v->run->state == TG_RUN_ENDED ? ", not undone" : ", in force",
-                  l->n == 1 ? "Mend it:" : l->n > MENDS_MAX ? "Mend each, such as:" : "Mend each:", tg_buf_text(&l->mends));
-    if (l->n > MENDS_MAX)
-        tg_buf_printf(l->out, "    and %zu more: tagout status %s -o json\n", l->n - MENDS_MAX, l->v->id);
+    if (l->first.withdrawn)
+        put_withdrawn(l, tg_buf_text(&names));
+    else
+        put_thing(l, tg_buf_text(&names));
     tg_buf_release(&names);
     tg_buf_release(&l->mends);
     tg_folder_free(l->folder);
@@ -44,9 +62,9 @@ static bool list(void *data, const struct tg_leftover *left)
 {
     struct listing *l = data;
 
-    if (left->step == 0 && !l->locks)
+    if (left->withdrawn ? left->step != 0 : left->step == 0 && !l->locks) /* who is withdrawn is told of once: by its lock */
         return true;
-    if (l->n && (l->first.step != left->step || l->first.on_purpose != left->on_purpose))
+    if (l->n && (l->first.step != left->step || l->first.on_purpose != left->on_purpose || l->first.withdrawn != left->withdrawn))
         end_thing(l);
     if (l->n == 0) {
         l->first = *left;
@@ -84,7 +102,7 @@ static bool add(void *data, const struct tg_leftover *left)
     const struct tg_plan *plan = m->v->run->plan;
     const char *kind = left->step == 0 ? "lock" : tg_around_what_name(plan->around[left->step].what);
 
-    json_array_append_new(m->list, json_pack("{s:s,s:s,s:s,s:b,s:s}", "host", plan->hosts[left->host].name, "kind", kind, "what", left->what, "kept", left->on_purpose,
+    json_array_append_new(m->list, json_pack("{s:s,s:s,s:s,s:b,s:b,s:s}", "host", plan->hosts[left->host].name, "kind", kind, "what", left->what, "kept", left->on_purpose, "withdrawn", left->withdrawn,
                                              "mend", left->mend));
     return true;
 }

@@ -22,7 +22,7 @@ static const struct {
     {"withdrawn", "not begun after all"}, {"baked", "has baked"}, {"approved", "approved"},
     {"made", "made"}, {"left", "is so already, by others"}, {"around-refused", "refused"}, {"around-away", "no connection, tried again later"},
     {"around-lost", "no answer, looked at again later"}, {"undone", "undone"}, {"undo-kept", "kept on purpose"},
-    {"keep", "not in force any more"},
+    {"keep", "not in force any more"}, {"return", "to be brought back"},
 };
 
 static const char *word_of(const char *event)

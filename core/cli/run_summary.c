@@ -121,7 +121,7 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
         tg_buf_printf(out, "DONE in %s.\n", took);
         break;
     case TG_END_BADLY:
-        tg_buf_printf(out, "ENDED BADLY after %s: not every host is done.\n", took);
+        tg_buf_printf(out, "ENDED BADLY after %s: not every host is %s.\n", took, run->plan->withdraws ? "out of service" : "done");
         break;
     case TG_END_HALTED:
         tg_buf_printf(out, "HALTED: %s.  Nothing new started; what was in flight has ended.\n", run->why ? run->why : "");
@@ -137,21 +137,41 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
     }
 }
 
+/* How many are out of service, are back, or stay in it. */
+static void add_out(const struct tg_run *run, struct tg_buf *out)
+{
+    size_t is = run->totals[TG_HOST_WITHDRAWN], was = run->totals[TG_HOST_RETURNED], rest = run->plan->n_hosts - is - was;
+
+    tg_buf_printf(out, "Of the %zu host%s that %s had changed %zu %s out of service", run->plan->n_hosts, run->plan->n_hosts == 1 ? "" : "s", run->plan->undoes, is,
+                  is == 1 ? "is" : "are");
+    if (was)
+        tg_buf_printf(out, ", %zu %s back", was, was == 1 ? "is" : "are");
+    if (rest)
+        tg_buf_printf(out, ", %zu stay%s in service", rest, rest == 1 ? "s" : "");
+    tg_buf_puts(out, ".\n");
+}
+
 /* What a rollback has brought back, and what a run has to be brought back (P12). */
 static void add_way_back(const struct tg_run_view *v, struct tg_buf *out)
 {
     const struct tg_run *run = v->run;
     size_t n = 0;
 
-    if (run->plan->undoes)
+    if (run->plan->withdraws)
+        add_out(run, out);
+    else if (run->plan->undoes)
         tg_buf_printf(out, "Rolled back %zu of the %zu hosts that %s had changed.\n", tg_run_done(run), run->plan->n_hosts, run->plan->undoes);
-    if (!run->plan->rollback || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
+    if (run->plan->undoes || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
         return;
     for (size_t i = 0; i < run->plan->n_hosts; i++)
         n += tg_rollback_wants(run, i);
-    if (n && tg_run_end(run) == TG_END_HALTED && run->plan->then == TG_THEN_ROLLBACK)
+    bool halted = tg_run_end(run) == TG_END_HALTED;
+    if (n && halted && run->plan->then == TG_THEN_ROLLBACK)
         tg_buf_printf(out, "As its rollout says, what it has changed on %zu host%s is rolled back: %s-rollback\n", n, n == 1 ? "" : "s", v->id);
-    else if (n)
+    else if (n && halted && run->plan->then == TG_THEN_WITHDRAW)
+        tg_buf_printf(out, "As its rollout says, the %zu host%s that it has changed leave%s service, as far as its limits allow: %s-withdraw\n", n, n == 1 ? "" : "s",
+                      n == 1 ? "s" : "", v->id);
+    if (n && run->plan->rollback && !(halted && run->plan->then == TG_THEN_ROLLBACK))
         tg_buf_printf(out, "Roll back what it has changed on %zu host%s: tagout rollback %s\n", n, n == 1 ? "" : "s", v->id);
 }
 
@@ -205,10 +225,14 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (run->totals[bad[i]])
             tg_buf_printf(out, " · %zu %s", run->totals[bad[i]], tg_host_state_name(bad[i]));
+    if (run->plan->withdraws)
+        tg_buf_printf(out, " · %zu withdrawn · %zu returned", run->totals[TG_HOST_WITHDRAWN], run->totals[TG_HOST_RETURNED]);
     if (tg_run_leftovers(run))
         tg_buf_printf(out, run->plan->n_around > 1 ? " · %zu with something left behind\n" : " · %zu left locked\n", tg_run_leftovers(run));
     else if (run->in_flight)
         tg_buf_printf(out, " · %zu in flight\n", run->in_flight);
+    else if (run->totals[TG_HOST_WITHDRAWN])
+        tg_buf_puts(out, "\n");
     else
         tg_buf_puts(out, run->plan->n_around > 1 ? " · nothing left behind\n" : " · nothing left locked\n");
 }
@@ -220,7 +244,7 @@ int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_err
     int rc = put_troubles(v, true, out, e);
     add_sum(v, out);
     add_leftovers(v, out);
-    if (tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY)
+    if ((tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY) && !v->run->plan->withdraws)
         tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
     if (v->run->state != TG_RUN_ENDED)
         tg_buf_printf(out, "Go on with: %stagout run --resume %s      Stop for good: tagout abort %s\n", v->run->causes ? "tagout resume, then " : "", v->id,

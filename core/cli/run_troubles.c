@@ -34,6 +34,8 @@ static bool is_wanted(const struct tg_run_host *h, bool well)
         return h->text && h->text[0]; /* what it is tried again for */
     if (!tg_host_state_is_end(h->state))
         return false;
+    if (end_of(h) == TG_HOST_RETURNED && h->state != TG_HOST_STUCK)
+        return false;
     return end_of(h) != TG_HOST_DONE || h->state == TG_HOST_STUCK || (well && h->text && h->text[0]);
 }
 
@@ -194,7 +196,7 @@ static int add_host(struct collecting *c, size_t i, struct tg_error *e)
 /* Nothing proven is worse than a failure that was seen; what was never touched comes last. */
 static int rank(const struct tg_trouble *t)
 {
-    static const enum tg_host_state order[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_STUCK, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
+    static const enum tg_host_state order[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_STUCK, TG_HOST_UNREACHABLE, TG_HOST_WITHDRAWN, TG_HOST_HELD, TG_HOST_SKIPPED};
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
         if (order[i] == t->state)

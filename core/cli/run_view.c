@@ -153,7 +153,7 @@ static void add_counts(const size_t counts[TG_HOST_STATES], struct tg_buf *line)
         {TG_HOST_VERIFYING, TG_HOST_DECIDING, "verifying"}, {TG_HOST_BAKING, TG_HOST_BAKING, "baking"},
         {TG_HOST_PROVING, TG_HOST_PROVING, "verified once more"}, {TG_HOST_UNDOING, TG_HOST_UNDO_WAITING, "being undone"},
         {TG_HOST_UNLOCKING, TG_HOST_UNLOCKING, "unlocking"},
-        {TG_HOST_DRY_CHECKING, TG_HOST_DRY_RUNNING, "asked"}};
+        {TG_HOST_DRY_CHECKING, TG_HOST_DRY_RUNNING, "asked"}, {TG_HOST_TO_RETURN, TG_HOST_TO_RETURN, "to be returned"}, {TG_HOST_RETURNING, TG_HOST_RETURNING, "verified before they return"}};
     const char *between = "   ";
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -200,7 +200,7 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
     const struct tg_run_stage *s = &v->run->stages[i];
     struct tg_buf line = TG_BUF_INIT;
     char text[32];
-    size_t done = s->counts[TG_HOST_DONE] + s->stuck_done;
+    size_t done = s->counts[TG_HOST_DONE] + s->stuck_done + s->counts[TG_HOST_WITHDRAWN] + s->counts[TG_HOST_RETURNED];
     bool over = v->run->state == TG_RUN_ENDED;
     bool fine = s->state == TG_STAGE_DONE && done == p->count;
 
@@ -220,7 +220,9 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
     else if (fine && s->baked) {
         tg_duration_format(p->bake_ms, text, sizeof text);
         tg_buf_printf(&line, "  verified, baked %s", text);
-    } else if (fine && v->run->plan->n_verify)
+    } else if (fine && v->run->plan->withdraws)
+        tg_buf_printf(&line, "  %zu out of service", s->counts[TG_HOST_WITHDRAWN]);
+    else if (fine && v->run->plan->n_verify)
         tg_buf_puts(&line, "  verified");
     if (s->approved && s->state != TG_STAGE_WAITING)
         tg_buf_printf(&line, "  approved by %s", s->approved_by ? s->approved_by : "?");
@@ -237,7 +239,7 @@ static void add_share(const struct tg_run_view *v, struct tg_buf *out)
     struct tg_buf line = TG_BUF_INIT;
     double wanted, is;
 
-    if (run->state == TG_RUN_ENDED || run->state == TG_RUN_NEW || !tg_run_view_shares(run, &wanted, &is))
+    if (run->plan->withdraws || run->state == TG_RUN_ENDED || run->state == TG_RUN_NEW || !tg_run_view_shares(run, &wanted, &is))
         return;
     tg_buf_printf(&line, "  changed %.3g %% of the targets", is);
     if (run->stage < run->plan->n_stages)
@@ -265,7 +267,7 @@ bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *ou
 /* "failed 1 of at most 8   unreachable 2 of at most 10" */
 static void add_tally(const struct tg_run_view *v, struct tg_buf *out)
 {
-    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED};
+    static const enum tg_host_state states[] = {TG_HOST_FAILED, TG_HOST_UNKNOWN, TG_HOST_UNDECIDED, TG_HOST_LOST, TG_HOST_UNREACHABLE, TG_HOST_HELD, TG_HOST_SKIPPED, TG_HOST_WITHDRAWN, TG_HOST_RETURNED};
     const struct tg_run *run = v->run;
     struct tg_buf line = TG_BUF_INIT;
 

@@ -6,6 +6,7 @@
 #include "cli/steering.h"
 #include "engine/around_module.h"
 #include "engine/rollback.h"
+#include "engine/withdraw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,20 @@ static int put_rollbacks(struct tg_frame *f, const char *id, const struct tg_run
     if (!rc && r.n)
         tg_buf_printf(out, "Rolled back%s: %zu of %zu hosts.  See: tagout status %s\n", r.open ? ", so far" : "", r.done, r.hosts, r.id);
     tg_rollback_release(&r);
+    return rc;
+}
+
+static int put_withdrawn(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_withdrawn w = {.n = 0};
+    bool possible = run->state == TG_RUN_ENDED && !run->plan->undoes && tg_withdraw_is_possible(run->plan);
+    int rc = possible ? tg_withdrawn_look(f->store, id, run, WAIT_MS, &w, e) : 0;
+
+    if (!rc && w.n)
+        tg_buf_printf(out, "Out of service: %zu of the %zu hosts that it has changed; %zu were, and are back.  See: tagout status %s\n", w.is, w.hosts, w.was, w.id);
+    if (!rc && w.is)
+        tg_buf_printf(out, "Bring them back as they are: tagout return %s\n", id);
+    tg_withdrawn_release(&w);
     return rc;
 }
 
@@ -148,6 +163,8 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             put_wishes(f, j, run, &out);
         if (!rc)
             rc = put_rollbacks(f, id, run, &out, e);
+        if (!rc)
+            rc = put_withdrawn(f, id, run, &out, e);
         fputs(tg_buf_text(&out), stdout);
     }
     tg_run_view_release(&v);

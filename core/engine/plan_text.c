@@ -56,6 +56,8 @@ static int put_head(const struct tg_plan *plan, int width, struct tg_buf *out, s
 
     if (rc)
         return rc;
+    if (plan->withdraws)
+        snprintf(change, sizeof change, "taken out of service, as far as the limits allow");
     snprintf(digest, sizeof digest, "digest %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
     tg_buf_printf(out, "%s: ", plan->name);
     tg_put_cut(out, change, width - tg_columns(plan->name) - 2);
@@ -220,7 +222,7 @@ static void put_verify(const struct tg_plan *plan, int width, struct tg_buf *out
             tg_buf_printf(&what, " after %s, within %s", after, within);
         else
             tg_buf_printf(&what, " within %s", within);
-        tg_buf_puts(out, i ? "         " : "verify   ");
+        tg_buf_puts(out, i ? "         " : plan->withdraws ? "return   " : "verify   ");
         tg_put_wrapped(out, tg_buf_text(&what), width - 9, 9);
         tg_buf_putc(out, '\n');
         tg_buf_release(&what);
@@ -350,6 +352,8 @@ static void put_halt(const struct tg_plan *plan, struct tg_buf *out)
     }
     if (plan->then == TG_THEN_ROLLBACK)
         tg_buf_puts(out, "then     rolls back what it has changed, in reverse order\n");
+    if (plan->then == TG_THEN_WITHDRAW)
+        tg_buf_puts(out, "then     takes what it has changed out of service, as far as its limits allow\n");
 }
 
 static void put_hours(const struct tg_plan *plan, struct tg_buf *out)
@@ -426,7 +430,8 @@ static int put_all(struct table *t, struct tg_buf *out, struct tg_error *e)
     put_domains(plan, t->width, out);
     put_hours(plan, out);
     put_approvals(plan, t->width, out);
-    put_halt(plan, out);
+    if (!plan->withdraws)
+        put_halt(plan, out);
     put_takes(t, out);
     return put_warnings(t, out, e);
 }

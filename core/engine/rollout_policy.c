@@ -65,9 +65,17 @@ void tg_rollout_read_bounds(struct tg_rollout_reader *reader, const struct tg_ya
     read_bounds(reader, values, out);
 }
 
+static bool has_drain(const struct tg_rollout *r)
+{
+    for (size_t i = 0; i < r->n_around; i++)
+        if (r->around[i].kind == TG_AROUND_MODULE && r->around[i].what == TG_AROUND_DRAIN)
+            return true;
+    return false;
+}
+
 void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
-    static const char *const ends[] = {"halt", "rollback", NULL};
+    static const char *const ends[] = {[TG_THEN_HALT] = "halt", [TG_THEN_ROLLBACK] = "rollback", [TG_THEN_WITHDRAW] = "withdraw", NULL};
     const struct tg_yaml_node *values[N_FAILURE_KEYS];
     struct tg_bounds bears = {.failed = reader->r->failed};
     size_t end = 0;
@@ -82,9 +90,10 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
     tg_yaml_duration(values[GIVE_UP_BY], "give-up-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->give_up_ms);
     read_retries(reader, values[RETRIES]);
-    if (values[THEN] && values[THEN]->kind == TG_YAML_SCALAR && strcmp(values[THEN]->text, "withdraw") == 0)
-        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: \"withdraw\" is not supported yet"), "use halt or rollback");
-    else if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == 1 && !reader->r->rollback)
+    if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == TG_THEN_ROLLBACK && !reader->r->rollback)
         tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: rollback, and nothing says what the way back is"), "such as rollback: {puppet: {environment: previous}}");
-    reader->r->then = end == 1 ? TG_THEN_ROLLBACK : TG_THEN_HALT;
+    if (end == TG_THEN_WITHDRAW && !has_drain(reader->r))
+        tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: withdraw, and nothing says how a host is taken out of service"),
+                      "with a drain below around:, such as around: [{drain: {haproxy: {backend: web}}}]");
+    reader->r->then = (enum tg_then) end;
 }

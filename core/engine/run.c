@@ -66,7 +66,7 @@ void tg_step_set_text(struct tg_step *s, char **where, const char *text)
 
 size_t tg_stage_done(const struct tg_run_stage *stage)
 {
-    return stage->counts[TG_HOST_DONE] + stage->stuck_done;
+    return stage->counts[TG_HOST_DONE] + stage->stuck_done + stage->counts[TG_HOST_WITHDRAWN] + stage->counts[TG_HOST_RETURNED];
 }
 
 size_t tg_run_done(const struct tg_run *run)

@@ -138,7 +138,7 @@ int tg_withdraw_plan(const struct tg_plan *plan, const struct tg_run *run, const
     if (!rc)
         rc = choose(run, left_out, &list, &n, e);
     if (!rc && n == 0)
-        rc = tg_fail(e, TG_E_NOENT, "there is nothing to withdraw: %s has changed no host that is in service%s", id, left_out ? " still" : "");
+        rc = tg_fail(e, TG_E_NOENT, "there is nothing%s to withdraw of what %s has changed", left_out ? " more" : "", id);
     if (!rc)
         rc = tg_linked_plan(plan, list, n, TG_WITHDRAW_WORD, &p, e);
     if (!rc)
@@ -172,6 +172,8 @@ static void mark(void *data, const char *id, const struct tg_run *of, size_t i, 
         l->w->how[host] = TG_WITHDRAWN_IS;
     else if (h->state == TG_HOST_RETURNED)
         l->w->how[host] = TG_WITHDRAWN_WAS;
+    else if (tg_host_state_is_end(h->state) && l->w->how[host] == TG_WITHDRAWN_NEVER)
+        l->w->how[host] = TG_WITHDRAWN_STAYED;
     if (is)
         l->w->holds[l->linked->n] = true;
 }

@@ -29,7 +29,7 @@ bool tg_withdraw_wants(const struct tg_run *run, size_t host);
 int tg_withdraw_plan(const struct tg_plan *plan, const struct tg_run *run, const char *id, const bool *left_out, struct tg_plan **out, struct tg_error *e);
 
 /* How it is with the withdrawals of a run. tg_withdrawn_release() */
-enum tg_withdrawn_how { TG_WITHDRAWN_NEVER, TG_WITHDRAWN_IS, TG_WITHDRAWN_WAS };
+enum tg_withdrawn_how { TG_WITHDRAWN_NEVER, TG_WITHDRAWN_IS, TG_WITHDRAWN_WAS, TG_WITHDRAWN_STAYED /* one of them went over it, and left it in service */ };
 struct tg_withdrawn {
     size_t n;                   /* how many there were */
     char id[TG_RUN_ID_SIZE];    /* of the last */

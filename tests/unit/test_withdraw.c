@@ -267,7 +267,7 @@ Test(withdraw, needs_a_drain_and_something_that_was_changed)
 
     setup(&d, 3);
     cr_expect_eq(tg_withdraw_plan(d.first, d.halted, "test-1", left_out, &p, &e), TG_E_NOENT);
-    cr_expect_str_eq(e.message, "there is nothing to withdraw: test-1 has changed no host that is in service still");
+    cr_expect_str_eq(e.message, "there is nothing more to withdraw of what test-1 has changed");
     tg_error_clear(&e);
     d.first->around[2].what = TG_AROUND_SILENCE;
     cr_expect_eq(tg_withdraw_plan(d.first, d.halted, "test-1", NULL, &p, &e), TG_E_USAGE);

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# A run that halts takes what it has changed out of service in a real HAProxy, as far as its floor allows, and leaves it there: until somebody wants it back,
+# whoever was killed meanwhile (P5, P7, P8, P12).
+# shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
+. "$(dirname "$0")/lib.sh"
+need puppet python3 haproxy socat
+
+hosts=(web1 web2 web3 web4 web5)
+fleet_up 5 --hosts "${hosts[*]}"
+sed 's/^groups:/groups:\n  all: {hosts: "web[1-5].example.com", attrs: {role: web}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
+d=.example.com
+cat >"$tmp/lb.cfg" <<CFG
+global
+    stats socket $tmp/lb.sock level admin
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+backend web
+$(for i in 1 2 3 4 5; do echo "    server web$i 127.0.0.1:$((9 + i))"; done)
+CFG
+start lb haproxy -db -f "$tmp/lb.cfg"
+states() { socat - "UNIX-CONNECT:$tmp/lb.sock" <<<'show servers state web' | awk '$4 ~ /^web/ { printf "%s", $7 }'; } # a digit each: 0 ready, 8 drained
+expect_states() { expect_equal "$(states)" "$1" "what the balancer says of web1 to web5"; }
+has_states() { [ "$(states)" = "$1" ]; }
+
+cat >"$tmp/site.yaml" <<TEXT
+store: local:$tmp/store.db
+inventory: $tmp/inventory.yaml
+state-dir: $tmp/state
+owner: alice@ops1
+session: 2s
+ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
+TEXT
+tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
+tagout init >/dev/null
+for host in "${hosts[@]}"; do
+    fleet exec "$host" sh -c 'mkdir -p /srv/p; cat >/srv/p/site.pp' <<'TEXT'
+exec { 'change': command => 'echo changed >>/srv/p/log', provider => shell }
+TEXT
+done
+rollout() { # NAME [MORE LINES]
+    for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'rm -f /srv/p/log; touch /srv/p/well'; done
+    cat >"$tmp/$1.yaml" <<TEXT
+rollout: $1
+change: {puppet: {manifest: /srv/p/site.pp}}
+targets: '*'
+stages: [{name: first, count: 2}, {name: rest}]
+limits: {running: 1, floor: {role: 60%}}
+failure: {then: withdraw}
+around:
+  - lock
+  - drain: {haproxy: {socket: $tmp/lb.sock, backend: web, server: "{short}", wait: 5s, ready-at-least: 0}}
+verify:
+  - {command: [test, -e, /srv/p/well], within: 1s}
+${2:-}
+TEXT
+}
+await 10 has_states 00000
+
+note "a rollout that does not say how a host leaves service is refused, with its place and the mend"
+rollout none
+sed -i '/drain:/d' "$tmp/none.yaml"
+run tagout plan "$tmp/none.yaml"
+expect_status 65
+expect_err 'none.yaml:6:17: then: withdraw, and nothing says how a host is taken out of service'
+expect_err 'drain: {haproxy: {backend: web}}'
+
+note "it halts at the third host: what failed leaves service first, then what was changed last, as many as the floor allows (P5)"
+rollout bad
+run tagout plan "$tmp/bad.yaml"
+expect_out 'takes what it has changed out of service, as far as its limits allow'
+fleet exec web3 rm /srv/p/well
+run tagout run --yes "$tmp/bad.yaml"
+expect_status 1
+id=$(head -1 <<<"$out")
+expect_out "leave service, as far as its limits allow: $id-withdraw"
+expect_out "Of the 3 hosts that $id had changed 2 are out of service, 1 stays in service."
+expect_out "it stays in service: role web has 2 of 5 down by this, 0 by others, and may have 2"
+expect_out "web[2-3]$d: out of service, locked, on purpose. Bring them back: tagout return $id"
+expect_states 08800
+
+note "P12: status, doctor, JSON and the locks say so, and lead back"
+run tagout status "$id"
+expect_out "Out of service: 2 of the 3 hosts that it has changed"
+expect_out "Bring them back as they are: tagout return $id"
+run tagout status "$id-withdraw" -o json
+expect_out "\"mend\": \"tagout return $id-withdraw web2$d\""
+run tagout doctor
+expect_out "web[2-3]$d: out of service, locked, on purpose. Bring them back: tagout return $id"
+run tagout check --actor config-management "host:web3$d"
+expect_status 75
+expect_err "back: tagout return $id"
+run tagout run --resume "$id"
+expect_status 1
+expect_err "there is nothing more to withdraw of what $id has changed"
+expect_states 08800
+
+note "P2: who does not verify stays out; nobody comes back who was never out"
+run tagout return "$id" "web1$d" --yes
+expect_status 1
+expect_err "web1$d is not out of service by $id"
+run tagout return "$id"
+expect_status 77
+run tagout return "$id" --yes
+expect_status 1
+expect_out 'not well within 1s'
+expect_states 00800
+run tagout locks -o json
+expect_equal "$(grep -c '"id"' <<<"$out")" 1 "locks"
+
+note "what is mended by hand comes back, vouched for by who has looked"
+run tagout return "$id-withdraw" "web3$d" --yes --unverified --reason "mended by hand"
+expect_status 0
+expect_states 00000
+nothing_left() {
+    run tagout locks -o json
+    expect_no_out '"id"'
+    run tagout doctor
+    expect_out 'no run that nobody drives holds anything on a host'
+}
+nothing_left
+expect_equal "$(for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'cat /srv/p/log 2>/dev/null | wc -l'; done | tr '\n' ' ')" "1 1 1 0 0 " "changes"
+
+note "P7: killed in the middle of it, it goes on; and so does the way back"
+rollout killed
+fleet exec web3 rm /srv/p/well
+kill_behind() { # LOG TEXT: as soon as it is said
+    until grep -q "$2" "$tmp/$1.log" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do :; done
+    kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
+start killed "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/killed.yaml"
+kill_behind killed '^withdraw .*locked'
+id=$(head -1 "$tmp/killed.log")
+again() { tagout run --resume "$id" >"$tmp/again.log" 2>&1 || grep -q 'nothing more to withdraw\|stays in service' "$tmp/again.log"; }
+await 30 again
+expect_states 08800
+fleet exec web3 touch /srv/p/well
+start back "$TAGOUT" --config "$tmp/site.yaml" return "$id" --yes
+kill_behind back '^withdraw .*verified'
+back() { tagout return "$id" --yes >"$tmp/again.log" 2>&1 || grep -q 'no host is out of service' "$tmp/again.log"; }
+await 30 back
+expect_states 00000
+nothing_left
