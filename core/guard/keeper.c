@@ -105,8 +105,11 @@ static int start_process(struct tg_keeper *k, const struct tg_keeper_spec *spec,
 {
     char fd_text[16], grace[24];
     size_t n = 0;
-    int keep[2] = {fd, spec->session_fd};
+    int keep[3] = {fd, spec->session_fd, spec->also_fd};
+    size_t n_keep = spec->session_fd >= 0 ? 2 : 1;
 
+    if (spec->also_fd > 2)
+        keep[n_keep++] = spec->also_fd;
     while (spec->argv[n])
         n++;
     const char **argv = calloc(n + 10, sizeof *argv);
@@ -122,7 +125,7 @@ static int start_process(struct tg_keeper *k, const struct tg_keeper_spec *spec,
     memcpy(argv, head, sizeof head);
     memcpy(argv + sizeof head / sizeof head[0], spec->argv, n * sizeof *argv);
     struct tg_child_spec child = {.argv = argv, .env = spec->env, .in = 0, .out = 1, .err = 2, .keep = keep,
-                                  .n_keep = spec->session_fd >= 0 ? 2 : 1};
+                                  .n_keep = n_keep};
     int rc = tg_child_start(&child, &k->pid, e);
     free(argv);
     return rc;

@@ -37,6 +37,7 @@ struct tg_keeper_spec {
     const char *search;      /* NULL: $PATH of env, else the clean one */
     const char *const *env;  /* of the command, NULL-terminated */
     int session_fd;          /* tg_store_session_fd(); -1 none. Only the keeper inherits it, not the command */
+    int also_fd;             /* likewise: a locked file that tells, as long as it is open, that the command may still run; 0 none */
     int64_t term_at_ms, kill_at_ms; /* the first beat; INT64_MAX: the permit can't be lost */
     int64_t grace_ms;
     bool goes_on;            /* the command is not ended when the permit is lost, nor when the holder dies: whoever asked for that takes
