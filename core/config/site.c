@@ -17,12 +17,12 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS, CALENDAR };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS, CALENDAR, REQUESTS };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
     [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"},
-    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, [CALENDAR] = {.name = "calendar"}, {.name = NULL},
+    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, [CALENDAR] = {.name = "calendar"}, [REQUESTS] = {.name = "requests"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -50,7 +50,8 @@ const char *tg_config_key(size_t i)
 {
     static const char *const names[] = {"store", "store-auth", "inventory", "calendar", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd", "break-lock.approval",
-                                        "break-lock.expires", "runs.approval"};
+                                        "break-lock.expires", "runs.approval", "requests.hold", "requests.enter", "requests.leave",
+                                        "requests.activities"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -263,6 +264,8 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     if ((rc = take_store(c, values[STORE], p, e)) || (rc = take_store_auth(c, values[STORE_AUTH], p, e)) || (rc = take_inventory(c, values[INVENTORY], p, e)) || (rc = take_calendar(c, values[CALENDAR], p, e)) ||
         (rc = take_state_dir(c, values[STATE], p, e)) || (rc = take_agent_socket(c, values[SOCKET], p, e)) || (rc = take_owner(c, values[OWNER], p, e)))
         return rc;
+    if (values[REQUESTS] && (rc = tg_activities_read(values[REQUESTS], p, &c->requests, e)))
+        return rc;
     return take_ssh(c, values[SSH], p, e);
 }
 
@@ -404,5 +407,6 @@ void tg_config_free(struct tg_config *c)
     free(c->ssh_identity);
     free(c->ssh_known_hosts);
     free(c->ssh_config);
+    tg_activities_release(&c->requests);
     free(c);
 }

@@ -14,11 +14,13 @@
  *     - {targets: "@web", puppet: {environment: production}}
  *   runs: {approval: second-person}
  *   break-lock: {approval: second-person, expires: 1h}
+ *   requests: {activities: {reboot: {run: [/usr/bin/systemctl, reboot], reboots: true}}}   # config/activities.h
  *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
  */
 #ifndef TG_CONFIG_SITE_H
 #define TG_CONFIG_SITE_H
 
+#include "config/activities.h"
 #include "config/problems.h"
 
 #include <tagout/error.h>
@@ -57,6 +59,7 @@ struct tg_config {
     bool run_approval;     /* who began a run, or made a plan, does not approve it himself */
     bool break_approval;   /* another's lock is broken by two persons: guard/approval.h */
     int64_t break_expires_ms; /* how long the first one's wish stands; 0: the usual */
+    struct tg_activities requests; /* what this host does for requests */
     int64_t session_ms;    /* wished for; 10 s by default, 2 s … 5 min */
 };
 
