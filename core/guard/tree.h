@@ -24,6 +24,7 @@
  *                                empty until there is one
  *   /announcements/{new,open,told}   what customers are to be told, and were told (calendar/announce.h); empty until there is something
  *   /announcements/sender        ephemeral: who sends it now
+ *   /requests[/3f[/HOST]]        one record a host: its wishes to be maintained, and when they are due (calendar/request.h); empty until there is one
  *   /clock                       empty; written to be told the store's time
  *   /budgets[/NAME]              counter with names; a budget with its terms and what was charged to it (budget.h); empty until
  *                                there is one

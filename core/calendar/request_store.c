@@ -1,0 +1,277 @@
+/* Requests in the store: see request_store.h. */
+#include "calendar/request_store.h"
+
+#include "calendar/announce.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 24
+#define BATCH 256 /* records of a walk that are asked for at once */
+
+void tg_requests_path(const char *host, char *out, size_t size)
+{
+    struct tg_scope scope = {.kind = TG_SCOPE_HOST};
+    char bucket[3], name[256];
+
+    snprintf(scope.name, sizeof scope.name, "%s", host);
+    tg_tree_bucket(&scope, bucket);
+    tg_tree_name(&scope, name, sizeof name);
+    snprintf(out, size, TG_REQUESTS_PATH "/%s/%s", bucket, name);
+}
+
+/* --- reading --- */
+
+static int take_record(struct tg_guard *guard, const char *host, const struct tg_read_item *item, struct tg_requests *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (item->code)
+        return tg_requests_init(out, host, e);
+    int rc = tg_requests_decode(item->node.data, item->node.len, out, &why);
+    if (rc == TG_E_MEMORY)
+        return tg_fail(e, rc, "out of memory");
+    if (rc)
+        return tg_tree_bad(guard, item->path, &why, e);
+    out->version = item->node.stat.version;
+    if (strcmp(out->host, host) == 0)
+        return 0;
+    rc = tg_unknown(guard, e, "bad-record", "%s is the record of %s", item->path + 1, out->host);
+    tg_requests_release(out);
+    return rc;
+}
+
+/* The cluster's version is what a change names, so that nothing is written into a tree that is being moved. */
+static int read_once(struct tg_guard *guard, const char *host, struct tg_requests *out, int64_t *out_cluster, struct tg_error *e)
+{
+    char path[TG_NODE_PATH_SIZE];
+    struct tg_read_item items[3] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH}, {.path = path}};
+
+    tg_requests_path(host, path, sizeof path);
+    int rc = tg_store_read_many(guard->store, items, 3, tg_guard_deadline(guard), e);
+    if (rc)
+        return rc;
+    rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
+    if (!rc && items[1].code)
+        rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
+    if (!rc)
+        rc = take_record(guard, host, &items[2], out, e);
+    *out_cluster = items[0].node.stat.version;
+    tg_read_items_release(items, 3);
+    return rc;
+}
+
+static int read_proven(struct tg_guard *guard, const char *host, struct tg_requests *out, int64_t *out_cluster, struct tg_error *e)
+{
+    int64_t deadline = tg_guard_deadline(guard);
+    struct tg_error why = TG_ERROR_INIT;
+    int rc;
+
+    tg_tree_begin(guard);
+    do {
+        tg_error_clear(&why);
+        rc = read_once(guard, host, out, out_cluster, &why);
+    } while (rc && tg_tree_look_again(guard, rc, deadline));
+    if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        tg_error_hint(e, "%s", why.hint);
+    }
+    return rc;
+}
+
+int tg_requests_read(struct tg_guard *guard, const char *host, struct tg_requests *out, struct tg_error *e)
+{
+    int64_t cluster;
+
+    return read_proven(guard, host, out, &cluster, e);
+}
+
+/* --- changing --- */
+
+struct telling {
+    struct tg_announce_op ops[TG_REQ_NEWS_MAX];
+    size_t n;
+};
+
+static const char *event_of(const struct tg_request_news *news)
+{
+    return news->visit.uid[0] ? news->visit.uid : "visit";
+}
+
+static int prepare(struct tg_guard *guard, const struct tg_requests *r, const char *by, const struct tg_request_newses *newses, struct telling *t, struct tg_error *e)
+{
+    static const enum tg_announce_kind kinds[] = {[TG_REQ_TELL_SCHEDULED] = TG_ANNOUNCE_SCHEDULED, [TG_REQ_TELL_CHANGED] = TG_ANNOUNCE_CHANGED,
+                                                  [TG_REQ_TELL_CANCELLED] = TG_ANNOUNCE_CANCELLED, [TG_REQ_TELL_LATE] = TG_ANNOUNCE_LATE, [TG_REQ_TELL_DONE] = TG_ANNOUNCE_DONE};
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < newses->n; i++) {
+        const struct tg_request_news *news = &newses->v[i];
+        struct tg_announcement a = {.kind = kinds[news->tell], .source = TG_REQUESTS_SOURCE, .event = event_of(news), .customer = r->customer, .hosts = r->host,
+                                    .activity = news->what, .from_ms = news->visit.start_ms, .until_ms = news->visit.until_ms, .by = by, .at_ms = tg_guard_wall(guard)};
+        rc = tg_announce_prepare(guard->store, &a, guard->timeout_ms ? guard->timeout_ms : 10000, &t->ops[t->n], e);
+        t->n += !rc;
+    }
+    return rc;
+}
+
+static void telling_release(struct telling *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        tg_announce_op_release(&t->ops[i]);
+}
+
+/* An empty folder does no harm to anybody: it is made ahead of the transaction. */
+static int make_bucket(struct tg_guard *guard, const char *path, struct tg_error *e)
+{
+    char bucket[TG_NODE_PATH_SIZE];
+    struct tg_error why = TG_ERROR_INIT;
+
+    snprintf(bucket, sizeof bucket, "%.*s", (int) (strrchr(path, '/') - path), path);
+    int rc = tg_store_create(guard->store, bucket, "", 0, TG_CREATE_PERSISTENT, tg_guard_deadline(guard), &why);
+    return !rc || rc == TG_E_EXISTS ? 0 : tg_fail(e, rc, "%s", why.message);
+}
+
+static int write_record(struct tg_guard *guard, const struct tg_requests *r, int64_t cluster, const struct telling *t, struct tg_error *e)
+{
+    struct tg_op ops[2 + TG_REQ_NEWS_MAX] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster}};
+    char path[TG_NODE_PATH_SIZE], *text = tg_requests_encode(r);
+    size_t n = 2;
+    int rc = text ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    tg_requests_path(r->host, path, sizeof path);
+    if (!rc && r->version < 0)
+        rc = make_bucket(guard, path, e);
+    if (!rc) {
+        ops[1] = (struct tg_op) {.kind = r->version < 0 ? TG_OP_CREATE : TG_OP_WRITE, .path = path, .data = text, .len = strlen(text), .version = r->version};
+        for (size_t i = 0; i < t->n; i++)
+            if (t->ops[i].any)
+                ops[n++] = t->ops[i].op;
+        rc = tg_store_multi(guard->store, ops, n, tg_guard_deadline(guard), NULL, e);
+    }
+    free(text);
+    return rc;
+}
+
+/* *out_refused: the deed's own word, not the store's. */
+static int change_once(struct tg_guard *guard, struct tg_requests *r, int64_t cluster, const char *by, tg_requests_deed deed, void *data, bool *out_refused, struct tg_error *e)
+{
+    struct tg_request_newses news = {.n = 0};
+    struct telling t = {.n = 0};
+    int rc = deed(r, data, &news, e);
+
+    *out_refused = rc < 0;
+    if (rc)
+        return rc;
+    rc = prepare(guard, r, by, &news, &t, e);
+    if (!rc)
+        rc = write_record(guard, r, cluster, &t, e);
+    telling_release(&t);
+    r->version += !rc;
+    return rc;
+}
+
+/* Somebody was faster, or it is not known whether it was done: look. */
+static bool again(int rc)
+{
+    return rc == TG_E_VERSION || rc == TG_E_EXISTS || rc == TG_E_NOENT || rc == TG_E_LOST;
+}
+
+int tg_requests_change(struct tg_guard *guard, const char *host, const char *by, tg_requests_deed deed, void *data, struct tg_requests *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_requests now = {.n = 0};
+    int64_t deadline = tg_guard_deadline(guard), cluster = 0;
+    bool refused = false;
+    int rc = TG_E_VERSION;
+
+    for (int i = 0; i < TRIES && !refused && again(rc) && (!i || tg_store_deadline(guard->store, 0) < deadline); i++) {
+        if (i)
+            (void) tg_store_sync(guard->store, TG_REQUESTS_PATH, deadline, NULL);
+        tg_requests_release(&now);
+        tg_error_clear(&why);
+        rc = read_proven(guard, host, &now, &cluster, &why);
+        if (!rc)
+            rc = change_once(guard, &now, cluster, by, deed, data, &refused, &why);
+    }
+    if (rc >= 0 && out)
+        *out = now;
+    else
+        tg_requests_release(&now);
+    if (rc >= 0)
+        return 0;
+    bool busy = !refused && (rc == TG_E_VERSION || rc == TG_E_EXISTS || rc == TG_E_NOENT);
+    rc = busy ? TG_E_HELD : rc;
+    tg_fail(e, rc, "%s%s", busy ? "others change it all the time: " : "", why.message);
+    return tg_error_hint(e, "%s", why.hint), rc;
+}
+
+/* --- all of them --- */
+
+static int walk_some(struct tg_guard *guard, const char *bucket, char *const *names, size_t n, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data,
+                     struct tg_error *e)
+{
+    char (*paths)[TG_NODE_PATH_SIZE] = malloc((n + 1) * sizeof *paths);
+    struct tg_read_item *items = calloc(n + 1, sizeof *items);
+    struct tg_requests r;
+    struct tg_scope host;
+    int rc = paths && items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        snprintf(paths[i], sizeof paths[i], TG_REQUESTS_PATH "/%s/%s", bucket, names[i]);
+        items[i] = (struct tg_read_item) {.path = paths[i]};
+    }
+    if (!rc)
+        rc = tg_store_read_many(guard->store, items, n, tg_guard_deadline(guard), e);
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (items[i].code)
+            continue; /* it has gone since */
+        rc = tg_tree_unname(TG_SCOPE_HOST, names[i], &host, e);
+        if (!rc)
+            rc = take_record(guard, host.name, &items[i], &r, e);
+        if (!rc) {
+            rc = take(&r, data, e);
+            tg_requests_release(&r);
+        }
+    }
+    if (items)
+        tg_read_items_release(items, n);
+    free(items);
+    free(paths);
+    return rc;
+}
+
+static int walk_bucket(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data, struct tg_error *e)
+{
+    char path[TG_NODE_PATH_SIZE];
+    struct tg_names names;
+    struct tg_error why = TG_ERROR_INIT;
+
+    snprintf(path, sizeof path, TG_REQUESTS_PATH "/%s", bucket);
+    int rc = tg_store_list(guard->store, path, tg_guard_deadline(guard), &names, &why);
+    if (rc)
+        return rc == TG_E_NOENT ? 0 : tg_fail(e, rc, "%s", why.message);
+    for (size_t at = 0; !rc && at < names.count; at += BATCH)
+        rc = walk_some(guard, bucket, names.names + at, names.count - at < BATCH ? names.count - at : BATCH, take, data, e);
+    tg_names_release(&names);
+    return rc;
+}
+
+int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data, struct tg_error *e)
+{
+    struct tg_read_item items[2] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH, .want_names = true}};
+
+    tg_tree_begin(guard);
+    int rc = tg_store_read_many(guard->store, items, 2, tg_guard_deadline(guard), e);
+    if (rc)
+        return rc;
+    rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
+    if (!rc && items[1].code)
+        rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
+    if (!rc && bucket)
+        rc = walk_bucket(guard, bucket, take, data, e);
+    for (size_t i = 0; !rc && !bucket && i < items[1].names.count; i++)
+        rc = walk_bucket(guard, items[1].names.names[i], take, data, e);
+    tg_read_items_release(items, 2);
+    return rc;
+}
