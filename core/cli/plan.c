@@ -1,8 +1,8 @@
 /* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
 #include "cli/commands.h"
 #include "cli/guarding.h"
+#include "cli/windows.h"
 #include "config/site.h"
-#include "engine/history.h"
 #include "engine/plan_keep.h"
 #include "engine/plan_text.h"
 #include "engine/plan_warn.h"
@@ -146,18 +146,13 @@ static void keep(struct tg_frame *f, struct tg_store *store, const struct tg_pla
         fprintf(stderr, "tagout: the plan could not be kept in %s, so it can't be approved there, and run can't tell what changes: %s\n", f->config->store, why->message);
 }
 
-/* How long hosts took in the last runs; without a store, or without runs, it stays a guess. */
-static void learn(struct tg_store *store, struct tg_plan *plan)
+/* What is not counted, where a store was configured. */
+static void say_unread(const struct tg_frame *f, const struct tg_cli_windows *w, const struct tg_store *store, const struct tg_error *why)
 {
-    struct tg_history_says says;
-    struct tg_history history;
+    bool configured = strcmp(f->config->store_from, "default") != 0;
 
-    if (!store || tg_history_read(store, plan->name, plan->driver, KEEP_MS, &history, NULL))
-        return;
-    tg_history_say(&history, false, &says);
-    plan->learned_ms = says.mean_ms;
-    plan->learned_hosts = says.hosts;
-    plan->learned_runs = says.runs;
+    if (w->unread.code || (!store && configured && w->site && tg_site_agenda_says(w->site)))
+        fprintf(stderr, "tagout: booked maintenance weeks are not counted here (a run counts them): %s\n", w->unread.code ? w->unread.message : why->message);
 }
 
 static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, struct tg_error *e)
@@ -165,15 +160,21 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
     struct tg_error why = TG_ERROR_INIT;
     struct tg_plan *plan = NULL;
     struct tg_store *store = NULL;
+    struct tg_cli_windows windows = {.site = NULL};
     int rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
 
     if (!rc) {
         store = connect_store(f, &why);
-        learn(store, plan);
+        tg_cli_learn(store, plan, KEEP_MS);
+        rc = tg_cli_windows_lay(f, store, plan, &windows, e);
+    }
+    if (!rc) {
+        say_unread(f, &windows, store, &why);
         rc = f->json ? print_json(f, plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
     }
     if (!rc)
         keep(f, store, plan, &why);
+    tg_cli_windows_release(&windows);
     tg_store_close(store);
     tg_plan_free(plan);
     return rc;

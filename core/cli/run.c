@@ -5,10 +5,12 @@
 #include "cli/run_begin.h"
 #include "cli/run_show.h"
 #include "cli/steering.h"
+#include "cli/windows.h"
 #include "config/site.h"
 #include "engine/history.h"
 #include "engine/plan_internal.h"
 #include "engine/plan_text.h"
+#include "engine/plan_when.h"
 #include "engine/ports.h"
 
 #include <tagout/log.h>
@@ -27,6 +29,8 @@ static const struct tg_opt opts[] = {
     {.name = "plan", .type = TG_OPT_STRING, .arg = "DIGEST", .text = "Runs only if the plan still has this digest (its first 4 characters or more), as tagout plan showed it"},
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts are reached: ssh, or local for this machine"},
     {.name = "resume", .type = TG_OPT_STRING, .arg = "RUN", .text = "Goes on with a run that was paused, or whose driver died; looks at each host whose outcome is not known before anything is repeated", .complete = "run"},
+    {.name = "reason", .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why the run ignores windows, as its rollout says: needed there, recorded with the run and shown by status"},
+    {.name = "no-wait", .type = TG_OPT_FLAG, .text = "Does not begin when no host of the first stage may start now, as far as windows go: exits with 75 and says when"},
     TG_DRIVING_OPTS,
     {.name = NULL},
 };
@@ -118,6 +122,8 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     char who[256], reason[256];
     struct tg_holds *holds = NULL;
     struct tg_ports *ports = NULL;
+    struct tg_site_agenda *calendar = NULL;
+    const struct tg_site_agenda_options co = {.calendar = c->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
 
     tg_cli_owner(f, who, sizeof who);
     if (plan->withdraws) /* whoever meets the lock at night */
@@ -129,7 +135,9 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
                                         .owner = j->by, .reason = reason, .token = tokens->own, .tokens = tokens->all,
                                         .hold = lock ? lock->hold : NULL, .n_hold = lock ? lock->n_hold : 0};
     int rc = tg_holds_new(&ho, &holds, e);
-    const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .run = run, .journal = j, .holds = holds, .inventory = f->inventory, .tokens = tokens->all, .owner = j->by,
+    if (!rc && plan->n_windows)
+        rc = tg_site_agenda_new(&co, &calendar, e);
+    const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .calendar = calendar, .run = run, .journal = j, .holds = holds, .inventory = f->inventory, .tokens = tokens->all, .owner = j->by,
                                         .transport = {.identity_file = c->ssh_identity, .known_hosts_file = c->ssh_known_hosts, .config_file = c->ssh_config},
                                         .connect_ms = tg_opt_ms(f, "connect-timeout"), .step_ms = tg_opt_ms(f, "step-timeout"),
                                         .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce")};
@@ -138,6 +146,7 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     if (!rc)
         rc = drive(f, j, run, ports, returns, who, e);
     tg_ports_free(ports);
+    tg_site_agenda_free(calendar);
     tg_holds_free(holds);
     return rc;
 }
@@ -250,6 +259,8 @@ static int make_dry(struct tg_plan *plan, struct tg_error *e)
     }
     plan->then = TG_THEN_HALT; /* nothing is changed that could be brought back */
     plan->hours.days = 0; /* to ask disturbs nobody */
+    tg_plan_windows_drop(plan);
+    plan->windows_mode = TG_WINDOWS_UNSAID;
     return tg_plan_seal(plan, e);
 }
 
@@ -265,8 +276,76 @@ static int begin_run(struct tg_frame *f, const struct tg_plan *plan, char id[TG_
     return rc;
 }
 
+/* Windows that are ignored are so for a reason, which stays with the run. */
+static int take_reason(struct tg_frame *f, struct tg_plan *plan, struct tg_error *e)
+{
+    const char *reason = tg_opt_text(f, "reason");
+
+    if (plan->windows_mode != TG_WINDOWS_IGNORE)
+        return reason ? tg_fail(e, TG_E_USAGE, "--reason says why windows are ignored, and the rollout does not ignore them") : 0;
+    if (!reason && tg_opt_flag(f, "dry-run"))
+        return 0;
+    if (!reason || !reason[strspn(reason, " \t\n")]) {
+        tg_fail(e, TG_E_USAGE, "the rollout ignores windows: hosts are disturbed when nobody has agreed to it");
+        tg_error_hint(e, "say why: --reason \"…\"; or windows: honour");
+        return TG_E_USAGE;
+    }
+    if (strlen(reason) >= TG_REASON_SIZE)
+        return tg_fail(e, TG_E_USAGE, "--reason is longer than %d bytes", TG_REASON_SIZE - 1);
+    plan->windows_why = strdup(reason);
+    return plan->windows_why ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+/* --no-wait: is any window open that the first hosts have? */
+static int check_now(const struct tg_frame *f, const struct tg_plan *plan, struct tg_error *e)
+{
+    int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
+    struct tg_window_says says, best = {false, INT64_MAX};
+    size_t stage = 0, window = TG_NO_DOMAIN;
+    char why[TG_WINDOW_WHY_SIZE], when[40];
+
+    while (stage < plan->n_stages && !plan->stages[stage].count)
+        stage++;
+    if (!tg_opt_flag(f, "no-wait") || !plan->calendar || stage == plan->n_stages || plan->stages[stage].dry_run)
+        return 0;
+    for (size_t i = plan->stages[stage].first; i < plan->stages[stage].first + plan->stages[stage].count; i++) {
+        if (plan->window_of[i] == window)
+            continue;
+        tg_windows_ask(plan->calendar, window = plan->window_of[i], now, &says);
+        if (says.open)
+            return 0;
+        if (says.until_ms <= best.until_ms) {
+            best = says;
+            tg_windows_why(plan->calendar, window, now, &says, why, sizeof why);
+        }
+    }
+    tg_plan_time_format(plan, best.until_ms == INT64_MAX ? now : best.until_ms, now, when, sizeof when);
+    if (best.until_ms == INT64_MAX)
+        return tg_fail(e, TG_E_HELD, "no host of stage %s may start now, nor later: %s", plan->stages[stage].name, why);
+    tg_fail(e, TG_E_HELD, "no host of stage %s may start now: %s opens %s %s", plan->stages[stage].name, why, when, tg_plan_zone(plan));
+    tg_error_hint(e, "without --no-wait the run waits for it");
+    return TG_E_HELD;
+}
+
+/* For today's fleet and calendar. */
+static int make_plan(struct tg_frame *f, struct tg_plan *plan, struct tg_cli_windows *windows, struct tg_error *e)
+{
+    int rc = tg_frame_prove_store(f, e);
+
+    if (!rc)
+        tg_cli_learn(f->store, plan, WAIT_MS);
+    if (!rc)
+        rc = tg_cli_windows_lay(f, f->store, plan, windows, e);
+    if (!rc)
+        rc = tg_begin_check(f, plan, e);
+    if (!rc)
+        rc = take_reason(f, plan, e);
+    return rc || tg_opt_flag(f, "dry-run") ? rc : check_now(f, plan, e);
+}
+
 static int run_file(struct tg_frame *f, struct tg_error *e)
 {
+    struct tg_cli_windows windows = {.site = NULL};
     struct tg_rollout *rollout = NULL;
     struct tg_plan *plan = NULL;
     char id[TG_RUN_ID_SIZE];
@@ -275,9 +354,7 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
     if (!rc)
-        rc = tg_frame_prove_store(f, e);
-    if (!rc)
-        rc = tg_begin_check(f, plan, e);
+        rc = make_plan(f, plan, &windows, e);
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
     if (!rc)
@@ -286,6 +363,7 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
         rc = begin_run(f, plan, id, e);
     if (!rc && !f->json)
         printf("%s\n", id);
+    tg_cli_windows_release(&windows);
     if (!rc)
         rc = tg_cli_drive(f, id, e);
     tg_plan_free(plan);

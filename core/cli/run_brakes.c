@@ -51,7 +51,7 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
     tg_buf_printf(out, more ? "; %zu more are full)" : ")", more);
 }
 
-/* " night of customer:acme (opens 2026-12-01T01:00:00Z, in 3h; 4 wait; 2 more)" */
+/* " night of customer:acme, opens Tue 02:00 Europe/Berlin (in 3h); 4 hosts wait for this and 2 more" */
 static void say_window(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
 {
     size_t at = 0, window, waiting, soonest = 0, n = 0, hosts = 0;
@@ -65,20 +65,22 @@ static void say_window(const struct tg_run *run, const char *id, int64_t now_ms,
     if (!n)
         return;
     const struct tg_run_domain *w = tg_run_window(run, soonest);
-    tg_buf_printf(out, " %s (", w->why ? w->why : run->plan->windows[soonest].name);
+    if (!w->open && w->until_ms == INT64_MAX)
+        tg_buf_printf(out, "s that are not known to open: %s", w->why ? w->why : run->plan->windows[soonest].name);
+    else
+        tg_buf_printf(out, " %s", w->why ? w->why : run->plan->windows[soonest].name);
     if (!w->until_ms)
-        tg_buf_puts(out, "nobody has told yet when it opens");
+        tg_buf_puts(out, ", and nobody has told yet when it opens");
     else if (w->open)
-        tg_buf_puts(out, "it is open, each host has its moment");
-    else if (w->until_ms == INT64_MAX)
-        tg_buf_puts(out, "it is not known to open");
-    else {
+        tg_buf_puts(out, ", where each host has its moment");
+    else if (w->until_ms < INT64_MAX) {
         tg_plan_time_format(run->plan, w->until_ms, now_ms, when, sizeof when);
-        tg_duration_format(w->until_ms > now_ms ? (w->until_ms - now_ms) / 1000 * 1000 : 0, left, sizeof left);
-        tg_buf_printf(out, "opens %s %s, in %s", when, tg_plan_zone(run->plan), left);
+        tg_duration_format(w->until_ms > now_ms ? (w->until_ms - now_ms + 59999) / 60000 * 60000 : 0, left, sizeof left);
+        tg_buf_printf(out, ", opens %s %s (in %s)", when, tg_plan_zone(run->plan), left);
     }
     tg_buf_printf(out, "; %zu host%s wait%s", hosts, hosts == 1 ? "" : "s", hosts == 1 ? "s" : "");
-    tg_buf_printf(out, n > 1 ? " for this and %zu more)" : ")", n - 1);
+    if (n > 1)
+        tg_buf_printf(out, " for this and %zu more", n - 1);
 }
 
 static void say_approval(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)

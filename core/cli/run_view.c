@@ -121,6 +121,19 @@ static void add_give_up(const struct tg_run_view *v, struct tg_buf *out)
     tg_buf_release(&line);
 }
 
+/* That it goes by no window, and why. */
+static void add_ignored(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_plan *plan = v->run->plan;
+
+    if (plan->windows_mode != TG_WINDOWS_IGNORE)
+        return;
+    struct tg_buf line = TG_BUF_INIT;
+    tg_buf_printf(&line, "  windows ignored%s%s", plan->windows_why ? ": " : "", plan->windows_why ? plan->windows_why : "");
+    tg_view_line(out, &line, v->width);
+    tg_buf_release(&line);
+}
+
 /* Who has paused it, why, and the way on. */
 static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
 {
@@ -189,8 +202,12 @@ static void add_brakes(const struct tg_run_view *v, int64_t now_ms, size_t name_
     tg_buf_puts(&line, v->width < NARROW ? "waits: " : "the next waits for ");
     size_t words = line.len;
     tg_run_brakes_text(v->run, v->id, now_ms, &line);
-    if (before && line.len > words)
+    if (before && line.len > words && tg_run_brakes(v->run, now_ms) & TG_BRAKE_WINDOW) { /* when it opens stands at the end */
+        tg_put_wrapped(out, tg_buf_text(&line), v->width > 20 ? v->width - 1 : 79, (int) before);
+        tg_buf_putc(out, '\n');
+    } else if (before && line.len > words) {
         tg_view_line(out, &line, v->width);
+    }
     tg_buf_release(&line);
 }
 
@@ -294,6 +311,7 @@ int tg_run_view_block(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out,
         if (strlen(v->run->plan->stages[i].name) > name_width)
             name_width = strlen(v->run->plan->stages[i].name);
     add_head(v, now_ms, out);
+    add_ignored(v, out);
     add_hold(v, out);
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         add_stage(v, i, now_ms, name_width, out);

@@ -1,10 +1,13 @@
 /* tagout simulate: how a rollout would go, on a virtual clock with modelled hosts. */
 #include "base/whole.h"
 #include "cli/commands.h"
+#include "cli/windows.h"
 #include "config/site.h"
 #include "engine/plan_text.h"
 #include "engine/simulate.h"
 #include "fleet/generate.h"
+
+#include <tagout/clock.h>
 
 #include <limits.h>
 #include <stdio.h>
@@ -169,12 +172,24 @@ static int simulate(struct tg_frame *f, const struct tg_plan *plan, const struct
     return rc;
 }
 
+/* Windows have dates: without another wish the run begins now, or the calendar's first window would be years away. */
+static int lay_windows(struct tg_frame *f, struct tg_plan *plan, struct tg_sim_model *model, struct tg_cli_windows *windows, struct tg_error *e)
+{
+    int rc = tg_cli_windows_lay(f, NULL, plan, windows, e);
+
+    if (!rc && windows->windows && model->start_ms == TG_SIM_START)
+        model->start_ms = tg_wall_ms(tg_loop_clock(f->loop)) / 60000 * 60000;
+    return rc;
+}
+
 static int simulate_exec(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_rollout *rollout = NULL;
     struct tg_plan *plan = NULL;
     struct tg_sim_model model;
+    struct tg_cli_windows windows = {.site = NULL};
     int rc = read_model(f, &model, e);
+    bool made_up = tg_opt_given(f, "hosts") || !f->config->inventory; /* no calendar knows its hosts */
 
     if (!rc)
         rc = check_svg(f, e);
@@ -185,10 +200,15 @@ static int simulate_exec(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_plan_compile(rollout, f->inventory, NULL, &f->problems, &plan, e);
     tg_rollout_free(rollout);
-    tg_inventory_free(f->inventory); /* a plan has all that it needs, and a large fleet is large */
-    f->inventory = NULL;
+    if (!rc && !made_up)
+        rc = lay_windows(f, plan, &model, &windows, e);
+    if (!windows.windows) {
+        tg_inventory_free(f->inventory); /* a plan has all that it needs, and a large fleet is large */
+        f->inventory = NULL;
+    }
     if (!rc)
         rc = simulate(f, plan, &model, e);
+    tg_cli_windows_release(&windows);
     tg_plan_free(plan);
     return rc;
 }

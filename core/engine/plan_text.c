@@ -93,6 +93,8 @@ static void pace_of(const struct tg_plan *plan, const struct tg_plan_stage *s, c
         tg_duration_format(s->spread_ms, most, sizeof most);
     snprintf(rate, sizeof rate, "%s%s%s%s%s", each, each[0] && s->spread_ms ? ", " : "", s->spread_ms ? "spread" : "", s->spread_ms && most[0] ? " ≤ " : "",
              s->spread_ms ? most : "");
+    if (s->over_window)
+        snprintf(rate, sizeof rate, "%s%sspread", each, each[0] ? ", " : "");
     if (s->count == 0)
         snprintf(out, size, "nothing left");
     else if (s->dry_run)
@@ -429,6 +431,7 @@ static int put_all(struct table *t, struct tg_buf *out, struct tg_error *e)
     put_unverified(plan, out);
     put_domains(plan, t->width, out);
     put_hours(plan, out);
+    tg_plan_text_windows(plan, t->now_ms, t->width, out);
     put_approvals(plan, t->width, out);
     if (!plan->withdraws)
         put_halt(plan, out);

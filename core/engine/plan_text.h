@@ -17,4 +17,7 @@ int tg_plan_text(const struct tg_plan *plan, int64_t now_ms, int width, struct t
 /* "puppet, environment production, tags openssl" */
 int tg_plan_describe_change(const struct tg_plan *plan, char *out, size_t size, struct tg_error *e);
 
+/* "windows  honoured: …", with those that come first; nothing when there are none. */
+void tg_plan_text_windows(const struct tg_plan *plan, int64_t now_ms, int width, struct tg_buf *out);
+
 #endif

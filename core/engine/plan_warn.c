@@ -1,6 +1,9 @@
 /* Warnings of a plan: see plan_warn.h. */
 #include "engine/plan_warn.h"
 
+#include "engine/plan_when.h"
+#include "engine/windows.h"
+
 #include <tagout/clock.h>
 
 #include <stdio.h>
@@ -12,6 +15,7 @@
 struct warner {
     const struct tg_plan *plan;
     const struct tg_stage_times *times;
+    int64_t now_ms;
     json_t *list;
 };
 
@@ -209,9 +213,36 @@ static void warn_of_replicas(struct warner *w)
                 warn_of_shared(w, i, k);
 }
 
+/* Hosts that would wait for ever, and what would mend it. */
+static void warn_of_windows(struct warner *w)
+{
+    const struct tg_plan *plan = w->plan;
+    struct tg_window_says says;
+    size_t never = 0, hosts = 0, first = 0;
+    char need[32], short_need[32];
+
+    for (size_t i = 0; plan->calendar && i < plan->n_windows; i++) {
+        tg_windows_ask(plan->calendar, i, w->now_ms, &says);
+        if (says.open || says.until_ms != INT64_MAX)
+            continue;
+        first = never++ ? first : i;
+        hosts += plan->windows[i].n_hosts;
+    }
+    if (!never)
+        return;
+    const struct tg_plan_window *one = &plan->windows[first];
+    size_t host = 0;
+    while (plan->window_of[host] != first)
+        host++;
+    tg_duration_format(one->need_ms, need, sizeof need);
+    tg_duration_format(tg_plan_estimate_ms(plan), short_need, sizeof short_need);
+    warn(w, "%zu host%s (%.100s%s) ha%s no window that is ever %s long, and would wait for ever: %.160s. A longer window, or a shorter estimate than %s%s.", hosts, hosts == 1 ? "" : "s",
+         plan->hosts[host].name, hosts > 1 ? " …" : "", hosts == 1 ? "s" : "ve", need, one->name, short_need, plan->rollback ? " (the way back counts as well)" : "");
+}
+
 json_t *tg_plan_warnings(const struct tg_plan *plan, const struct tg_stage_times *times)
 {
-    struct warner w = {.plan = plan, .times = times, .list = json_array()};
+    struct warner w = {.plan = plan, .times = times, .now_ms = plan->n_stages ? times[0].start_ms : 0, .list = json_array()};
 
     if (plan->n_left)
         warn(&w, "%zu of the targets %s in no stage and will not be changed.", plan->n_left, plan->n_left == 1 ? "is" : "are");
@@ -219,5 +250,6 @@ json_t *tg_plan_warnings(const struct tg_plan *plan, const struct tg_stage_times
         warn_of_stage(&w, i);
     warn_of_limits(&w);
     warn_of_replicas(&w);
+    warn_of_windows(&w);
     return w.list;
 }

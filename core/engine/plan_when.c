@@ -1,6 +1,8 @@
 /* The dates of a plan: see plan_when.h. */
 #include "engine/plan_when.h"
 
+#include "engine/windows.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +16,7 @@ struct cursor {
     int64_t day, date;
     size_t spans;
     struct tg_error *e;
+    const struct tg_run *run; /* only its hosts that wait still have to start; NULL: all */
 };
 
 static int look(struct cursor *c)
@@ -74,7 +77,7 @@ static int64_t gap_us(const struct tg_plan *plan, size_t i)
 }
 
 /* From the first host's start to the last one's, over as many days as it takes. */
-static int start_all(struct cursor *c, size_t i)
+static int start_anytime(struct cursor *c, size_t i)
 {
     const struct tg_plan_stage *s = &c->plan->stages[i];
     int64_t left = (int64_t) s->count, usual = gap_us(c->plan, i);
@@ -96,6 +99,96 @@ static int start_all(struct cursor *c, size_t i)
     }
 }
 
+/* ---- with windows ---- */
+
+#define LOOKS_MAX 100000 /* of windows that open and close */
+
+/* Of a stage: how many hosts with each window have still to start, and how it is. */
+struct open_hosts {
+    size_t left;
+    struct tg_window_says says; /* asked again from until_ms on */
+};
+
+static struct open_hosts *count_windows(const struct tg_plan *plan, size_t i, const struct tg_run *run)
+{
+    const struct tg_plan_stage *s = &plan->stages[i];
+    struct open_hosts *of = calloc(plan->n_windows + 1, sizeof *of);
+
+    for (size_t h = s->first; of && h < s->first + s->count; h++)
+        if (plan->window_of[h] != TG_NO_DOMAIN && (!run || run->hosts[h].state == TG_HOST_WAITING))
+            of[plan->window_of[h]].left++;
+    return of;
+}
+
+/* Hosts that may start now, and until when that is so at least. */
+static size_t look_at_windows(const struct cursor *c, struct open_hosts *of, int64_t *out_until_ms)
+{
+    size_t n = 0;
+
+    *out_until_ms = INT64_MAX;
+    for (size_t w = 0; w < c->plan->n_windows; w++) {
+        if (!of[w].left)
+            continue;
+        if (of[w].says.until_ms <= c->now_ms)
+            tg_windows_ask(c->plan->calendar, w, c->now_ms, &of[w].says);
+        n += of[w].says.open ? of[w].left : 0;
+        if (of[w].says.until_ms > c->now_ms && of[w].says.until_ms < *out_until_ms)
+            *out_until_ms = of[w].says.until_ms;
+    }
+    return n;
+}
+
+/* So many of those start whose window is open now. */
+static void take(const struct cursor *c, struct open_hosts *of, size_t n)
+{
+    for (size_t w = 0; n && w < c->plan->n_windows; w++) {
+        size_t some = !of[w].says.open ? 0 : of[w].left < n ? of[w].left : n;
+        of[w].left -= some;
+        n -= some;
+    }
+}
+
+/* Some of those that may start now do, as fast as they may. */
+static int start_some(struct cursor *c, size_t i, struct open_hosts *of, size_t open, int64_t until_ms, int64_t *last_ms)
+{
+    bool over = c->plan->stages[i].over_window && until_ms < INT64_MAX;
+    int64_t gap = gap_us(c->plan, i);
+    size_t fit = gap && until_ms < INT64_MAX ? (size_t) (((until_ms - c->now_ms) * 1000 - 1) / gap + 1) : open;
+
+    fit = fit < open ? fit : open;
+    take(c, of, fit);
+    *last_ms = over ? until_ms : c->now_ms + (int64_t) (fit - 1) * gap / 1000;
+    return move(c, fit == open && !over ? c->now_ms + (int64_t) fit * gap / 1000 : until_ms);
+}
+
+/* In windows and hours that are open at once; hosts whose window never comes are left out, and told of by a warning. */
+static int start_in_windows(struct cursor *c, size_t i, int64_t *out_first_ms)
+{
+    struct open_hosts *of = count_windows(c->plan, i, c->run);
+    int64_t last_ms = c->now_ms, until_ms;
+    bool begun = false;
+    int rc = of ? 0 : tg_fail(c->e, TG_E_MEMORY, "out of memory");
+
+    for (size_t looks = 0; !rc && looks < LOOKS_MAX && !(rc = await(c, begun ? 0 : c->plan->stages[i].day)); looks++) {
+        size_t open = look_at_windows(c, of, &until_ms);
+        if (!open && until_ms == INT64_MAX)
+            break; /* all have had theirs, or never have */
+        until_ms = c->span.until_ms < until_ms ? c->span.until_ms : until_ms;
+        if (open && !begun)
+            *out_first_ms = c->now_ms;
+        begun |= open > 0;
+        rc = open ? start_some(c, i, of, open, until_ms, &last_ms) : move(c, until_ms);
+    }
+    free(of);
+    c->now_ms = begun ? last_ms : c->now_ms;
+    return rc;
+}
+
+static int start_all(struct cursor *c, size_t i, int64_t *first_ms)
+{
+    return c->plan->n_windows && c->plan->calendar && !c->plan->stages[i].dry_run ? start_in_windows(c, i, first_ms) : start_anytime(c, i);
+}
+
 static int time_stage(struct cursor *c, size_t i, struct tg_stage_times *times)
 {
     const struct tg_plan_stage *s = &c->plan->stages[i];
@@ -106,7 +199,7 @@ static int time_stage(struct cursor *c, size_t i, struct tg_stage_times *times)
     int rc = await(c, s->day);
     times->start_ms = c->now_ms;
     if (!rc)
-        rc = start_all(c, i);
+        rc = start_all(c, i, &times->start_ms);
     if (!rc)
         rc = move(c, c->now_ms + tg_plan_estimate_ms(c->plan) + s->bake_ms);
     times->end_ms = c->now_ms;
@@ -125,6 +218,19 @@ int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_ti
         free(times);
     else
         *out = times;
+    return rc;
+}
+
+int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t now_ms, int64_t *out_ms, struct tg_error *e)
+{
+    struct cursor c = {.plan = plan, .now_ms = now_ms, .e = e, .run = run, .day = run->day, .date = run->date};
+    struct tg_stage_times times;
+    int rc = look(&c);
+
+    for (size_t i = run->stage; !rc && i < plan->n_stages; i++)
+        rc = time_stage(&c, i, &times);
+    if (!rc)
+        *out_ms = c.now_ms;
     return rc;
 }
 

@@ -16,6 +16,9 @@ struct tg_stage_times {
 
 /* One for each stage of the plan: free() it. TG_E_DATA, TG_E_CONFIG: the zone of its hours can't be had, or they never come; TG_E_MEMORY. */
 int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_times **out, struct tg_error *e);
+/* When a run would end that goes on now: of its hosts that wait, in their windows when plan->calendar is there. Errors as above. */
+struct tg_run;
+int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t now_ms, int64_t *out_ms, struct tg_error *e);
 /* How long a host takes: as its author says, else as in the last runs, else as is usual. */
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan);
 /* "Mon 14:00–14:12", "Mon 14:00–Tue 09:30", "30 Nov 09:00–16:00", in the zone of the plan's hours or in UTC; "now" for a start within the minute. size ≥ 64. */

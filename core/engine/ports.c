@@ -179,7 +179,8 @@ static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
     if (quiet == 1) {
         const struct tg_run_event locked = {.kind = TG_EV_LOCKED, .changed = -1, .lock = t->lock};
         p->away_ms = 0;
-        tg_task_answer_event(t, locked);
+        if (!tg_ports_is_refused(t))
+            tg_task_answer_event(t, locked);
         return 0;
     }
     int away = store_away(t, quiet, &own, e);
@@ -224,6 +225,8 @@ static int ask_guard(struct tg_task *t, struct tg_error *e)
     int away = store_away(t, code, &own, e);
     if (away)
         return away < 0 ? away : 0;
+    if (answer == TG_HOLD_GO && tg_ports_is_refused(t))
+        return 0;
     tg_task_answer(t, answer == TG_HOLD_GO ? TG_EV_GO : TG_EV_NO_GO, answer == TG_HOLD_GO ? NULL : t->text);
     return 0;
 }
@@ -296,7 +299,10 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
 {
     struct tg_task *t = tg_ports_add(data, drive, action, e);
 
-    return t ? go_on(t, e) : TG_E_MEMORY;
+    if (!t)
+        return TG_E_MEMORY;
+    bool disturbs = action->kind == TG_DO_APPLY || action->kind == TG_DO_AROUND;
+    return disturbs && tg_ports_is_refused(t) ? 0 : go_on(t, e);
 }
 
 static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
@@ -307,6 +313,8 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
 
     if (!p->away_ms || now >= p->again_ms)
         rc = look_at_others(p, drive, e);
+    if (!rc && (!p->away_ms || now >= p->again_ms))
+        rc = tg_ports_look_at_windows(p, drive, e);
     extend_locks(p);
     if (!rc)
         rc = tg_ports_keep(p, drive, e);
@@ -387,6 +395,8 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
     if (!rc && plan->n_limits)
         rc = open_others(p, e);
     if (!rc)
+        rc = tg_ports_open_windows(p, e);
+    if (!rc)
         rc = tg_ports_open_around(p, e);
     if (!rc && wants_probe(plan)) {
         rc = tg_probe_find("http", &p->probe, e);
@@ -429,6 +439,7 @@ void tg_ports_free(struct tg_ports *p)
         p->driver->params_free(p->params);
     tg_ports_free_around(p);
     tg_others_free(p->others);
+    tg_ports_close_windows(p);
     free(p->told);
     tg_hold_terms_release(&p->terms);
     free(p);

@@ -5,6 +5,7 @@
 #ifndef TG_ENGINE_PORTS_H
 #define TG_ENGINE_PORTS_H
 
+#include "calendar/site_agenda.h"
 #include "engine/drive.h"
 #include "engine/holds.h"
 
@@ -19,6 +20,7 @@ struct tg_ports_options {
     const struct tg_journal *journal;  /* run id and epoch */
     struct tg_holds *holds;
     const struct tg_inventory *inventory; /* needed when the plan has limits by domain */
+    struct tg_site_agenda *calendar;   /* needed when the plan has windows (calendar/site_agenda.h); it need not have been looked at */
     const char *tokens;                /* handed to the tool on the host as TAGOUT_TOKEN */
     const char *owner;
     struct tg_transport_options transport; /* loop is filled in */

@@ -6,6 +6,7 @@
 #include "engine/bare.h"
 #include "engine/hold_terms.h"
 #include "engine/ports.h"
+#include "engine/windows.h"
 
 #include <tagout/probe.h>
 
@@ -42,6 +43,19 @@ struct tg_around_port {
     struct tg_around_impl *impl;
 };
 
+/* When hosts may be disturbed, as the site's calendar says it now (ports_windows.c). */
+struct tg_ports_windows {
+    struct tg_windows *windows;      /* NULL: any time will do */
+    struct tg_window_says *told;     /* of each, what the run was told last */
+    bool anew;                       /* what is told has other reasons, maybe */
+    bool bound, shut;                /* an agenda was there once; there is none now */
+    int64_t look_ms, seen_ms;        /* monotonic: when it is looked at next; when that went well last */
+    int64_t due_ms;                  /* Unix time: the next that opens or closes */
+    int64_t offset_ms;               /* of the machine's clock to the one that is never set, when it was looked at last */
+    int64_t steady_ms;               /* monotonic: it is relied on from then on */
+    char stepped[TG_WINDOW_WHY_SIZE];
+};
+
 struct tg_ports {
     struct tg_drive_ports table;
     struct tg_ports_options o;
@@ -55,6 +69,7 @@ struct tg_ports {
     struct tg_others *others; /* NULL without limits by domain */
     uint32_t *told;      /* of each domain, what the run was told of others last */
     int64_t others_ms;   /* monotonic: when they are counted again */
+    struct tg_ports_windows windows;
     struct tg_hold_terms terms;
     struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
     uint16_t *warned;    /* by host: steps of which it was told that they are not kept */
@@ -88,6 +103,13 @@ int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e
 int tg_ports_open_around(struct tg_ports *p, struct tg_error *e);
 void tg_ports_close_around(struct tg_ports *p);
 void tg_ports_free_around(struct tg_ports *p);
+int tg_ports_open_windows(struct tg_ports *p, struct tg_error *e);
+void tg_ports_close_windows(struct tg_ports *p);
+/* Tells the run what opens and closes, when it is time to look. */
+int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
+/* Before what would disturb a host, and before it is told that it has its lock, and GO: is it in its window, with the time that it needs? If not, the run is told first that it is
+ * closed; true: and what came of the task has been answered. */
+bool tg_ports_is_refused(struct tg_task *t);
 /* A new task; NULL when memory is short. */
 struct tg_task *tg_ports_add(struct tg_ports *p, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);
 /* VERIFY: the next try of the current check, or the verdict. */

@@ -21,7 +21,7 @@ static const struct tg_yaml_key keys[] = {
     [FAILURE] = {.name = "failure"},
     [HOURS] = {.name = "hours"},
     [ESTIMATE] = {.name = "estimate"},
-    [WINDOWS] = {.name = "windows", .later = true},
+    [WINDOWS] = {.name = "windows"},
     [ROLLBACK] = {.name = "rollback"},
     {.name = NULL},
 };

@@ -78,23 +78,6 @@ size_t tg_run_done(const struct tg_run *run)
     return n;
 }
 
-size_t tg_run_leftovers(const struct tg_run *run)
-{
-    return run->totals[TG_HOST_LOST] + run->totals[TG_HOST_STUCK];
-}
-
-enum tg_run_end tg_run_end(const struct tg_run *run)
-{
-    if (run->state != TG_RUN_ENDED)
-        return TG_END_NONE;
-    if (run->aborted)
-        return TG_END_ABORTED;
-    if (run->halted)
-        return TG_END_HALTED;
-    size_t well = run->plan->withdraws ? run->totals[TG_HOST_WITHDRAWN] + run->totals[TG_HOST_RETURNED] : run->totals[TG_HOST_DONE];
-    return well == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
-}
-
 /* ---- hosts ---- */
 
 bool tg_run_is_stopping(const struct tg_run *run)

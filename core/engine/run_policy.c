@@ -1,4 +1,4 @@
-/* What failures a run bears: see run.h. */
+/* What failures a run bears, and how it ends: see run.h. */
 #include "engine/run_internal.h"
 
 #include <tagout/clock.h>
@@ -132,4 +132,21 @@ int64_t tg_policy_retry_ms(const struct tg_run *run, const struct tg_run_host *h
 size_t tg_run_without_verdict(const struct tg_run *run)
 {
     return run->totals[TG_HOST_VERIFYING] + run->totals[TG_HOST_DECIDING] + run->totals[TG_HOST_UNDECIDED];
+}
+
+size_t tg_run_leftovers(const struct tg_run *run)
+{
+    return run->totals[TG_HOST_LOST] + run->totals[TG_HOST_STUCK];
+}
+
+enum tg_run_end tg_run_end(const struct tg_run *run)
+{
+    if (run->state != TG_RUN_ENDED)
+        return TG_END_NONE;
+    if (run->aborted)
+        return TG_END_ABORTED;
+    if (run->halted)
+        return TG_END_HALTED;
+    size_t well = run->plan->withdraws ? run->totals[TG_HOST_WITHDRAWN] + run->totals[TG_HOST_RETURNED] : run->totals[TG_HOST_DONE];
+    return well == run->plan->n_hosts ? TG_END_DONE : TG_END_BADLY;
 }

@@ -2,6 +2,7 @@
 #include "engine/rollback.h"
 #include "engine/run_internal.h"
 #include "engine/simulate_internal.h"
+#include "engine/windows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,42 @@ static int go_on(struct tg_simulation *s, struct tg_error *e)
     return rc ? rc : act(s, e);
 }
 
+/* ---- windows ---- */
+
+/* One of them, when it is another than was told. */
+static int tell_window(struct tg_simulation *s, size_t window, struct tg_error *e)
+{
+    const struct tg_run_domain *told = tg_run_window(s->sim->run, window);
+    struct tg_window_says says;
+
+    tg_windows_ask(s->sim->plan->calendar, window, s->now_ms, &says);
+    if (says.until_ms > s->now_ms && says.until_ms < s->window_ms)
+        s->window_ms = says.until_ms;
+    if (told->until_ms == says.until_ms && told->open == says.open)
+        return 0;
+    int rc = feed(s, tg_window_event(window, &says, NULL), e);
+    return rc ? rc : act(s, e);
+}
+
+static int tell_windows(struct tg_simulation *s, struct tg_error *e)
+{
+    int rc = 0;
+
+    s->window_ms = INT64_MAX;
+    for (size_t i = 0; !rc && i < s->sim->plan->n_windows; i++)
+        rc = tell_window(s, i, e);
+    return rc;
+}
+
+/* P5: looked at once more behind the lock, and behind GO. */
+static int tell_window_of(struct tg_simulation *s, const struct tg_run_event *event, struct tg_error *e)
+{
+    bool looks = event->kind == TG_EV_LOCKED || event->kind == TG_EV_GO;
+    uint32_t window = looks && s->sim->plan->n_windows ? s->sim->plan->window_of[event->host] : TG_NO_DOMAIN;
+
+    return window == TG_NO_DOMAIN ? 0 : tell_window(s, window, e);
+}
+
 static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct tg_error *e)
 {
     struct tg_run_event event = {.kind = (enum tg_run_event_kind) item->kind,
@@ -212,7 +249,9 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
         return 0; /* that of a bake before this one */
     if (event.host != TG_RUN_NONE)
         event.step = s->sim->run->hosts[event.host].step;
-    int rc = feed(s, event, e);
+    int rc = tell_window_of(s, &event, e);
+    if (!rc)
+        rc = feed(s, event, e);
     if (rc)
         return rc;
     if (s->dies_ms && s->now_ms >= s->dies_ms) {
@@ -238,6 +277,10 @@ static int next(struct tg_simulation *s, struct tg_error *e)
 {
     int64_t due_ms = s->away ? INT64_MAX : tg_run_hours_due_ms(s->sim->run);
 
+    if (!s->away && s->sim->plan->n_windows && s->window_ms < due_ms && (s->n == 0 || s->window_ms <= s->items[0].at_ms)) {
+        move_clock(s, s->window_ms);
+        return tell_windows(s, e);
+    }
     if (due_ms < INT64_MAX && (s->n == 0 || due_ms <= s->items[0].at_ms))
         return tell_hours(s, due_ms, e);
     if (s->n == 0)
@@ -264,6 +307,7 @@ static int go(struct tg_simulation *s, struct tg_error *e)
 {
     int rc = feed_run(s, TG_EV_BEGIN, e);
 
+    s->window_ms = s->now_ms;
     if (!rc)
         rc = act(s, e);
     while (!rc && s->sim->run->state != TG_RUN_ENDED) {

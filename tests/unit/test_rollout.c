@@ -133,7 +133,6 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
 
 Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
 {
-    refused(HEAD "windows: honour\n", (const char *const[]) {"5:1: \"windows\" in a rollout is not supported yet", NULL});
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: withdraw, and nothing says how a host is taken out of service", NULL});
     refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
             (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});

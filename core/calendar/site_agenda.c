@@ -1,0 +1,229 @@
+/* The agenda of a site as it is now: see site_agenda.h. */
+#include "calendar/site_agenda.h"
+
+#include "calendar/book.h"
+
+#include <tagout/clock.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READ_ANEW_MS INT64_C(600000) /* whatever the files look like: a clock that was set may have made two times one */
+
+/* A file as it was when it was read. */
+struct file {
+    char *path;
+    struct stat st;
+    bool there;
+};
+
+/* All that is read together, and goes together. */
+struct laid {
+    struct tg_calendar *calendar;
+    struct tg_week **weeks;
+    size_t n_weeks;
+    struct tg_agenda *agenda;
+};
+
+struct tg_site_agenda {
+    struct tg_site_agenda_options o;
+    struct laid laid;           /* agenda NULL: there is none */
+    struct file *files;
+    size_t n_files;
+    int64_t book_version;       /* of /calendar; -1 it was not read */
+    bool any_week;
+    int64_t read_ms;            /* monotonic: when the files were read last */
+};
+
+int tg_site_agenda_new(const struct tg_site_agenda_options *options, struct tg_site_agenda **out, struct tg_error *e)
+{
+    struct tg_site_agenda *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    *s = (struct tg_site_agenda) {.o = *options, .book_version = -1};
+    *out = s;
+    return 0;
+}
+
+static void release(struct laid *l)
+{
+    tg_agenda_free(l->agenda);
+    for (size_t i = 0; i < l->n_weeks; i++)
+        tg_week_free(l->weeks[i]);
+    free(l->weeks);
+    tg_calendar_free(l->calendar);
+    *l = (struct laid) {0};
+}
+
+static void forget_files(struct tg_site_agenda *s)
+{
+    for (size_t i = 0; i < s->n_files; i++)
+        free(s->files[i].path);
+    free(s->files);
+    s->files = NULL;
+    s->n_files = 0;
+}
+
+void tg_site_agenda_free(struct tg_site_agenda *s)
+{
+    if (!s)
+        return;
+    release(&s->laid);
+    forget_files(s);
+    free(s);
+}
+
+/* ---- files ---- */
+
+static bool is_as_it_was(const struct file *f)
+{
+    struct stat st;
+
+    if (stat(f->path, &st) != 0)
+        return !f->there && errno == ENOENT;
+    return f->there && st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino && st.st_size == f->st.st_size && st.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
+           st.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec && st.st_ctim.tv_sec == f->st.st_ctim.tv_sec && st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec;
+}
+
+static int remember(struct tg_site_agenda *s, const char *path, struct tg_error *e)
+{
+    for (size_t i = 0; i < s->n_files; i++)
+        if (strcmp(s->files[i].path, path) == 0)
+            return 0;
+    struct file *files = realloc(s->files, (s->n_files + 1) * sizeof *files);
+    if (files)
+        s->files = files;
+    struct file f = {.path = files ? strdup(path) : NULL};
+    if (!f.path)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    f.there = stat(path, &f.st) == 0;
+    s->files[s->n_files++] = f;
+    return 0;
+}
+
+/* Of each rule that comes from an .ics file, that file. Rules of one file mostly stand together. */
+static int remember_rules(struct tg_site_agenda *s, const struct tg_calendar *calendar, struct tg_error *e)
+{
+    size_t n;
+    const struct tg_rule *rules = tg_calendar_rules(calendar, &n);
+    const char *last = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < n; i++)
+        for (size_t k = 0; !rc && k < rules[i].n_when; k++) {
+            const char *file = rules[i].when[k].file;
+            if (file && (!last || strcmp(file, last) != 0))
+                rc = remember(s, file, e);
+            last = file ? file : last;
+        }
+    return rc;
+}
+
+/* ---- weeks ---- */
+
+static int load_weeks(const struct tg_site_agenda *s, const struct tg_book *book, struct laid *l, struct tg_error *e)
+{
+    int64_t now = tg_wall_ms(s->o.clock);
+    int rc = 0;
+
+    if (!(l->weeks = calloc(book->n + 1, sizeof *l->weeks)))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; !rc && i < book->n; i++) {
+        if (book->weeks[i].cancelled || book->weeks[i].until_ms <= now)
+            continue;
+        rc = tg_book_load(s->o.store, &book->weeks[i], s->o.wait_ms, &l->weeks[l->n_weeks], e);
+        l->n_weeks += !rc;
+    }
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *p, struct laid *out, struct tg_error *e)
+{
+    int rc = 0;
+
+    forget_files(s);
+    if (s->o.calendar && !(rc = remember(s, s->o.calendar, e))) /* as it was before it was read: what is written meanwhile is another */
+        rc = tg_calendar_load(s->o.calendar, p, &out->calendar, e);
+    if (!rc && out->calendar)
+        rc = remember_rules(s, out->calendar, e);
+    if (!rc)
+        rc = load_weeks(s, book, out, e);
+    if (!rc)
+        rc = tg_agenda_new_booked(out->calendar, s->o.inventory, (const struct tg_week *const *) out->weeks, out->n_weeks, p, &out->agenda, e);
+    if (rc == TG_E_DATA && tg_problems_count(p)) {
+        tg_error_clear(e);
+        (void) tg_problems_error(p, e);
+    }
+    return rc;
+}
+
+static bool is_stale(const struct tg_site_agenda *s, const struct tg_book *book)
+{
+    bool same = s->laid.agenda && book->version == s->book_version && tg_mono_ms(s->o.clock) - s->read_ms < READ_ANEW_MS;
+
+    for (size_t i = 0; same && i < s->n_files; i++)
+        same = is_as_it_was(&s->files[i]);
+    return !same;
+}
+
+static int read_anew(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *problems, bool *out_changed, struct tg_error *e)
+{
+    struct tg_problems own = TG_PROBLEMS_INIT;
+    struct laid laid = {0};
+    int rc = lay(s, book, problems ? problems : &own, &laid, e);
+
+    tg_problems_release(&own);
+    release(&s->laid);
+    if (rc) {
+        release(&laid);
+        return rc;
+    }
+    s->laid = laid;
+    s->book_version = book->version;
+    s->any_week = laid.n_weeks > 0;
+    s->read_ms = tg_mono_ms(s->o.clock);
+    *out_changed = true;
+    return 0;
+}
+
+int tg_site_agenda_look(struct tg_site_agenda *s, struct tg_problems *problems, bool *out_changed, struct tg_error *e)
+{
+    struct tg_book book = {.version = -1};
+    struct tg_error none = TG_ERROR_INIT;
+    int rc = s->o.store ? tg_book_read(s->o.store, s->o.wait_ms, &book, e) : 0;
+
+    *out_changed = false;
+    if (rc && rc != TG_E_LOST && rc != TG_E_TIMEOUT)
+        release(&s->laid);
+    else if (!rc && is_stale(s, &book))
+        rc = read_anew(s, &book, problems, out_changed, e ? e : &none);
+    tg_book_release(&book);
+    return rc;
+}
+
+struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *s)
+{
+    return s->laid.agenda;
+}
+
+const char *tg_site_agenda_zone(const struct tg_site_agenda *s)
+{
+    return s->laid.calendar ? tg_calendar_zone(s->laid.calendar) : "UTC";
+}
+
+bool tg_site_agenda_says(const struct tg_site_agenda *s)
+{
+    size_t n;
+    const struct tg_customer *customers = tg_inventory_customers(s->o.inventory, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (customers[i].n_windows)
+            return true;
+    return s->o.calendar || s->any_week;
+}

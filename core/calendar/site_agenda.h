@@ -1,0 +1,38 @@
+/*
+ * The agenda of a site as it is now: its calendar, the .ics files that it names, and the maintenance weeks booked in the store, laid over an inventory; read anew when
+ * any of them has changed. What can't be read or understood leaves no agenda at all: whoever asks is to take everything for closed (P2, P5).
+ */
+#ifndef TG_CALENDAR_SITE_AGENDA_H
+#define TG_CALENDAR_SITE_AGENDA_H
+
+#include "calendar/agenda.h"
+
+#include <tagout/store.h>
+
+struct tg_site_agenda;
+
+struct tg_site_agenda_options {
+    const char *calendar;               /* file; NULL: none is configured */
+    const struct tg_inventory *inventory;
+    struct tg_store *store;             /* NULL: booked weeks do not count */
+    int64_t wait_ms;                    /* for each of its answers */
+    const struct tg_clock *clock;
+};
+
+/* Reads nothing yet. All is borrowed. TG_E_MEMORY. */
+int tg_site_agenda_new(const struct tg_site_agenda_options *options, struct tg_site_agenda **out, struct tg_error *e);
+void tg_site_agenda_free(struct tg_site_agenda *site);
+/*
+ * Looks whether it is still what it was, and reads it anew when not. Blocks; a few calls of the system and one read of the store while nothing has changed.
+ * *out_changed: the agenda from before is gone, another is there. A failure leaves none: the first mistake of a file stands in e with its place, all of them in problems
+ * (may be NULL). TG_E_DATA, and what the store says; when that is TG_E_LOST or TG_E_TIMEOUT the agenda stays, for as long as whoever asks thinks that wise.
+ */
+int tg_site_agenda_look(struct tg_site_agenda *site, struct tg_problems *problems, bool *out_changed, struct tg_error *e);
+/* NULL: it could not be read when it was looked at last. */
+struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *site);
+/* The calendar's zone; UTC without one. */
+const char *tg_site_agenda_zone(const struct tg_site_agenda *site);
+/* Does anything say when who may be disturbed: a calendar, windows of customers, booked weeks? */
+bool tg_site_agenda_says(const struct tg_site_agenda *site);
+
+#endif
