@@ -7,43 +7,16 @@
  *   sim --seed N                 runs one, and shows its journal
  */
 #include "engine/plan_internal.h"
-#include "engine/rollback.h"
+#include "engine/withdraw.h"
 #include "lib/plan.h"
 #include "lib/same_run.h"
 #include "store/memory.h"
-#include "world.h"
+#include "sim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MS 2000
-#define ROUNDS_MAX 400
-#define DAYS_MAX 2 /* on the virtual clock: a run takes minutes */
-#define COMMITS_MAX 20000
-#define WALL_START INT64_C(1795356000000)
-
-struct sim {
-    uint64_t seed;
-    struct rng rng;
-    char memory[40], url[60];
-    struct tg_loop *loop;
-    struct tg_plan *plan;
-    struct world world;
-    struct tg_store *store, *admin;
-    char id[TG_RUN_ID_SIZE];
-    unsigned crash_percent, steal_percent, fault_percent;
-    unsigned commits, abort_at;  /* the abort comes around this commit; 0 never */
-    unsigned pause_percent;
-    bool run_paused, fleet_paused;
-    unsigned pauses;
-    volatile sig_atomic_t stops;
-    unsigned rounds, crashes, steals, folds;
-    size_t fold_bytes;           /* lines of at most so many are folded; 0: as the journal has it, never here */
-    const struct tg_run *run;    /* of the driver */
-    bool died, calm;             /* calm: no more troubles, so that it can come to an end */
-};
-
-static void must(struct sim *s, int rc, const struct tg_error *e, const char *what)
+void must(struct sim *s, int rc, const struct tg_error *e, const char *what)
 {
     if (!rc)
         return;
@@ -122,6 +95,8 @@ static struct tg_plan *random_plan(struct rng *r)
     test_plan_around(plan, rng_below(r, 4), (unsigned) rng_below(r, 16));
     if (rng_chance(r, 25))
         random_hours(r, plan);
+    if (tg_withdraw_is_possible(plan) && rng_chance(r, 60))
+        plan->then = TG_THEN_WITHDRAW;
     return plan;
 }
 
@@ -213,7 +188,7 @@ static void pause_it(struct sim *s)
 }
 
 /* And takes it back, the one before the other. */
-static void resume_it(struct sim *s, int64_t hold)
+void resume_it(struct sim *s, int64_t hold)
 {
     struct tg_error e = TG_ERROR_INIT;
     const struct tg_scope fleet = {.kind = TG_SCOPE_FLEET};
@@ -351,9 +326,13 @@ static int drive_once(struct sim *s)
     s->world.epoch = j->epoch + 1;
     s->run = s->world.run = run;
     s->folds += j->snapshot.parts > 0;
+    size_t all[HOSTS_MAX];
+    for (size_t i = 0; i < plan->n_hosts; i++)
+        all[i] = i;
     j->fold_bytes = s->fold_bytes ? 1 + rng_below(&s->rng, s->fold_bytes) : 0;
     struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
-                                 .stops = &s->stops, .hours = world_hours, .crash = around_commit};
+                                 .stops = &s->stops, .hours = world_hours, .crash = around_commit,
+                                 .returns = s->returning ? all : NULL, .n_returns = s->returning ? plan->n_hosts : 0, .vouched = s->vouched};
     int rc = tg_drive(&o, &e);
     if (s->world.verbose)
         printf("  -- %s %s (%s)\n", tg_run_state_name(run->state), rc ? e.message : "", s->died ? "died" : "left");
@@ -362,7 +341,7 @@ static int drive_once(struct sim *s)
     if (!rc)
         judge_store(s);
     s->world.run = NULL;
-    int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0;
+    int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0 && !(s->returning && s->stops);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
@@ -376,7 +355,7 @@ static int drive_once(struct sim *s)
 }
 
 /* What the journal says, against what is true. */
-static void judge(struct sim *s)
+void judge(struct sim *s)
 {
     struct tg_error e = TG_ERROR_INIT;
     struct tg_journal *j;
@@ -428,7 +407,7 @@ static void make_tree(struct sim *s)
 }
 
 /* Until the run has ended and nothing is left over: at first with troubles, then without. */
-static void drive_to_the_end(struct sim *s)
+void drive_to_the_end(struct sim *s)
 {
     while (s->rounds++ < ROUNDS_MAX) {
         s->calm = s->rounds > 40;
@@ -441,122 +420,6 @@ static void drive_to_the_end(struct sim *s)
             world_settle(&s->world);
     }
     world_violation(&s->world, "after %u drivers the run has not ended", s->rounds);
-}
-
-static size_t stage_of(const struct tg_plan *plan, size_t host)
-{
-    size_t i = 0;
-
-    while (host >= plan->stages[i].first + plan->stages[i].count)
-        i++;
-    return i;
-}
-
-/* The rollback goes over exactly the hosts that were changed, in truth, the last one first. P8, P12 */
-static void judge_way_back(struct sim *s, const struct tg_plan *way_back)
-{
-    struct world *w = &s->world;
-    int64_t before = INT64_MAX;
-    size_t changed = 0;
-
-    for (size_t i = 0; i < s->plan->n_hosts; i++)
-        changed += w->hosts[i].changed > 0;
-    if (way_back->n_hosts < changed)
-        world_violation(w, "P12: %zu hosts were changed, the rollback goes over %zu", changed, way_back->n_hosts);
-    for (size_t k = 0; k < way_back->n_hosts; k++)
-        for (size_t i = 0; i < s->plan->n_hosts; i++) {
-            if (s->plan->stages[stage_of(s->plan, i)].dry_run || strcmp(s->plan->hosts[i].name, way_back->hosts[k].name) != 0)
-                continue;
-            if (!w->hosts[i].first_ms)
-                world_violation(w, "P12: the rollback goes over %s, which was never begun", way_back->hosts[k].name);
-            if (w->hosts[i].last_ms > before)
-                world_violation(w, "the rollback takes %s too late", way_back->hosts[k].name);
-            before = w->hosts[i].last_ms;
-            changed -= w->hosts[i].changed > 0;
-        }
-    if (changed)
-        world_violation(w, "P12: %zu hosts were changed, and the rollback leaves them out", changed);
-}
-
-/* Made again by each driver that finds none: the second time it is there. */
-static void begin_rollback(struct sim *s, const struct tg_plan *way_back)
-{
-    struct tg_error e = TG_ERROR_INIT;
-    const struct tg_run_tokens tokens = {.own = "B", .all = "B,A"};
-    char id[TG_RUN_ID_SIZE];
-
-    snprintf(id, sizeof id, "%.60s-rollback", s->id);
-    must(s, tg_journal_create_as(s->admin, way_back, id, "alice@ops1", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, &e), &e, "make the rollback");
-    if (tg_journal_create_as(s->admin, way_back, id, "bob@ops2", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, NULL) != TG_E_EXISTS)
-        world_violation(&s->world, "P6: two rollbacks of one run");
-    snprintf(s->id, sizeof s->id, "%s", id);
-}
-
-/* What became of it, seen from the first run. */
-static void judge_looked(struct sim *s, const char *first_id)
-{
-    struct tg_error e = TG_ERROR_INIT;
-    struct tg_journal *j;
-    struct tg_plan *plan;
-    struct tg_run *run;
-    struct tg_rollback r;
-    size_t done = 0;
-
-    must(s, tg_journal_load(s->admin, first_id, WAIT_MS, &j, &plan, &run, &e), &e, "load the first run");
-    must(s, tg_rollback_look(s->admin, first_id, run, WAIT_MS, &r, &e), &e, "look at the rollback");
-    for (size_t i = 0; i < s->plan->n_hosts; i++)
-        done += s->world.hosts[i].changed == 1 && s->world.hosts[i].verified;
-    if (r.open || r.n != 1 || r.done > done || r.hosts < s->plan->n_hosts)
-        world_violation(&s->world, "P12: %zu of %zu are said to be back, %zu are", r.done, r.hosts, done);
-    tg_rollback_release(&r);
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
-}
-
-static void roll_back(struct sim *s)
-{
-    struct tg_error e = TG_ERROR_INIT;
-    struct tg_journal *j;
-    struct tg_plan *plan, *way_back = NULL;
-    struct tg_run *run;
-    char first_id[TG_RUN_ID_SIZE];
-
-    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the rollback");
-    int rc = tg_rollback_plan(plan, run, s->id, NULL, &way_back, &e);
-    if (rc && rc != TG_E_NOENT)
-        must(s, rc, &e, "plan the rollback");
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
-    for (size_t i = 0; rc && i < s->plan->n_hosts; i++)
-        if (s->world.hosts[i].changed)
-            world_violation(&s->world, "P12: %s was changed, and there is nothing to roll back", s->plan->hosts[i].name);
-    if (rc)
-        return;
-    judge_way_back(s, way_back);
-    snprintf(first_id, sizeof first_id, "%s", s->id);
-    begin_rollback(s, way_back);
-    unsigned violations = s->world.violations;
-    bool verbose = s->world.verbose;
-    if (s->run_paused || s->fleet_paused)
-        resume_it(s, 0);
-    if (s->fleet_paused)
-        resume_it(s, 0);
-    world_release(&s->world);
-    tg_plan_free(s->plan);
-    s->plan = way_back;
-    if (world_init(&s->world, s->seed + 1000003, s->loop, s->plan))
-        exit(2);
-    s->world.verbose = verbose;
-    s->world.violations = violations;
-    s->rounds = s->commits = 0;
-    s->calm = false;
-    s->abort_at = rng_chance(&s->rng, 30) ? 1 + (unsigned) rng_below(&s->rng, 30) : 0;
-    drive_to_the_end(s);
-    world_settle(&s->world);
-    judge(s);
-    judge_looked(s, first_id);
 }
 
 static unsigned simulate(uint64_t seed, bool verbose)
@@ -582,7 +445,9 @@ static unsigned simulate(uint64_t seed, bool verbose)
     drive_to_the_end(&s);
     world_settle(&s.world);
     judge(&s);
-    if (s.plan->rollback)
+    if (s.plan->then == TG_THEN_WITHDRAW)
+        withdraw(&s);
+    else if (s.plan->rollback)
         roll_back(&s);
     unsigned violations = s.world.violations;
     if (violations || verbose)

@@ -103,7 +103,7 @@ static size_t unverified(const struct world *w)
 }
 
 /* P5: whoever was changed, and is not known to be well, is down. */
-static void judge_domains(struct world *w, size_t host)
+void world_judge_domains(struct world *w, size_t host)
 {
     const struct tg_plan *plan = w->plan;
 
@@ -225,7 +225,7 @@ static void start_step(struct world *w, const struct tg_run_action *a)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
     if (unverified(w) > (size_t) w->plan->unverified)
         world_violation(w, "P5: %zu hosts are changed and not verified, at most %lld may be", unverified(w), (long long) w->plan->unverified);
-    judge_domains(w, a->host);
+    world_judge_domains(w, a->host);
 }
 
 static bool is_away(struct world *w, const struct sim_host *h)
@@ -388,7 +388,8 @@ static void on_timer(void *data)
     }
     end_due_steps(w);
     tell_world(w, &w->hosts[t->action.host], t);
-    t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : NULL;
+    bool refused = t->answer.kind == TG_EV_NO_GO || t->answer.kind == TG_EV_LOCK_REFUSED || t->answer.kind == TG_EV_AROUND_REFUSED;
+    t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : refused ? "it was refused" : NULL;
     if (t->action.kind == TG_DO_LOCK)
         say_outside(w, t);
     if (t->drive && !t->no_answer)

@@ -115,6 +115,8 @@ void world_judge_around(struct world *w, const struct tg_run *run);
 int64_t world_around_arrives(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer);
 void world_around_line(struct world *w, const json_t *line, size_t host);
 void world_around_begins(struct world *w, const struct tg_run_action *action);
+/* Whether no more are down in the domains of a host than may be, now that it is: P5. */
+void world_judge_domains(struct world *w, size_t host);
 /* Before a change, and before the lock goes. */
 void world_judge_change(struct world *w, size_t host);
 void world_judge_unlock(struct world *w, size_t host);

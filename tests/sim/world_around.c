@@ -46,8 +46,11 @@ static void act(struct world *w, const struct sim_host *h, struct sim_around *a,
 
     a->tried = false;
     a->in_vain = 0;
-    if (a->force == FREE && (!refused || rng_chance(&w->rng, 50)))
+    bool frees = a->force == FREE && (!refused || rng_chance(&w->rng, 50));
+    if (frees)
         a->force = OURS;
+    if (frees && w->plan->withdraws)
+        world_judge_domains(w, (size_t) (h - w->hosts));
     answer->kind = refused ? TG_EV_AROUND_REFUSED : a->force == THEIRS ? TG_EV_LEFT : TG_EV_MADE;
     answer->record = "done";
 }
@@ -144,7 +147,7 @@ void world_judge_around(struct world *w, const struct tg_run *run)
             const struct sim_around *a = &w->hosts[i].around[k];
             bool listed = tg_run_in_force(&run->hosts[i]) >> k & 1U;
             const char *name = w->plan->hosts[i].name, *says = tg_host_state_name(run->hosts[i].state);
-            if (a->force == OURS)
+            if (a->force == OURS && run->hosts[i].state != TG_HOST_WITHDRAWN)
                 world_violation(w, "P8: step %zu of around of %s is left in force, and it is %s", k, name, says);
             if (a->force == KEPT && !listed)
                 world_violation(w, "P8: step %zu of around of %s is kept, and nobody says so", k, name);
