@@ -213,6 +213,8 @@ static void keep_picture(struct tg_agent *a)
     keep_proven(a);
     if ((!a->present && !a->claimed && !a->lacks_folders) || a->presence_moved || (a->ticking && !a->present))
         tg_agent_register(a);
+    if (a->ticking)
+        tg_agent_note_known(a);
     if (a->dirty && (a->picture.proven || a->ticking || !a->looked_ms || tg_agent_now(a) - a->looked_ms >= TICK_MS / 4))
         tg_agent_refresh(a);
 }

@@ -75,6 +75,8 @@ struct tg_agent {
 
     /* presence, acknowledgements, what is in flight (presence.c) */
     bool present, lacks_folders;        /* lacks: the store was made before there were agents */
+    bool known, lacks_known;            /* that this host has an agent is written down (guard/gone.h); lacks: likewise */
+    int64_t known_again_ms;             /* not before this is that tried again */
     bool claimed, presence_moved;       /* another agent has our name; somebody touched the presence of this name */
     char claimed_by[TG_OWNER_SIZE];
     struct tg_agent_ack *acks;
@@ -117,6 +119,8 @@ void tg_agent_clear_picture(struct tg_agent *agent);
 /* --- presence --- */
 /* Makes sure that the store says we are there; then this host's locks are acknowledged, as far as what is in flight could be covered. */
 void tg_agent_register(struct tg_agent *agent);
+/* Writes down that this host has an agent, when that is not done yet. */
+void tg_agent_note_known(struct tg_agent *agent);
 void tg_agent_acknowledge(struct tg_agent *agent);
 /* With the session, all of it is gone. */
 void tg_agent_forget_presence(struct tg_agent *agent);

@@ -5,6 +5,7 @@
 #include "agent/internal.h"
 
 #include "guard/acks.h"
+#include "guard/gone.h"
 #include "config/site.h"
 
 #include <tagout/log.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KNOWN_AGAIN_MS 60000
 #define ACK_LEFT_MS 5000 /* an unlock removes acknowledgements itself; what is left after so long is removed here */
 
 /* --- presence --- */
@@ -112,6 +114,24 @@ static int create_presence(struct tg_agent *a, const char *path, const char *tex
     return rc == 0 || rc == TG_E_EXISTS ? look_at_claim(a, path, e) : tg_fail(e, rc, "%s can't be written", path + 1);
 }
 
+/* That this host has an agent outlives it: when it is gone, the host counts as down. */
+void tg_agent_note_known(struct tg_agent *a)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    if (!a->present || a->known || tg_agent_now(a) < a->known_again_ms)
+        return;
+    int rc = tg_known_note(a->store, &a->own.v[0], tg_agent_now(a) + TG_AGENT_ASK_MS, &e);
+
+    if (rc == TG_E_NOENT && !a->lacks_known)
+        tg_log(TG_LOG_WARN, "agent", "the store has no known/: it was made by an older tagout, and when this host is down no run will know; mend it: tagout init");
+    else if (rc && rc != TG_E_NOENT)
+        tg_log(TG_LOG_WARN, "agent", "that this host has an agent could not be written down: %s", e.message);
+    a->lacks_known = rc == TG_E_NOENT;
+    a->known = rc == 0;
+    a->known_again_ms = tg_agent_now(a) + KNOWN_AGAIN_MS;
+}
+
 void tg_agent_register(struct tg_agent *a)
 {
     char path[TG_NODE_PATH_SIZE];
@@ -131,6 +151,9 @@ void tg_agent_register(struct tg_agent *a)
         if (a->claimed)
             tg_log(TG_LOG_INFO, "agent", "the other agent of %s is gone: this one answers for it", a->own.v[0].name);
         a->claimed = false;
+        a->known = false;
+        a->known_again_ms = 0;
+        tg_agent_note_known(a);
         a->dirty = true; /* the locks are read after our presence is written, not before */
     }
     free(text);

@@ -101,7 +101,7 @@ size_t tg_tree_init_ops(struct tg_op *ops, size_t max)
         {"/permits/service", ""}, {"/audit", ""}, {"/budgets", ""},
     };
     static const char *const later[] = {"/agents", "/acks", "/approvals", "/fleetlock", "/clock", "/pauses", "/plans", "/history",
-                                        "/announcements", "/announcements/new", "/announcements/open", "/announcements/told"};
+                                        "/announcements", "/announcements/new", "/announcements/open", "/announcements/told", "/known"};
     static char index[INDEX_NODES][16];
     size_t n = sizeof nodes / sizeof nodes[0], n_later = sizeof later / sizeof later[0];
 

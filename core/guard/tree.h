@@ -14,6 +14,7 @@
  *   /permits/{host,service}/3f/ID
  *   /audit/20261122/1420/…       one node a deed, one folder a minute: no counter to fight for, no folder too large
  *   /agents                      the hosts' agents that are connected (core/agent)
+ *   /known[/3f/HOST]             which hosts have had an agent (gone.h)
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
  *   /plans/DIGEST               a plan that somebody looked at, and who has approved it (engine/plan_keep.h); none is none, never a GO
@@ -63,7 +64,7 @@ bool tg_tree_has_buckets(enum tg_scope_kind kind);
  * version: a store that lacks one of these was made by an older tagout, and init adds it. A store that lacks another one is not whole.
  */
 size_t tg_tree_init_ops(struct tg_op *ops, size_t max);
-#define TG_TREE_LATER 12
+#define TG_TREE_LATER 13
 /* Fails with TG_E_UNKNOWN for a record that a decoder has refused: cause "format-newer" or "bad-record". */
 int tg_tree_bad(struct tg_guard *guard, const char *path, const struct tg_error *why, struct tg_error *e);
 /*

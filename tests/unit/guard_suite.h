@@ -936,6 +936,7 @@ GTEST(who_bears_a_locks_token_is_not_waited_for_by_it) /* P1: a lock's own work 
 
 #include "guard_budget.h"
 #include "guard_fence.h"
+#include "guard_gone.h"
 #include "guard_nested.h"
 #include "guard_slots.h"
 
