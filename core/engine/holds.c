@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/sha256.h"
 #include "guard/check.h"
+#include "guard/gone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,11 @@ int tg_hold_count_others(struct tg_holds *h, struct tg_others *others, const str
             tg_others_add(others, &locks.v[i], tg_lock_holds_actor(&locks.v[i], ACTOR));
     tg_locks_release(&locks);
     return 0;
+}
+
+int tg_hold_look_gone(struct tg_holds *h, struct tg_gone *gone, struct tg_error *e)
+{
+    return tg_gone_look(gone, h->guard.store, tg_guard_deadline(&h->guard), e);
 }
 
 static void say_waits(const struct tg_waits *waits, char *text, size_t size)

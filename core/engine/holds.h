@@ -47,6 +47,8 @@ int tg_hold_place(struct tg_holds *holds, size_t host, const char *name, int beg
  * none of those: of two runs that lock at one moment, one sees the other's lock, and it is the later one.
  */
 int tg_hold_count_others(struct tg_holds *holds, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e);
+/* Looks who is gone (guard/gone.h). */
+int tg_hold_look_gone(struct tg_holds *holds, struct tg_gone *gone, struct tg_error *e);
 /* 1 when nobody whom the lock holds is at work any more (it is confirmed then), 0 with whom it waits for in text. */
 int tg_hold_quiet(struct tg_holds *holds, size_t host, char *text, size_t size, struct tg_error *e);
 /* Releases the host's lock, whoever placed it; one that is not there is released. */

@@ -3,14 +3,19 @@
 
 #include "base/index.h"
 #include "fleet/selector.h"
+#include "fleet/nodeset.h"
+#include "guard/gone.h"
 #include "guard/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define WHO_MAX 8 /* names of a text */
+
 struct tg_others {
     const struct tg_plan *plan;
     const struct tg_inventory *inventory;
+    const struct tg_gone *gone;
     const struct tg_host *hosts;
     size_t n_hosts;
     uint32_t *domain_of;   /* [host of the inventory * n_limits + limit], or TG_NO_DOMAIN */
@@ -18,6 +23,8 @@ struct tg_others {
     uint32_t *counted;     /* in which count each host of the inventory was met last */
     uint32_t count;
     uint32_t *counts;      /* of each domain */
+    uint32_t *gone_counts; /* likewise */
+    uint8_t *is_gone;      /* hosts that those have */
     const struct tg_run *run;
 };
 
@@ -82,19 +89,21 @@ static int place(struct tg_others *o, struct tg_error *e)
     return rc;
 }
 
-int tg_others_new(const struct tg_plan *plan, const struct tg_inventory *inventory, struct tg_others **out, struct tg_error *e)
+int tg_others_new(const struct tg_plan *plan, const struct tg_inventory *inventory, const struct tg_gone *gone, struct tg_others **out, struct tg_error *e)
 {
     struct tg_others *o = calloc(1, sizeof *o);
 
     if (!o)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    *o = (struct tg_others) {.plan = plan, .inventory = inventory};
+    *o = (struct tg_others) {.plan = plan, .inventory = inventory, .gone = gone};
     o->hosts = tg_inventory_hosts(inventory, &o->n_hosts);
     o->domain_of = malloc((o->n_hosts * plan->n_limits + 1) * sizeof *o->domain_of);
     o->in_plan = malloc((o->n_hosts + 1) * sizeof *o->in_plan);
     o->counted = calloc(o->n_hosts + 1, sizeof *o->counted);
     o->counts = calloc(plan->n_domains + 1, sizeof *o->counts);
-    int rc = o->domain_of && o->in_plan && o->counted && o->counts ? place(o, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    o->gone_counts = calloc(plan->n_domains + 1, sizeof *o->gone_counts);
+    o->is_gone = calloc(o->n_hosts + 1, 1);
+    int rc = o->domain_of && o->in_plan && o->counted && o->counts && o->gone_counts && o->is_gone ? place(o, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     if (rc)
         tg_others_free(o);
     else
@@ -110,6 +119,8 @@ void tg_others_free(struct tg_others *o)
     free(o->in_plan);
     free(o->counted);
     free(o->counts);
+    free(o->gone_counts);
+    free(o->is_gone);
     free(o);
 }
 
@@ -120,6 +131,15 @@ void tg_others_begin(struct tg_others *o, const struct tg_run *run)
     memset(o->counts, 0, o->plan->n_domains * sizeof *o->counts);
 }
 
+static void count(const struct tg_others *o, size_t host, uint32_t *counts, int by)
+{
+    for (size_t l = 0; l < o->plan->n_limits; l++) {
+        uint32_t d = o->domain_of[host * o->plan->n_limits + l];
+        if (d != TG_NO_DOMAIN)
+            counts[d] += (uint32_t) by;
+    }
+}
+
 static void add_host(struct tg_others *o, const struct tg_host *host)
 {
     size_t i = host->index;
@@ -127,13 +147,10 @@ static void add_host(struct tg_others *o, const struct tg_host *host)
     if (o->counted[i] == o->count)
         return;
     o->counted[i] = o->count;
-    if (o->in_plan[i] != TG_RUN_NOBODY && tg_run_is_down(o->run, &o->run->hosts[o->in_plan[i]]))
+    const struct tg_run_host *of_run = o->in_plan[i] != TG_RUN_NOBODY ? &o->run->hosts[o->in_plan[i]] : NULL;
+    if (of_run ? of_run->gone || tg_run_is_down(o->run, of_run) : o->is_gone[i])
         return;
-    for (size_t l = 0; l < o->plan->n_limits; l++) {
-        uint32_t d = o->domain_of[i * o->plan->n_limits + l];
-        if (d != TG_NO_DOMAIN)
-            o->counts[d]++;
-    }
+    count(o, i, o->counts, 1);
 }
 
 static void add_group(struct tg_others *o, const char *name)
@@ -161,4 +178,43 @@ void tg_others_add(struct tg_others *o, const struct tg_lock *lock, bool holds)
 const uint32_t *tg_others_counts(const struct tg_others *o)
 {
     return o->counts;
+}
+
+uint32_t tg_others_in_plan(const struct tg_others *o, size_t host)
+{
+    return o->in_plan[host];
+}
+
+uint32_t tg_others_domain(const struct tg_others *o, size_t host, size_t limit)
+{
+    return o->domain_of[host * o->plan->n_limits + limit];
+}
+
+void tg_others_moved(struct tg_others *o, size_t host)
+{
+    bool is = tg_gone_is(o->gone, host);
+
+    if (o->in_plan[host] != TG_RUN_NOBODY || is == o->is_gone[host])
+        return;
+    o->is_gone[host] = is;
+    count(o, host, o->gone_counts, is ? 1 : -1);
+}
+
+const uint32_t *tg_others_gone(const struct tg_others *o)
+{
+    return o->gone_counts;
+}
+
+int tg_others_who(const struct tg_others *o, uint32_t domain, struct tg_buf *out, struct tg_error *e)
+{
+    size_t limit = o->plan->domains[domain].limit, n = 0;
+    const char *names[WHO_MAX];
+
+    for (const uint8_t *at = o->is_gone; n < WHO_MAX && (at = memchr(at, true, o->n_hosts - (size_t) (at - o->is_gone))) != NULL; at++)
+        if (o->domain_of[(size_t) (at - o->is_gone) * o->plan->n_limits + limit] == domain)
+            names[n++] = o->hosts[at - o->is_gone].name;
+    int rc = tg_fold(names, n, out, e);
+    if (n < o->gone_counts[domain])
+        tg_buf_puts(out, " …");
+    return rc;
 }

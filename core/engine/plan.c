@@ -174,10 +174,11 @@ static json_t *body_json(const struct tg_plan *plan, enum purpose purpose)
         rc |= json_array_append_new(around, around_json(&plan->around[i]));
     for (size_t i = 0; i < plan->n_verify; i++)
         rc |= json_array_append_new(verify, verify_json(&plan->verify[i]));
-    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
+    json_t *body = json_pack("{s:i,s:s,s:s,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o}", "format", TG_PLAN_FORMAT, "rollout",
                              plan->name, "driver", plan->driver, "change", plan->change, "transport", plan->transport, "targets",
                              plan->targets, "n_targets", (json_int_t) plan->n_targets, "n_left", (json_int_t) plan->n_left,
-                             "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "limits",
+                             "running", (json_int_t) plan->running, "unverified", (json_int_t) plan->unverified, "down",
+                             plan->ignore_gone ? "ignore" : "count", "limits",
                              tg_plan_limits_json(plan), "failed", failed, "of_at_least",
                              (json_int_t) plan->of_at_least, "hours", hours_json(&plan->hours), "estimate_ms", (json_int_t) plan->estimate_ms, "policy", tg_plan_policy_json(plan),
                              "stages", stages, "around", around, "verify", verify, "windows", tg_plan_windows_json(plan, purpose == TO_KEEP));
@@ -398,19 +399,20 @@ static int read_hours(const json_t *json, struct tg_hours *h, struct tg_error *e
 
 static int read_body(const json_t *json, struct tg_plan *plan, struct tg_error *e)
 {
-    const char *name, *driver, *transport, *targets, *failed, *digest;
+    const char *name, *driver, *transport, *targets, *failed, *digest, *down;
     json_int_t n_targets, n_left, running, unverified, of_at_least, estimate_ms;
     json_t *change, *limits, *hours, *policy, *stages, *around, *verify, *windows;
     int format;
 
-    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o!}", "format", &format, "digest",
+    if (json_unpack((json_t *) json, "{s:i,s:s,s:s,s:s,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:I,s:o,s:I,s:o,s:o,s:o,s:o,s:o!}", "format", &format, "digest",
                     &digest, "rollout", &name, "driver", &driver, "change", &change, "transport", &transport, "targets", &targets,
-                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
+                    "n_targets", &n_targets, "n_left", &n_left, "running", &running, "unverified", &unverified, "down", &down, "limits", &limits, "failed", &failed, "of_at_least", &of_at_least,
                     "hours", &hours, "estimate_ms", &estimate_ms, "policy", &policy, "stages", &stages, "around", &around, "verify", &verify, "windows", &windows))
         return broken(e, "something is missing, or is there that we don't know");
     if (n_targets < 0 || n_left < 0 || running < 1 || unverified < running || of_at_least < 0 || estimate_ms < 0 || !tg_share_parse(failed, &plan->failed) ||
-        !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify))
-        return broken(e, "a number or a list");
+        !json_is_array(stages) || !json_is_array(around) || !json_is_array(verify) || (strcmp(down, "count") != 0 && strcmp(down, "ignore") != 0))
+        return broken(e, "a number, a word or a list");
+    plan->ignore_gone = strcmp(down, "ignore") == 0;
     plan->n_targets = (size_t) n_targets;
     plan->n_left = (size_t) n_left;
     plan->running = running;

@@ -72,6 +72,7 @@ struct tg_plan {
     size_t n_stages;
     int64_t running;         /* limits.running, limits.unverified: see run.h */
     int64_t unverified;      /* at least running */
+    bool ignore_gone;        /* limits.down: ignore; hosts whose agents are gone don't count as down */
     struct tg_plan_limit *limits;
     size_t n_limits;
     struct tg_plan_domain *domains; /* of all limits, those that hosts to be changed are in */

@@ -74,7 +74,7 @@ static void compare_limits(json_t *list, const json_t *was, const json_t *is)
 static void compare_plan(json_t *list, const json_t *was, const json_t *is)
 {
     static const char *const keys[][2] = {{"rollout", "rollout"}, {"driver", "driver"}, {"change", "change"}, {"transport", "--transport"}, {"targets", "targets"},
-                                          {"hours", "hours"}, {"estimate_ms", "estimate"}, {"running", "limits.running"}, {"unverified", "limits.unverified"},
+                                          {"hours", "hours"}, {"estimate_ms", "estimate"}, {"running", "limits.running"}, {"unverified", "limits.unverified"}, {"down", "limits.down"},
                                           {"failed", "failure.failed"}, {"of_at_least", "failure.of-at-least"},
                                           {"policy", "failure"}, {"around", "around"}, {"verify", "verify"}, {"format", "format of plans"}};
     /* stages and their hosts are compared by themselves, these follow from them */

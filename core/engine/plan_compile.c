@@ -254,6 +254,7 @@ static int copy_rollout(struct compiler *c, const char *transport)
 
     plan->running = r->running;
     plan->unverified = r->unverified;
+    plan->ignore_gone = r->ignore_gone;
     plan->failed = r->failed;
     plan->of_at_least = r->of_at_least;
     plan->hours = r->hours;

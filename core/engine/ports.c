@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define QUIESCE_POLL_MS 500
-#define OTHERS_POLL_MS 5000
 #define STORE_AGAIN_MS 1000
 #define EXTEND_MAX 20 /* locks extended in one turn: some milliseconds each */
 
@@ -75,8 +74,7 @@ int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, co
 
 /* ---- what the store is asked for ---- */
 
-/* Of the drive, rather than of one host? */
-static bool ends_drive(int rc)
+bool tg_ports_ends_drive(int rc)
 {
     return rc == TG_E_SESSION || rc == TG_E_LOST || rc == TG_E_TIMEOUT || rc == TG_E_FULL || rc == TG_E_CANCELLED || rc == TG_E_MEMORY || rc == TG_E_BUG;
 }
@@ -90,7 +88,7 @@ static int store_away(struct tg_task *t, int rc, const struct tg_error *own, str
     struct tg_ports *p = t->ports;
     int64_t now = tg_ports_now(p);
 
-    if (!ends_drive(rc)) {
+    if (!tg_ports_ends_drive(rc)) {
         p->away_ms = 0;
         return 0;
     }
@@ -119,52 +117,6 @@ static int release(struct tg_task *t, struct tg_error *e)
     return 0;
 }
 
-/* ---- what others hold ---- */
-
-static void tell_outside(struct tg_ports *p, struct tg_drive *drive, uint32_t domain)
-{
-    uint32_t n;
-
-    if (domain == TG_NO_DOMAIN || (n = tg_others_counts(p->others)[domain]) == p->told[domain])
-        return;
-    p->told[domain] = n;
-    tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n});
-}
-
-/* Now and then while it matters: somebody waits for a domain, or others are known to hold some. */
-static int look_at_others(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
-{
-    struct tg_error own = TG_ERROR_INIT;
-    bool matters = p->others_ms == 0;
-
-    if (!p->others || tg_ports_now(p) < p->others_ms)
-        return 0;
-    for (size_t i = 0; i < p->o.plan->n_domains && !matters; i++)
-        matters = p->told[i] || p->o.run->domains[i].n_parked;
-    p->others_ms = tg_ports_now(p) + OTHERS_POLL_MS;
-    int rc = matters ? tg_hold_count_others(p->o.holds, p->others, p->o.run, 0, &own) : 0;
-    if (ends_drive(rc) && rc != TG_E_LOST && rc != TG_E_TIMEOUT) {
-        if (e && !e->code)
-            *e = own;
-        return rc;
-    }
-    for (uint32_t i = 0; !rc && matters && i < p->o.plan->n_domains; i++)
-        tell_outside(p, drive, i);
-    return 0; /* what can't be counted now is asked for again, and at the latest behind the next lock */
-}
-
-/* P5: behind the lock, those of others that were there before it. Says first who that is, then that the lock is there. */
-static int count_before(struct tg_task *t, struct tg_error *e)
-{
-    struct tg_ports *p = t->ports;
-    size_t n = p->o.plan->n_limits;
-    int rc = p->others ? tg_hold_count_others(p->o.holds, p->others, p->o.run, t->lock_txid, e) : 0;
-
-    for (size_t l = 0; !rc && p->others && l < n; l++)
-        tell_outside(p, t->drive, p->o.plan->domain_of[t->action.host * n + l]);
-    return rc;
-}
-
 static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
@@ -173,7 +125,7 @@ static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
 
     t->quiet |= quiet == 1;
     if (quiet == 1) {
-        int rc = count_before(t, &own);
+        int rc = tg_ports_count_before(t, &own);
         quiet = rc ? rc : 1;
     }
     if (quiet == 1) {
@@ -243,7 +195,7 @@ static void extend_locks(struct tg_ports *p)
         tg_error_clear(&own);
         if (!rc)
             tg_hold_terms_taken(&p->terms, host, wall, for_ms);
-        else if (!ends_drive(rc))
+        else if (!tg_ports_ends_drive(rc))
             tg_hold_terms_gone(&p->terms, host);
         else
             return; /* the next sweep comes by again */
@@ -312,7 +264,7 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     int rc = 0;
 
     if (!p->away_ms || now >= p->again_ms)
-        rc = look_at_others(p, drive, e);
+        rc = tg_ports_look_at_others(p, drive, e);
     if (!rc && (!p->away_ms || now >= p->again_ms))
         rc = tg_ports_look_at_windows(p, drive, e);
     extend_locks(p);
@@ -366,20 +318,6 @@ static void complain(void *data, const char *path, const char *message)
     tg_fail(data, TG_E_DATA, "the change%s%s: %s", path[0] ? " at " : "", path, message);
 }
 
-static int open_others(struct tg_ports *p, struct tg_error *e)
-{
-    size_t n = p->o.plan->n_domains;
-
-    if (!p->o.inventory)
-        return tg_fail(e, TG_E_CONFIG, "no inventory: limits by domain count the hosts of the whole fleet");
-    p->told = calloc(n + 1, sizeof *p->told);
-    if (!p->told)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        p->told[i] = p->o.run->domains[i].outside;
-    return tg_others_new(p->o.plan, p->o.inventory, &p->others, e);
-}
-
 static int open_all(struct tg_ports *p, struct tg_error *e)
 {
     const struct tg_plan *plan = p->o.plan;
@@ -393,7 +331,7 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
     if (!rc)
         rc = p->transport->open(&p->o.transport, &p->transport_impl, e);
     if (!rc && plan->n_limits)
-        rc = open_others(p, e);
+        rc = tg_ports_open_others(p, e);
     if (!rc)
         rc = tg_ports_open_windows(p, e);
     if (!rc)
@@ -438,9 +376,8 @@ void tg_ports_free(struct tg_ports *p)
     if (p->params)
         p->driver->params_free(p->params);
     tg_ports_free_around(p);
-    tg_others_free(p->others);
+    tg_ports_free_others(p);
     tg_ports_close_windows(p);
-    free(p->told);
     tg_hold_terms_release(&p->terms);
     free(p);
 }

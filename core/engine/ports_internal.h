@@ -1,4 +1,5 @@
-/* What the parts of the ports share: ports.c (tasks, locks), ports_step.c (steps on hosts), ports_verify.c (verification). */
+/* What the parts of the ports share: ports.c (tasks, locks), ports_step.c (steps on hosts), ports_verify.c (verification), ports_others.c (who else is
+ * down). */
 #ifndef TG_ENGINE_PORTS_INTERNAL_H
 #define TG_ENGINE_PORTS_INTERNAL_H
 
@@ -7,6 +8,7 @@
 #include "engine/hold_terms.h"
 #include "engine/ports.h"
 #include "engine/windows.h"
+#include "guard/gone.h"
 
 #include <tagout/probe.h>
 
@@ -70,6 +72,11 @@ struct tg_ports {
     uint32_t *told;      /* of each domain, what the run was told of others last */
     int64_t others_ms;   /* monotonic: when they are counted again */
     struct tg_ports_windows windows;
+    struct tg_gone *gone; /* NULL when the plan says that nobody cares */
+    int64_t gone_ms;     /* monotonic: when it is looked again who is */
+    int64_t gone_seen_ms; /* monotonic: when it was looked last; INT64_MIN never */
+    bool *told_gone;     /* of each host of the plan, what the run was told last */
+    bool *touched;       /* domains whose hosts outside of the plan have gone or come back */
     struct tg_hold_terms terms;
     struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
     uint16_t *warned;    /* by host: steps of which it was told that they are not kept */
@@ -89,6 +96,16 @@ void tg_task_answer_event(struct tg_task *t, struct tg_run_event event);
 const struct tg_plan_host *tg_task_host(const struct tg_task *t);
 /* Sends a request to the task's host. done is called from the loop, once, when 0 was returned. */
 int tg_task_send(struct tg_task *t, const char *step, enum tg_bare_mode mode, const struct tg_request *request, tg_job_fn done, struct tg_error *e);
+/* Of the drive, rather than of one host? */
+bool tg_ports_ends_drive(int rc);
+
+/* ports_others.c: who else is down, by domain (P5). Negative: the drive must end. */
+int tg_ports_open_others(struct tg_ports *p, struct tg_error *e);
+void tg_ports_free_others(struct tg_ports *p);
+int tg_ports_look_at_others(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
+/* Behind a lock: those of others that were there before it, and who is gone by now. Says first who that is; then that the lock is there may be said. */
+int tg_ports_count_before(struct tg_task *t, struct tg_error *e);
+
 /* What the driver asks the task's host for, with the run's token. Release it in any case. */
 int tg_task_request(const struct tg_task *t, enum tg_verb verb, struct tg_request *request, struct tg_error *e);
 /* "RUN.HOST.WHAT.N", within what the bare script takes as a name. */

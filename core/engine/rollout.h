@@ -126,6 +126,7 @@ struct tg_rollout {
     int64_t estimate_ms;    /* how long a host takes, as far as the author knows; 0: he does not say */
     int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
     int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */
+    bool ignore_gone;       /* limits.down: ignore; default count */
     struct tg_limit_spec *limits; /* limits.domains, limits.floor, as written */
     size_t n_limits;
     struct tg_share failed; /* failure.failed: more than this halts the run; default count 0 */

@@ -9,12 +9,13 @@
 /* A host is in one domain of each: what a start costs grows with them. */
 #define LIMITS_MAX 16
 
-enum limit_key { RUNNING, UNVERIFIED, DOMAINS, FLOOR };
+enum limit_key { RUNNING, UNVERIFIED, DOMAINS, FLOOR, DOWN };
 static const struct tg_yaml_key limit_keys[] = {
     [RUNNING] = {.name = "running"},
     [UNVERIFIED] = {.name = "unverified"},
     [DOMAINS] = {.name = "domains"},
     [FLOOR] = {.name = "floor"},
+    [DOWN] = {.name = "down"},
     {.name = NULL},
 };
 #define N_LIMIT_KEYS (sizeof limit_keys / sizeof limit_keys[0] - 1)
@@ -74,7 +75,9 @@ static void read_unverified(struct tg_rollout_reader *reader, const struct tg_ya
 
 void tg_rollout_read_limits(struct tg_rollout_reader *reader, const struct tg_yaml_node *node)
 {
+    static const char *const downs[] = {"count", "ignore", NULL};
     const struct tg_yaml_node *values[N_LIMIT_KEYS];
+    size_t down;
 
     if (!node)
         return;
@@ -86,4 +89,6 @@ void tg_rollout_read_limits(struct tg_rollout_reader *reader, const struct tg_ya
         return;
     read_map(reader, values[DOMAINS], "domains", TG_LIMIT_DOMAIN);
     read_map(reader, values[FLOOR], "floor", TG_LIMIT_FLOOR);
+    if (tg_yaml_choice(values[DOWN], "down", downs, reader->p, &down))
+        reader->r->ignore_gone = down == 1;
 }

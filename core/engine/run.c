@@ -188,6 +188,8 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
     as.kind = tg_around_kind(run, h, as.kind);
     if (as.kind == TG_EV_KEEP)
         tg_around_keep(s, h, ev);
+    if (as.kind == TG_EV_GONE || as.kind == TG_EV_BACK)
+        tg_queue_gone(run, i, as.kind == TG_EV_GONE);
     const struct tg_host_rule *rule = tg_host_rule_find(h->state, as.kind, &pair);
     if (!rule) {
         if (pair == TG_PAIR_IGNORED)
@@ -392,6 +394,16 @@ static void remember_run(struct tg_step *s, const struct tg_run_event *ev, bool 
     }
 }
 
+static void domain_event(struct tg_step *s, const struct tg_run_event *ev)
+{
+    if (ev->kind == TG_EV_OUTSIDE) {
+        tg_queue_outside(s->run, ev->domain, ev->count);
+        return;
+    }
+    tg_queue_outside_gone(s->run, ev->domain, ev->count);
+    tg_step_set_text(s, &s->run->domains[ev->domain].who_gone, ev->count ? ev->text : NULL);
+}
+
 int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run_actions *out, struct tg_error *e)
 {
     struct tg_step s = {.run = run, .out = out, .now_ms = ev->at_ms, .stage = TG_RUN_NONE, .doubt = TG_RUN_NONE};
@@ -406,7 +418,7 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     else if (!rc && of == TG_OF_STAGE)
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc && of == TG_OF_DOMAIN)
-        tg_queue_outside(run, ev->domain, ev->count);
+        domain_event(&s, ev);
     else if (!rc && of == TG_OF_WINDOW)
         tg_window_told(&s, ev);
     else if (!rc)

@@ -13,10 +13,14 @@
  * which hours opened; its spread over what is left of them. They hold back starts only: who has begun is brought to the end at any hour.
  *
  * limits.domains and limits.floor hold back by domain (plan.h): a host is down from its start until it is verified, and stays so when it ends as
- * failed, unknown, lost, unreachable or held; one that was not touched, or ended well, is not. Of the hosts that wait, the first (in the plan's order)
+ * failed, unknown, lost, unreachable or held; one that was not touched, or ended well, is not, unless it is gone. Of the hosts that wait, the first (in the plan's order)
  * that no limit holds back starts next; who is held back by a domain lets others go first. Hosts that others hold (other runs, people) are down, too: the
  * driver tells how many there are, at the latest behind each lock, and who then finds his domain too full gives the lock back and waits. When nobody is at work and all that wait are held back by
  * hosts that ended badly, those are skipped: they end, untouched, and the run goes on.
+ *
+ * A host is gone when it had an agent once, and that is not there now (guard/gone.h): it is down, too, without any doing of this run. It is known by host for
+ * those of the plan (TG_EV_GONE, TG_EV_BACK), and counts once, whatever else it is; so its own start adds nothing to its domains, and is held back by them only
+ * while they have more down than may be. Of hosts that are not in the plan the driver tells a number for each domain (TG_EV_OUTSIDE_GONE).
  *
  * Windows (plan.h) hold back as domains do: one is closed until whoever drives the run tells that it is open (TG_EV_WINDOW_OPENED: what starts until then fits),
  * and its hosts let others go first. They are looked at when a host is to start, behind its lock, and behind each GO of the guard: who finds his closed by then gives
@@ -129,6 +133,7 @@ enum tg_run_event_kind {
     TG_EV_PACED, /* its next host may start, as far as its rate goes */
     /* of a domain */
     TG_EV_OUTSIDE, /* so many of its hosts are held by others' locks */
+    TG_EV_OUTSIDE_GONE, /* so many of its hosts are gone that are not in the plan; text: which */
     /* of a window */
     TG_EV_WINDOW_OPENED, /* who starts before until_ms has the time that he needs */
     TG_EV_WINDOW_CLOSED, /* until until_ms; INT64_MAX: for ever, as far as can be told. text: what opens then, or why nobody can tell */
@@ -163,6 +168,8 @@ enum tg_run_event_kind {
     TG_EV_UNDONE,
     TG_EV_UNDO_KEPT,    /* undone so far as it is not kept on purpose */
     TG_EV_KEEP,         /* of what is in force: its record is another; or it is no more, or nobody can tell: a warning, in text. Nothing follows */
+    TG_EV_GONE,         /* its agent is not there any more */
+    TG_EV_BACK,         /* it is again */
     TG_EV_EXTERNAL,     /* the number of those above; those below come from inside and are in no journal */
     TG_EV_HALT = TG_EV_EXTERNAL,
     TG_EV_IDLE,         /* run: nothing is in flight any more */
@@ -240,8 +247,8 @@ struct tg_run_event {
     int64_t at_ms;              /* Unix time, never going back within a run: the driver sees to it */
     size_t host;                /* index in plan.hosts, or TG_RUN_NONE */
     size_t stage;               /* BAKED, APPROVED, PACED: index in plan.stages; else TG_RUN_NONE */
-    size_t domain;              /* OUTSIDE: index in plan.domains; WINDOW_…: in plan.windows */
-    uint32_t count;             /* OUTSIDE */
+    size_t domain;              /* OUTSIDE, OUTSIDE_GONE: index in plan.domains; WINDOW_…: in plan.windows */
+    uint32_t count;             /* OUTSIDE, OUTSIDE_GONE */
     enum tg_outcome_kind outcome; /* APPLIED, HELD, FAILED, UNPROVEN */
     int changed;                /* APPLIED: resources; -1 unknown */
     const char *text;           /* one line for people, or NULL; ABORT, HOLD: why */
@@ -287,6 +294,7 @@ struct tg_run_host {
     int64_t started_ms, ended_ms;
     int64_t since_ms;           /* of being verified, until there is a verdict */
     bool looked;                /* it was undecided once, and somebody has looked; TO_RETURN: somebody vouches for it */
+    bool gone;                  /* it had an agent once, and has none now */
     uint16_t stuck;             /* STUCK, UNDOING, UNLOCKING: steps that could not be undone; 1: the lock */
     uint16_t kept;              /* steps that were kept on purpose */
     char *records;              /* of the steps that are in none but the first state: a line each, from step 1 on; NULL: none */
@@ -311,11 +319,15 @@ struct tg_run_stage {
 #define TG_RUN_NOBODY UINT32_MAX
 struct tg_run_domain {
     uint32_t down;              /* of this run */
+    uint32_t gone;              /* of the plan's, and not down by this run */
     uint32_t outside;           /* held by others, as was last told: down as well */
-    uint32_t parked;            /* queue: hosts that found it full when it was their turn */
-    uint32_t n_parked;
-    bool represented;           /* the first of them is among the ready ones, to be tried in its turn: */
-    uint32_t representative;
+    uint32_t outside_gone;      /* gone, and not of the plan, as was last told */
+    char *who_gone;             /* and which; NULL: nothing was told */
+    struct tg_run_line {        /* hosts that found it full when it was their turn: */
+        uint32_t first, n;      /* queue */
+        bool represented;       /* the first of them is among the ready ones, to be tried in its turn: */
+        uint32_t representative;
+    } lines[2];                 /* those that would come on top of who is down, or wait for a window; those that are gone, and counted already */
     bool open;                  /* of a window, all of these: what was told last; at first it is closed */
     int64_t since_ms, until_ms; /* 0: nothing was told */
     char *why;                  /* NULL: nothing was said */
@@ -385,7 +397,9 @@ bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain
 bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting);
 /* A window, as it is now. */
 const struct tg_run_domain *tg_run_window(const struct tg_run *run, size_t window);
-/* Counted as down by limits.domains and limits.floor. */
+/* Down in a domain, each once: of this run, gone, and others'. */
+uint64_t tg_run_domain_down(const struct tg_run_domain *domain);
+/* Down by this run's doing, as limits.domains and limits.floor count; who is gone is so without it. */
 bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *host);
 
 /*

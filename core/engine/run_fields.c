@@ -105,6 +105,7 @@ static const struct tg_field host_rows[] = {
     HOST(made, SHORT),
     HOST(stuck, SHORT),
     HOST(kept, SHORT),
+    HOST(gone, BOOL),
     HOST(text, TEXT),
     HOST(lock, TEXT),
     HOST(records, TEXT),
@@ -113,11 +114,11 @@ static const struct tg_field host_rows[] = {
 /* What others hold came as events; the rest follows from the hosts. */
 static const struct tg_field domain_rows[] = {
     F(tg_run_domain, down, DERIVED, NULL, 0),
+    F(tg_run_domain, gone, DERIVED, NULL, 0),
     F(tg_run_domain, outside, INT, NULL, 0),
-    F(tg_run_domain, parked, DERIVED, NULL, 0),
-    F(tg_run_domain, n_parked, DERIVED, NULL, 0),
-    F(tg_run_domain, represented, DERIVED, NULL, 0),
-    F(tg_run_domain, representative, DERIVED, NULL, 0),
+    F(tg_run_domain, outside_gone, INT, NULL, 0),
+    F(tg_run_domain, who_gone, TEXT, NULL, 0),
+    F(tg_run_domain, lines, DERIVED, NULL, 0),
     F(tg_run_domain, open, BOOL, NULL, 0),
     F(tg_run_domain, since_ms, TIME, NULL, 0),
     F(tg_run_domain, until_ms, I64, NULL, 0),

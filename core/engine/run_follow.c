@@ -120,8 +120,8 @@ static void say_full(const struct tg_run *run, const size_t *first, size_t host,
         return;
     tg_plan_domain_name(run->plan, domain, name, sizeof name);
     if (run->plan->withdraws)
-        snprintf(out, size, "it stays in service: %s has %u of %u down by this, %u by others, and may have %u", name, run->domains[domain].down,
-                 run->plan->domains[domain].n_hosts, run->domains[domain].outside, run->plan->domains[domain].max);
+        snprintf(out, size, "it stays in service: %s has %u of %u down by this, %u without it, and may have %u", name, run->domains[domain].down,
+                 run->plan->domains[domain].n_hosts, (unsigned) tg_run_domain_down(&run->domains[domain]) - run->domains[domain].down, run->plan->domains[domain].max);
     if (run->plan->withdraws || first[domain] == TG_RUN_NONE)
         return;
     snprintf(out, size, "%s has %u down (%.100s%s), and no more may be", name, run->domains[domain].down, run->plan->hosts[first[domain]].name,
@@ -170,7 +170,8 @@ static bool skip_blocked(struct tg_step *s)
     bool any = false;
 
     for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
-        if (run->stages[i].state != TG_STAGE_RUNNING || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->parked)
+        bool goes_on = run->stages[i].state == TG_STAGE_RUNNING || run->stages[i].state == TG_STAGE_DONE; /* done: one came back there, untouched */
+        if (!goes_on || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->parked)
             continue;
         if (!first && !(first = first_down(run))) {
             s->failed = true;
@@ -287,11 +288,11 @@ void tg_step_settle(struct tg_step *s)
             ;
         if (run->state == TG_RUN_ACTIVE)
             start_hosts(s);
-    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && (run->plan->n_limits || run->plan->n_windows) && run->stage < run->plan->n_stages &&
-             (bake_some(s) || skip_blocked(s)));
+    } while (run->state == TG_RUN_ACTIVE && run->in_flight == run->totals[TG_HOST_BAKING] && (run->plan->n_limits || run->plan->n_windows) &&
+             ((run->stage < run->plan->n_stages && bake_some(s)) || skip_blocked(s)));
     if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && (int64_t) run->totals[TG_HOST_LOST] >= run->plan->running) /* unverified is no less */
         tg_step_halt(s, "hosts that were lost take up all of limits.running");
-    if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0)
+    if (run->state == TG_RUN_ACTIVE && run->stage == run->plan->n_stages && run->in_flight == 0 && !run->totals[TG_HOST_WAITING])
         tg_step_tell_run(s, TG_EV_COMPLETE);
     bring_hosts(s);
     if (tg_run_is_stopping(run) && run->in_flight == 0)

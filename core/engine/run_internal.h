@@ -67,13 +67,21 @@ bool tg_policy_exceeded(const struct tg_run *run, size_t stage, char *why, size_
  */
 struct tg_run_link {
     uint32_t child, sibling;    /* in a pairing heap, the least host on top */
-    uint32_t sponsor;           /* the domain that this one represents, or TG_NO_DOMAIN */
+    uint32_t before;            /* whose child or sibling it is there */
+    uint32_t sponsor;           /* the line that this one represents (2 * domain, or 1 more), or TG_NO_DOMAIN */
+    uint32_t parked;            /* the line that it stands in, or TG_NO_DOMAIN */
 };
 
 int tg_queue_new(struct tg_run *run, struct tg_error *e);
 void tg_queue_free(struct tg_run *run);
 /* A host has changed its state: domains are counted, and who waits is queued. was_down: tg_run_is_down() before. */
 void tg_queue_moved(struct tg_run *run, size_t host, bool was_down);
+/* GONE, BACK: whoever stands in a line for it, or could now start, is tried anew. */
+void tg_queue_gone(struct tg_run *run, size_t host, bool gone);
+/* So many hosts of a domain are gone that are not of the plan. */
+void tg_queue_outside_gone(struct tg_run *run, size_t domain, uint32_t count);
+/* A host of a machine that is made from a snapshot, before it is placed: it was gone. */
+void tg_queue_place_gone(struct tg_run *run, size_t host);
 /* Others hold so many hosts of a domain. */
 void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t count);
 /* Is a domain of a host that is down (by its start) fuller than it may be? */

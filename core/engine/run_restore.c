@@ -254,6 +254,8 @@ static int read_host(struct restoring *r, size_t i, const json_t *row, struct tg
         rc = tg_fail(e, TG_E_DATA, "line %zu of the snapshot: \"step\" or what is in force can't be that", r->line);
     h->state = TG_HOST_WAITING;
     if (!rc)
+        tg_queue_place_gone(r->run, i);
+    if (!rc)
         tg_run_place(r->run, i, state);
     return rc;
 }

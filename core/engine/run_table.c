@@ -15,9 +15,9 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
     "dry-checking", "dry-running", "to-return", "returning", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "withdrawn", "returned", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "window-opened", "window-closed", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "outside-gone", "window-opened", "window-closed", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched"};
+    "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "gone", "back", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "give-up", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -44,7 +44,7 @@ const char *tg_run_event_name(enum tg_run_event_kind kind)
 
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 {
-    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind == TG_EV_OUTSIDE ? TG_OF_DOMAIN : kind <= TG_EV_WINDOW_CLOSED ? TG_OF_WINDOW : TG_OF_HOST;
+    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind <= TG_EV_OUTSIDE_GONE ? TG_OF_DOMAIN : kind <= TG_EV_WINDOW_CLOSED ? TG_OF_WINDOW : TG_OF_HOST;
 }
 
 const char *tg_run_action_name(enum tg_run_action_kind kind)
@@ -311,38 +311,40 @@ static const struct tg_host_rule host_rules[] = {
     R(STUCK, RESUMED, GO(UNLOCKING, UNLOCK)),
 };
 
+/* News of a host that is nobody's answer. */
+#define TOLD (B(KEEP) | B(GONE) | B(BACK))
 static const uint64_t host_ignored[TG_HOST_STATES] = {
-    [TG_HOST_WAITING] = B(KEEP) | B(RECHECK) | B(RESUMED) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_LOCKING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_CHECKING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_AROUND_LOOKING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_AROUND] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_AROUND_WAITING] = B(KEEP) | B(RECHECK),
-    [TG_HOST_APPLYING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_LOOKING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_VERIFYING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_PROVING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_UNDOING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_UNDO_WAITING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_UNLOCKING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETRY_DUE),
-    [TG_HOST_DRY_CHECKING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_DRY_RUNNING] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_DONE] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_FAILED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_HELD] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNREACHABLE] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNKNOWN] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_UNDECIDED] = B(KEEP) | B(STOP),
-    [TG_HOST_BUSY] = B(KEEP) | B(RECHECK),
-    [TG_HOST_BAKING] = B(KEEP) | B(RECHECK),
-    [TG_HOST_DECIDING] = B(KEEP) | B(RECHECK),
-    [TG_HOST_LOST] = B(KEEP) | B(RECHECK) | B(STOP),
-    [TG_HOST_SKIPPED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_TO_RETURN] = B(KEEP) | B(RECHECK) | B(RESUMED) | B(RETURN), /* whose turn it is is seen to behind each event */
-    [TG_HOST_RETURNING] = B(KEEP) | B(RECHECK) | B(STOP) | B(RETURN),
-    [TG_HOST_WITHDRAWN] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED),
-    [TG_HOST_RETURNED] = B(KEEP) | B(RECHECK) | B(STOP) | B(RESUMED) | B(RETURN),
-    [TG_HOST_STUCK] = B(KEEP) | B(RECHECK) | B(STOP),
+    [TG_HOST_WAITING] = TOLD | B(RECHECK) | B(RESUMED) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_LOCKING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_CHECKING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND_LOOKING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_AROUND_WAITING] = TOLD | B(RECHECK),
+    [TG_HOST_APPLYING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_LOOKING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_VERIFYING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_PROVING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_UNDOING] = TOLD | B(RECHECK) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_UNDO_WAITING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_UNLOCKING] = TOLD | B(RECHECK) | B(STOP) | B(RETRY_DUE),
+    [TG_HOST_DRY_CHECKING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_DRY_RUNNING] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_DONE] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_FAILED] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_HELD] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNREACHABLE] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNKNOWN] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_UNDECIDED] = TOLD | B(STOP),
+    [TG_HOST_BUSY] = TOLD | B(RECHECK),
+    [TG_HOST_BAKING] = TOLD | B(RECHECK),
+    [TG_HOST_DECIDING] = TOLD | B(RECHECK),
+    [TG_HOST_LOST] = TOLD | B(RECHECK) | B(STOP),
+    [TG_HOST_SKIPPED] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_TO_RETURN] = TOLD | B(RECHECK) | B(RESUMED) | B(RETURN), /* whose turn it is is seen to behind each event */
+    [TG_HOST_RETURNING] = TOLD | B(RECHECK) | B(STOP) | B(RETURN),
+    [TG_HOST_WITHDRAWN] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED),
+    [TG_HOST_RETURNED] = TOLD | B(RECHECK) | B(STOP) | B(RESUMED) | B(RETURN),
+    [TG_HOST_STUCK] = TOLD | B(RECHECK) | B(STOP),
 };
 
 #define ANSWERS (B(APPLIED) | B(BUSY) | B(HELD) | B(FAILED) | B(UNPROVEN) | B(LOST))

@@ -51,7 +51,7 @@ int64_t tg_window_next_ms(const struct tg_run *run)
 
     for (size_t i = 0; i < run->plan->n_windows; i++) {
         const struct tg_run_domain *d = tg_run_window(run, i);
-        int64_t at = d->open && d->parked != TG_RUN_NOBODY ? tg_window_moment_ms(run, d->parked) : INT64_MAX;
+        int64_t at = d->open && d->lines[0].first != TG_RUN_NOBODY ? tg_window_moment_ms(run, d->lines[0].first) : INT64_MAX;
         next = at < next ? at : next;
     }
     return next;
@@ -77,9 +77,9 @@ void tg_window_told(struct tg_step *s, const struct tg_run_event *ev)
 bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting)
 {
     for (; *at < run->plan->n_windows; ++*at)
-        if (tg_run_window(run, *at)->n_parked) {
+        if (tg_run_window(run, *at)->lines[0].n) {
             *out_window = *at;
-            *out_waiting = tg_run_window(run, (*at)++)->n_parked;
+            *out_waiting = tg_run_window(run, (*at)++)->lines[0].n;
             return true;
         }
     return false;

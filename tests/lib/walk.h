@@ -69,9 +69,12 @@ static inline struct tg_run_event walk_event(struct walk *w, const struct tg_run
     } else if (walk_next(w, 100) < 2) {
         ev.kind = walk_next(w, 10) ? TG_EV_PAUSE : TG_EV_ABORT;
     } else if (run->plan->n_domains && walk_next(w, 100) < 4) {
-        ev.kind = TG_EV_OUTSIDE;
+        ev.kind = walk_next(w, 2) ? TG_EV_OUTSIDE : TG_EV_OUTSIDE_GONE;
         ev.domain = (size_t) walk_next(w, run->plan->n_domains);
         ev.count = (uint32_t) walk_next(w, 3);
+    } else if (run->plan->n_domains && walk_next(w, 100) < 5) {
+        ev.kind = run->hosts[from].gone ? TG_EV_BACK : TG_EV_GONE;
+        ev.host = from;
     } else {
         for (size_t i = 0; i < n; i++)
             if (walk_host_event(w, run, (from + i) % n, &ev))

@@ -102,26 +102,6 @@ static size_t unverified(const struct world *w)
     return n;
 }
 
-/* P5: whoever was changed, and is not known to be well, is down. */
-void world_judge_domains(struct world *w, size_t host)
-{
-    const struct tg_plan *plan = w->plan;
-
-    for (size_t l = 0; l < plan->n_limits; l++) {
-        uint32_t domain = plan->domain_of[host * plan->n_limits + l];
-        size_t down = 0;
-        for (size_t i = 0; i < plan->n_hosts; i++)
-            down += domain != TG_NO_DOMAIN && plan->domain_of[i * plan->n_limits + l] == domain &&
-                    ((w->hosts[i].changed && !(w->hosts[i].judged && w->hosts[i].verified)) || world_is_drained(w, i));
-        if (domain == TG_NO_DOMAIN)
-            continue;
-        uint32_t told = w->hosts[host].told[l], now = w->run ? w->run->domains[domain].outside : told;
-        down += told < now ? told : now; /* others may come at any time: what counts is who was there before */
-        if (down > plan->domains[domain].max)
-            world_violation(w, "P5: %zu hosts of domain %u are down, at most %u may be", down, domain, plan->domains[domain].max);
-    }
-}
-
 static int by_time(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
@@ -282,12 +262,6 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
     tg_timer_start(t->timer, 1);
 }
 
-static void tell_outside(struct world *w, struct tg_drive *drive, uint32_t domain)
-{
-    if (domain != TG_NO_DOMAIN && w->run && w->run->domains[domain].outside != w->outside[domain])
-        tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .domain = domain, .count = w->outside[domain], .host = TG_RUN_NONE, .stage = TG_RUN_NONE});
-}
-
 /* What is in force is no more: a warning. */
 static void warn(struct world *w, struct tg_drive *drive)
 {
@@ -295,34 +269,14 @@ static void warn(struct world *w, struct tg_drive *drive)
         tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_KEEP, .host = rng_below(&w->rng, w->plan->n_hosts), .stage = TG_RUN_NONE, .step = 1, .text = "a person was here"});
 }
 
-/* Others come and go. */
 static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
 {
     struct world *w = data;
 
     (void) e;
     warn(w, drive);
-    if (w->plan->n_domains == 0 || now_ms(w) < w->outside_ms + 700)
-        return 0;
-    w->outside_ms = now_ms(w);
-    w->outside[rng_below(&w->rng, w->plan->n_domains)] = rng_chance(&w->rng, 30) && !w->healed ? 1 + (uint32_t) rng_below(&w->rng, 2) : 0;
-    for (uint32_t d = 0; d < w->plan->n_domains; d++) {
-        w->outside[d] = w->healed ? 0 : w->outside[d];
-        tell_outside(w, drive, d);
-    }
+    world_others_turn(w, drive, now_ms(w));
     return 0;
-}
-
-/* Who has been locked is told who else was, before he is told that he has his lock. */
-static void say_outside(struct world *w, const struct sim_task *t)
-{
-    for (size_t l = 0; l < w->plan->n_limits && t->drive; l++) {
-        uint32_t domain = w->plan->domain_of[t->action.host * w->plan->n_limits + l];
-        if (domain == TG_NO_DOMAIN)
-            continue;
-        w->hosts[t->action.host].told[l] = w->outside[domain];
-        tell_outside(w, t->drive, domain);
-    }
 }
 
 static void arrive(struct world *w, struct sim_task *t)
@@ -390,8 +344,8 @@ static void on_timer(void *data)
     tell_world(w, &w->hosts[t->action.host], t);
     bool refused = t->answer.kind == TG_EV_NO_GO || t->answer.kind == TG_EV_LOCK_REFUSED || t->answer.kind == TG_EV_AROUND_REFUSED;
     t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : refused ? "it was refused" : NULL;
-    if (t->action.kind == TG_DO_LOCK)
-        say_outside(w, t);
+    if (t->action.kind == TG_DO_LOCK && t->drive)
+        world_others_locked(w, t->drive, t->action.host);
     if (t->drive && !t->no_answer)
         tg_drive_answer(t->drive, &t->answer);
     unlink_task(t);
@@ -565,8 +519,7 @@ int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struc
 {
     *w = (struct world) {.rng = {seed}, .loop = loop, .plan = plan, .hosts = calloc(plan->n_hosts + 1, sizeof *w->hosts)};
     w->ports = (struct tg_drive_ports) {.data = w, .begin = begin, .turn = turn, .drop = drop};
-    w->outside = calloc(plan->n_domains + 1, sizeof *w->outside);
-    if (!w->hosts || !w->outside)
+    if (!w->hosts || world_others_init(w))
         return TG_E_MEMORY;
     unsigned trouble = (unsigned) (rng_below(&w->rng, 4) * 12); /* some fleets are well */
     for (size_t i = 0; i < plan->n_hosts; i++)
@@ -592,4 +545,5 @@ void world_release(struct world *w)
         unlink_task(w->tasks);
     free(w->hosts);
     free(w->outside);
+    free(w->outside_gone);
 }

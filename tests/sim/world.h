@@ -65,7 +65,9 @@ struct sim_host {
     int sent;                   /* attempt that was sent, and of which nobody knows that it never arrived; 0 none */
     bool strayed;               /* it was lost once, or its lock would not go: it may come back in another stage's time */
     int64_t verified_ms;        /* its first good verdict; 0 none */
-    uint32_t told[4];           /* of each limit: how many others were said to hold of its domain, when it was locked last */
+    uint32_t told[4], told_gone[4]; /* of each limit: how many others were said to hold, or to be gone, of its domain, when it was locked last */
+    bool gone;                  /* its agent is not there */
+    uint64_t gone_then;         /* when it was locked last: hosts that were gone, a bit each */
 };
 
 struct sim_task;
@@ -79,6 +81,7 @@ struct world {
     int64_t epoch;              /* of that driver */
     const struct tg_run *run;   /* of that driver; NULL between drivers */
     uint32_t *outside;          /* hosts of each domain that others hold */
+    uint32_t *outside_gone;     /* hosts of each that are gone, and not in the plan */
     int64_t outside_ms;         /* when that changed last */
     struct sim_task *tasks;
     int64_t seated, seated_lines; /* the newest epoch that took the seat, and how long the journal was then */
@@ -99,6 +102,10 @@ void world_settle(struct world *w);
 void world_violation(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* From on_line of the drive. */
 void world_line(struct world *w, const struct tg_run *run, const json_t *line);
+/* world_others.c: who else is down. Comes and goes; the driver hears of it now and then, and before it hears that a host is locked. */
+int world_others_init(struct world *w);
+void world_others_turn(struct world *w, struct tg_drive *drive, int64_t now_ms);
+void world_others_locked(struct world *w, struct tg_drive *drive, size_t host);
 /* Whether hosts of a stage started no faster than they were to: P5. */
 void world_judge_rates(struct world *w);
 /* Hours of days that last less than a second, for tg_drive_options.hours: from_min says which, the rest of the hours is for show. */

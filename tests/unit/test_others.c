@@ -27,7 +27,7 @@ static void setup(struct rig *r)
     r->plan = test_plan(&(struct test_stage) {.count = 6}, 1, 10, 10);
     test_plan_limit(r->plan, TG_LIMIT_DOMAIN, 2, 2, 0);
     cr_assert_eq(tg_run_new(r->plan, &r->run, &e), 0, "%s", e.message);
-    cr_assert_eq(tg_others_new(r->plan, r->inventory, &r->others, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_others_new(r->plan, r->inventory, NULL, &r->others, &e), 0, "%s", e.message);
     tg_others_begin(r->others, r->run);
 }
 

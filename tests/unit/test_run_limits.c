@@ -210,6 +210,106 @@ Test(run_limits, hosts_that_others_hold_are_down_as_well)
     end(&r);
 }
 
+/* ---- who is gone ---- */
+
+static void others_gone(struct rig *r, size_t domain, uint32_t n, const char *who)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_run_event ev = {.kind = TG_EV_OUTSIDE_GONE, .at_ms = ++r->now, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n, .text = who};
+
+    cr_assert_eq(tg_run_step(r->run, &ev, &r->todo, &e), 0, "%s", e.message);
+}
+
+/* P5 */
+Test(run_limits, a_host_that_is_gone_is_down_once_and_does_not_hold_up_its_own_start)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 4}, 1, 1);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    begin(&r);
+    cr_expect_str_eq(started(&r), "0");
+    give(&r, TG_EV_GONE, 2);
+    give(&r, TG_EV_LOCKED, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_UNLOCKING, "h2 is down: no room for another");
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_str_eq(started(&r), "2", "who is down already adds nothing");
+    change(&r, 2);
+    cr_expect_eq(tg_run_domain_down(&r.run->domains[0]), 1, "down by this run, and gone: one host");
+    give(&r, TG_EV_VERIFIED, 2);
+    give(&r, TG_EV_UNLOCKED, 2);
+    cr_expect_eq(r.run->hosts[2].state, TG_HOST_DONE);
+    cr_expect_eq(tg_run_domain_down(&r.run->domains[0]), 1, "done, and its agent is not back yet");
+    cr_expect_str_eq(started(&r), "");
+    cr_expect_eq(tg_run_brakes(r.run, r.now), TG_BRAKE_DOMAIN);
+    give(&r, TG_EV_BACK, 2);
+    cr_expect_eq(tg_run_domain_down(&r.run->domains[0]), 1);
+    cr_expect_str_eq(started(&r), "0");
+    end(&r);
+}
+
+/* P5: more have gone than may be down. Then nobody starts, not even one of them: it may be that only its agent is dead. */
+Test(run_limits, while_more_are_gone_than_may_be_down_nobody_starts)
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 3}, 1, 3);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    begin(&r);
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_GO, 0);
+    started(&r);
+    give(&r, TG_EV_GONE, 1); /* it stands in the line of h0's domain */
+    give(&r, TG_EV_GONE, 2);
+    give(&r, TG_EV_APPLIED, 0);
+    give(&r, TG_EV_VERIFIED, 0);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_str_eq(started(&r), "");
+    cr_expect_eq(r.run->state, TG_RUN_ACTIVE, "hosts come back some day: nobody is skipped");
+    give(&r, TG_EV_BACK, 1);
+    cr_expect_str_eq(started(&r), "2", "h2 is the one that is down");
+    end(&r);
+}
+
+Test(run_limits, hosts_out_of_the_plan_that_are_gone_are_down_and_are_named) /* P5, P12 */
+{
+    struct rig r;
+    size_t at = 0, domain, waiting;
+
+    make(&r, &(struct test_stage) {.count = 2}, 1, 2);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    begin(&r);
+    others_gone(&r, 0, 1, "db1.example.com");
+    cr_expect_str_eq(r.run->domains[0].who_gone, "db1.example.com");
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_WAITING);
+    cr_assert(tg_run_full_domain(r.run, &at, &domain, &waiting));
+    cr_expect(domain == 0 && waiting == 2);
+    started(&r);
+    others_gone(&r, 0, 0, NULL);
+    cr_expect_null(r.run->domains[0].who_gone);
+    cr_expect_str_eq(started(&r), "0");
+    end(&r);
+}
+
+Test(run_limits, a_host_that_ended_badly_and_is_gone_keeps_others_out_for_good) /* P12 */
+{
+    struct rig r;
+
+    make(&r, &(struct test_stage) {.count = 2}, 1, 2);
+    test_plan_limit(r.plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    begin(&r);
+    give(&r, TG_EV_LOCKED, 0);
+    give(&r, TG_EV_GO, 0);
+    give(&r, TG_EV_GONE, 0);
+    give(&r, TG_EV_NOT_SENT, 0);
+    give(&r, TG_EV_UNLOCKED, 0);
+    cr_expect_eq(r.run->hosts[0].state, TG_HOST_UNREACHABLE);
+    cr_expect_eq(r.run->hosts[1].state, TG_HOST_SKIPPED);
+    end(&r);
+}
+
 /* ---- against the obvious ---- */
 
 static uint64_t next_random(uint64_t *state)
@@ -228,7 +328,7 @@ static bool has_room(const struct rig *r, size_t host, const bool *later)
     for (size_t l = 0; l < plan->n_limits; l++) {
         uint32_t domain = plan->domain_of[host * plan->n_limits + l], down = 0;
         for (size_t i = 0; i < plan->n_hosts; i++)
-            down += plan->domain_of[i * plan->n_limits + l] == domain && !later[i] && tg_run_is_down(r->run, &r->run->hosts[i]);
+            down += i != host && plan->domain_of[i * plan->n_limits + l] == domain && ((!later[i] && tg_run_is_down(r->run, &r->run->hosts[i])) || r->run->hosts[i].gone);
         if (domain != TG_NO_DOMAIN && down >= plan->domains[domain].max)
             return false;
     }
@@ -307,10 +407,19 @@ Test(run_limits, the_first_that_has_room_starts_whatever_happens) /* P5 */
                     answer_one(&r, &random);
                 from = r.todo.n;
                 give(&r, TG_EV_RESUME, TG_RUN_NONE);
+            } else if (next_random(&random) % 10 == 0) {
+                size_t host = next_random(&random) % r.plan->n_hosts;
+                give(&r, r.run->hosts[host].gone ? TG_EV_BACK : TG_EV_GONE, host);
             } else {
                 answer_one(&r, &random);
             }
             judge_starts(&r, from);
+            for (size_t i = 0; steps > 1500 && i < r.plan->n_hosts; i++)
+                if (r.run->hosts[i].gone) {
+                    from = r.todo.n;
+                    give(&r, TG_EV_BACK, i);
+                    judge_starts(&r, from);
+                }
         }
         for (size_t i = 0; i < r.plan->n_hosts; i++) {
             bool nobody[64] = {false};

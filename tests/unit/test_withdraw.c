@@ -294,7 +294,7 @@ Test(withdraw, takes_as_many_out_of_service_as_the_floor_allows_and_says_who_sta
     for (size_t i = 0; i < 6; i++)
         expect_state(&d, i, i < 3 ? TG_HOST_WITHDRAWN : TG_HOST_SKIPPED, i < 3);
     cr_expect_eq(d.worst, 3);
-    cr_expect_str_eq(d.run->hosts[3].text, "it stays in service: attr0 r0 has 3 of 1000 down by this, 0 by others, and may have 3");
+    cr_expect_str_eq(d.run->hosts[3].text, "it stays in service: attr0 r0 has 3 of 1000 down by this, 0 without it, and may have 3");
     cr_expect_eq(tg_run_end(d.run), TG_END_BADLY, "not all of them are out");
     cr_expect_eq(tg_run_leftovers(d.run), 0, "what is kept on purpose is not left over");
     expect_replays(&d);
