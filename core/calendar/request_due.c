@@ -51,26 +51,13 @@ int tg_due_change(struct tg_due_walk *w, tg_requests_deed deed, void *data, stru
 
 /* ---- is it the time? ---- */
 
-/* Both clocks must agree, and this one not have jumped since this began. */
+/* This clock has not jumped since this began, and agrees with the store's. */
 int tg_due_clocks(struct tg_due_walk *w, struct tg_error *e)
 {
     const struct tg_clock *clock = tg_loop_clock(tg_store_loop(w->d->guard->store));
-    int64_t jump = (tg_wall_ms(clock) - w->wall_ms) - (tg_mono_ms(clock) - w->mono_ms), store_ms;
-    char by[32];
-    int rc = tg_guard_store_ms(w->d->guard, &store_ms, e);
+    int64_t jump = (tg_wall_ms(clock) - w->wall_ms) - (tg_mono_ms(clock) - w->mono_ms);
 
-    if (rc)
-        return rc;
-    int64_t off = tg_wall_ms(clock) - store_ms;
-    bool jumped = llabs(jump) > TG_DUE_CLOCKS_MS;
-    if (!jumped && llabs(off) <= TG_DUE_CLOCKS_MS)
-        return 0;
-    tg_duration_format(llabs(jumped ? jump : off), by, sizeof by);
-    if (jumped)
-        tg_fail(e, TG_E_UNKNOWN, "this host's clock has just jumped by %s, so nothing is begun", by);
-    else
-        tg_fail(e, TG_E_UNKNOWN, "this host's clock is %s %s of the store's, so it is not known what time it is, and nothing is begun", by, off > 0 ? "ahead" : "behind");
-    return tg_error_hint(e, "set it right (timedatectl, chronyc tracking): whether a window is open hangs on it"), TG_E_UNKNOWN;
+    return llabs(jump) > TG_REQ_CLOCKS_MS ? tg_requests_wrong_clock("has just jumped", jump, e) : tg_requests_clock(w->d->guard, e);
 }
 
 /* *out: what may be begun now; need 0 when nothing fits. */
@@ -115,14 +102,19 @@ static void tell_next(struct tg_due_walk *w, const char *why)
         tg_requests_what(&w->r, (enum tg_visit_kind) k, what, sizeof what);
         tg_due_tell(w, "%s: %s%s", what, why, at);
     }
+    for (size_t i = 0; i < w->r.n; i++)
+        if (w->r.v[i].state == TG_REQ_WAITING)
+            tg_due_tell(w, "%s (%s): not now, and no time yet: %s", w->r.v[i].activity, w->r.v[i].id, w->r.v[i].why);
 }
 
 int tg_due_lay(struct tg_due_walk *w, const char *why, struct tg_error *e)
 {
     struct tg_request_when when;
     struct laying l = {.when = &when, .boot = w->d->boot, .now_ms = tg_due_wall(w)};
-    int rc = w->d->when(w->d->self, &when, e);
+    int rc = tg_due_clocks(w, e); /* one that is wrong would move what it takes for overdue */
 
+    if (!rc)
+        rc = w->d->when(w->d->self, &when, e);
     if (!rc)
         rc = tg_due_change(w, lay, &l, e);
     if (rc)

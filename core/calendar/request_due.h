@@ -23,7 +23,6 @@
 #include "calendar/request_store.h"
 #include "config/activities.h"
 
-#define TG_DUE_CLOCKS_MS INT64_C(120000)  /* this host's clock and the store's may differ by this */
 #define TG_DUE_REBOOT_MS INT64_C(900000)  /* a reboot that was asked for begins within this */
 
 /* How a command went: its exit status, or a code. */

@@ -70,9 +70,9 @@ static void mark(struct tg_requests *r, enum tg_visit_kind kind, enum tg_request
 }
 
 /* Whether the visit may stay where it is: nothing in it has become longer than was told, later, or forbidden. */
-static int stays(const struct tg_requests *r, enum tg_visit_kind kind, const struct tg_request_when *when, int64_t need_ms, int64_t now_ms, bool *out, struct tg_error *e)
+static int stays(struct tg_requests *r, enum tg_visit_kind kind, const struct tg_request_when *when, int64_t need_ms, int64_t now_ms, bool *out, struct tg_error *e)
 {
-    const struct tg_visit *v = &r->visits[kind];
+    struct tg_visit *v = &r->visits[kind];
     int64_t at = v->start_ms > now_ms ? v->start_ms : now_ms;
     struct tg_fit fit;
 
@@ -81,6 +81,8 @@ static int stays(const struct tg_requests *r, enum tg_visit_kind kind, const str
         return 0;
     int rc = when->fits(when->self, at, need_ms, &fit, e);
     *out = !rc && fit.now;
+    if (*out && fit.latest_ms < v->latest_ms)
+        v->latest_ms = fit.latest_ms; /* it has become longer, or its window shorter */
     return rc;
 }
 
@@ -92,13 +94,26 @@ static int64_t spread(const char *host, int64_t first_ms, int64_t last_ms)
     return first_ms + (int64_t) (tg_shard_hash(host) % (uint64_t) (span / MINUTE_MS + 1)) * MINUTE_MS;
 }
 
+static int64_t rounded(int64_t need_ms)
+{
+    return (need_ms + ROUND_MS - 1) / ROUND_MS * ROUND_MS;
+}
+
+/* All of what is told is to lie in the window; where that can't be, what is needed. */
+static int find(const struct tg_request_when *when, int64_t from_ms, int64_t need_ms, struct tg_fit *out, struct tg_error *e)
+{
+    int rc = when->fits(when->self, from_ms, rounded(need_ms), out, e);
+
+    return rc || out->start_ms != TG_CALENDAR_NEVER ? rc : when->fits(when->self, from_ms, need_ms, out, e);
+}
+
 static void place(struct tg_requests *r, enum tg_visit_kind kind, const struct tg_fit *fit, int64_t need_ms)
 {
     struct tg_visit *v = &r->visits[kind];
 
     v->start_ms = spread(r->host, fit->start_ms, fit->latest_ms);
     v->latest_ms = fit->latest_ms < v->start_ms + TG_REQ_GRACE_MS ? fit->latest_ms : v->start_ms + TG_REQ_GRACE_MS;
-    v->until_ms = v->start_ms + (need_ms + ROUND_MS - 1) / ROUND_MS * ROUND_MS;
+    v->until_ms = v->start_ms + rounded(need_ms);
 }
 
 static void drop(struct tg_requests *r, enum tg_visit_kind kind, struct tg_request_newses *news)
@@ -150,7 +165,7 @@ static int lay_kind(struct tg_requests *r, enum tg_visit_kind kind, const struct
     }
     if (kind == TG_VISIT_DISRUPTIVE && when->customer[0])
         from += when->lead_ms;
-    if ((rc = when->fits(when->self, after > from ? after : from, need, &fit, e)))
+    if ((rc = find(when, after > from ? after : from, need, &fit, e)))
         return rc;
     if (fit.start_ms == TG_CALENDAR_NEVER) {
         char length[32], why[TG_REQ_WHY_SIZE];

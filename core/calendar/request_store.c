@@ -206,6 +206,31 @@ int tg_requests_change(struct tg_guard *guard, const char *host, const char *by,
     return tg_error_hint(e, "%s", why.hint), rc;
 }
 
+/* --- the time --- */
+
+int tg_requests_wrong_clock(const char *how, int64_t by_ms, struct tg_error *e)
+{
+    char by[32];
+
+    tg_duration_format(llabs(by_ms), by, sizeof by);
+    tg_fail(e, TG_E_UNKNOWN, "this host's clock %s by %s, so it is not known what time it is, and nothing is begun", how, by);
+    return tg_error_hint(e, "set it right (timedatectl, chronyc tracking): whether a window is open hangs on it"), TG_E_UNKNOWN;
+}
+
+/* What the answer took is nobody's fault. */
+int tg_requests_clock(struct tg_guard *guard, struct tg_error *e)
+{
+    int64_t before = tg_guard_wall(guard), store_ms;
+    int rc = tg_guard_store_ms(guard, &store_ms, e);
+
+    if (rc)
+        return rc;
+    if (before - store_ms > TG_REQ_CLOCKS_MS)
+        return tg_requests_wrong_clock("is ahead of the store's", before - store_ms, e);
+    int64_t behind = store_ms - tg_guard_wall(guard);
+    return behind > TG_REQ_CLOCKS_MS ? tg_requests_wrong_clock("is behind the store's", behind, e) : 0;
+}
+
 /* --- all of them --- */
 
 static int walk_some(struct tg_guard *guard, const char *bucket, char *const *names, size_t n, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data,

@@ -23,6 +23,12 @@ int tg_requests_read(struct tg_guard *guard, const char *host, struct tg_request
 typedef int (*tg_requests_deed)(struct tg_requests *r, void *data, struct tg_request_newses *news, struct tg_error *e);
 /* by: who is said to have done it. 0: it is so. *out (may be NULL): as it is then; the caller's. TG_E_HELD: others change it all the time. */
 int tg_requests_change(struct tg_guard *guard, const char *host, const char *by, tg_requests_deed deed, void *data, struct tg_requests *out, struct tg_error *e);
+/* Whoever gives times or acts by them asks first: this host's clock and the store's agree. One write. TG_E_UNKNOWN: they do not, or it can't be asked. */
+#define TG_REQ_CLOCKS_MS INT64_C(120000) /* they may differ by this */
+int tg_requests_clock(struct tg_guard *guard, struct tg_error *e);
+/* "this host's clock HOW by …": TG_E_UNKNOWN. */
+int tg_requests_wrong_clock(const char *how, int64_t by_ms, struct tg_error *e);
+
 /* Every host that has any: take is called with each, whose record it may look at; what it returns ends the walk when it is not 0. bucket NULL: all. */
 int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e), void *data, struct tg_error *e);
 

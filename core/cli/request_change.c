@@ -19,6 +19,7 @@ static const struct tg_opt postpone_opts[] = {
 };
 
 struct changing {
+    struct tg_guard *guard;
     const char *what, *by, *why;
     const struct tg_request_when *when;
     int64_t now_ms, until_ms;
@@ -39,6 +40,8 @@ static int change(struct tg_requests *r, void *data, struct tg_request_newses *n
         memcpy(c->activity, q->activity, sizeof c->activity);
     }
     int rc = c->postpone ? tg_requests_postpone(r, c->what, c->by, c->why, c->until_ms, e) : tg_requests_cancel(r, c->what, c->by, c->why, c->now_ms, e);
+    if (!rc)
+        rc = tg_requests_clock(c->guard, e);
     if (!rc)
         rc = tg_requests_lay(r, c->when, c->now_ms, news, e);
     c->done = !rc;
@@ -81,6 +84,7 @@ static int carry_out(struct tg_frame *f, struct changing *c, struct tg_error *e)
         rc = tg_request_cli_host_of(f, &g, f->argv[0], host, sizeof host, e);
     if (!rc)
         rc = tg_request_cli_site(f, host, &site, e);
+    c->guard = &g;
     c->what = f->argv[0];
     c->by = owner;
     c->why = reason;

@@ -21,6 +21,7 @@ static const struct tg_opt opts[] = {
 };
 
 struct submitting {
+    struct tg_guard *guard;
     struct tg_request_wish wish;
     const struct tg_request_when *when;
     const char *own_boot;
@@ -41,6 +42,8 @@ static int submit(struct tg_requests *r, void *data, struct tg_request_newses *n
     memcpy(s->id, q->id, sizeof s->id);
     if (s->was == TG_REQ_SAME && !gone && q->state != TG_REQ_WAITING)
         return TG_REQUESTS_AS_IT_IS;
+    if ((rc = tg_requests_clock(s->guard, e)))
+        return rc;
     return tg_requests_lay(r, s->when, s->now_ms, news, e);
 }
 
@@ -115,7 +118,7 @@ static int run_submit(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_guard g = tg_cli_guard(f, 0);
     struct tg_request_site site = {.host = NULL};
-    struct submitting s = {.now_ms = tg_wall_ms(tg_loop_clock(f->loop)), .when = &site.when};
+    struct submitting s = {.guard = &g, .now_ms = tg_wall_ms(tg_loop_clock(f->loop)), .when = &site.when};
     struct tg_requests now;
     char host[TG_SCOPE_NAME_MAX + 1];
     bool own;
