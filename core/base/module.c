@@ -285,3 +285,18 @@ int tg_zone_backend_find(const struct tg_zone_backend **out, struct tg_error *e)
     *out = m->zones;
     return 0;
 }
+
+int tg_delivery_find(const struct tg_delivery_backend **out, struct tg_error *e)
+{
+    const struct tg_module *m;
+    int rc = tg_module_load("delivery", &m, e);
+
+    if (rc)
+        return rc;
+    if (!m->delivery)
+        return lacks("delivery", "delivery", e);
+    if (m->delivery->version != TG_DELIVERY_ABI)
+        return wrong_abi("delivery", "delivery", m->delivery->version, TG_DELIVERY_ABI, e);
+    *out = m->delivery;
+    return 0;
+}

@@ -6,6 +6,7 @@
 #define TAGOUT_MODULE_H
 
 #include <tagout/around.h>
+#include <tagout/delivery.h>
 #include <tagout/driver.h>
 #include <tagout/httpd.h>
 #include <tagout/probe.h>
@@ -17,7 +18,7 @@
 extern "C" {
 #endif
 
-#define TG_MODULE_ABI 2 /* 2: around */
+#define TG_MODULE_ABI 3 /* 2: around; 3: delivery */
 
 /* Each slot is NULL when the module has nothing of the kind. Everything is static. */
 struct tg_module {
@@ -31,6 +32,7 @@ struct tg_module {
     const struct tg_httpd_backend *httpd;
     const struct tg_zone_backend *zones;
     const struct tg_around_backend *around;
+    const struct tg_delivery_backend *delivery;
 };
 
 #define TG_MODULE_EXPORT __attribute__((visibility("default")))
