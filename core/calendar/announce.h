@@ -30,7 +30,7 @@
 #define TG_ANNOUNCE_TOLD TG_ANNOUNCE_PATH "/told"
 #define TG_ANNOUNCE_SENDER TG_ANNOUNCE_PATH "/sender"
 #define TG_ANNOUNCE_BUCKETS 64
-#define TG_ANNOUNCE_NAME_SIZE 97      /* of a source, an event */
+#define TG_ANNOUNCE_NAME_SIZE 129      /* of a source, an event */
 #define TG_ANNOUNCE_CUSTOMER_SIZE 129
 #define TG_ANNOUNCE_HOSTS_MAX 65536   /* bytes of folded names in a note */
 #define TG_ANNOUNCE_NODE_SIZE 96

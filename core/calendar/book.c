@@ -1,4 +1,5 @@
 /* Maintenance weeks in the store: see book.h. book_folder.c writes and removes a week's folder. */
+#include "calendar/announce.h"
 #include "calendar/book_folder.h"
 
 #include "fleet/shard.h"
@@ -333,22 +334,37 @@ static void forget(struct tg_book *book, int64_t wall_ms)
     book->n = n;
 }
 
-/* One transaction: the tree is live and, when key is given, its folder as it was. */
-static int write_list(struct tg_store *store, struct tg_book *book, const char *key, int64_t folder_version, int64_t wait_ms, struct tg_error *e)
+/* That the week's customers are to be told what is true of it. */
+static int prepare_note(struct tg_store *store, const char *id, const struct tg_book_words *words, struct tg_announce_op *out, struct tg_error *e)
+{
+    char source[TG_ANNOUNCE_NAME_SIZE];
+    const struct tg_announcement a = {.kind = TG_ANNOUNCE_WEEK, .source = source, .event = id, .by = words->by, .reason = words->reason, .at_ms = words->wall_ms};
+
+    snprintf(source, sizeof source, "week:%s", id);
+    return tg_announce_prepare(store, &a, words->wait_ms, out, e);
+}
+
+/* One transaction: the tree is live and, when key is given, its folder as it was; with it goes the note for the customers of week id. */
+static int write_list(struct tg_store *store, struct tg_book *book, const char *id, const char *key, int64_t folder_version, const struct tg_book_words *words, struct tg_error *e)
 {
     char path[TG_BOOK_NODE_PATH];
-    struct tg_op ops[3];
+    struct tg_announce_op note;
+    struct tg_op ops[4];
     int64_t cluster;
     size_t n = 0;
-    int rc = tg_cluster_live(store, tg_store_deadline(store, wait_ms), &cluster, e);
+    int rc = tg_cluster_live(store, tg_store_deadline(store, words->wait_ms), &cluster, e);
 
+    if (!rc)
+        rc = prepare_note(store, id, words, &note, e);
     if (rc)
         return rc;
     if (book->n)
         qsort(book->weeks, book->n, sizeof *book->weeks, by_beginning);
     char *text = tg_book_encode(book);
-    if (!text)
+    if (!text) {
+        tg_announce_op_release(&note);
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
     if (cluster != TG_ANY_VERSION)
         ops[n++] = (struct tg_op) {.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster};
     if (key) {
@@ -356,7 +372,9 @@ static int write_list(struct tg_store *store, struct tg_book *book, const char *
         ops[n++] = (struct tg_op) {.kind = TG_OP_CHECK, .path = path, .version = folder_version};
     }
     ops[n++] = (struct tg_op) {.kind = TG_OP_WRITE, .path = TG_BOOK_PATH, .data = text, .len = strlen(text), .version = book->version};
-    rc = tg_store_multi(store, ops, n, tg_store_deadline(store, wait_ms), NULL, e);
+    ops[n++] = note.op;
+    rc = tg_store_multi(store, ops, n, tg_store_deadline(store, words->wait_ms), NULL, e);
+    tg_announce_op_release(&note);
     free(text);
     return rc;
 }
@@ -374,7 +392,7 @@ static int put_into_list(struct tg_store *store, struct tg_book *book, const str
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     book->weeks = weeks;
     weeks[book->n++] = *booked;
-    return write_list(store, book, booked->key, folder_version, words->wait_ms, e);
+    return write_list(store, book, booked->id, booked->key, folder_version, words, e);
 }
 
 static bool is_overtaken(int rc)
@@ -456,7 +474,7 @@ static int try_cancel(struct tg_store *store, const char *id, const struct tg_bo
         snprintf(w->cancelled_by, sizeof w->cancelled_by, "%s", words->by);
         snprintf(w->reason, sizeof w->reason, "%s", words->reason);
         *out = *w;
-        rc = write_list(store, &book, NULL, 0, words->wait_ms, &why);
+        rc = write_list(store, &book, id, NULL, 0, words, &why);
         if (rc && rc != TG_E_VERSION && e && !e->code)
             *e = why;
     }

@@ -83,3 +83,40 @@ void tg_ics_end(struct tg_buf *out)
 {
     tg_buf_puts(out, "END:VCALENDAR\r\n");
 }
+
+/* ---- iTIP ---- */
+
+/* "ORGANIZER;CN="…":mailto:…". What a quoted parameter can't hold is left out. */
+static void put_person(struct tg_buf *out, const char *what, const char *name, const char *address)
+{
+    struct tg_buf line = TG_BUF_INIT;
+
+    tg_buf_puts(&line, what);
+    if (name[0]) {
+        tg_buf_puts(&line, ";CN=\"");
+        for (const char *p = name; *p; p++)
+            if ((unsigned char) *p >= ' ' && *p != 127 && *p != '"')
+                tg_buf_putc(&line, *p);
+        tg_buf_putc(&line, '"');
+    }
+    tg_buf_printf(&line, ":mailto:%s", address);
+    put_line(out, tg_buf_text(&line));
+    tg_buf_release(&line);
+}
+
+void tg_ics_invite(struct tg_buf *out, const struct tg_ics_invite *v)
+{
+    tg_buf_puts(out, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tagout//tagout//EN\r\nCALSCALE:GREGORIAN\r\n");
+    tg_buf_printf(out, "METHOD:%s\r\nBEGIN:VEVENT\r\n", v->cancel ? "CANCEL" : "REQUEST");
+    put_text(out, "UID", v->uid);
+    tg_buf_printf(out, "SEQUENCE:%lld\r\n", (long long) v->sequence);
+    put_time(out, "DTSTAMP", v->now_ms);
+    put_time(out, "DTSTART", v->from_ms);
+    put_time(out, "DTEND", v->until_ms);
+    put_text(out, "SUMMARY", v->summary);
+    put_text(out, "DESCRIPTION", v->description);
+    put_person(out, "ORGANIZER", v->organizer_name, v->organizer);
+    for (size_t i = 0; i < v->n_attendees; i++)
+        put_person(out, "ATTENDEE;ROLE=NON-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=FALSE", "", v->attendees[i]);
+    tg_buf_printf(out, "STATUS:%s\r\nTRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", v->cancel ? "CANCELLED" : "CONFIRMED");
+}

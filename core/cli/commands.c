@@ -38,6 +38,7 @@ const struct tg_cmd *const tg_commands[] = {
     &tg_cmd_request_cancel,
     &tg_cmd_request_postpone,
     &tg_cmd_request_run_due,
+    &tg_cmd_announce,
     &tg_cmd_plan,
     &tg_cmd_simulate,
     &tg_cmd_run,

@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 
 extern const struct tg_cmd tg_cmd_agent;
+extern const struct tg_cmd tg_cmd_announce;
 extern const struct tg_cmd tg_cmd_hold;
 extern const struct tg_cmd tg_cmd_unhold;
 extern const struct tg_cmd tg_cmd_calendar_show;

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include "engine/gate.h"
+#include "cli/announce_left.h"
 #include "cli/enforce.h"
 #include "cli/guarding.h"
 #include "cli/runs_left.h"
@@ -109,7 +110,7 @@ static void check_gate(struct doctor *d)
 
 static void check_modules(struct doctor *d)
 {
-    static const char *const known[] = {"zk", "ssh", "puppet", "salt", "ansible", "http", "httpd", "haproxy", "alertmanager", "libvirt"};
+    static const char *const known[] = {"zk", "ssh", "puppet", "salt", "ansible", "http", "httpd", "haproxy", "alertmanager", "libvirt", "delivery"};
     char text[500] = "";
     size_t len = 0;
 
@@ -328,6 +329,36 @@ static void check_runs(struct doctor *d)
         find(d, WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, n);
 }
 
+#define UNTOLD_MS INT64_C(3600000) /* after that somebody should know that nobody is told */
+
+static void check_announcements(struct doctor *d)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_announce_left left;
+    int64_t now = tg_wall_ms(tg_loop_clock(d->f->loop));
+    char since[40];
+
+    if (tg_announce_left(d->store, WAIT_MS, &d->now->more, &left, &e)) {
+        find_error(d, e.code == TG_E_UNKNOWN ? WARN : UNKNOWN, &e); /* what an older store lacks is no damage */
+    } else if (left.bad) {
+        find(d, UNKNOWN, "%zu that can't be understood", left.bad);
+        mend(d, "a newer tagout has written them, or they were damaged: tagout announce list names them");
+    } else if (left.notes_ms && now - left.notes_ms > UNTOLD_MS) {
+        tg_duration_format(now - left.notes_ms, since, sizeof since);
+        find(d, WARN, "%zu changes of maintenance wait to be told, the oldest for %s: nobody sends", left.notes, since);
+        mend(d, "tagout announce send, from a timer");
+    } else if (left.refused) {
+        find(d, WARN, "%zu customers were not told all, for good", left.refused);
+        mend(d, "each waits for somebody to decide:");
+    } else if (left.tried_ms && now - left.tried_ms > UNTOLD_MS) {
+        tg_duration_format(now - left.tried_ms, since, sizeof since);
+        find(d, WARN, "some are tried in vain for %s", since);
+        mend(d, "tagout announce list has the answers; tagout announce test ADDRESS tries the mail server");
+    } else {
+        find(d, OK, "%zu changes of maintenance and %zu announcements are on their way", left.notes, left.open);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(struct doctor *d);
@@ -343,6 +374,7 @@ static const struct {
     {"tree", check_tree, true},
     {"locks", check_locks, true},
     {"runs", check_runs, true},
+    {"announcements", check_announcements, true},
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 

@@ -17,12 +17,13 @@
 #define OWNER_MAX 128
 #define SOCKET_PATH_MAX 103 /* of the 108 of sockaddr_un: "PATH.lock" lies beside it */
 
-enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS, CALENDAR, REQUESTS };
+enum key { STORE, STORE_AUTH, INVENTORY, STATE, SESSION, OWNER, SSH, SOCKET, BEFORE_UNLOCK, PROJECT, BREAK_LOCK, RUNS, CALENDAR, REQUESTS, ANNOUNCE };
 static const struct tg_yaml_key keys[] = {
     [STORE] = {.name = "store"}, [STORE_AUTH] = {.name = "store-auth"}, [INVENTORY] = {.name = "inventory"}, [STATE] = {.name = "state-dir"},
     [SESSION] = {.name = "session"}, [OWNER] = {.name = "owner"}, [SSH] = {.name = "ssh"},
     [SOCKET] = {.name = "agent-socket"}, [BEFORE_UNLOCK] = {.name = "before-unlock"}, [PROJECT] = {.name = "project"},
-    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, [CALENDAR] = {.name = "calendar"}, [REQUESTS] = {.name = "requests"}, {.name = NULL},
+    [BREAK_LOCK] = {.name = "break-lock"}, [RUNS] = {.name = "runs"}, [CALENDAR] = {.name = "calendar"}, [REQUESTS] = {.name = "requests"},
+    [ANNOUNCE] = {.name = "announce"}, {.name = NULL},
 };
 #define N_KEYS (sizeof keys / sizeof keys[0] - 1)
 
@@ -51,7 +52,10 @@ const char *tg_config_key(size_t i)
     static const char *const names[] = {"store", "store-auth", "inventory", "calendar", "state-dir", "session", "agent-socket", "owner", "ssh.identity", "ssh.known-hosts",
                                         "ssh.config", "before-unlock", "project.puppet", "project.facts", "project.run", "project.motd", "break-lock.approval",
                                         "break-lock.expires", "runs.approval", "requests.hold", "requests.enter", "requests.leave",
-                                        "requests.activities"};
+                                        "requests.activities",
+                                        "announce.from", "announce.reply-to", "announce.smtp.url", "announce.smtp.user",
+                                        "announce.smtp.password-file", "announce.smtp.ca", "announce.smtp.tls", "announce.smtp.helo", "announce.webhooks", "announce.templates",
+                                        "announce.zone", "announce.settle", "announce.timeout", "announce.retry.first", "announce.retry.longest", "announce.retry.give-up"};
 
     return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
@@ -257,6 +261,8 @@ static int take_root(struct tg_config *c, const struct tg_yaml_node *root, struc
     tg_yaml_fields(root, "the configuration", keys, p, values);
     if (values[BEFORE_UNLOCK] && tg_yaml_is_list(values[BEFORE_UNLOCK], "before-unlock", p))
         c->before_unlock = values[BEFORE_UNLOCK];
+    if (values[ANNOUNCE] && tg_yaml_is_map(values[ANNOUNCE], "announce", p))
+        c->announce = values[ANNOUNCE];
     take_break_lock(c, values[BREAK_LOCK], p);
     take_runs(c, values[RUNS], p);
     tg_yaml_duration(values[SESSION], "session", SESSION_MIN_MS, SESSION_MAX_MS, p, &c->session_ms);
@@ -286,12 +292,10 @@ static int read_file(struct tg_config *c, const char *path, bool optional, struc
         return why.code;
     }
     rc = take_root(c, tg_yaml_root(doc), p, e);
-    if (c->before_unlock && c->before_unlock->doc == doc) { /* it is read later, with its places */
-        tg_yaml_free(c->before_unlock_doc);
-        c->before_unlock_doc = doc;
-        return rc;
-    }
-    tg_yaml_free(doc);
+    if ((c->before_unlock && c->before_unlock->doc == doc) || (c->announce && c->announce->doc == doc)) /* they are read later, with their places */
+        c->docs[c->docs[0] != NULL] = doc;
+    else
+        tg_yaml_free(doc);
     return rc;
 }
 
@@ -402,7 +406,8 @@ void tg_config_free(struct tg_config *c)
     free(c->state_dir);
     free(c->host_state_dir);
     free(c->agent_socket);
-    tg_yaml_free(c->before_unlock_doc);
+    tg_yaml_free(c->docs[0]);
+    tg_yaml_free(c->docs[1]);
     free(c->owner);
     free(c->ssh_identity);
     free(c->ssh_known_hosts);

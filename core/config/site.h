@@ -15,6 +15,7 @@
  *   runs: {approval: second-person}
  *   break-lock: {approval: second-person, expires: 1h}
  *   requests: {activities: {reboot: {run: [/usr/bin/systemctl, reboot], reboots: true}}}   # config/activities.h
+ *   announce: {from: ops@example.com, smtp: {url: "smtp://mail.example.com:587"}}   # how customers are told: calendar/announce_site.h
  *   ssh: {identity: /etc/tagout/id_ed25519, known-hosts: /etc/tagout/known_hosts, config: none}
  */
 #ifndef TG_CONFIG_SITE_H
@@ -55,7 +56,8 @@ struct tg_config {
     char *ssh_known_hosts; /* NULL: as ~/.ssh/config says */
     char *ssh_config;      /* NULL: ~/.ssh/config; "none": no such file is read */
     const struct tg_yaml_node *before_unlock; /* a list, read by who needs it (its drivers are modules); NULL: none */
-    struct tg_yaml_doc *before_unlock_doc;    /* what it lies in */
+    const struct tg_yaml_node *announce;      /* a mapping, read by who announces: calendar/announce_site.h; NULL: none */
+    struct tg_yaml_doc *docs[2];              /* what these lie in */
     bool run_approval;     /* who began a run, or made a plan, does not approve it himself */
     bool break_approval;   /* another's lock is broken by two persons: guard/approval.h */
     int64_t break_expires_ms; /* how long the first one's wish stands; 0: the usual */

@@ -16,7 +16,7 @@ run "$tagout" --version
 expect_status 0
 expect_out "tagout "
 run "$tagout" doctor
-expect_match 'ok +modules +zk [0-9.]+, ssh [0-9.]+, puppet [0-9.]+, salt [0-9.]+, ansible [0-9.]+, http [0-9.]+, httpd [0-9.]+, haproxy [0-9.]+, alertmanager [0-9.]+, libvirt [0-9.]+'
+expect_match 'ok +modules +zk [0-9.]+, ssh [0-9.]+, puppet [0-9.]+, salt [0-9.]+, ansible [0-9.]+, http [0-9.]+, httpd [0-9.]+, haproxy [0-9.]+, alertmanager [0-9.]+, libvirt [0-9.]+, delivery [0-9.]+'
 run env LD_DEBUG=files LD_DEBUG_OUTPUT="$tmp/ld" "$tagout" doctor
 module=$(cat "$tmp"/ld.* | grep -o '/[^ ;]*/tagout-zk\.so' | sort -u)
 expect_equal "$(realpath "$module")" "$(realpath "$(find "$root" -name tagout-zk.so)")" "the module that was loaded"

@@ -11,6 +11,7 @@
 #ifndef TESTS_BOOK_SUITE_H
 #define TESTS_BOOK_SUITE_H
 
+#include "calendar/announce.h"
 #include "calendar/book_folder.h"
 #include "config/problems.h"
 #include "fleet/inventory.h"
@@ -48,7 +49,9 @@ static void setup(void)
     cr_assert_eq(book_loop(&loop), 0);
     url = book_url();
     store = open_another();
-    cr_assert_eq(tg_store_create(store, TG_BOOK_PATH, "", 0, 0, tg_store_deadline(store, WAIT_MS), &e), 0, "%s", e.message);
+    static const char *const folders[] = {TG_BOOK_PATH, TG_ANNOUNCE_PATH, TG_ANNOUNCE_NEW};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        cr_assert_eq(tg_store_create(store, folders[i], "", 0, 0, tg_store_deadline(store, WAIT_MS), &e), 0, "%s", e.message);
 }
 
 static void teardown(void)

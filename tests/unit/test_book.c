@@ -62,6 +62,8 @@ static void break_everywhere(enum tg_memory_action action)
         tg_memory_forget("book");
         store = open_another();
         cr_assert_eq(tg_store_create(store, TG_BOOK_PATH, "", 0, 0, tg_store_deadline(store, WAIT_MS), NULL), 0);
+        cr_assert_eq(tg_store_create(store, TG_ANNOUNCE_PATH, "", 0, 0, tg_store_deadline(store, WAIT_MS), NULL), 0);
+        cr_assert_eq(tg_store_create(store, TG_ANNOUNCE_NEW, "", 0, 0, tg_store_deadline(store, WAIT_MS), NULL), 0);
     }
     cr_assert_gt(nth, 3);  /* the folder, what is in it, the list: each was met */
     cr_assert_lt(nth, 40);

@@ -1,0 +1,59 @@
+/*
+ * Threads in the store, and the sender's place. Who sends takes the place first: it is an ephemeral node, and whatever a sender writes, it writes in that
+ * same session, so that one whose session is over can note nothing more, and therefore sends nothing more. People who retry or drop need no place: every write
+ * checks the version that was read.
+ */
+#ifndef TG_CALENDAR_ANNOUNCE_STORE_H
+#define TG_CALENDAR_ANNOUNCE_STORE_H
+
+#include "calendar/announce_thread.h"
+#include "calendar/book.h"
+
+#define TG_ANNOUNCE_KEPT_MS (INT64_C(60) * 86400000) /* what was told, after the end of its last event */
+#define TG_ANNOUNCE_PAST_MS (INT64_C(7) * 86400000)  /* an event of a thread that goes on */
+
+/* All that these calls need; borrowed. */
+struct tg_announce_place {
+    struct tg_store *store;
+    int64_t wait_ms;
+    int64_t cluster;          /* tg_announce_begin() */
+};
+/* Is the tree live, and has it the folders? TG_E_UNKNOWN with the mend. */
+int tg_announce_begin(struct tg_store *store, int64_t wait_ms, struct tg_announce_place *out, struct tg_error *e);
+/* TG_E_HELD: another sends, and who. */
+int tg_announce_sit(const struct tg_announce_place *p, const char *by, int64_t wall_ms, struct tg_error *e);
+void tg_announce_rise(const struct tg_announce_place *p);
+
+struct tg_announce_folded {
+    size_t notes;             /* taken */
+    size_t bad;               /* that can't be, and stay where they are */
+    struct tg_error why;      /* of the first of them */
+};
+/* Takes the notes into their threads, and deletes each with the write that took it. */
+int tg_announce_fold(const struct tg_announce_place *p, int64_t wall_ms, int64_t settle_ms, struct tg_announce_folded *out, struct tg_error *e);
+/* How many notes wait, and since when the oldest (0: none). */
+int tg_announce_waiting(const struct tg_announce_place *p, size_t *out_n, int64_t *out_since_ms, struct tg_error *e);
+
+/* Paths of what lies in a root, by name; release with tg_announce_paths_release(). */
+struct tg_announce_paths {
+    char (*v)[TG_ANNOUNCE_NODE_SIZE];
+    size_t n;
+};
+int tg_announce_list(const struct tg_announce_place *p, const char *root, struct tg_announce_paths *out, struct tg_error *e);
+void tg_announce_paths_release(struct tg_announce_paths *paths);
+
+/* TG_E_NOENT. TG_E_UNKNOWN: it can't be understood. *out is the caller's. */
+int tg_announce_read(const struct tg_announce_place *p, const char *path, struct tg_thread **out, struct tg_error *e);
+/* Wherever it lies; a new one when there is none. */
+int tg_announce_find(const struct tg_announce_place *p, const char *source, const char *customer, struct tg_thread **out, struct tg_error *e);
+/* Writes it to /open, and deletes the nodes of done (paths) in the same transaction. TG_E_VERSION: others have changed it. */
+int tg_announce_write(const struct tg_announce_place *p, struct tg_thread *thread, const char *const *done, size_t n_done, struct tg_error *e);
+/* Moves it to /told, or deletes it when nothing was ever told. */
+int tg_announce_close(const struct tg_announce_place *p, struct tg_thread *thread, int64_t wall_ms, struct tg_error *e);
+/* Deletes what was told long ago; looks at one bucket a call. What fails is left to the next. */
+void tg_announce_sweep(const struct tg_announce_place *p, unsigned bucket, int64_t wall_ms);
+
+/* announce_week.c: what is true of a booked week, for all of its customers. note_path goes when all is written. */
+int tg_announce_week(const struct tg_announce_place *p, const struct tg_announcement *a, const char *note_path, int64_t wall_ms, int64_t due_ms, struct tg_error *e);
+
+#endif

@@ -1,0 +1,157 @@
+/* tagout announce send, test. */
+#include "cli/announce.h"
+#include "cli/announce_sample.h"
+#include "cli/guarding.h"
+#include "config/site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_MS 15000 /* --watch: how often it looks for what is new */
+
+/* ---- send ---- */
+
+static void say_try(void *data, const struct tg_thread *t, const struct tg_recipient *r, enum tg_try outcome)
+{
+    static const char *const words[] = {[TG_TRY_SENT] = "sent", [TG_TRY_AGAIN] = "later", [TG_TRY_REFUSED] = "REFUSED", [TG_TRY_UNSURE] = "unsure"};
+    const struct tg_frame *f = data;
+
+    if (f->json)
+        return;
+    printf("%-8s %-10s %s  %s%s%s\n", words[outcome], tg_announce_kind_name(t->message->kind), t->customer, r->to, outcome == TG_TRY_SENT ? "" : ": ", outcome == TG_TRY_SENT ? "" : r->text);
+    fflush(stdout);
+}
+
+static json_t *stats_json(const struct tg_announce_stats *s)
+{
+    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "messages", (json_int_t) s->messages, "sent", (json_int_t) s->sent, "later", (json_int_t) s->again, "refused",
+                          (json_int_t) s->refused, "unreadable", (json_int_t) s->bad, "unknown-customers", (json_int_t) s->strangers, "server-away", s->away);
+
+    if (o && s->next_ms > 1)
+        json_object_set_new(o, "next", tg_cli_time_json(s->next_ms));
+    if (o && s->why.code)
+        json_object_set_new(o, "why", json_string(s->why.message));
+    return o;
+}
+
+static void say_stats(const struct tg_frame *f, const struct tg_announce_stats *s)
+{
+    char at[64];
+
+    if (s->sent || s->again || s->refused)
+        printf("%zu sent%s", s->sent, s->again || s->refused ? "" : ".\n");
+    if (s->again)
+        printf(", %zu to be tried again%s", s->again, s->away ? " (the mail server is away)" : "");
+    if (s->refused)
+        printf(", %zu refused", s->refused);
+    if (s->again || s->refused)
+        printf("%s\n", s->refused ? ": tagout announce list" : ".");
+    if (!s->sent && !s->again && !s->refused && s->next_ms > 1)
+        printf("Nothing is due; next %s.\n", tg_cli_when(s->next_ms, tg_wall_ms(tg_loop_clock(f->loop)), at, sizeof at));
+    else if (!s->sent && !s->again && !s->refused && !s->bad && !s->strangers)
+        puts("Nothing is to be told.");
+}
+
+/* What a timer's unit is to fail by: what needs people. That the server is away is its own business, and told by doctor when it lasts. */
+static int judge(const struct tg_announce_stats *s, struct tg_error *e)
+{
+    if (s->broken)
+        return tg_fail(e, s->broken, "%s", s->why.message);
+    if (s->bad || s->strangers) {
+        tg_fail(e, s->bad ? TG_E_UNKNOWN : TG_E_DATA, "%s", s->why.message);
+        return tg_error_hint(e, s->bad ? "the others were sent; tagout doctor looks at the store" : "mend the inventory, or: tagout announce drop NAME --reason TEXT"), e ? e->code : TG_E_DATA;
+    }
+    if (s->refused)
+        return tg_fail(e, TG_E_FAILED, "%zu were refused: tagout announce list, then retry or drop", s->refused);
+    return s->again ? tg_fail(e, TG_E_HELD, "%zu could not be sent now, and will be tried again", s->again) : 0;
+}
+
+static int send_once(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *e)
+{
+    struct tg_announce_stats stats;
+    int rc = tg_announce_pass(run, &stats, e);
+
+    if (rc)
+        return rc;
+    if (f->json)
+        rc = tg_print_json(stats_json(&stats), e);
+    else
+        say_stats(f, &stats);
+    return rc ? rc : judge(&stats, e);
+}
+
+static int watch(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *e)
+{
+    bool stopped = false;
+    int rc = 0;
+
+    while (!rc && !stopped) {
+        struct tg_announce_stats stats;
+        struct tg_error why = TG_ERROR_INIT;
+        int64_t until = tg_mono_ms(tg_loop_clock(f->loop)) + LOOK_MS, now;
+        rc = tg_announce_pass(run, &stats, e);
+        if (!rc && judge(&stats, &why) && why.code != TG_E_HELD)
+            tg_print_error(f, &why);
+        stopped = !rc && stats.stopped;
+        while (!rc && !stopped && (now = tg_mono_ms(tg_loop_clock(f->loop))) < until)
+            stopped = tg_loop_turn(f->loop, until - now) == TG_E_CANCELLED;
+        if (!rc && tg_store_state(f->store) >= TG_SESSION_EXPIRED)
+            rc = tg_fail(e, TG_E_SESSION, "the session with the store is over");
+    }
+    return rc;
+}
+
+int tg_announce_verb_send(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_announce_site site = {.url = NULL};
+    struct tg_announce_run run = {.now = tg_opt_flag(f, "now"), .on_try = say_try, .data = f};
+    char by[TG_OWNER_SIZE];
+    int rc = tg_announce_store(f, &run.place, e);
+
+    if (!rc)
+        rc = tg_announce_ready(f, &site, &run, e);
+    tg_cli_owner(f, by, sizeof by);
+    if (!rc)
+        rc = tg_announce_sit(&run.place, by, tg_wall_ms(tg_loop_clock(f->loop)), e);
+    if (!rc) {
+        tg_cli_catch_signals(f->loop);
+        rc = tg_opt_flag(f, "watch") ? watch(f, &run, e) : send_once(f, &run, e);
+        tg_loop_interrupt_clear(f->loop);
+        tg_announce_rise(&run.place);
+    }
+    tg_announce_close_run(&run);
+    tg_announce_site_release(&site);
+    return rc;
+}
+
+/* ---- test ---- */
+
+int tg_announce_verb_test(struct tg_frame *f, struct tg_error *e)
+{
+    struct tg_announce_site site = {.url = NULL};
+    struct tg_announce_run run = {.realm = "test"};
+    struct tg_thread *t = NULL;
+    enum tg_delivered outcome = TG_DELIVERY_AGAIN;
+    char text[512];
+    int rc = tg_announce_site_read(f->config->announce, &f->problems, &site, e);
+
+    run.loop = f->loop;
+    run.site = &site;
+    if (!rc)
+        rc = tg_announce_open(&run, &f->problems, e);
+    if (!rc)
+        rc = tg_announce_sample(TG_ANNOUNCE_SCHEDULED, f->argv[1], tg_wall_ms(tg_loop_clock(f->loop)), &t, e);
+    if (!rc)
+        rc = tg_announce_try(&run, t, f->argv[1], &outcome, text, sizeof text, e);
+    tg_thread_free(t);
+    tg_announce_close_run(&run);
+    tg_announce_site_release(&site);
+    if (rc)
+        return rc;
+    if (outcome != TG_DELIVERED)
+        return tg_fail(e, outcome == TG_DELIVERY_BROKEN ? TG_E_CONFIG : TG_E_FAILED, "%.200s: %s", f->argv[1], text);
+    if (f->json)
+        return tg_print_json(json_pack("{s:s,s:s}", "to", f->argv[1], "answer", text), e);
+    printf("Sent to %s: %s\n", f->argv[1], text);
+    return 0;
+}
