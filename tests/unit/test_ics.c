@@ -114,6 +114,30 @@ Test(ics, what_recurs_does_so_by_its_rule_with_exceptions_and_additions)
     means(EVENT("DTSTART;VALUE=DATE:19501224\r\nRRULE:FREQ=YEARLY;COUNT=77\r\n"), B, "2026-12-23T23:00-2026-12-24T23:00"); /* a birthday */
 }
 
+/* P5: libical had these a week off, had none of them, or had more. The expected ones are python-dateutil's. */
+Test(ics, rules_are_as_other_programs_have_them)
+{
+#define R(start, rule) EVENT("DTSTART:" start "T100000Z\r\nDURATION:PT1H\r\nRRULE:" rule "\r\n")
+    means(R("20260105", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU;COUNT=3"), W, "2026-01-11T10:00-2026-01-11T11:00 2026-01-25T10:00-2026-01-25T11:00 2026-02-08T10:00-2026-02-08T11:00");
+    means(R("20260105", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU;UNTIL=20260201"), W, "2026-01-11T10:00-2026-01-11T11:00 2026-01-25T10:00-2026-01-25T11:00");
+    means(R("20260105", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO;WKST=SU;COUNT=3"), W,
+          "2026-01-05T10:00-2026-01-05T11:00 2026-01-18T10:00-2026-01-18T11:00 2026-01-19T10:00-2026-01-19T11:00");
+    means(R("20241217", "FREQ=WEEKLY;INTERVAL=5;BYDAY=SU;UNTIL=20260301"), W, "2026-01-11T10:00-2026-01-11T11:00 2026-02-15T10:00-2026-02-15T11:00");
+    means(R("20260105", "FREQ=DAILY;BYMONTHDAY=-1;COUNT=3"), B, "2026-01-05T10:00-2026-01-05T11:00 2026-01-31T10:00-2026-01-31T11:00 2026-02-28T10:00-2026-02-28T11:00 "
+                                                               "2026-03-31T10:00-2026-03-31T11:00");
+    means(R("20260124", "FREQ=YEARLY;BYMONTHDAY=24;COUNT=3"), B, "2026-01-24T10:00-2026-01-24T11:00 2026-02-24T10:00-2026-02-24T11:00 2026-03-24T10:00-2026-03-24T11:00");
+    means(R("20260105", "FREQ=DAILY;BYHOUR=18,6;BYMINUTE=0;COUNT=3"), W, "2026-01-05T18:00-2026-01-05T19:00 2026-01-06T06:00-2026-01-06T07:00 2026-01-06T18:00-2026-01-06T19:00");
+    refused(R("20260105", "FREQ=MONTHLY;BYHOUR=9,16;BYSETPOS=-1"), "BYSETPOS is not supported with several times a day");
+    refused(R("20260105", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO"), "BYWEEKNO is not supported");
+    refused(R("20260105", "FREQ=WEEKLY;BYMONTHDAY=3"), "BYMONTHDAY does not go with FREQ=WEEKLY");
+    refused(R("20260105", "FREQ=YEARLY;BYMONTH=12,13;BYMONTHDAY=3"), "there is no month 13");
+    refused(R("20260105", "FREQ=DAILY;BYSECOND=60"), "there is no second 60");
+    refused(R("20260105", "FREQ=MONTHLY;BYDAY=1TU,0TH"), "there is no 0th day of the week");
+    refused(R("20260105", "FREQ=WEEKLY;UNTIL=20261232"), "UNTIL is no date and no time");
+    refused(R("20260105", "FREQ=WEEKLY;INTERVAL=1;INTERVAL=2"), "INTERVAL stands there twice");
+#undef R
+}
+
 Test(ics, one_of_a_series_may_be_moved_or_cancelled)
 {
 #define SERIES "BEGIN:VEVENT\nUID:a\nSEQUENCE:1\nDTSTART;TZID=Europe/Berlin:20260105T220000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT\n"
