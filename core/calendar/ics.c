@@ -28,18 +28,6 @@ struct meaning {
     int never;
 };
 
-/* An event, understood. */
-struct known {
-    const struct tg_ics_event *event;
-    const char *uid;   /* "": none */
-    long sequence;
-    bool all_day, override, out; /* out: not a window, nor a blackout */
-    int64_t recurrence_s;        /* override: which one, local to zone */
-    bool recurrence_day;
-    struct tg_zone zone;
-    struct tg_when when;
-};
-
 static struct tg_error *at_line(const struct meaning *m, const struct tg_ics_line *line, const char *message)
 {
     return tg_ics_problem(m->ics, line->line, line->source, "%s", message);
@@ -157,8 +145,7 @@ static bool take_time(struct meaning *m, const struct tg_ics_line *line, int64_t
     return zone_of(m, line, line->value, len, zone, zone_name);
 }
 
-/* What clocks of one zone show when those of another show this. */
-static int64_t translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to)
+int64_t tg_ics_translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to)
 {
     if (from->zone == to->zone)
         return local_s;
@@ -199,7 +186,7 @@ static bool take_duration(const char *p, int64_t *out_clock_s, int64_t *out_exac
 
 /* ---- an event */
 
-static bool take_length(struct meaning *m, struct known *k)
+static bool take_length(struct meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *end = &k->event->has[TG_ICS_DTEND], *duration = &k->event->has[TG_ICS_DURATION];
     struct tg_zone zone;
@@ -220,7 +207,9 @@ static bool take_length(struct meaning *m, struct known *k)
         return false;
     if (date != k->all_day)
         return at_line(m, end, "DTEND is a date and DTSTART a time, or the other way round"), false;
-    if (k->all_day)
+    if (k->all_day && end_s == k->when.start_local_s && m->rule->kind == TG_RULE_BLACKOUT)
+        k->when.clock_s = TG_DAY_S; /* so programs write a day that take DTEND for the last one */
+    else if (k->all_day)
         k->when.clock_s = end_s - k->when.start_local_s;
     else /* RFC 5545, 3.8.5.3: of what recurs, each is exactly so long */
         k->when.exact_s = tg_local_wall_s(&zone, end_s, TG_ZONE_ICAL) - tg_local_wall_s(&k->zone, k->when.start_local_s, TG_ZONE_ICAL);
@@ -229,33 +218,49 @@ static bool take_length(struct meaning *m, struct known *k)
     return true;
 }
 
-typedef bool put_fn(struct known *k, int64_t local_s, bool day);
-
-static bool put_except(struct known *k, int64_t local_s, bool day)
+int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_error *e)
 {
     struct tg_when_except *list = realloc(k->when.except, (k->when.n_except + 1) * sizeof *list);
 
     if (!list)
-        return false;
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     k->when.except = list;
     list[k->when.n_except++] = (struct tg_when_except) {local_s, day};
-    return true;
+    return 0;
 }
 
-static bool put_also(struct known *k, int64_t local_s, bool day)
+/*
+ * A start that is not. Of whole days programs also write the time at which they begin, in whatever zone: where it is not sure which day that is, a window
+ * is on neither, and a blackout on both.
+ */
+static int put_except(struct meaning *m, struct tg_ics_known *k, int64_t s, bool date, const struct tg_zone *zone)
+{
+    if (date)
+        return tg_ics_except(k, s, !k->all_day, m->e);
+    if (!k->all_day)
+        return tg_ics_except(k, tg_ics_translate(zone, s, &k->zone), false, m->e);
+    int64_t here = tg_ics_translate(zone, s, &k->zone), written = s - s % TG_DAY_S, day = here - here % TG_DAY_S;
+    if (zone->backend || written == day)
+        return tg_ics_except(k, written, true, m->e);
+    if (m->rule->kind == TG_RULE_BLACKOUT)
+        return 0;
+    int rc = tg_ics_except(k, written, true, m->e);
+    return rc ? rc : tg_ics_except(k, day, true, m->e);
+}
+
+static int put_also(struct tg_ics_known *k, int64_t local_s, struct tg_error *e)
 {
     int64_t *list = realloc(k->when.also, (k->when.n_also + 1) * sizeof *list);
 
-    (void) day;
     if (!list)
-        return false;
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     k->when.also = list;
     list[k->when.n_also++] = local_s;
-    return true;
+    return 0;
 }
 
 /* A list of dates: EXDATE, RDATE. */
-static bool take_dates(struct meaning *m, struct known *k, const struct tg_ics_line *line, put_fn *put)
+static bool take_dates(struct meaning *m, struct tg_ics_known *k, const struct tg_ics_line *line, bool also)
 {
     size_t n = 0;
 
@@ -269,14 +274,15 @@ static bool take_dates(struct meaning *m, struct known *k, const struct tg_ics_l
             return at_line(m, line, "dates with a length of their own (PERIOD) are not supported"), false;
         if (!take_local(p, len, &s, &date))
             return tg_ics_problem(m->ics, line->line, line->source, "\"%.*s\" is no date and no time", (int) (len > 40 ? 40 : len), p), false;
-        if (put == put_also && date != k->all_day)
+        if (also && date != k->all_day)
             return at_line(m, line, "RDATE is a date and DTSTART a time, or the other way round"), false;
         if (!zone_of(m, line, p, len, &zone, &name))
             return false;
         if (++n > TG_ICS_DATES_MAX)
             return at_line(m, line, "the line has too many dates"), false;
-        if (!put(k, date ? s : translate(&zone, s, &k->zone), date && !k->all_day))
-            return m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false;
+        m->rc = also ? put_also(k, date ? s : tg_ics_translate(&zone, s, &k->zone), m->e) : put_except(m, k, s, date, &zone);
+        if (m->rc)
+            return false;
         p += len;
     }
     return true;
@@ -290,7 +296,7 @@ static int found_one(int64_t start_local_s, void *data)
 }
 
 /* The first one counts, whatever the rule says: other programs show it. Where that would open something, the rule decides. */
-static bool count_start(struct meaning *m, struct known *k)
+static bool count_start(struct meaning *m, struct tg_ics_known *k)
 {
     bool found = false;
     int64_t s = k->when.start_local_s;
@@ -300,10 +306,10 @@ static bool count_start(struct meaning *m, struct known *k)
     int rc = k->when.zone_backend->recur_expand(k->when.recurrence, s, s + 1, found_one, &found, m->e);
     if (rc < 0)
         return m->rc = rc, false;
-    return found || put_also(k, s, false) || (m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false);
+    return found || !(m->rc = put_also(k, s, m->e));
 }
 
-static bool take_rule(struct meaning *m, struct known *k)
+static bool take_rule(struct meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *rule = &k->event->has[TG_ICS_RRULE];
     struct tg_error why = TG_ERROR_INIT;
@@ -324,7 +330,7 @@ static bool take_rule(struct meaning *m, struct known *k)
 }
 
 /* Which of its master's it stands for. */
-static bool take_override(struct meaning *m, struct known *k)
+static bool take_override(struct meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *line = &k->event->has[TG_ICS_RECURRENCE_ID];
     const char *name, *range;
@@ -335,7 +341,10 @@ static bool take_override(struct meaning *m, struct known *k)
     if (tg_ics_param(line, "RANGE", &range, &len))
         return at_line(m, line, "RANGE (this one and all behind it) is not supported"), false;
     k->override = true;
-    return take_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->zone, &name);
+    if (!take_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->recurrence_zone, &name))
+        return false;
+    k->recurrence_wall_s = tg_local_wall_s(&k->recurrence_zone, k->recurrence_s, TG_ZONE_ICAL);
+    return true;
 }
 
 /* Some text for people: unescaped, one line. */
@@ -353,17 +362,21 @@ static char *what_of(const struct tg_ics_line *summary)
     return text;
 }
 
-/* Nothing of it is looked at but what it takes away. */
-static bool is_out(const struct meaning *m, const struct tg_ics_event *event)
+/* Nothing of it is looked at but what it takes away. false: a window may not be what it says, and that was said. */
+static bool take_status(struct meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
 {
-    const char *status = event->has[TG_ICS_STATUS].value;
+    const struct tg_ics_line *line = &event->has[TG_ICS_STATUS];
+    const char *status = line->value ? line->value : "CONFIRMED";
+    bool window = m->rule->kind == TG_RULE_WINDOW;
 
-    if (m->ics->cancels || (status && strcasecmp(status, "CANCELLED") == 0))
+    k->out = event->cancelled || strcasecmp(status, "CANCELLED") == 0 || (window && strcasecmp(status, "TENTATIVE") == 0);
+    if (k->out || !window || strcasecmp(status, "CONFIRMED") == 0)
         return true;
-    return m->rule->kind == TG_RULE_WINDOW && status && strcasecmp(status, "TENTATIVE") == 0;
+    tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "there is no STATUS \"%.40s\"", status), "CONFIRMED, TENTATIVE or CANCELLED");
+    return false;
 }
 
-static bool take_start(struct meaning *m, struct known *k)
+static bool take_start(struct meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *start = &k->event->has[TG_ICS_DTSTART];
     const char *name;
@@ -378,14 +391,14 @@ static bool take_start(struct meaning *m, struct known *k)
 }
 
 /* false: a mistake, which was said, or m->rc. */
-static bool take_event(struct meaning *m, const struct tg_ics_event *event, struct known *k)
+static bool take_event(struct meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
 {
     const char *sequence = event->has[TG_ICS_SEQUENCE].value;
     struct tg_error why = TG_ERROR_INIT;
 
-    *k = (struct known) {.event = event, .uid = event->has[TG_ICS_UID].value ? event->has[TG_ICS_UID].value : "", .out = is_out(m, event)};
+    *k = (struct tg_ics_known) {.event = event, .uid = event->has[TG_ICS_UID].value ? event->has[TG_ICS_UID].value : ""};
     k->sequence = sequence ? strtol(sequence, NULL, 10) : 0;
-    if (!take_override(m, k))
+    if (!take_status(m, event, k) || !take_override(m, k))
         return false;
     if (k->out)
         return true;
@@ -396,10 +409,10 @@ static bool take_event(struct meaning *m, const struct tg_ics_event *event, stru
     if (!take_rule(m, k))
         return false;
     for (size_t i = 0; i < event->n_except; i++)
-        if (!take_dates(m, k, &event->except[i], put_except))
+        if (!take_dates(m, k, &event->except[i], false))
             return false;
     for (size_t i = 0; i < event->n_also; i++)
-        if (!take_dates(m, k, &event->also[i], put_also))
+        if (!take_dates(m, k, &event->also[i], true))
             return false;
     if (tg_when_check_length(&k->when, &why))
         return tg_ics_problem(m->ics, event->line, event->source, "the event of line %d: %s", event->line, why.message), false;
@@ -412,48 +425,8 @@ static bool take_event(struct meaning *m, const struct tg_ics_event *event, stru
 
 /* ---- all of them */
 
-/* By uid; masters before what overrides them, of the same the latest version last. */
-static int compare_known(const void *a, const void *b)
-{
-    const struct known *x = a, *y = b;
-    int order = strcmp(x->uid, y->uid);
-
-    if (!order && x->override != y->override)
-        order = x->override ? 1 : -1;
-    if (!order && x->override && x->recurrence_s != y->recurrence_s)
-        order = x->recurrence_s < y->recurrence_s ? -1 : 1;
-    if (!order && x->sequence != y->sequence)
-        order = x->sequence < y->sequence ? -1 : 1;
-    return order ? order : (x->event->line > y->event->line) - (x->event->line < y->event->line);
-}
-
-/* Versions of one event: only the latest counts. What stands for one of a master's takes that away. */
-static bool settle(struct meaning *m, struct known *list, size_t n)
-{
-    struct known *master = NULL;
-
-    qsort(list, n, sizeof *list, compare_known);
-    for (size_t i = 0; i < n; i++) {
-        struct known *k = &list[i], *next = i + 1 < n ? &list[i + 1] : NULL;
-        if (!k->uid[0])
-            continue;
-        if (next && strcmp(next->uid, k->uid) == 0 && next->override == k->override && (!k->override || next->recurrence_s == k->recurrence_s)) {
-            k->out = true;
-            continue;
-        }
-        if (!k->override)
-            master = k;
-        else if (master && strcmp(master->uid, k->uid) == 0 && !master->out) {
-            int64_t s = k->recurrence_day ? k->recurrence_s : translate(&k->zone, k->recurrence_s, &master->zone);
-            if (!put_except(master, s, k->recurrence_day && !master->all_day))
-                return m->rc = tg_fail(m->e, TG_E_MEMORY, "out of memory"), false;
-        }
-    }
-    return true;
-}
-
 /* Into the rule; the list keeps what is out. */
-static int hand_over(struct meaning *m, struct known *list, size_t n)
+static int hand_over(struct meaning *m, struct tg_ics_known *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct tg_when *when;
@@ -472,13 +445,15 @@ static int hand_over(struct meaning *m, struct known *list, size_t n)
 static int take_all(struct meaning *m, struct tg_error *e)
 {
     size_t before = tg_problems_count(m->ics->p), n = 0;
-    struct known *list = calloc(m->ics->n + 1, sizeof *list);
+    struct tg_ics_known *list = calloc(m->ics->n + 1, sizeof *list);
 
     if (!list)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < m->ics->n && !m->rc && m->never < NEVER_MAX; i++)
         take_event(m, &m->ics->events[i], &list[n++]);
-    if (!m->rc && tg_problems_count(m->ics->p) == before && settle(m, list, n))
+    if (!m->rc && tg_problems_count(m->ics->p) == before)
+        m->rc = tg_ics_settle(m->ics, m->rule->kind, list, n, m->e);
+    if (!m->rc && tg_problems_count(m->ics->p) == before)
         m->rc = hand_over(m, list, n);
     for (size_t i = 0; i < n; i++)
         tg_when_release(&list[i].when);

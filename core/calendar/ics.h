@@ -31,6 +31,7 @@ struct tg_ics_event {
     size_t n_except, n_also;
     int line;
     const char *source;
+    bool cancelled;      /* its VCALENDAR has METHOD:CANCEL */
 };
 
 struct tg_ics_zone {
@@ -51,7 +52,19 @@ struct tg_ics {
     size_t n, cap;
     struct tg_ics_zone *zones;
     size_t n_zones, cap_zones;
-    bool cancels;        /* METHOD:CANCEL */
+};
+
+/* An event, understood. */
+struct tg_ics_known {
+    const struct tg_ics_event *event;
+    const char *uid;   /* "": none */
+    long sequence;
+    bool all_day, override, out; /* out: not a window, nor a blackout */
+    int64_t recurrence_s;        /* override: which one, local to its zone */
+    int64_t recurrence_wall_s;
+    bool recurrence_day;
+    struct tg_zone zone, recurrence_zone;
+    struct tg_when when;
 };
 
 /* Takes the file apart. Mistakes go to ics->p; 0 or TG_E_MEMORY. */
@@ -62,5 +75,15 @@ struct tg_error *tg_ics_problem(const struct tg_ics *ics, int line, const char *
 int tg_ics_zone(struct tg_ics *ics, const char *name, size_t len, struct tg_ics_zone **out, struct tg_error *e);
 /* The value of a parameter (quotes taken off), in lower or upper case as written. false: it has none. */
 bool tg_ics_param(const struct tg_ics_line *line, const char *name, const char **out, size_t *out_len);
+/* A start of an event that is not (day: with all that begin on that day). TG_E_MEMORY. */
+int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_error *e);
+/* What clocks of one zone show when those of another show this. */
+int64_t tg_ics_translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to);
+
+/*
+ * ics_settle.c: of several versions of an event only the latest stays; what stands for one of a series takes that away. What can't be told opens nothing:
+ * windows of the same version that are not the same are a mistake, and blackouts all hold. 0, TG_E_MEMORY.
+ */
+int tg_ics_settle(struct tg_ics *ics, enum tg_rule_kind kind, struct tg_ics_known *list, size_t n, struct tg_error *e);
 
 #endif

@@ -32,6 +32,8 @@ struct split {
     int depth;
     int began;           /* line of the outermost BEGIN */
     bool any;            /* a VCALENDAR was there */
+    bool cancels;        /* this one has METHOD:CANCEL */
+    size_t first;        /* of its events */
     struct tg_ics_event *event; /* within one; its alarms don't count */
     const char *zone_text;
     int zone_line;
@@ -115,6 +117,17 @@ static char *unfold(const struct raw *raw)
     if (to)
         *to = '\0';
     return text;
+}
+
+/* Without blanks at its end, and behind its name: some programs leave them. */
+static void trim(char *text)
+{
+    size_t name = strcspn(text, ":;\""), len = strlen(text);
+
+    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        text[--len] = '\0';
+    for (; name && name < len && text[name - 1] == ' '; name--, len--)
+        memmove(text + name - 1, text + name, len - name + 1);
 }
 
 /* Where the value begins: behind the first colon outside of quotes. NULL: there is none. */
@@ -213,10 +226,17 @@ static int begin(struct split *s, const struct raw *raw, const char *name, struc
         tg_ics_problem(s->ics, raw->line, raw->text, "components lie within each other more than %d deep", DEPTH_MAX);
         return TG_E_DATA;
     }
-    bool top = s->depth == 1 && within(s, "VCALENDAR");
+    bool top = s->depth == 1 && within(s, "VCALENDAR"), calendar = strcasecmp(name, "VCALENDAR") == 0;
+    if ((calendar && s->depth) || (strcasecmp(name, "VEVENT") == 0 && !top)) {
+        tg_ics_problem(s->ics, raw->line, raw->text, "%s stands %s%.40s", calendar ? "VCALENDAR" : "VEVENT", s->depth ? "within " : "outside of a VCALENDAR",
+                       s->depth ? s->component[s->depth - 1] : "");
+        return TG_E_DATA;
+    }
     if (!s->depth) {
-        s->any |= strcasecmp(name, "VCALENDAR") == 0;
+        s->any |= calendar;
         s->began = raw->line;
+        s->cancels = false;
+        s->first = s->ics->n;
     }
     if (top && strcasecmp(name, "VEVENT") == 0)
         rc = new_event(s, raw, e);
@@ -252,6 +272,8 @@ static int end(struct split *s, const struct raw *raw, const char *name, struct 
         return TG_E_DATA;
     }
     s->depth--;
+    for (size_t i = s->first; !s->depth && s->cancels && i < s->ics->n; i++)
+        s->ics->events[i].cancelled = true;
     if (s->depth == 1 && s->zone_text)
         return end_zone(s, e);
     if (s->depth == 1)
@@ -273,6 +295,7 @@ static void head_of(const struct raw *raw, char *out, size_t size)
             out[n++] = *p;
     }
     out[n] = '\0';
+    trim(out);
 }
 
 /* Which of the lines that matter it is; -1: none. */
@@ -343,9 +366,11 @@ static int take_line(struct split *s, const struct raw *raw, struct tg_error *e)
         tg_ics_problem(s->ics, raw->line, raw->text, "the line is longer than %d bytes", TG_ICS_VALUE_MAX);
         return TG_E_DATA;
     }
-    char *text = unfold(raw), *value = text ? value_of(text) : NULL;
+    char *text = unfold(raw), *value;
     if (!text)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    trim(text);
+    value = value_of(text);
     if (!value)
         tg_ics_problem(s->ics, raw->line, raw->text, "\"%.60s\" has no value: a colon is missing", text);
     else if (name >= 0)
@@ -355,7 +380,7 @@ static int take_line(struct split *s, const struct raw *raw, struct tg_error *e)
     else if (strncasecmp(text, "END:", 4) == 0)
         rc = end(s, raw, text + 4, e);
     else if (strncasecmp(text, "METHOD:", 7) == 0)
-        s->ics->cancels |= s->depth == 1 && strcasecmp(text + 7, "CANCEL") == 0;
+        s->cancels |= within(s, "VCALENDAR") && strcasecmp(text + 7, "CANCEL") == 0;
     else if (!s->zone_name && !(s->zone_name = strdup(value)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     free(text);

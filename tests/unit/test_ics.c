@@ -152,6 +152,58 @@ Test(ics, one_of_a_series_may_be_moved_or_cancelled)
     means("BEGIN:VCALENDAR\nMETHOD:CANCEL\n" SERIES "END:VCALENDAR\n", B, "");
 }
 
+/* P2: in each of these a blackout was passed over, or a window was open. */
+Test(ics, what_other_programs_write_oddly_is_understood_or_closes)
+{
+#define CALENDAR(lines) "BEGIN:VCALENDAR\n" lines "END:VCALENDAR\n"
+#define AT(start, more) "BEGIN:VEVENT\nUID:a\nDTSTART:2026" start "T100000Z\nDURATION:PT1H\n" more "END:VEVENT\n"
+    /* METHOD:CANCEL is about its own VCALENDAR */
+    means(CALENDAR(AT("0105", "")) CALENDAR("METHOD:CANCEL\nBEGIN:VEVENT\nUID:b\nDTSTART:20260106T100000Z\nEND:VEVENT\n"), B, "2026-01-05T10:00-2026-01-05T11:00");
+    /* blanks */
+    means("BEGIN:VCALENDAR \nBEGIN:VEVENT \nDTSTART;VALUE=DATE:20260105 \nRRULE :FREQ=DAILY;COUNT=2 \nEND:VEVENT \nEND:VCALENDAR\t\n", B, "2026-01-04T23:00-2026-01-06T23:00");
+    means(CALENDAR(AT("0105", "STATUS:CANCELLED \n")), W, "");
+    means(CALENDAR(AT("0105", "STATUS:WHATEVER\n")), B, "2026-01-05T10:00-2026-01-05T11:00");
+    /* one day, its end the day itself */
+    means(EVENT("DTSTART;VALUE=DATE:20260105\r\nDTEND;VALUE=DATE:20260105\r\n"), B, "2026-01-04T23:00-2026-01-05T23:00");
+    means(EVENT("DTSTART;VALUE=DATE:20260105\r\nDTEND;VALUE=DATE:20260105\r\n"), W, "");
+    /* which of two of one version counts is not known */
+    means(CALENDAR(AT("0105", "") AT("0107", "")), B, "2026-01-05T10:00-2026-01-05T11:00 2026-01-07T10:00-2026-01-07T11:00");
+    means(CALENDAR(AT("0105", "") AT("0105", "")), W, "2026-01-05T10:00-2026-01-05T11:00");
+    means(CALENDAR(AT("0105", "STATUS:CANCELLED\n") AT("0105", "")), W, "");
+    /* which of a series, in another zone than the one that stands for it */
+    means("BEGIN:VCALENDAR\n" SERIES "BEGIN:VEVENT\nUID:a\nRECURRENCE-ID:20260112T210000Z\nDTSTART;TZID=Europe/Berlin:20260113T100000\nDURATION:PT2H\nEND:VEVENT\nEND:VCALENDAR\n", W,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-13T09:00-2026-01-13T11:00 2026-01-19T21:00-2026-01-19T22:00");
+    /* a series that is off, and one of it that was moved before */
+    means("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nSEQUENCE:2\nSTATUS:CANCELLED\nEND:VEVENT\nBEGIN:VEVENT\nUID:a\nRECURRENCE-ID:20260112T210000Z\n"
+          "DTSTART:20260113T100000Z\nDURATION:PT2H\nEND:VEVENT\nEND:VCALENDAR\n", W, "");
+    /* whole days, and times at which they are not: in the zone of the file, in another, in UTC */
+#define DAYS(more) EVENT("DTSTART;VALUE=DATE:20260105\r\nRRULE:FREQ=DAILY;COUNT=3\r\n" more)
+    means(DAYS("EXDATE;TZID=Asia/Kathmandu:20260106T000000\r\n"), W, "2026-01-04T23:00-2026-01-05T23:00 2026-01-06T23:00-2026-01-07T23:00");
+    means(DAYS("EXDATE;TZID=Asia/Kathmandu:20260106T000000\r\n"), B, "2026-01-04T23:00-2026-01-05T23:00 2026-01-06T23:00-2026-01-07T23:00");
+    means(DAYS("EXDATE:20260105T230000Z\r\n"), W, "2026-01-06T23:00-2026-01-07T23:00");
+    means(DAYS("EXDATE:20260105T230000Z\r\n"), B, "2026-01-04T23:00-2026-01-07T23:00");
+    means(DAYS("EXDATE:20260106T000000Z\r\n"), B, "2026-01-04T23:00-2026-01-05T23:00 2026-01-06T23:00-2026-01-07T23:00");
+}
+
+Test(ics, windows_that_can_not_be_told_are_refused)
+{
+    static const char *const cases[][2] = {
+        {CALENDAR(AT("0105", "") AT("0107", "")), "x.ics:7:1: the event has the UID and the SEQUENCE of the one of line 2, and is at another time"},
+        {CALENDAR(AT("0105", "STATUS:CANCELED\n")), "x.ics:6:1: there is no STATUS \"CANCELED\""},
+        {CALENDAR(CALENDAR(AT("0105", ""))), "x.ics:2:1: VCALENDAR stands within VCALENDAR"},
+        {AT("0105", "") CALENDAR(""), "x.ics:1:1: VEVENT stands outside of a VCALENDAR"},
+        {CALENDAR("BEGIN:VEVENT\nDTSTART:20260105T100000Z\n" AT("0105", "")), "x.ics:4:1: VEVENT stands within VEVENT"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_rule rule;
+        char *bad = read_ics(cases[i][0], strlen(cases[i][0]), W, &rule);
+        cr_assert(bad && strstr(bad, cases[i][1]), "wanted %s, got:\n%s", cases[i][1], bad ? bad : "nothing");
+        free(bad);
+        tg_rule_release(&rule);
+    }
+}
+
 Test(ics, what_is_not_sure_opens_nothing_and_closes)
 {
     means(EVENT("STATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), W, "");
