@@ -7,6 +7,8 @@
 #include "base/shown.h"
 #include "cli/guarding.h"
 #include "config/site.h"
+#include "fleet/nodeset.h"
+#include "guard/gone.h"
 
 #include <tagout/log.h>
 
@@ -16,9 +18,11 @@
 #include <unistd.h>
 
 #define ASK_MS 3000
+#define STORE_MS 10000
 
 static const struct tg_opt opts[] = {
     {.name = "host", .type = TG_OPT_STRING, .arg = "NAME", .complete = "host", .text = "Answer for this host, rather than the one it runs on"},
+    {.name = "forget", .type = TG_OPT_STRING, .arg = "HOSTS", .complete = "host", .text = "These hosts, such as web[1-3],db1, have no agent from now on: they do not count as down for want of it"},
     {.name = "status", .type = TG_OPT_FLAG, .text = "Ask the agent that runs here how it does, and exit"},
     {.name = NULL},
 };
@@ -148,9 +152,49 @@ static int serve(struct tg_frame *f, struct tg_error *e)
     return rc;
 }
 
+/* One after the other: those before one that can't be are forgotten. */
+static int forget_all(struct tg_frame *f, struct tg_store *store, const struct tg_hostlist *names, json_t *list, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < names->n; i++) {
+        struct tg_scope host = {.kind = TG_SCOPE_HOST};
+        bool was = false;
+        snprintf(host.name, sizeof host.name, "%s", tg_hostlist_get(names, i));
+        rc = tg_known_forget(store, &host, tg_store_deadline(store, STORE_MS), &was, e);
+        if (!rc && f->json)
+            json_array_append_new(list, json_pack("{s:s,s:b}", "host", host.name, "was_known", was));
+        else if (!rc)
+            printf(was ? "%s is forgotten: it does not count as down any more, until it has an agent again.\n" : "%s was not known to have an agent.\n", host.name);
+    }
+    return rc;
+}
+
+static int forget(struct tg_frame *f, struct tg_error *e)
+{
+    const char *text = tg_opt_text(f, "forget");
+    struct tg_hostlist names = TG_HOSTLIST_INIT;
+    struct tg_store *store = NULL;
+    json_t *list = json_array();
+    int rc = tg_nodeset_expand(text, strlen(text), &names, e);
+
+    if (!rc)
+        rc = tg_frame_open_store(f, &store, e);
+    if (!rc)
+        rc = tg_store_connect(store, tg_store_deadline(store, STORE_MS), e);
+    if (!rc)
+        rc = forget_all(f, store, &names, list, e);
+    if (!rc && f->json)
+        rc = tg_print_json(json_incref(list), e);
+    json_decref(list);
+    tg_hostlist_release(&names);
+    tg_store_close(store);
+    return rc;
+}
+
 static int run_agent(struct tg_frame *f, struct tg_error *e)
 {
-    return tg_opt_flag(f, "status") ? show_status(f, e) : serve(f, e);
+    return tg_opt_given(f, "forget") ? forget(f, e) : tg_opt_flag(f, "status") ? show_status(f, e) : serve(f, e);
 }
 
 const struct tg_cmd tg_cmd_agent = {

@@ -1,6 +1,7 @@
 /* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
 #include "cli/commands.h"
 #include "cli/guarding.h"
+#include "cli/plan_down.h"
 #include "cli/windows.h"
 #include "config/site.h"
 #include "engine/plan_keep.h"
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define KEEP_MS 3000 /* a plan is there to be read, whatever the store does */
 
 static const struct tg_opt opts[] = {
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts will be reached: ssh, or local for this machine"},
@@ -32,7 +35,7 @@ static json_t *times_json(const struct tg_plan *plan, const struct tg_stage_time
     return list;
 }
 
-static int print_json(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
+static int print_json(const struct tg_frame *f, const struct tg_plan *plan, struct tg_store *store, const char *file, struct tg_error *e)
 {
     struct tg_stage_times *times = NULL;
     json_t *json = tg_plan_to_json(plan, e);
@@ -47,8 +50,9 @@ static int print_json(const struct tg_frame *f, const struct tg_plan *plan, cons
         json_decref(json);
         return rc;
     }
-    rc = tg_print_json(json_pack("{s:s,s:s,s:o,s:I,s:o,s:o}", "file", file, "summary", change, "times", times_json(plan, times), "estimate_ms",
-                                 (json_int_t) tg_plan_estimate_ms(plan), "warnings", tg_plan_warnings(plan, times), "plan", json),
+    rc = tg_print_json(json_pack("{s:s,s:s,s:o,s:I,s:o,s:o,s:o}", "file", file, "summary", change, "times", times_json(plan, times), "estimate_ms",
+                                 (json_int_t) tg_plan_estimate_ms(plan), "warnings", tg_plan_warnings(plan, times), "down",
+                                 tg_plan_down_json(plan, f->inventory, store, KEEP_MS), "plan", json),
                        e);
     free(times);
     return rc;
@@ -85,11 +89,14 @@ static void put_command(struct tg_buf *b, const struct tg_frame *f, const struct
     tg_buf_printf(b, " --plan %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
 }
 
-static int print_text(const struct tg_frame *f, const struct tg_plan *plan, const char *file, struct tg_error *e)
+static int print_text(const struct tg_frame *f, const struct tg_plan *plan, struct tg_store *store, const char *file, struct tg_error *e)
 {
     struct tg_buf text = TG_BUF_INIT;
+    struct tg_error why = TG_ERROR_INIT;
     int rc = tg_plan_text(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, &text, e);
 
+    if (!rc && tg_plan_down_text(plan, f->inventory, store, KEEP_MS, f->width, &text, &why)) /* a plan is there to be read, whatever the store does */
+        fprintf(stderr, "tagout: who is down can't be told: %s\n", why.message);
     if (!rc) {
         tg_buf_puts(&text, "\nNothing has been changed. To run exactly this: ");
         put_command(&text, f, plan, file);
@@ -113,8 +120,6 @@ static int print_stages(const struct tg_frame *f, const struct tg_rollout *rollo
     tg_buf_release(&text);
     return rc;
 }
-
-#define KEEP_MS 3000 /* a plan is there to be read, whatever the store does */
 
 /* Connected, or NULL with why. */
 static struct tg_store *connect_store(struct tg_frame *f, struct tg_error *why)
@@ -170,7 +175,7 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
     }
     if (!rc) {
         say_unread(f, &windows, store, &why);
-        rc = f->json ? print_json(f, plan, f->argv[0], e) : print_text(f, plan, f->argv[0], e);
+        rc = f->json ? print_json(f, plan, store, f->argv[0], e) : print_text(f, plan, store, f->argv[0], e);
     }
     if (!rc)
         keep(f, store, plan, &why);

@@ -2,6 +2,7 @@
 #include "cli/run_brakes.h"
 
 #include "engine/plan_when.h"
+#include "fleet/nodeset.h"
 
 #include <tagout/clock.h>
 
@@ -31,6 +32,25 @@ static void say_rate(const struct tg_run *run, const char *id, int64_t now_ms, s
     tg_buf_printf(out, " (the next in %s)", text);
 }
 
+#define NAMES_MAX 8
+
+/* ", 2 gone: web3.example.com, db1.example.com": of the plan's hosts the first few, and what was told of others. */
+static void say_gone(const struct tg_run *run, size_t domain, struct tg_buf *out)
+{
+    const struct tg_run_domain *d = &run->domains[domain];
+    size_t limit = run->plan->domains[domain].limit, n = 0;
+    const char *names[NAMES_MAX];
+
+    for (size_t i = 0; d->gone && n < NAMES_MAX && i < run->plan->n_hosts; i++)
+        if (run->hosts[i].gone && !tg_run_is_down(run, &run->hosts[i]) && run->plan->domain_of[i * run->plan->n_limits + limit] == domain)
+            names[n++] = run->plan->hosts[i].name;
+    tg_buf_printf(out, ", %llu gone", (unsigned long long) d->gone + d->outside_gone);
+    if (n || d->who_gone)
+        tg_buf_puts(out, ": ");
+    (void) tg_fold(names, n, out, NULL);
+    tg_buf_printf(out, "%s%s%s", n < d->gone ? " …" : "", n && d->who_gone ? ", " : "", d->who_gone ? d->who_gone : "");
+}
+
 static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
 {
     size_t at = 0, domain, waiting, more = 0;
@@ -42,9 +62,11 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
         return;
     tg_plan_domain_name(run->plan, domain, name, sizeof name);
     const struct tg_run_domain *d = &run->domains[domain];
-    tg_buf_printf(out, " in %s (%u of %u down", name, d->down + d->outside, run->plan->domains[domain].max);
+    tg_buf_printf(out, " in %s (%llu of %u down", name, (unsigned long long) tg_run_domain_down(d), run->plan->domains[domain].max);
     if (d->outside)
         tg_buf_printf(out, ", %u of others", d->outside);
+    if (d->gone || d->outside_gone)
+        say_gone(run, domain, out);
     tg_buf_printf(out, ", %zu wait%s", waiting, waiting == 1 ? "s" : "");
     for (size_t other, n; tg_run_full_domain(run, &at, &other, &n); more++)
         ;
@@ -148,5 +170,23 @@ json_t *tg_run_brakes_json(const struct tg_run *run, int64_t now_ms)
     for (size_t i = 0; list && i < sizeof rows / sizeof rows[0]; i++)
         if (brakes & rows[i].brake)
             json_array_append_new(list, json_string(rows[i].name));
+    return list;
+}
+
+#define FULL_MAX 20
+
+json_t *tg_run_full_json(const struct tg_run *run)
+{
+    size_t at = 0, domain, waiting;
+    json_t *list = json_array();
+    char name[400];
+
+    while (json_array_size(list) < FULL_MAX && tg_run_full_domain(run, &at, &domain, &waiting)) {
+        const struct tg_run_domain *d = &run->domains[domain];
+        tg_plan_domain_name(run->plan, domain, name, sizeof name);
+        json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:I,s:s*,s:I}", "domain", name, "at_most", (json_int_t) run->plan->domains[domain].max, "down",
+                                              (json_int_t) tg_run_domain_down(d), "of_others", (json_int_t) d->outside, "gone",
+                                              (json_int_t) d->gone + d->outside_gone, "who", d->who_gone, "waiting", (json_int_t) waiting));
+    }
     return list;
 }

@@ -22,7 +22,7 @@ static const struct {
     {"withdrawn", "not begun after all"}, {"baked", "has baked"}, {"approved", "approved"},
     {"made", "made"}, {"left", "is so already, by others"}, {"around-refused", "refused"}, {"around-away", "no connection, tried again later"},
     {"around-lost", "no answer, looked at again later"}, {"undone", "undone"}, {"undo-kept", "kept on purpose"},
-    {"keep", "not in force any more"}, {"return", "to be brought back"},
+    {"keep", "not in force any more"}, {"return", "to be brought back"}, {"gone", "is down"}, {"back", "is back"},
 };
 
 static const char *word_of(const char *event)
@@ -77,6 +77,16 @@ static void add_window(const struct tg_run *run, const json_t *line, const char 
                       text && name && strcmp(text, name) != 0 ? text : "");
 }
 
+/* Hosts of a domain that are not in the plan. */
+static void add_outside_gone(const json_t *line, const char *who, struct tg_buf *out)
+{
+    const char *domain = json_string_value(json_object_get(line, "domain"));
+    json_int_t n = json_integer_value(json_object_get(line, "count"));
+
+    tg_buf_printf(out, n == 1 ? "%s: %lld host is down that is not in the plan" : "%s: %lld hosts are down that are not in the plan", domain ? domain : "?", (long long) n);
+    tg_buf_printf(out, "%s%s\n", who ? ": " : "", who ? who : "");
+}
+
 static void add_run_line(const struct tg_run *run, const json_t *line, const char *event, struct tg_buf *out)
 {
     const char *by = json_string_value(json_object_get(line, "by")), *text = json_string_value(json_object_get(line, "text"));
@@ -98,6 +108,8 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         add_hours(line, event, out);
     else if (strcmp(event, "window-opened") == 0 || strcmp(event, "window-closed") == 0)
         add_window(run, line, event, out);
+    else if (strcmp(event, "outside-gone") == 0)
+        add_outside_gone(line, text, out);
     else if (strcmp(event, "gave-up") == 0)
         tg_buf_puts(out, "nobody has looked at what has no verdict, and the time for it is over\n");
     else if (strcmp(event, "abort") == 0)
@@ -160,6 +172,8 @@ static json_t *host_json(const struct tg_run *run, size_t i)
     }
     if (h->lock)
         json_object_set_new(o, "lock", json_string(h->lock));
+    if (h->gone)
+        json_object_set_new(o, "gone", json_true());
     if (h->text)
         json_object_set_new(o, "text", json_string(h->text));
     return o;
@@ -202,6 +216,8 @@ static json_t *run_json(const struct tg_run_view *v)
         json_object_set_new(o, "share", json_pack("{s:f,s:f}", "changed", is, "stage", wanted));
     if (o && run->state == TG_RUN_ACTIVE && v->driven)
         json_object_set_new(o, "waits_for", tg_run_brakes_json(run, run->last_ms));
+    if (o && run->state == TG_RUN_ACTIVE && v->driven && (tg_run_brakes(run, run->last_ms) & TG_BRAKE_DOMAIN))
+        json_object_set_new(o, "full", tg_run_full_json(run));
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
     if (o && tg_leftovers_count(run, v->driven ? TG_LEFTOVERS_ENDED : TG_LEFTOVERS_ALL))

@@ -202,7 +202,7 @@ static void add_brakes(const struct tg_run_view *v, int64_t now_ms, size_t name_
     tg_buf_puts(&line, v->width < NARROW ? "waits: " : "the next waits for ");
     size_t words = line.len;
     tg_run_brakes_text(v->run, v->id, now_ms, &line);
-    if (before && line.len > words && tg_run_brakes(v->run, now_ms) & TG_BRAKE_WINDOW) { /* when it opens stands at the end */
+    if (before && line.len > words && tg_run_brakes(v->run, now_ms) & (TG_BRAKE_WINDOW | TG_BRAKE_DOMAIN)) { /* when it opens, or who is down, stands at the end */
         tg_put_wrapped(out, tg_buf_text(&line), v->width > 20 ? v->width - 1 : 79, (int) before);
         tg_buf_putc(out, '\n');
     } else if (before && line.len > words) {

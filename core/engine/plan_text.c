@@ -277,6 +277,8 @@ static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *ou
         tg_buf_putc(out, '\n');
         tg_buf_release(&what);
     }
+    if (plan->n_limits && plan->ignore_gone)
+        tg_buf_puts(out, "         hosts whose agents are gone don't count as down\n");
 }
 
 /* Where somebody must say so before it goes on. */

@@ -231,7 +231,7 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 
 static const char full[] = "rollout: r\nchange: {puppet: {environment: production, tags: [a, b]}}\ntargets: \"*\"\n"
                            "stages: [{name: look, dry-run: true}, {name: canary, count: 1, bake: 1m}, {name: rest, rate: 4/min, day: 2, spread: {over: day, at-most: 1m}}]\n"
-                           "limits: {running: 3, unverified: 7}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3, give-up-by: 4h}\naround: [lock: {hold: [a, b]}]\n"
+                           "limits: {running: 3, unverified: 7, down: ignore}\nhours: {days: Mon-Fri, from: \"22:00\", until: \"04:00\"}\nestimate: 90s\nfailure: {failed: 2.5%, of-at-least: 3, give-up-by: 4h}\naround: [lock: {hold: [a, b]}]\n"
                            "verify: [{http: \"http://{host}/\", expect: [200, 204], within: 5s}, {command: [test, -f, /x]},\n"
                            "  {tcp: \"{host}:22\"}, {metric: 'e{h=\"{host}\"}', at: \"http://p:9090\", below: 0.1, rise: 12.5%},\n"
                            "  {report: unchanged, within: 2m}]\n";
@@ -249,7 +249,7 @@ Test(plan, survives_the_way_through_json)
     cr_assert_str_eq(back->digest, plan->digest);
     cr_assert_eq(back->n_hosts, plan->n_hosts);
     cr_assert(back->stages[0].dry_run && back->stages[1].bake_ms == 60000 && back->stages[2].first == plan->stages[2].first);
-    cr_assert(back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
+    cr_assert(back->ignore_gone && back->unverified == 7 && back->stages[2].rate.count == 4 && back->stages[2].rate.per_ms == 60000 && !back->stages[1].rate.count);
     cr_assert(back->hours.days == 31 && back->hours.from_min == 1320 && back->hours.until_min == 240 && strcmp(back->hours.zone, "UTC") == 0);
     cr_assert(back->give_up_ms == 14400000 && back->estimate_ms == 90000 && back->stages[2].day == 2 && back->stages[2].spread_ms == 60000 && back->stages[1].spread_ms == 0 && !back->stages[1].over_window);
     cr_assert(back->verify[0].kind == TG_VERIFY_HTTP && back->verify[1].argv[2][0] == '/');

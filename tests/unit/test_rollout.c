@@ -526,7 +526,12 @@ Test(rollout, limits_by_domain_are_read_and_their_mistakes_told)
     cr_assert(r->limits[1].kind == TG_LIMIT_DOMAIN && r->limits[1].share.kind == TG_SHARE_PERCENT && !r->limits[1].selector);
     cr_assert(r->limits[2].kind == TG_LIMIT_FLOOR && r->limits[2].selector);
     cr_assert_str_eq(r->limits[3].name, "cluster");
+    cr_assert_not(r->ignore_gone, "hosts that are down count unless somebody says otherwise");
     tg_rollout_free(r);
+    r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a}]\nlimits: {domains: {rack: 1}, down: ignore}\n");
+    cr_assert(r->ignore_gone);
+    tg_rollout_free(r);
+    refused(HEAD "limits: {down: perhaps}\n", (const char *const[]) {"5:16: down", NULL});
     refused(HEAD "limits: {domains: 1}\n", (const char *const[]) {"5:19: domains must be a mapping", NULL});
     refused(HEAD "limits: {floor: {}}\n", (const char *const[]) {"5:17: floor is empty", NULL});
     refused(HEAD "limits: {domains: {rack: 0, az: }}\n", (const char *const[]) {"5:26: domains must be more than 0", "5:29: domains of az is empty", NULL});
