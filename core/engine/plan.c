@@ -12,6 +12,7 @@ void tg_plan_free(struct tg_plan *plan)
 {
     if (!plan)
         return;
+    tg_plan_windows_drop(plan);
     for (size_t i = 0; i < plan->n_hosts; i++) {
         free(plan->hosts[i].name);
         free(plan->hosts[i].address);
@@ -37,7 +38,6 @@ void tg_plan_free(struct tg_plan *plan)
     json_decref(plan->rollback);
     free(plan->undoes);
     tg_plan_limits_release(plan);
-    tg_plan_windows_drop(plan);
     free(plan->windows_why);
     free(plan);
 }

@@ -30,6 +30,7 @@ struct tg_plan_stage {
     int64_t day;         /* not before the run's n-th day of work; 0: none */
     int64_t spread_ms;   /* starts spread over what is left of the day's hours, at most so far apart; 0: they are not */
     bool over_window;    /* starts spread over each window, by a hash of the host's name: its hosts stand in the order of that */
+    size_t first_window, n_windows; /* of its hosts, in plan.windows */
     /* For warnings; no part of the plan's JSON, since nothing done depends on them. */
     bool optional;       /* may be empty */
     int64_t until_of;    /* how many hosts its until: means; 0 without one */
@@ -51,8 +52,9 @@ struct tg_plan_domain {
 };
 #define TG_NO_DOMAIN UINT32_MAX
 
-/* Hosts to be changed with the same windows that need the same time: for the machine a domain that is full while it is closed. */
+/* Hosts of a stage with the same windows: for the machine a domain that is full while it is closed. */
 struct tg_plan_window {
+    size_t stage;
     char *name;              /* of its rules, for people: "night of customer:acme" */
     int64_t need_ms;         /* a host starts only where so much is left: as long as most take, and to bring it back */
     uint32_t n_hosts;        /* of the plan */

@@ -32,7 +32,7 @@ int tg_plan_domains_read(struct tg_plan *plan, const struct tg_plan_stage *stage
 json_t *tg_plan_windows_json(const struct tg_plan *plan, bool to_keep);
 json_t *tg_plan_window_of_json(const struct tg_plan *plan, const struct tg_plan_stage *stage);
 int tg_plan_windows_read(struct tg_plan *plan, const json_t *windows, struct tg_error *e);
-int tg_plan_window_of_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *windows, struct tg_error *e);
+int tg_plan_window_of_read(struct tg_plan *plan, struct tg_plan_stage *stage, const json_t *windows, struct tg_error *e);
 /* They hold back nobody any more. */
 void tg_plan_windows_drop(struct tg_plan *plan);
 

@@ -8,11 +8,13 @@
 #include <tagout/clock.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WINDOWS_TOLD 6 /* those that come first; who wants all asks: tagout calendar next */
 
 struct opening {
-    size_t window;
+    const char *name;
+    size_t hosts;
     struct tg_window_says says;
 };
 
@@ -21,19 +23,18 @@ static int by_opening(const void *a, const void *b)
     const struct opening *x = a, *y = b;
     int64_t s = x->says.open ? 0 : x->says.until_ms, t = y->says.open ? 0 : y->says.until_ms;
 
-    return s != t ? s < t ? -1 : 1 : (x->window > y->window) - (x->window < y->window);
+    return s != t ? s < t ? -1 : 1 : strcmp(x->name, y->name);
 }
 
 /* "night of customer:acme: 40 hosts, from Tue 02:00" */
 static void put_window(const struct tg_plan *plan, int64_t now_ms, int width, const struct opening *o, struct tg_buf *out)
 {
-    const struct tg_plan_window *w = &plan->windows[o->window];
     struct tg_buf line = TG_BUF_INIT;
     char when[40] = "";
 
     if (o->says.until_ms != INT64_MAX)
         tg_plan_time_format(plan, o->says.until_ms, now_ms, when, sizeof when);
-    tg_buf_printf(&line, "%s: %u host%s, ", w->name, w->n_hosts, w->n_hosts == 1 ? "" : "s");
+    tg_buf_printf(&line, "%s: %zu host%s, ", o->name, o->hosts, o->hosts == 1 ? "" : "s");
     if (o->says.open)
         tg_buf_printf(&line, when[0] ? "now until %s" : "now", when);
     else
@@ -44,20 +45,39 @@ static void put_window(const struct tg_plan *plan, int64_t now_ms, int width, co
     tg_buf_release(&line);
 }
 
+/* The same windows of several stages are one, for people. */
+static size_t join(const struct tg_plan *plan, struct opening *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_windows; i++) {
+        struct opening *last = n ? &list[n - 1] : NULL;
+        if (last && by_opening(last, &list[i]) == 0)
+            last->hosts += list[i].hosts;
+        else
+            list[n++] = list[i];
+    }
+    return n;
+}
+
 static void put_first_windows(const struct tg_plan *plan, int64_t now_ms, int width, struct tg_buf *out)
 {
     struct opening *list = calloc(plan->n_windows + 1, sizeof *list);
+    size_t n = 0;
 
     for (size_t i = 0; list && i < plan->n_windows; i++) {
-        list[i].window = i;
+        list[i].name = plan->windows[i].name;
+        list[i].hosts = plan->windows[i].n_hosts;
         tg_windows_ask(plan->calendar, i, now_ms, &list[i].says);
     }
-    if (list)
+    if (list) {
         qsort(list, plan->n_windows, sizeof *list, by_opening);
-    for (size_t i = 0; list && i < plan->n_windows && i < WINDOWS_TOLD; i++)
+        n = join(plan, list);
+    }
+    for (size_t i = 0; i < n && i < WINDOWS_TOLD; i++)
         put_window(plan, now_ms, width, &list[i], out);
-    if (plan->n_windows > WINDOWS_TOLD)
-        tg_buf_printf(out, "         and %zu more\n", plan->n_windows - WINDOWS_TOLD);
+    if (n > WINDOWS_TOLD)
+        tg_buf_printf(out, "         and %zu more\n", n - WINDOWS_TOLD);
     free(list);
 }
 

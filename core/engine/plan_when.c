@@ -112,25 +112,25 @@ struct open_hosts {
 static struct open_hosts *count_windows(const struct tg_plan *plan, size_t i, const struct tg_run *run)
 {
     const struct tg_plan_stage *s = &plan->stages[i];
-    struct open_hosts *of = calloc(plan->n_windows + 1, sizeof *of);
+    struct open_hosts *of = calloc(s->n_windows + 1, sizeof *of);
 
     for (size_t h = s->first; of && h < s->first + s->count; h++)
         if (plan->window_of[h] != TG_NO_DOMAIN && (!run || run->hosts[h].state == TG_HOST_WAITING))
-            of[plan->window_of[h]].left++;
+            of[plan->window_of[h] - s->first_window].left++;
     return of;
 }
 
 /* Hosts that may start now, and until when that is so at least. */
-static size_t look_at_windows(const struct cursor *c, struct open_hosts *of, int64_t *out_until_ms)
+static size_t look_at_windows(const struct cursor *c, const struct tg_plan_stage *s, struct open_hosts *of, int64_t *out_until_ms)
 {
     size_t n = 0;
 
     *out_until_ms = INT64_MAX;
-    for (size_t w = 0; w < c->plan->n_windows; w++) {
+    for (size_t w = 0; w < s->n_windows; w++) {
         if (!of[w].left)
             continue;
         if (of[w].says.until_ms <= c->now_ms)
-            tg_windows_ask(c->plan->calendar, w, c->now_ms, &of[w].says);
+            tg_windows_ask(c->plan->calendar, s->first_window + w, c->now_ms, &of[w].says);
         n += of[w].says.open ? of[w].left : 0;
         if (of[w].says.until_ms > c->now_ms && of[w].says.until_ms < *out_until_ms)
             *out_until_ms = of[w].says.until_ms;
@@ -139,9 +139,9 @@ static size_t look_at_windows(const struct cursor *c, struct open_hosts *of, int
 }
 
 /* So many of those start whose window is open now. */
-static void take(const struct cursor *c, struct open_hosts *of, size_t n)
+static void take(const struct tg_plan_stage *s, struct open_hosts *of, size_t n)
 {
-    for (size_t w = 0; n && w < c->plan->n_windows; w++) {
+    for (size_t w = 0; n && w < s->n_windows; w++) {
         size_t some = !of[w].says.open ? 0 : of[w].left < n ? of[w].left : n;
         of[w].left -= some;
         n -= some;
@@ -156,7 +156,7 @@ static int start_some(struct cursor *c, size_t i, struct open_hosts *of, size_t 
     size_t fit = gap && until_ms < INT64_MAX ? (size_t) (((until_ms - c->now_ms) * 1000 - 1) / gap + 1) : open;
 
     fit = fit < open ? fit : open;
-    take(c, of, fit);
+    take(&c->plan->stages[i], of, fit);
     *last_ms = over ? until_ms : c->now_ms + (int64_t) (fit - 1) * gap / 1000;
     return move(c, fit == open && !over ? c->now_ms + (int64_t) fit * gap / 1000 : until_ms);
 }
@@ -170,7 +170,7 @@ static int start_in_windows(struct cursor *c, size_t i, int64_t *out_first_ms)
     int rc = of ? 0 : tg_fail(c->e, TG_E_MEMORY, "out of memory");
 
     for (size_t looks = 0; !rc && looks < LOOKS_MAX && !(rc = await(c, begun ? 0 : c->plan->stages[i].day)); looks++) {
-        size_t open = look_at_windows(c, of, &until_ms);
+        size_t open = look_at_windows(c, &c->plan->stages[i], of, &until_ms);
         if (!open && until_ms == INT64_MAX)
             break; /* all have had theirs, or never have */
         until_ms = c->span.until_ms < until_ms ? c->span.until_ms : until_ms;

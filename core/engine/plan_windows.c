@@ -30,6 +30,8 @@ void tg_plan_windows_drop(struct tg_plan *plan)
     plan->window_of = NULL;
     plan->n_windows = 0;
     plan->windows_zone[0] = '\0';
+    for (size_t i = 0; i < plan->n_stages; i++)
+        plan->stages[i].first_window = plan->stages[i].n_windows = 0;
 }
 
 /* ---- compiling ---- */
@@ -69,7 +71,7 @@ struct compiling {
     struct tg_plan *plan;
     const struct tg_inventory *inventory;
     const struct tg_agenda *agenda;
-    uint32_t *of_class;   /* of the need at hand: in plan.windows, or TG_NO_DOMAIN */
+    uint32_t *of_class;   /* of the stage at hand: in plan.windows, or TG_NO_DOMAIN */
     size_t cap;
     struct tg_error *e;
 };
@@ -79,7 +81,7 @@ static int no_memory(const struct compiling *c)
     return tg_fail(c->e, TG_E_MEMORY, "out of memory");
 }
 
-static int add_window(struct compiling *c, uint32_t class_, int64_t need_ms)
+static int add_window(struct compiling *c, uint32_t class_, size_t stage)
 {
     struct tg_plan *plan = c->plan;
 
@@ -92,60 +94,41 @@ static int add_window(struct compiling *c, uint32_t class_, int64_t need_ms)
         c->cap = cap;
     }
     struct tg_plan_window *w = &plan->windows[plan->n_windows];
-    *w = (struct tg_plan_window) {.name = name_of(c->agenda, class_), .need_ms = need_ms};
+    *w = (struct tg_plan_window) {.stage = stage, .name = name_of(c->agenda, class_), .need_ms = tg_plan_need_ms(plan, stage)};
     if (!w->name)
         return no_memory(c);
     c->of_class[class_] = (uint32_t) plan->n_windows++;
     return 0;
 }
 
-/* What windows there are already of this need. */
-static void look_back(struct compiling *c, size_t stage, int64_t need_ms)
-{
-    const struct tg_plan *plan = c->plan;
-
-    memset(c->of_class, 0xff, tg_agenda_classes(c->agenda) * sizeof *c->of_class);
-    for (size_t i = 0; i < plan->stages[stage].first; i++) {
-        uint32_t w = plan->window_of[i];
-        const struct tg_host *host = w != TG_NO_DOMAIN && plan->windows[w].need_ms == need_ms ? tg_inventory_host(c->inventory, plan->hosts[i].name) : NULL;
-        if (host)
-            c->of_class[tg_agenda_class(c->agenda, host->index)] = w;
-    }
-}
-
-static int place_stage(struct compiling *c, size_t stage, bool *same, int64_t *last_ms)
+static int place_stage(struct compiling *c, size_t stage)
 {
     struct tg_plan *plan = c->plan;
-    const struct tg_plan_stage *s = &plan->stages[stage];
-    int64_t need_ms = tg_plan_need_ms(plan, stage);
+    struct tg_plan_stage *s = &plan->stages[stage];
     int rc = 0;
 
+    s->first_window = plan->n_windows;
+    s->n_windows = 0;
     for (size_t i = s->first; i < s->first + s->count; i++)
         plan->window_of[i] = TG_NO_DOMAIN;
-    if (s->dry_run || !s->count)
-        return 0;
-    if (!*same || need_ms != *last_ms)
-        look_back(c, stage, need_ms);
-    *same = true;
-    *last_ms = need_ms;
-    for (size_t i = s->first; !rc && i < s->first + s->count; i++) {
+    memset(c->of_class, 0xff, tg_agenda_classes(c->agenda) * sizeof *c->of_class);
+    for (size_t i = s->first; !rc && !s->dry_run && i < s->first + s->count; i++) {
         const struct tg_host *host = tg_inventory_host(c->inventory, plan->hosts[i].name);
         if (!host)
             return tg_fail(c->e, TG_E_BUG, "%s is in the plan, and not in the inventory that it was made from", plan->hosts[i].name);
         uint32_t class_ = tg_agenda_class(c->agenda, host->index);
-        rc = c->of_class[class_] == TG_NO_DOMAIN ? add_window(c, class_, need_ms) : 0;
+        rc = c->of_class[class_] == TG_NO_DOMAIN ? add_window(c, class_, stage) : 0;
         plan->window_of[i] = c->of_class[class_];
         if (!rc)
             plan->windows[plan->window_of[i]].n_hosts++;
     }
+    s->n_windows = plan->n_windows - s->first_window;
     return rc;
 }
 
 int tg_plan_windows_compile(struct tg_plan *plan, const struct tg_inventory *inventory, struct tg_agenda *agenda, const char *zone, struct tg_error *e)
 {
     struct compiling c = {.plan = plan, .inventory = inventory, .agenda = agenda, .e = e};
-    int64_t last_ms = 0;
-    bool same = false;
     int rc = 0;
 
     if (plan->windows_mode == TG_WINDOWS_IGNORE)
@@ -158,7 +141,7 @@ int tg_plan_windows_compile(struct tg_plan *plan, const struct tg_inventory *inv
     if (!plan->window_of || !c.of_class)
         rc = no_memory(&c);
     for (size_t i = 0; !rc && i < plan->n_stages; i++)
-        rc = place_stage(&c, i, &same, &last_ms);
+        rc = place_stage(&c, i);
     free(c.of_class);
     if (!rc && !plan->n_windows)
         tg_plan_windows_drop(plan);
@@ -225,17 +208,24 @@ int tg_plan_windows_read(struct tg_plan *plan, const json_t *windows, struct tg_
     return rc;
 }
 
-int tg_plan_window_of_read(struct tg_plan *plan, const struct tg_plan_stage *stage, const json_t *windows, struct tg_error *e)
+/* A stage's windows follow those of the stages before it. */
+int tg_plan_window_of_read(struct tg_plan *plan, struct tg_plan_stage *stage, const json_t *windows, struct tg_error *e)
 {
     bool none = !plan->n_windows || stage->dry_run;
+    size_t n = (size_t) (stage - plan->stages), end = n ? stage[-1].first_window + stage[-1].n_windows : 0;
 
+    stage->first_window = end;
     if (!json_is_array(windows) || json_array_size(windows) != (none ? 0 : stage->count))
         return broken(e, "the windows of a stage's hosts");
     for (size_t i = 0; i < stage->count && plan->n_windows; i++) {
         json_int_t w = none ? -1 : json_integer_value(json_array_get(windows, i));
-        if (!none && (!json_is_integer(json_array_get(windows, i)) || w < 0 || w >= (json_int_t) plan->n_windows))
+        if (!none && (!json_is_integer(json_array_get(windows, i)) || w < (json_int_t) stage->first_window || w > (json_int_t) end || w >= (json_int_t) plan->n_windows))
             return broken(e, "a host's windows");
         plan->window_of[stage->first + i] = none ? TG_NO_DOMAIN : (uint32_t) w;
+        if (none || (size_t) w < end)
+            continue;
+        plan->windows[end++].stage = n;
     }
+    stage->n_windows = end - stage->first_window;
     return 0;
 }

@@ -87,8 +87,10 @@ static void tell_all(struct tg_ports *p, struct tg_drive *drive)
     int64_t wall_ms = tg_wall_ms(tg_loop_clock(p->o.loop));
 
     p->windows.due_ms = INT64_MAX;
+    p->windows.stage = p->o.run->stage;
     for (size_t i = 0; i < p->o.plan->n_windows; i++)
-        tell(p, drive, i, wall_ms);
+        if (tg_run_wants_window(p->o.run, i))
+            tell(p, drive, i, wall_ms);
     p->windows.anew = false;
 }
 
@@ -133,7 +135,7 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
     int64_t now = tg_ports_now(p);
     int rc = 0;
 
-    if (!w->windows || (now < w->look_ms && tg_wall_ms(tg_loop_clock(p->o.loop)) < w->due_ms))
+    if (!w->windows || (now < w->look_ms && w->stage == p->o.run->stage && tg_wall_ms(tg_loop_clock(p->o.loop)) < w->due_ms))
         return 0;
     if (now >= w->look_ms) {
         rc = look_anew(p, e);

@@ -308,6 +308,8 @@ struct tg_run_stage {
     size_t returning;           /* of counts[UNLOCKING]: those that wait again after it, or are undecided */
     size_t next;                /* those before this one that wait are in queues (run_queue.c) */
     uint32_t ready;             /* queue: may be tried; TG_RUN_NOBODY none */
+    size_t parked, kept_out;    /* hosts that wait in queues of domains, of windows */
+    int64_t wake_ms;            /* nobody in these has his moment of a window before; 0: not known */
     bool baked, approved;
     char *approved_by;          /* NULL until then */
     int64_t next_us;            /* its next host may start then, as far as its rate goes */
@@ -352,8 +354,6 @@ struct tg_run {
     struct tg_run_stage *stages;
     struct tg_run_host *hosts;
     struct tg_run_domain *domains; /* as plan.domains, and behind them as plan.windows */
-    size_t parked, kept_out;    /* hosts that wait in queues of domains, of windows */
-    int64_t wake_ms;            /* nobody in these has his moment before; 0: not known */
     struct tg_run_link *links;  /* of hosts that wait in a queue */
     uint16_t drains;            /* steps of around that take a host out of service */
     size_t bring;               /* nobody before this one is TO_RETURN */
@@ -395,6 +395,8 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
 /* The first window from *at on that keeps somebody waiting, and how many; false behind the last. */
 bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting);
+/* Whether anybody may start by it: its stage has come, and not all of its hosts have ended. Only then it need be told. */
+bool tg_run_wants_window(const struct tg_run *run, size_t window);
 /* A window, as it is now. */
 const struct tg_run_domain *tg_run_window(const struct tg_run *run, size_t window);
 /* Down in a domain, each once: of this run, gone, and others'. */

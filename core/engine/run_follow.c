@@ -23,7 +23,7 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
         return 0;
     if (stage->state == TG_STAGE_GATED)
         return TG_BRAKE_APPROVAL;
-    unsigned kept = (run->kept_out ? TG_BRAKE_WINDOW : 0U) | (run->parked || !run->kept_out ? TG_BRAKE_DOMAIN : 0U);
+    unsigned kept = (stage->kept_out ? TG_BRAKE_WINDOW : 0U) | (stage->parked || !stage->kept_out ? TG_BRAKE_DOMAIN : 0U);
     return brakes_of(run, run->stage, now_ms) | (tg_queue_untried(run, run->stage) ? 0U : kept);
 }
 
@@ -47,7 +47,7 @@ static void pace_windows(struct tg_step *s, size_t i)
 {
     struct tg_run *run = s->run;
     struct tg_run_stage *stage = &run->stages[i];
-    int64_t next = run->plan->stages[i].over_window ? tg_window_next_ms(run) : INT64_MAX;
+    int64_t next = run->plan->stages[i].over_window ? tg_window_next_ms(run, i) : INT64_MAX;
 
     if (next == INT64_MAX || (stage->paced_ms && stage->paced_ms <= next))
         return;
@@ -62,7 +62,7 @@ static void start_of_stage(struct tg_step *s, size_t i)
     struct tg_run_stage *stage = &run->stages[i];
 
     if (p->over_window)
-        tg_queue_wake(run);
+        tg_queue_wake(run, i);
     while (stage->counts[TG_HOST_WAITING] && !brakes_of(run, i, s->now_ms)) {
         size_t h = tg_queue_take(run, i);
         if (h == TG_RUN_NONE) {
@@ -153,7 +153,7 @@ static bool bake_some(struct tg_step *s)
 
     if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || tg_queue_any(run, run->stage))
         return false;
-    bool some = stage->counts[TG_HOST_WAITING] && run->kept_out;
+    bool some = stage->kept_out > 0;
     for (size_t h = p->first; !some && run->drains && h < p->first + p->count; h++)
         some = run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_for_good(run, h) != TG_NO_DOMAIN;
     if (some)
@@ -171,7 +171,7 @@ static bool skip_blocked(struct tg_step *s)
 
     for (size_t i = 0; i <= run->stage && i < run->plan->n_stages; i++) {
         bool goes_on = run->stages[i].state == TG_STAGE_RUNNING || run->stages[i].state == TG_STAGE_DONE; /* done: one came back there, untouched */
-        if (!goes_on || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->parked)
+        if (!goes_on || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->stages[i].parked)
             continue;
         if (!first && !(first = first_down(run))) {
             s->failed = true;

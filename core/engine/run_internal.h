@@ -106,10 +106,10 @@ bool tg_window_keeps(const struct tg_run *run, size_t host);
 bool tg_window_is_closed_for(const struct tg_run *run, size_t host);
 /* Its moment in the window that is open. */
 int64_t tg_window_moment_ms(const struct tg_run *run, size_t host);
-/* Of those that wait in windows that are open, the next one's moment; INT64_MAX. */
-int64_t tg_window_next_ms(const struct tg_run *run);
+/* Of those of a stage that wait in windows that are open, the next one's moment; INT64_MAX. */
+int64_t tg_window_next_ms(const struct tg_run *run, size_t stage);
 /* Those whose moment has come are to be tried (run_queue.c). */
-void tg_queue_wake(struct tg_run *run);
+void tg_queue_wake(struct tg_run *run, size_t stage);
 void tg_queue_window(struct tg_run *run, uint32_t domain);
 
 /* Whether hosts may start, as far as the plan's hours go. */

@@ -161,14 +161,16 @@ bool tg_queue_is_crowded(const struct tg_run *run, size_t host)
     return tg_window_is_closed_for(run, host) || crowded_domain(run, host, true, 0) != TG_NO_DOMAIN;
 }
 
-/* So many more, or fewer, stand in a line. */
-static void count_parked(struct tg_run *run, uint32_t line, int by)
+/* A host more, or one less, stands in a line. */
+static void count_parked(struct tg_run *run, uint32_t line, uint32_t host, int by)
 {
+    struct tg_run_stage *stage = &run->stages[run->hosts[host].stage];
+
     line_of(run, line)->n += (uint32_t) by;
     if (line / 2 < run->plan->n_domains)
-        run->parked += (size_t) by;
+        stage->parked += (size_t) by;
     else
-        run->kept_out += (size_t) by;
+        stage->kept_out += (size_t) by;
 }
 
 /* There is room, and somebody waits for it: the first of them is to be tried, in its turn. */
@@ -179,7 +181,7 @@ static void represent(struct tg_run *run, uint32_t line)
     if (w->first == TG_RUN_NOBODY || is_full(run, line) || (w->represented && w->representative < w->first))
         return; /* one that came back, and stands before the one that is to be tried, is to be tried as well */
     uint32_t host = pop(run, &w->first);
-    count_parked(run, line, -1);
+    count_parked(run, line, host, -1);
     w->represented = true;
     w->representative = host;
     run->links[host].parked = TG_NO_DOMAIN;
@@ -210,13 +212,15 @@ void tg_queue_window(struct tg_run *run, uint32_t domain)
     represent(run, 2 * domain);
 }
 
-void tg_queue_wake(struct tg_run *run)
+void tg_queue_wake(struct tg_run *run, size_t stage)
 {
-    if (run->last_ms < run->wake_ms)
+    const struct tg_plan_stage *p = &run->plan->stages[stage];
+
+    if (run->last_ms < run->stages[stage].wake_ms)
         return;
-    for (size_t i = 0; i < run->plan->n_windows; i++)
-        represent(run, 2 * (uint32_t) (run->plan->n_domains + i));
-    run->wake_ms = tg_window_next_ms(run);
+    for (size_t i = 0; i < p->n_windows; i++)
+        represent(run, 2 * (uint32_t) (run->plan->n_domains + p->first_window + i));
+    run->stages[stage].wake_ms = tg_window_next_ms(run, stage);
 }
 
 /* What a host is to its domains. */
@@ -270,7 +274,7 @@ static void leave_line(struct tg_run *run, size_t host)
     if (link->parked == TG_NO_DOMAIN)
         return;
     cut(run, &line_of(run, link->parked)->first, (uint32_t) host);
-    count_parked(run, link->parked, -1);
+    count_parked(run, link->parked, (uint32_t) host, -1);
     link->parked = link->sponsor = TG_NO_DOMAIN;
     push(run, &run->stages[run->hosts[host].stage].ready, (uint32_t) host);
 }
@@ -330,10 +334,10 @@ static void park(struct tg_run *run, size_t stage, size_t host, uint32_t domain)
     uint32_t sponsor = remove_first(run, stage, host), line = 2 * domain + (!window && run->hosts[host].gone ? 1 : 0);
 
     push(run, &line_of(run, line)->first, (uint32_t) host);
-    count_parked(run, line, 1);
+    count_parked(run, line, (uint32_t) host, 1);
     run->links[host].parked = line;
     if (window)
-        run->wake_ms = 0;
+        run->stages[stage].wake_ms = 0;
     if (sponsor != TG_NO_DOMAIN)
         represent(run, sponsor);
 }
@@ -379,7 +383,7 @@ void tg_queue_forget(struct tg_run *run)
                 push(run, &kept, host);
                 continue;
             }
-            count_parked(run, line, -1);
+            count_parked(run, line, host, -1);
             run->links[host].parked = TG_NO_DOMAIN;
         }
         w->first = kept;

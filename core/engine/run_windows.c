@@ -45,11 +45,12 @@ bool tg_window_keeps(const struct tg_run *run, size_t host)
     return tg_window_is_closed_for(run, host) || tg_window_moment_ms(run, host) > run->last_ms;
 }
 
-int64_t tg_window_next_ms(const struct tg_run *run)
+int64_t tg_window_next_ms(const struct tg_run *run, size_t stage)
 {
+    const struct tg_plan_stage *p = &run->plan->stages[stage];
     int64_t next = INT64_MAX;
 
-    for (size_t i = 0; i < run->plan->n_windows; i++) {
+    for (size_t i = p->first_window; i < p->first_window + p->n_windows; i++) {
         const struct tg_run_domain *d = tg_run_window(run, i);
         int64_t at = d->open && d->lines[0].first != TG_RUN_NOBODY ? tg_window_moment_ms(run, d->lines[0].first) : INT64_MAX;
         next = at < next ? at : next;
@@ -70,8 +71,17 @@ void tg_window_told(struct tg_step *s, const struct tg_run_event *ev)
     d->until_ms = ev->until_ms;
     tg_step_set_text(s, &d->why, ev->text);
     run->last_ms = s->now_ms;
-    run->wake_ms = 0;
+    run->stages[run->plan->windows[ev->domain].stage].wake_ms = 0;
     tg_queue_window(run, domain);
+}
+
+bool tg_run_wants_window(const struct tg_run *run, size_t window)
+{
+    size_t stage = run->plan->windows[window].stage, ended = 0;
+
+    for (int state = TG_HOST_DONE; state < TG_HOST_STATES; state++)
+        ended += run->stages[stage].counts[state];
+    return stage <= run->stage && ended < run->plan->stages[stage].count;
 }
 
 bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting)

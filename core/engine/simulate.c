@@ -219,8 +219,10 @@ static int tell_windows(struct tg_simulation *s, struct tg_error *e)
     int rc = 0;
 
     s->window_ms = INT64_MAX;
+    s->window_stage = s->sim->run->stage;
     for (size_t i = 0; !rc && i < s->sim->plan->n_windows; i++)
-        rc = tell_window(s, i, e);
+        if (tg_run_wants_window(s->sim->run, i))
+            rc = tell_window(s, i, e);
     return rc;
 }
 
@@ -277,6 +279,8 @@ static int next(struct tg_simulation *s, struct tg_error *e)
 {
     int64_t due_ms = s->away ? INT64_MAX : tg_run_hours_due_ms(s->sim->run);
 
+    if (!s->away && s->sim->plan->n_windows && s->window_stage != s->sim->run->stage)
+        return tell_windows(s, e);
     if (!s->away && s->sim->plan->n_windows && s->window_ms < due_ms && (s->n == 0 || s->window_ms <= s->items[0].at_ms)) {
         move_clock(s, s->window_ms);
         return tell_windows(s, e);

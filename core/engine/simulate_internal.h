@@ -38,6 +38,7 @@ struct tg_simulation {
     uint64_t numbers;
     int64_t now_ms;
     int64_t window_ms; /* when the next window opens or closes */
+    size_t window_stage;
     int64_t dies_ms; /* when the controller dies next; 0 never */
     uint32_t life;   /* how often it has died */
     size_t progress, in_vain;  /* hosts that have come on until the last crash; crashes since then */

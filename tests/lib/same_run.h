@@ -11,7 +11,7 @@
 /* What may differ between machines that are alike: what points, and what only says where to look first. */
 static inline bool same_may_differ(const struct tg_fields *fields, const struct tg_field *f)
 {
-    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", "bring", "parked", "kept_out", "wake_ms", NULL}, *const of_stage[] = {"next", "ready", NULL};
+    static const char *const of_run[] = {"plan", "stages", "hosts", "domains", "links", "bring", NULL}, *const of_stage[] = {"next", "ready", "parked", "kept_out", "wake_ms", NULL};
     static const char *const none[] = {NULL};
     const char *const *names = fields == &tg_run_fields ? of_run : fields == &tg_run_stage_fields ? of_stage : none;
 

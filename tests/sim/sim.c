@@ -8,6 +8,7 @@
  */
 #include "engine/plan_internal.h"
 #include "engine/withdraw.h"
+#include "fleet/shard.h"
 #include "lib/plan.h"
 #include "lib/same_run.h"
 #include "store/memory.h"
@@ -68,8 +69,37 @@ static struct tg_bounds random_bounds(struct rng *r)
     return b;
 }
 
-static struct tg_plan *random_plan(struct rng *r)
+static int by_hash(const void *a, const void *b)
 {
+    uint64_t x = tg_shard_hash(((const struct tg_plan_host *) a)->name), y = tg_shard_hash(((const struct tg_plan_host *) b)->name);
+
+    return (x > y) - (x < y);
+}
+
+/* Some stages are spread over windows: their hosts stand as the compiler puts them. */
+static void random_spreads(struct rng *r, struct tg_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        plan->stages[i].over_window = rng_chance(r, 30);
+        if (plan->stages[i].over_window)
+            qsort(plan->hosts + plan->stages[i].first, plan->stages[i].count, sizeof *plan->hosts, by_hash);
+    }
+}
+
+/* Windows that open each minute, and hosts that need a part of them. */
+static void random_windows(struct sim *s, struct tg_plan *plan)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    plan->estimate_ms = 500 + (int64_t) rng_below(&s->rng, 3000);
+    s->site = sim_site(1 + rng_below(&s->rng, 2), plan->n_targets, &e);
+    must(s, e.code, &e, "calendar");
+    must(s, tg_plan_windows_compile(plan, s->site->inventory, s->site->agenda, "UTC", &e), &e, "windows");
+}
+
+static struct tg_plan *random_plan(struct sim *s)
+{
+    struct rng *r = &s->rng;
     struct test_stage stages[4];
     size_t n = 0;
 
@@ -81,6 +111,9 @@ static struct tg_plan *random_plan(struct rng *r)
     if (rng_chance(r, 30))
         stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
     struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
+    bool windows = rng_chance(r, 18);
+    if (windows)
+        random_spreads(r, plan);
     plan->unverified += (int64_t) rng_below(r, 4);
     plan->retries = rng_chance(r, 40) ? 1 + (int64_t) rng_below(r, 3) : 0;
     plan->retry_wait_ms = 1000;
@@ -97,6 +130,8 @@ static struct tg_plan *random_plan(struct rng *r)
         random_hours(r, plan);
     if (tg_withdraw_is_possible(plan) && rng_chance(r, 60))
         plan->then = TG_THEN_WITHDRAW;
+    if (windows)
+        random_windows(s, plan);
     return plan;
 }
 
@@ -325,6 +360,7 @@ static int drive_once(struct sim *s)
     s->died = false;
     s->world.epoch = j->epoch + 1;
     s->run = s->world.run = run;
+    world_windows_begin(&s->world, run);
     s->folds += j->snapshot.parts > 0;
     size_t all[HOSTS_MAX];
     for (size_t i = 0; i < plan->n_hosts; i++)
@@ -430,7 +466,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     snprintf(s.memory, sizeof s.memory, "sim-%llu", (unsigned long long) seed);
     snprintf(s.url, sizeof s.url, "memory:%s", s.memory);
     must(&s, tg_loop_virtual(WALL_START, &s.loop, &e), &e, "loop");
-    s.plan = random_plan(&s.rng);
+    s.plan = random_plan(&s);
     must(&s, tg_plan_seal(s.plan, &e), &e, "seal");
     s.crash_percent = (unsigned) rng_below(&s.rng, 3) * 7;
     s.pause_percent = rng_chance(&s.rng, 40) ? 8 : 0;
@@ -440,6 +476,7 @@ static unsigned simulate(uint64_t seed, bool verbose)
     s.fold_bytes = rng_chance(&s.rng, 60) ? (size_t) 200 << rng_below(&s.rng, 6) : 0;
     if (world_init(&s.world, seed, s.loop, s.plan))
         exit(2);
+    must(&s, world_windows_open(&s.world, s.site, &e), &e, "windows of the world");
     s.world.verbose = verbose;
     make_tree(&s);
     drive_to_the_end(&s);
@@ -483,6 +520,7 @@ int main(int argc, char **argv)
     for (; done < count && !(first && bad); done++)
         bad += simulate(from + done, verbose) > 0;
     int64_t ms = tg_mono_ms(clock) - began;
+    sim_sites_close();
     printf("%llu seeds, %u bad%s (%lld a minute)\n", (unsigned long long) done, bad, bad ? ": run one with sim --seed N" : "",
            (long long) (ms ? (int64_t) done * 60000 / ms : 0));
     return bad ? 1 : 0;

@@ -17,6 +17,7 @@ struct sim {
     char memory[40], url[60];
     struct tg_loop *loop;
     struct tg_plan *plan;
+    const struct sim_site *site; /* NULL: no windows */
     struct world world;
     struct tg_store *store, *admin;
     char id[TG_RUN_ID_SIZE];

@@ -206,6 +206,7 @@ static void start_step(struct world *w, const struct tg_run_action *a)
     if (unverified(w) > (size_t) w->plan->unverified)
         world_violation(w, "P5: %zu hosts are changed and not verified, at most %lld may be", unverified(w), (long long) w->plan->unverified);
     world_judge_domains(w, a->host);
+    world_judge_window(w, a->host);
 }
 
 static bool is_away(struct world *w, const struct sim_host *h)
@@ -276,6 +277,7 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     (void) e;
     warn(w, drive);
     world_others_turn(w, drive, now_ms(w));
+    world_windows_look(w, drive);
     return 0;
 }
 
@@ -346,6 +348,8 @@ static void on_timer(void *data)
     t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : refused ? "it was refused" : NULL;
     if (t->action.kind == TG_DO_LOCK && t->drive)
         world_others_locked(w, t->drive, t->action.host);
+    if (t->action.kind == TG_DO_LOCK || t->action.kind == TG_DO_CHECK)
+        (void) world_windows_refuse(w, t->drive, t->action.host);
     if (t->drive && !t->no_answer)
         tg_drive_answer(t->drive, &t->answer);
     unlink_task(t);
@@ -369,13 +373,15 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
     }
     if (is_start(action->kind) && h->start_too_late)
         world_violation(w, "P10: %s: %s was begun after the abort, or in a pause", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+    bool refused = (action->kind == TG_DO_APPLY || action->kind == TG_DO_AROUND) && world_windows_refuse(w, drive, action->host);
     if (h->intent != action->kind)
         world_violation(w, "P7: %s: %s was begun, and its intent is not in the journal", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
     if (action->kind == TG_DO_APPLY && h->sent == action->attempt)
         world_violation(w, "P7: %s: attempt %d is sent once more, and nobody has looked", w->plan->hosts[action->host].name, action->attempt);
-    if (action->kind == TG_DO_APPLY)
+    if (action->kind == TG_DO_APPLY && !refused)
         h->sent = action->attempt;
-    world_around_begins(w, action);
+    if (!refused)
+        world_around_begins(w, action);
     t->world = w;
     t->drive = drive;
     t->action = *action;
@@ -383,7 +389,12 @@ static int begin(void *data, struct tg_drive *drive, const struct tg_run_action 
     t->answer = (struct tg_run_event) {.host = action->host, .stage = TG_RUN_NONE, .outcome = TG_OUTCOME_CHANGED, .changed = 1};
     t->next = w->tasks;
     w->tasks = t;
-    tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, 30));
+    if (refused) { /* it was never begun */
+        t->arrived = true;
+        t->answer.kind = TG_EV_WITHDRAWN;
+        t->answer.step = action->step;
+    }
+    tg_timer_start(t->timer, refused ? 0 : 1 + (int64_t) rng_below(&w->rng, 30));
     return 0;
 }
 
@@ -463,6 +474,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
         if (h->state == TG_HOST_UNLOCKING && h->end == TG_HOST_UNDECIDED && run->state == TG_RUN_ACTIVE)
             world_violation(w, "P12: %s has no verdict, and the run goes on", json_string_value(json_object_get(line, "host")));
     }
+    world_windows_line(w, line);
     if (host)
         world_around_line(w, line, (size_t) json_integer_value(host));
     if (!act || !host)
@@ -543,6 +555,7 @@ void world_release(struct world *w)
 {
     while (w->tasks)
         unlink_task(w->tasks);
+    world_windows_close(w);
     free(w->hosts);
     free(w->outside);
     free(w->outside_gone);

@@ -7,6 +7,7 @@
 #define TESTS_SIM_WORLD_H
 
 #include "engine/drive.h"
+#include "engine/windows.h"
 
 #include <stdio.h>
 
@@ -72,6 +73,18 @@ struct sim_host {
 
 struct sim_task;
 
+/* A calendar whose windows open each minute, for so long, laid over hosts h0, h1, … */
+#define WORLD_WINDOW_S 20
+struct sim_site {
+    size_t n_rules, n_hosts;
+    struct tg_calendar *calendar;
+    struct tg_inventory *inventory;
+    struct tg_agenda *agenda;
+};
+/* NULL: memory. Lives until sim_sites_close(). */
+const struct sim_site *sim_site(size_t n_rules, size_t n_hosts, struct tg_error *e);
+void sim_sites_close(void);
+
 struct world {
     struct rng rng;
     struct tg_loop *loop;
@@ -83,6 +96,11 @@ struct world {
     uint32_t *outside;          /* hosts of each domain that others hold */
     uint32_t *outside_gone;     /* hosts of each that are gone, and not in the plan */
     int64_t outside_ms;         /* when that changed last */
+    const struct sim_site *site;
+    struct tg_windows *windows; /* NULL: the plan has none */
+    struct tg_window_says *told; /* of each window, what the driver was told last */
+    bool *is_open;              /* of each, by the journal */
+    int64_t look_ms;
     struct sim_task *tasks;
     int64_t seated, seated_lines; /* the newest epoch that took the seat, and how long the journal was then */
     bool healed;                /* everything answers, nothing is lost: for the end */
@@ -116,6 +134,15 @@ void world_judge_hours(struct world *w, int64_t from_ms);
 /* Whether each bake was waited for: P5. */
 void world_judge_bakes(struct world *w);
 size_t world_running(const struct world *w);
+/* world_windows.c: the windows of a plan. begin: a driver takes over the run as it is. refuse: a host is not to be disturbed now, and the driver is told so. */
+int world_windows_open(struct world *w, const struct sim_site *site, struct tg_error *e);
+void world_windows_close(struct world *w);
+void world_windows_begin(struct world *w, const struct tg_run *run);
+void world_windows_look(struct world *w, struct tg_drive *drive);
+bool world_windows_refuse(struct world *w, struct tg_drive *drive, size_t host);
+void world_windows_line(struct world *w, const json_t *line);
+/* Whether a host that is changed now is in its window, with the time that it needs: P5. */
+void world_judge_window(struct world *w, size_t host);
 /* Whether what was done around a host is undone in the end: P8. */
 void world_judge_around(struct world *w, const struct tg_run *run);
 /* world_around.c: what is done around hosts. Each sets the answer, and says how long it takes. */

@@ -131,6 +131,25 @@ Test(rollout, every_one_of_thirteen_faults_is_reported)
     refused(text, lines);
 }
 
+/* P5: what is not said is as the site is; what is ignored is said. */
+Test(rollout, windows_are_honoured_or_ignored)
+{
+    struct tg_rollout *r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nwindows: ignore\nstages: [{name: a}]\n");
+
+    cr_assert_eq(r->windows, TG_WINDOWS_IGNORE);
+    tg_rollout_free(r);
+    r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nwindows: honour\nstages: [{name: a, spread: window}, {name: b, spread: {over: window}}, {name: c}]\n");
+    cr_assert(r->windows == TG_WINDOWS_HONOUR && r->stages[0].over_window && r->stages[1].over_window && !r->stages[2].over_window && !r->stages[0].spread_ms);
+    tg_rollout_free(r);
+    r = take("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: [{name: a}]\n");
+    cr_assert_eq(r->windows, TG_WINDOWS_UNSAID);
+    tg_rollout_free(r);
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nwindows: maybe\nstages: [{name: a, spread: {over: window, at-most: 5m}}]\n",
+            (const char *const[]) {"4:10: windows must be ", "5:52: at-most is of days", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nwindows: ignore\nstages: [{name: a, spread: window}]\n",
+            (const char *const[]) {"5:28: spread over windows, and windows are ignored", NULL});
+}
+
 Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
 {
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: withdraw, and nothing says how a host is taken out of service", NULL});
