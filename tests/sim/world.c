@@ -345,7 +345,7 @@ static void on_timer(void *data)
     end_due_steps(w);
     tell_world(w, &w->hosts[t->action.host], t);
     bool refused = t->answer.kind == TG_EV_NO_GO || t->answer.kind == TG_EV_LOCK_REFUSED || t->answer.kind == TG_EV_AROUND_REFUSED;
-    t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : refused ? "it was refused" : NULL;
+    t->answer.text = t->answer.kind == TG_EV_FAILED ? "it failed" : refused ? "it was refused" : t->answer.kind == TG_EV_AROUND_LOST || t->answer.kind == TG_EV_AROUND_AWAY ? "no answer" : NULL;
     if (t->action.kind == TG_DO_LOCK && t->drive)
         world_others_locked(w, t->drive, t->action.host);
     if (t->action.kind == TG_DO_LOCK || t->action.kind == TG_DO_CHECK)
