@@ -55,6 +55,7 @@ static int take_some(const struct fold *f, const struct noted *v, size_t n, stru
         rc = tg_thread_take(t, &v[i].note.a, due(f, &v[i].note.a), e);
         done[i] = v[i].path;
     }
+    tg_thread_prune(t, f->wall_ms - TG_ANNOUNCE_PAST_MS);
     if (!rc)
         rc = tg_announce_write(f->p, t, done, n, e);
     tg_thread_free(t);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define CRLF "\r\n"
-#define WORD_BYTES 42 /* in an encoded word of a header: at most 75 characters */
+#define WORD_BYTES 39 /* in an encoded word of a header: at most 75 characters */
 #define QP_COLUMNS 74
 #define SUMMARY_HOSTS 60
 #define DESCRIPTION_HOSTS 2000
@@ -98,12 +98,12 @@ static void put_mailbox(const char *header, const char *name, const char *addres
     tg_buf_printf(out, "%s: ", header);
     if (name[0] && !is_plain(name)) {
         put_encoded(name, out);
-        tg_buf_putc(out, ' ');
+        tg_buf_puts(out, CRLF " ");
     } else if (name[0]) {
         tg_buf_putc(out, '"');
         for (const char *p = name; *p; p++)
             tg_buf_printf(out, strchr("\"\\", *p) ? "\\%c" : "%c", *p);
-        tg_buf_puts(out, "\" ");
+        tg_buf_puts(out, strlen(name) + strlen(address) < 50 ? "\" " : "\"" CRLF " ");
     }
     tg_buf_printf(out, "<%s>" CRLF, address);
 }
@@ -209,7 +209,7 @@ static void put_ics_part(const struct tg_thread *t, const struct tg_announce_sen
     struct tg_buf ics = TG_BUF_INIT;
 
     make_ics(t, s, item, &ics);
-    tg_buf_printf(out, "Content-Type: text/calendar; charset=utf-8; method=%s%s" CRLF "Content-Transfer-Encoding: base64" CRLF, method, attached ? "; name=\"maintenance.ics\"" : "");
+    tg_buf_printf(out, "Content-Type: text/calendar; charset=utf-8; method=%s%s" CRLF "Content-Transfer-Encoding: base64" CRLF, method, attached ? ";" CRLF " name=\"maintenance.ics\"" : "");
     if (attached)
         tg_buf_puts(out, "Content-Disposition: attachment; filename=\"maintenance.ics\"" CRLF);
     tg_buf_puts(out, CRLF);
@@ -248,7 +248,7 @@ int tg_announce_mail(const struct tg_thread *t, const struct tg_announce_sender 
     if (!rc) {
         tg_announce_message_id(t, s, id);
         tg_sha256_hex(id, strlen(id), hex);
-        snprintf(boundary, sizeof boundary, "=_%.30s", hex); /* "=_" can't stand in quoted-printable or base 64 */
+        snprintf(boundary, sizeof boundary, "=_%.24s", hex); /* "=_" can't stand in quoted-printable or base 64 */
         put_mailbox("From", s->name, s->address, out);
         put_to(t->message, out);
         if (s->reply_to[0])

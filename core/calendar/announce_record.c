@@ -22,21 +22,42 @@ const char *tg_recipient_state_name(enum tg_recipient_state state)
 
 /* ---- writing ---- */
 
-static json_t *event_json(const struct tg_thread_event *ev)
+static const char *unless_empty(const char *text)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:b}", "key", ev->key, "activity", ev->activity, "reason", ev->reason, "hosts", ev->hosts, "n", (json_int_t) ev->n_hosts,
-                     "done", ev->done, "n-done", (json_int_t) ev->n_done, "from", (json_int_t) ev->from_ms, "until", (json_int_t) ev->until_ms, "late", (int) ev->late);
+    return text[0] ? text : NULL;
 }
 
-static json_t *events_json(const struct tg_thread_events *list)
+static json_t *number_unless_0(int64_t n)
+{
+    return n ? json_integer((json_int_t) n) : NULL;
+}
+
+/* What is empty, 0 or false is left out: a customer may have a thousand. told: it was told just so. */
+static json_t *event_json(const struct tg_thread_event *ev, bool told)
+{
+    return json_pack("{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:o*,s:I,s:I,s:o*,s:o*}", "key", ev->key, "activity", unless_empty(ev->activity), "reason", unless_empty(ev->reason), "hosts",
+                     unless_empty(ev->hosts), "n", number_unless_0(ev->n_hosts), "done", unless_empty(ev->done), "n-done", number_unless_0(ev->n_done), "from",
+                     (json_int_t) ev->from_ms, "until", (json_int_t) ev->until_ms, "late", ev->late ? json_true() : NULL, "told", told ? json_true() : NULL);
+}
+
+static bool is_same(const struct tg_thread_event *a, const struct tg_thread_event *b)
+{
+    return a && b && a->n_hosts == b->n_hosts && a->n_done == b->n_done && a->from_ms == b->from_ms && a->until_ms == b->until_ms && a->late == b->late &&
+           strcmp(a->activity, b->activity) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->hosts, b->hosts) == 0 && strcmp(a->done, b->done) == 0;
+}
+
+/* told: those of "told" that are as they are in "now" stand there, with a flag. */
+static json_t *events_json(const struct tg_thread_events *list, const struct tg_thread_events *other, bool told)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < list->n; i++)
-        if (json_array_append_new(array, event_json(&list->v[i]))) {
+    for (size_t i = 0; i < list->n; i++) {
+        bool same = is_same(&list->v[i], tg_thread_find(other, list->v[i].key));
+        if ((!told || !same) && json_array_append_new(array, event_json(&list->v[i], same))) {
             json_decref(array);
             return NULL;
         }
+    }
     return array;
 }
 
@@ -46,7 +67,7 @@ static json_t *message_json(const struct tg_thread_message *m)
     int bad = 0;
 
     for (size_t i = 0; i < m->items.n; i++)
-        bad |= json_array_append_new(items, json_pack("{s:s,s:o}", "kind", tg_announce_kind_name(m->items.v[i].kind), "event", event_json(&m->items.v[i].event)));
+        bad |= json_array_append_new(items, json_pack("{s:s,s:o}", "kind", tg_announce_kind_name(m->items.v[i].kind), "event", event_json(&m->items.v[i].event, false)));
     for (size_t i = 0; i < m->n_recipients; i++) {
         const struct tg_recipient *r = &m->recipients[i];
         bad |= json_array_append_new(to, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:s}", "to", r->to, "state", tg_recipient_state_name(r->state), "tries", (json_int_t) r->tries, "unsure",
@@ -62,7 +83,7 @@ static json_t *message_json(const struct tg_thread_message *m)
 int tg_thread_encode(const struct tg_thread *t, char **out, struct tg_error *e)
 {
     json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:I,s:o,s:o}", "format", FORMAT, "source", t->source, "customer", t->customer, "sequence", (json_int_t) t->sequence, "due",
-                          (json_int_t) t->due_ms, "now", events_json(&t->now), "told", events_json(&t->told));
+                          (json_int_t) t->due_ms, "now", events_json(&t->now, &t->told, false), "told", events_json(&t->told, &t->now, true));
 
     if (o && t->message && json_object_set_new(o, "message", message_json(t->message))) {
         json_decref(o);
@@ -109,36 +130,49 @@ static bool is_text(const char *text, size_t size)
     return tg_text_copy("it", text, copy, size < sizeof copy ? size : sizeof copy, NULL) == 0;
 }
 
-static int read_event(const json_t *o, struct tg_thread_event *out, struct tg_error *e)
+/* out_told: NULL where nothing can be flagged. */
+static int read_event(const json_t *o, struct tg_thread_event *out, bool *out_told, struct tg_error *e)
 {
-    const char *key, *activity, *reason, *hosts, *done;
-    json_int_t n, n_done, from, until;
-    int late;
+    const char *key, *activity = "", *reason = "", *hosts = "", *done = "";
+    json_int_t n = 0, n_done = 0, from, until;
+    int late = 0, told = 0;
 
-    if (json_unpack((json_t *) (uintptr_t) o, "{s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:b!}", "key", &key, "activity", &activity, "reason", &reason, "hosts", &hosts, "n", &n, "done",
-                    &done, "n-done", &n_done, "from", &from, "until", &until, "late", &late) ||
-        !is_text(key, TG_ANNOUNCE_NAME_SIZE) || !is_text(activity, TG_REASON_SIZE) || !is_text(reason, TG_REASON_SIZE) || !is_hosts(hosts, n) || !is_hosts(done, n_done) ||
-        n_done > n || !is_time(from) || !is_time(until) || from > until)
+    if (json_unpack((json_t *) (uintptr_t) o, "{s:s,s?s,s?s,s?s,s?I,s?s,s?I,s:I,s:I,s?b,s?b!}", "key", &key, "activity", &activity, "reason", &reason, "hosts", &hosts, "n", &n,
+                    "done", &done, "n-done", &n_done, "from", &from, "until", &until, "late", &late, "told", &told) ||
+        !key[0] || !is_text(key, TG_ANNOUNCE_NAME_SIZE) || !is_text(activity, TG_REASON_SIZE) || !is_text(reason, TG_REASON_SIZE) || !is_hosts(hosts, n) || !is_hosts(done, n_done) ||
+        n_done > n || !is_time(from) || !is_time(until) || from > until || (told && !out_told))
         return odd(e, "events");
+    if (out_told)
+        *out_told = told;
     const struct tg_thread_event ev = {.key = (char *) (uintptr_t) key, .activity = (char *) (uintptr_t) activity, .reason = (char *) (uintptr_t) reason,
                                        .hosts = (char *) (uintptr_t) hosts, .done = (char *) (uintptr_t) done, .n_hosts = n, .n_done = n_done, .from_ms = from, .until_ms = until,
                                        .late = late};
     return tg_thread_copy_event(&ev, out, e);
 }
 
-static int read_events(const json_t *list, struct tg_thread_events *out, struct tg_error *e)
+/* Consumes ev, also on failure. */
+static int add_once(struct tg_thread_events *list, struct tg_thread_event *ev, struct tg_error *e)
+{
+    if (!tg_thread_find(list, ev->key))
+        return tg_thread_add(list, ev, e);
+    tg_thread_event_release(ev);
+    return odd(e, "events");
+}
+
+/* told: where to put those that are flagged; NULL: none may be. */
+static int read_events(const json_t *list, struct tg_thread_events *out, struct tg_thread_events *told, struct tg_error *e)
 {
     int rc = json_is_array(list) ? 0 : odd(e, "events");
 
     for (size_t i = 0; !rc && i < json_array_size(list); i++) {
-        struct tg_thread_event ev;
-        rc = read_event(json_array_get(list, i), &ev, e);
-        if (!rc && tg_thread_find(out, ev.key)) {
-            tg_thread_event_release(&ev);
-            rc = odd(e, "events");
-        }
-        if (!rc)
-            rc = tg_thread_add(out, &ev, e);
+        struct tg_thread_event ev, copy;
+        bool flag = false;
+        rc = read_event(json_array_get(list, i), &ev, told ? &flag : NULL, e);
+        if (!rc && flag && (rc = tg_thread_copy_event(&ev, &copy, e)) == 0)
+            rc = add_once(told, &copy, e);
+        if (rc)
+            break;
+        rc = add_once(out, &ev, e);
     }
     return rc;
 }
@@ -167,7 +201,7 @@ static int read_items(const json_t *list, struct tg_thread_message *m, struct tg
         json_t *event;
         if (json_unpack(json_array_get(list, i), "{s:s,s:o!}", "kind", &kind, "event", &event) || !find_kind(kind, &m->items.v[i].kind))
             return odd(e, "message");
-        rc = read_event(event, &m->items.v[i].event, e);
+        rc = read_event(event, &m->items.v[i].event, NULL, e);
         m->items.n += !rc;
     }
     return rc;
@@ -241,9 +275,9 @@ static int read_thread(json_t *o, struct tg_thread **out, struct tg_error *e)
         return rc;
     t->sequence = sequence;
     t->due_ms = due;
-    rc = read_events(now, &t->now, e);
+    rc = read_events(now, &t->now, &t->told, e);
     if (!rc)
-        rc = read_events(told, &t->told, e);
+        rc = read_events(told, &t->told, NULL, e);
     if (!rc && message)
         rc = read_message(message, t, e);
     if (rc) {

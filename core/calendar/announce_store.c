@@ -263,8 +263,11 @@ int tg_announce_close(const struct tg_announce_place *p, struct tg_thread *t, in
 
     tg_thread_prune(t, wall_ms - TG_ANNOUNCE_PAST_MS);
     t->due_ms = 0;
-    if (t->told.n || t->sequence || !t->open)
-        return put_thread(p, t, false, NULL, 0, e);
+    if (t->told.n || t->sequence || !t->open) {
+        struct tg_error why = TG_ERROR_INIT;
+        int rc = put_thread(p, t, false, NULL, 0, &why);
+        return rc ? tg_fail(e, rc, "%s", why.message) : 0;
+    }
     tg_thread_path(TG_ANNOUNCE_OPEN, t->source, t->customer, path, sizeof path);
     ops[n++] = (struct tg_op) {.kind = TG_OP_DELETE, .path = path, .version = t->version};
     return tg_store_multi(p->store, ops, n, deadline(p), NULL, e);

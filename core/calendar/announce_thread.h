@@ -18,7 +18,7 @@
 
 #define TG_THREAD_NAME_SIZE 24       /* "3f2a9c01-8d1e2f3a4b5c": source, source and customer */
 #define TG_THREAD_EVENTS_MAX 2000
-#define TG_THREAD_BYTES_MAX (400 * 1024)
+#define TG_THREAD_BYTES_MAX (480 * 1024) /* about 1,500 events that are to be told at once */
 #define TG_RECIPIENTS_MAX 200
 #define TG_RECIPIENT_UNSURE_MAX 3
 #define TG_ANNOUNCE_UID_SIZE 48      /* "0123456789abcdef0123456789abcdef@tagout" */

@@ -225,8 +225,8 @@ static void print_events(const struct tg_frame *f, const char *title, const stru
         if (!ev->n_hosts)
             printf("  %s  cancelled%s%s\n", ev->key, ev->reason[0] ? ": " : "", ev->reason);
         else
-            printf("  %s  %s - %s  %s%s  %lld hosts%s  %s\n", ev->key, from, until, ev->activity, ev->late ? ", late" : "", (long long) ev->n_hosts, ev->n_done == ev->n_hosts ? ", done" : "",
-                   ev->hosts);
+            printf("  %s  %s - %s  %s%s  %lld host%s%s  %s\n", ev->key, from, until, ev->activity, ev->late ? ", late" : "", (long long) ev->n_hosts, ev->n_hosts == 1 ? "" : "s",
+                   ev->n_done == ev->n_hosts ? ", done" : "", ev->hosts);
     }
     if (!list->n)
         puts("  nothing");
