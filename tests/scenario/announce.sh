@@ -6,13 +6,13 @@
 # shellcheck source=../lib/host
 . "$TAGOUT_SOURCE/tests/lib/host"
 need ip unshare openssl python3
-fetch_debs exim4-daemon-light
+fetch_debs exim4-daemon-light python3-icalendar
 
 fleet_up --hosts 'ops1 mail1' --tagout "$TAGOUT" --mount "$debs:/srv/debs"
 on() { fleet exec "$@"; }
 put() { fleet exec "$1" tee "$2" >/dev/null; }
 t() { run fleet exec ops1 tagout "$@"; }
-install_debs mail1 exim4-daemon-light
+install_debs mail1 exim4-daemon-light python3-icalendar
 
 # ---- the mail server: a CA of its own, a password, and mailboxes that refuse in different ways
 (
@@ -93,19 +93,30 @@ mail_up
 at_exit mail_down
 # What lies in a box: "KIND SEQUENCE MESSAGE-ID" a line; an independent reader of mail and calendars.
 put mail1 /root/read.py <<'PY'
-import email, email.policy, glob, re, sys
+import email, email.policy, glob, sys
+from icalendar import Calendar
 for name in sorted(glob.glob("/srv/mail/box/new/*")):
     with open(name, "rb") as f:
         m = email.message_from_binary_file(f, policy=email.policy.default)
     if not m["Envelope-to"].startswith(sys.argv[1] + "@"):
         continue
+    assert not m.defects, m.defects
     out = []
     for part in m.walk():
-        if part.get_content_type() == "text/calendar" and part.get_filename():
-            ics = part.get_content().replace("\r\n ", "")
-            find = lambda key: re.search("^%s:(.*?)\r?$" % key, ics, re.M).group(1)
-            assert find("METHOD") == part.get_param("method"), "method"
-            out.append("%s/%s/%s/%s" % (find("METHOD"), find("SEQUENCE"), find("UID")[:8], find("DTSTART")))
+        assert not part.defects, part.defects
+        if part.get_content_type() == "text/calendar":
+            c = Calendar.from_ical(part.get_content())
+            assert c["METHOD"] == part.get_param("method"), "method"
+            events = c.walk("VEVENT")
+            assert len(events) == 1 and not events[0].errors, "one UID in each"
+            v = events[0]
+            people = v["ATTENDEE"] if isinstance(v["ATTENDEE"], list) else [v["ATTENDEE"]]
+            assert [str(p) for p in people] == ["mailto:" + a.addr_spec for a in m["To"].addresses], people
+            assert v["ORGANIZER"] == "mailto:" + m["From"].addresses[0].addr_spec and v["ORGANIZER"].params["CN"] == m["From"].addresses[0].display_name
+            assert v["DTSTART"].dt < v["DTEND"].dt and v["DTSTART"].dt.utcoffset().total_seconds() == 0 and v["DTSTAMP"].dt == m["Date"].datetime
+            assert v["STATUS"] == ("CANCELLED" if c["METHOD"] == "CANCEL" else "CONFIRMED")
+            if part.get_filename():
+                out.append("%s/%d/%s/%s" % (c["METHOD"], v["SEQUENCE"], v["UID"][:8], v["DTSTART"].to_ical().decode()))
     print(m["Subject"], "|", " ".join(out), "|", m["Message-ID"], "|", m["To"])
 PY
 box() { on mail1 python3 /root/read.py "$1"; }
@@ -148,7 +159,7 @@ YAML
 monday=$(date -u -d "$(date -u +%F) + $((14 + (8 - $(date -u +%u)) % 7)) days" +%F)
 book() { t calendar week plan /root/week.yaml --start "$1" --apply; }
 
-note "a store of an older tagout: nothing is booked of which nobody could be told, and the mend is named"
+note "a fresh store"
 t init
 expect_status 0
 

@@ -1,0 +1,296 @@
+#!/usr/bin/env bash
+# Mail servers that say nothing, or too much, or hang up; senders that die while they wait; webhooks, whose signatures openssl checks (P7, P12).
+# shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
+. "$(dirname "$0")/lib.sh"
+need python3 openssl base64
+
+read -r smtp_port hook_port < <(free_ports 2 | xargs)
+export TAGOUT_STATE_DIR=$tmp/state
+mkdir -p "$tmp/box" "$tmp/hooks"
+echo ok >"$tmp/mode"
+echo 200 >"$tmp/status"
+
+# What a client says is read line by line, what is answered depends on the mode. A mail whose end came lies in box/, whatever the client was told.
+cat >"$tmp/smtp.py" <<'PY'
+import os, socketserver, sys, time
+tmp, port = sys.argv[1], int(sys.argv[2])
+mode = lambda: open(tmp + "/mode").read().strip()
+class One(socketserver.StreamRequestHandler):
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+    def endless(self, piece):
+        try:
+            for _ in range(200000):
+                self.wfile.write(piece)
+        except OSError:
+            pass
+    def handle(self):
+        try:
+            self.talk(mode())
+        except OSError:
+            pass
+    def talk(self, m):
+        if m == "silent":
+            return self.rfile.read(1)
+        if m == "endless-line":
+            return self.endless(b"220" + b"x" * 1000)
+        if m == "endless-lines":
+            return self.endless(b"220-still here\r\n" * 50)
+        if m == "garbage":
+            return self.endless(bytes(range(256)))
+        if m == "busy":
+            return self.say("421 4.3.2 too busy")
+        self.say("220 hello")
+        to = b""
+        while True:
+            line = self.rfile.readline(100000)
+            verb = line[:4].upper()
+            if not line or verb == b"QUIT":
+                return
+            if verb == b"RCPT":
+                to = line
+                if m == "silent-rcpt":
+                    open(tmp + "/rcpt", "w").close()
+                    time.sleep(30)
+            if verb == b"DATA":
+                if m == "drop-data":
+                    return
+                self.say("354 go on")
+                mail = b""
+                while not mail.endswith(b"\r\n.\r\n"):
+                    more = self.rfile.readline(100000)
+                    if not more:
+                        return
+                    mail += more
+                name = "%s/box/%d.%d" % (tmp, time.time_ns(), os.getpid())
+                open(name + ".part", "wb").write(to + mail)
+                os.rename(name + ".part", name)
+                if m == "drop-end":
+                    return
+                if m == "slow-end":
+                    open(tmp + "/slow", "w").close()
+                    time.sleep(30)
+                if m == "odd-end":
+                    return self.say("sure, why not")
+            self.say("250 fine")
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+Server(("127.0.0.1", port), One).serve_forever()
+PY
+cat >"$tmp/hook.py" <<'PY'
+import http.server, sys, time
+tmp, port = sys.argv[1], int(sys.argv[2])
+class One(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        name = "%s/hooks/%d" % (tmp, time.time_ns())
+        open(name + ".body", "wb").write(body)
+        open(name, "w").write("\n".join(self.headers[h] for h in ("webhook-id", "webhook-timestamp", "webhook-signature")) + "\n")
+        status = int(open(tmp + "/status").read())
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        try:
+            for _ in range(20000 if status == 201 else 1):
+                self.wfile.write(b"thanks\n" * 100)
+        except OSError:
+            pass
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", port), One).serve_forever()
+PY
+start smtp python3 "$tmp/smtp.py" "$tmp" "$smtp_port"
+start hook python3 "$tmp/hook.py" "$tmp" "$hook_port"
+await 10 listens "$smtp_port"
+await 10 listens "$hook_port"
+
+cat >"$tmp/fleet.yaml" <<'YAML'
+groups: {web: {hosts: "web[1-4]"}}
+customers:
+  acme: {contacts: [ops@acme.example], hosts: "@web"}
+YAML
+week() { # HH
+    printf 'week: w\nlocation: "*"\nlength: 2h\nslots:\n  - {name: early, day: mon, time: "%s:00", who: {hosts: "*", take: the rest}}\n' "$1" >"$tmp/week.yaml"
+}
+site() { # [LINE of announce]
+    cat >"$tmp/tagout.yaml" <<YAML
+store: local:$tmp/store.db
+inventory: $tmp/fleet.yaml
+announce:
+  from: ops@example.com
+  smtp: {url: "smtp://127.0.0.1:$smtp_port", tls: none, helo: ops1.example.com}
+  settle: 0s
+  timeout: 2s
+  retry: {first: 1s, longest: 1s}
+  ${1:-templates: $tmp}
+YAML
+}
+site
+t() { run "$TAGOUT" --config "$tmp/tagout.yaml" "$@"; }
+mails() { find "$tmp/box" -type f ! -name '*.part' | wc -l; }
+has_mails() { [ "$(mails)" = "$1" ]; }
+monday=$(date -u -d "$(date -u +%F) + $((14 + (8 - $(date -u +%u)) % 7)) days" +%F)
+hour=5
+change() { # another start, so that there is something to tell
+    t calendar week cancel "w-$monday" --reason "moved" || true
+    hour=$((hour + 1))
+    week "$(printf %02d $hour)"
+    t calendar week plan "$tmp/week.yaml" --start "$monday" --apply
+    expect_status 0
+}
+first() { t announce list -o json; python3 -c 'import json, sys; print(json.loads(sys.argv[1])["announcements"][0][sys.argv[2]])' "$out" "$1"; }
+t init
+
+note "before its end nobody can have got it: whatever the server does, it is tried again, and nothing is there"
+change
+for mode in silent endless-line endless-lines garbage busy silent-rcpt drop-data; do
+    echo $mode >"$tmp/mode"
+    t announce send --now
+    expect_status 75
+    expect_match 'later +scheduled +acme +ops@acme.example'
+    expect_equal "$(mails)" 0 "mails after $mode"
+done
+echo ok >"$tmp/mode"
+t announce send --now
+expect_status 0
+expect_equal "$(mails)" 1 "mails"
+
+note "behind its end it may have arrived: again, with the same Message-ID, and after three times people are asked"
+change
+for mode in drop-end odd-end; do
+    echo $mode >"$tmp/mode"
+    t announce send --now
+    expect_status 75
+    expect_match 'unsure +changed +acme'
+done
+echo drop-end >"$tmp/mode"
+t announce send --now
+t announce list
+expect_match 'refused .*it may have arrived several times already'
+t announce send --now
+expect_status 0
+expect_equal "$(mails)" 4 "one, and three times the second"
+expect_equal "$(cat "$tmp"/box/* | grep -a '^Message-ID:' | sort | uniq -c | awk '{ print $1 }' | xargs)" "1 3" "the same id"
+expect_equal "$(cat "$tmp"/box/* | sort -u | wc -l)" "$(cat "$(find "$tmp/box" -type f | sort | sed -n 1p)" "$(find "$tmp/box" -type f | sort | sed -n 2p)" | sort -u | wc -l)" "the same bytes"
+run "$TAGOUT" --config "$tmp/tagout.yaml" doctor
+expect_match 'warn +announcements +1 customers were not told all'
+expect_out "tagout announce drop $(first name) --reason TEXT"
+echo ok >"$tmp/mode"
+t announce retry "$(first name)"
+t announce send
+expect_status 0
+t announce list
+expect_out 'Nothing waits'
+
+note "killed while it waits for the answer: said to be unsure, and sent again; killed before: once"
+change
+rm -f "$tmp/slow"
+before=$(mails)
+echo slow-end >"$tmp/mode"
+"$TAGOUT" --config "$tmp/tagout.yaml" announce send --now >/dev/null 2>&1 &
+sender=$!
+await 10 test -e "$tmp/slow"
+t announce send --now
+expect_status 75
+expect_err 'sends announcements already'
+kill -9 $sender
+wait $sender 2>/dev/null || true
+t announce show "$(first name)"
+expect_match 'trying +ops@acme.example'
+echo ok >"$tmp/mode"
+t announce send --now
+expect_status 0
+expect_equal "$(($(mails) - before))" 2 "copies"
+t announce list --all -o json
+expect_match '"unsure": ?1'
+change
+before=$(mails)
+rm -f "$tmp/rcpt"
+echo silent-rcpt >"$tmp/mode"
+"$TAGOUT" --config "$tmp/tagout.yaml" announce send --now >/dev/null 2>&1 &
+sender=$!
+await 10 test -e "$tmp/rcpt"
+kill -9 $sender
+wait $sender 2>/dev/null || true
+echo ok >"$tmp/mode"
+t announce send --now
+expect_status 0
+expect_equal "$(($(mails) - before))" 1 "copies"
+
+note "a template with a mistake sends nothing, and says where"
+printf 'Subject: {custmer}\n\nx\n' >"$tmp/changed.txt"
+change
+t announce send
+expect_status 65
+expect_match 'changed.txt:1:10: unknown placeholder \{custmer\}'
+expect_match 'did you mean "?\{customer\}'
+printf 'Subject: Grüße an {customer}\n\n{events}\n' >"$tmp/changed.txt"
+t announce send
+expect_status 0
+expect_true "in the mail" grep -qa '^Subject: =?UTF-8?B?R3LDvMOfZSBhbiBhY21l?=' < <(cat "$tmp"/box/*)
+rm "$tmp/changed.txt"
+
+note "webhooks: signed, tried again, refused, and never followed elsewhere"
+printf '0123456789abcdef0123456789abcdef\n' >"$tmp/hook.secret"
+chmod 600 "$tmp/hook.secret"
+site "webhooks: {chat: {url: \"http://127.0.0.1:$hook_port/x\", secret-file: $tmp/hook.secret}}"
+change
+echo 503 >"$tmp/status"
+t announce send --now
+expect_status 75
+expect_match 'later +changed +acme +webhook:chat: HTTP status 503'
+echo 201 >"$tmp/status" # and a page without end
+t announce send --now
+expect_status 0
+expect_match 'sent +changed +acme +webhook:chat'
+expect_equal "$(find "$tmp/hooks" -name '*.body' | wc -l)" 2 "calls"
+for call in "$tmp"/hooks/*.body; do
+    { read -r id; read -r stamp; read -r signature; } <"${call%.body}"
+    wanted=$({ printf '%s.%s.' "$id" "$stamp"; cat "$call"; } | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef -binary | base64 -w0)
+    expect_equal "$signature" "v1,$wanted" "signature"
+    expect_true "its time is now" test $(($(date +%s) - stamp)) -lt 600
+    expect_true "its id is that of the message" python3 -c 'import json, sys
+d = json.load(open(sys.argv[1])); assert d["data"]["id"] == sys.argv[2] and d["type"] == "maintenance.changed" and d["data"]["events"][0]["hosts"] == "web[1-4]"' "$call" "$id"
+done
+expect_equal "$(cat "$tmp"/hooks/*[0-9] | sed -n '1~3p' | sort -u | wc -l)" 1 "one id for both calls"
+for status_code in 302 410; do
+    change
+    echo $status_code >"$tmp/status"
+    t announce send --now
+    expect_status 1
+    expect_match "REFUSED +changed +acme +webhook:chat: HTTP status $status_code"
+done
+chmod 644 "$tmp/hook.secret"
+change
+t announce send --now
+expect_status 78
+expect_err 'can be read or written by others'
+expect_no_err 0123456789abcdef
+
+note "a store of an older tagout books nothing of which nobody could be told"
+export TAGOUT_STATE_DIR=$tmp/older
+sed -i 's/store.db/older.db/' "$tmp/tagout.yaml"
+t init
+expect_status 0
+python3 - "$tmp/older.db" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("delete from node where path like '/announcements%'")
+db.execute("update node set children = children - 1 where path = '/'")
+db.commit()
+PY
+t calendar week plan "$tmp/week.yaml" --start "$monday" --apply
+expect_status 69
+expect_err 'nobody can be told of a change'
+expect_err 'tagout init'
+t announce list
+expect_status 69
+expect_err 'tagout init'
+t calendar week list
+expect_out 'No week is booked'
+t init
+expect_status 0
+expect_match 'Added: announcements, announcements/new, announcements/open, announcements/told'
+t calendar week plan "$tmp/week.yaml" --start "$monday" --apply
+expect_status 0
