@@ -175,6 +175,12 @@ static void close_impl(struct tg_around_impl *impl)
     free(impl);
 }
 
+/* Of the one backend that the parameters name. */
+static int thing(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size, struct tg_error *e)
+{
+    return tg_haproxy_server(p, c, out, size < TG_HAPROXY_NAME_SIZE ? size : TG_HAPROXY_NAME_SIZE, e);
+}
+
 static const struct tg_around_backend around = {
     .version = TG_AROUND_ABI,
     .name = "haproxy",
@@ -183,6 +189,7 @@ static const struct tg_around_backend around = {
     .params = tg_haproxy_params,
     .params_free = tg_haproxy_params_free,
     .describe = tg_haproxy_describe,
+    .thing = thing,
     .mend = tg_haproxy_mend,
     .open = open_impl,
     .close = close_impl,

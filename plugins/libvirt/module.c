@@ -288,6 +288,11 @@ static void close_impl(struct tg_around_impl *impl)
     free(impl);
 }
 
+static int thing(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size, struct tg_error *e)
+{
+    return tg_libvirt_domain(p, c, out, size < TG_LIBVIRT_NAME_SIZE ? size : TG_LIBVIRT_NAME_SIZE, e);
+}
+
 static const struct tg_around_backend around = {
     .version = TG_AROUND_ABI,
     .name = "libvirt",
@@ -296,6 +301,7 @@ static const struct tg_around_backend around = {
     .params = tg_libvirt_params,
     .params_free = tg_libvirt_params_free,
     .describe = tg_libvirt_describe,
+    .thing = thing,
     .mend = tg_libvirt_mend,
     .open = open_impl,
     .close = close_impl,

@@ -76,6 +76,13 @@ static void name_of(const struct tg_around_params *p, const struct tg_around_con
     snprintf(out, size, "%s/%s.%s", p->dir, as, tg_around_what_name(AROUND_WHAT));
 }
 
+static int thing(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size, struct tg_error *e)
+{
+    int rc = tg_around_template(p->as, c, out, size, e);
+
+    return rc || !strchr(out, '/') ? rc : tg_fail(e, TG_E_DATA, "\"%s\" is no name of a file", out);
+}
+
 static void mend(const struct tg_around_params *p, const struct tg_around_context *c, char *out, size_t size)
 {
     char file[400];
@@ -226,6 +233,7 @@ static const struct tg_around_backend backend = {
     .params = params,
     .params_free = params_free,
     .describe = describe,
+    .thing = AROUND_WHAT == TG_AROUND_SILENCE ? NULL : thing,
     .mend = mend,
     .open = open_it,
     .close = close_it,

@@ -274,6 +274,7 @@ Test(plan, of_hosts_that_are_one_thing_to_a_balancer_is_refused)
     } cases[] = {
         {"around: [drain: {filelb: {dir: /x, as: \"{short}\"}}]", "web1.a.example.com and web1.b.example.com are the same to the drain of filelb"},
         {"around: [drain: {filelb: {dir: /x, as: web7}}]", "web1.a.example.com and web1.b.example.com are the same to the drain of filelb"},
+        {"around: [drain: {filelb: {dir: /x, as: \"a/{host}\"}}]", "web1.a.example.com can't have the drain of filelb: \"a/web1.a.example.com\" is no name of a file"},
         {"around: [drain: {filelb: {dir: /x}}]", NULL},
         {"around: [silence: {filealerts: {dir: /x, as: \"{short}\"}}]", NULL}, /* they lie beside each other */
     };

@@ -23,9 +23,10 @@
 extern "C" {
 #endif
 
-#define TG_AROUND_ABI 1
+#define TG_AROUND_ABI 2
 #define TG_AROUND_RECORD_SIZE 160 /* with its NUL */
 #define TG_AROUND_TAG_SIZE 200
+#define TG_AROUND_THING_SIZE 512 /* no name is longer: TG_E_DATA */
 
 enum tg_around_what { TG_AROUND_DRAIN, TG_AROUND_SILENCE, TG_AROUND_SNAPSHOT, TG_AROUND_WHATS };
 const char *tg_around_what_name(enum tg_around_what what); /* "drain", …: the key of a rollout below around: */
@@ -86,6 +87,10 @@ struct tg_around_backend {
     void (*params_free)(struct tg_around_params *params);
     /* One line for plans: "drain from haproxy, backend web". */
     void (*describe)(const struct tg_around_params *params, char *out, size_t size);
+    /* The name of what would be acted upon for this host, such as a server of a backend or a virtual machine: where two hosts of one plan have the same, who ends
+     * first would take away what the other still needs, so there is no such plan. Of the context only host and address are set. Pure, and called for each host of
+     * a plan. TG_E_DATA: there can't be such a thing for this host; then there is no such plan either. NULL: what is made for one never stands in another's way. */
+    int (*thing)(const struct tg_around_params *params, const struct tg_around_context *context, char *out, size_t size, struct tg_error *e);
     /* The command that undoes it by hand, for a host whose undo did not succeed; copied from the screen at night, so quoted for a shell. */
     void (*mend)(const struct tg_around_params *params, const struct tg_around_context *context, char *out, size_t size);
     /* params are borrowed and outlive it. close answers nothing more. */
