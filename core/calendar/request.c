@@ -1,6 +1,7 @@
 /* Requests of a host: what is asked, merged, cancelled. See request.h; request_lay.c gives times, request_turn.c carries out. */
 #include "calendar/request_internal.h"
 
+#include "base/shown.h"
 #include "guard/tree.h"
 
 #include <ctype.h>
@@ -230,7 +231,7 @@ void tg_requests_past(struct tg_requests *r, const struct tg_request *q, enum tg
     memcpy(p.id, q->id, sizeof p.id);
     memcpy(p.activity, q->activity, sizeof p.activity);
     snprintf(p.by, sizeof p.by, "%s", by);
-    snprintf(p.why, sizeof p.why, "%s", why);
+    tg_shown_text(why, p.why, sizeof p.why); /* cut at a whole character: what is no UTF-8 can't be written */
     r->n_past += r->n_past < TG_REQ_PAST_MAX;
     memmove(&r->past[1], &r->past[0], (r->n_past - 1) * sizeof r->past[0]);
     r->past[0] = p;
@@ -260,6 +261,7 @@ int tg_requests_cancel(struct tg_requests *r, const char *what, const char *by, 
 
 int tg_requests_postpone(struct tg_requests *r, const char *what, const char *by, const char *why, int64_t until_ms, struct tg_error *e)
 {
+    char text[TG_OWNER_SIZE + TG_REASON_SIZE + 32];
     struct tg_request *q;
     int rc = find_free(r, what, &q, e);
 
@@ -269,7 +271,8 @@ int tg_requests_postpone(struct tg_requests *r, const char *what, const char *by
     q->state = TG_REQ_WAITING;
     q->began_ms = q->tries = 0;
     r->laid_ms = 0;
-    snprintf(q->why, sizeof q->why, "postponed by %.60s%s%.100s", by, why[0] ? ": " : "", why);
+    snprintf(text, sizeof text, "postponed by %s%s%s", by, why[0] ? ": " : "", why);
+    tg_shown_text(text, q->why, sizeof q->why);
     return 0;
 }
 

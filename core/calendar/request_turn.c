@@ -1,6 +1,8 @@
 /* Carrying requests out, as far as it is decided here: see request.h. request_due.c does it. */
 #include "calendar/request_internal.h"
 
+#include "base/shown.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -123,14 +125,14 @@ static void postpone(struct tg_requests *r, struct tg_request *q, const char *wh
     q->state = TG_REQ_WAITING;
     q->began_ms = q->tries = 0;
     r->laid_ms = 0;
-    snprintf(q->why, sizeof q->why, "%s", why);
+    tg_shown_text(why, q->why, sizeof q->why);
 }
 
 /* A person has to look: nothing else is begun on a host that is in the middle of something. */
 static void hold(struct tg_requests *r, struct tg_request *q, const char *why)
 {
     q->state = TG_REQ_HELD;
-    snprintf(q->why, sizeof q->why, "%s", why);
+    tg_shown_text(why, q->why, sizeof q->why);
     for (size_t i = 0; i < r->n; i++)
         if (r->v[i].state == TG_REQ_DUE) {
             r->v[i].state = TG_REQ_WAITING;
@@ -152,7 +154,7 @@ void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status
         hold(r, q, why);
     } else if (status == TG_REQ_EXIT_RETRY && q->tries < TG_REQ_TRIES_MAX) {
         q->state = TG_REQ_RETRY;
-        snprintf(q->why, sizeof q->why, "%s", why);
+        tg_shown_text(why, q->why, sizeof q->why);
     } else {
         tg_requests_past(r, q, TG_REQ_FAILED, "", why, took, now_ms);
     }

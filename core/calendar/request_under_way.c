@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SLACK_MS INT64_C(60000)
+#define WHY_SIZE 1024 /* a message, and whose: a record takes as much of it as it has room for */
 
 static const struct tg_activity *activity_of(const struct tg_due_walk *w, const char *name)
 {
@@ -43,7 +44,7 @@ static int resolve(struct tg_requests *r, void *data, struct tg_request_newses *
     (void) news;
     (void) e;
     for (size_t i = r->n; i-- > 0;) {
-        char why[TG_REQ_WHY_SIZE];
+        char why[WHY_SIZE];
         if (r->v[i].state != TG_REQ_RUNNING)
             continue;
         int status = became(w, r, &r->v[i], now, why, sizeof why);
@@ -148,7 +149,7 @@ static int act(struct tg_due_walk *w, const struct tg_activity *a, const struct 
 static int do_one(struct tg_due_walk *w, const struct tg_request *which, struct tg_error *e)
 {
     struct doing d = {.w = w, .why = ""};
-    char why_text[TG_REQ_WHY_SIZE], activity[TG_ACTIVITY_SIZE];
+    char why_text[WHY_SIZE], activity[TG_ACTIVITY_SIZE];
     struct tg_error why = TG_ERROR_INIT;
     int status = 0, rc;
 
@@ -184,9 +185,9 @@ static int run_hook(struct tg_due_walk *w, char *const *argv, const char *what, 
 
     if (rc) {
         *out_status = TG_REQ_EXIT_RETRY;
-        snprintf(why, size, "%s: %s", argv[0], e.message);
+        snprintf(why, size, "%.255s: %s", argv[0], e.message);
     } else {
-        snprintf(why, size, "%s ended with %d", argv[0], *out_status);
+        snprintf(why, size, "%.255s ended with %d", argv[0], *out_status);
     }
     return rc;
 }
@@ -244,7 +245,7 @@ static int leave(struct tg_requests *r, void *data, struct tg_request_newses *ne
 /* The host comes back, unless something on it is held; what is left gets another time. */
 static int finish(struct tg_due_walk *w, struct tg_error *e)
 {
-    char why[TG_REQ_WHY_SIZE];
+    char why[WHY_SIZE];
     int status = 0, rc;
 
     if (!tg_requests_has(&w->r, TG_REQ_HELD) && w->d->activities->leave) {
@@ -282,7 +283,7 @@ static int may_go_on(struct tg_due_walk *w, bool *out, struct tg_error *e)
 
 static int enter(struct tg_due_walk *w, bool *out_go, struct tg_error *e)
 {
-    char why[TG_REQ_WHY_SIZE];
+    char why[WHY_SIZE];
     int status = 0;
 
     *out_go = true;

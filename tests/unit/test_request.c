@@ -354,6 +354,23 @@ PTEST(a_record_comes_back_as_it_was)
     free(text);
 }
 
+PTEST(texts_are_cut_at_whole_characters)
+{
+    char owner[TG_OWNER_SIZE], why[TG_REASON_SIZE];
+
+    for (size_t i = 0; i + 2 < sizeof why; i += 2)
+        memcpy(why + i, "\xc3\xbc", 3);
+    for (int odd = 0; odd < 3; odd++) {
+        snprintf(owner, sizeof owner, "%.*s@h", 1 + odd, "abc");
+        ask("update", owner, false, HOUR_MS, NOW);
+        cr_assert_eq(tg_requests_postpone(&r, "update", owner, why, NOW, NULL), 0);
+        cr_assert_eq(tg_requests_cancel(&r, "update", owner, why + odd * 2, NOW, NULL), 0);
+        char *text = tg_requests_encode(&r);
+        cr_assert(text != NULL, "it is no UTF-8 any more");
+        free(text);
+    }
+}
+
 PTEST(a_record_of_sixteen_long_ones_is_small_enough)
 {
     char reason[TG_REASON_SIZE];
