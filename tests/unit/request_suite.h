@@ -49,6 +49,7 @@ static struct tg_activities all = {.v = activities, .n = 3};
 static void rig_setup(void)
 {
     setup();
+    all.enter = all.leave = NULL;
     rig = (struct rig) {.open = true, .customer = "", .boot = BOOT_A};
     snprintf(rig.dir, sizeof rig.dir, "/tmp/tagout-test-XXXXXX");
     cr_assert(mkdtemp(rig.dir) != NULL);
@@ -117,7 +118,7 @@ static int port_act(void *self, const struct tg_due_act *act, int *out_status, s
     cr_assert_eq(locks_there(), 1, "%s ran while the host was not locked", act->what); /* P5 */
     if (rig.act_rc)
         return tg_fail(e, rig.act_rc, "as the test wants it");
-    snprintf(rig.acted[rig.acts], sizeof rig.acted[0], "%s", strrchr(act->what, ' ') + 1);
+    snprintf(rig.acted[rig.acts], sizeof rig.acted[0], "%s", strrchr(act->argv[0], '/') + 1);
     *out_status = rig.statuses[rig.acts++];
     if (rig.meanwhile)
         rig.meanwhile();
@@ -677,6 +678,63 @@ RTEST(a_disk_that_forgot_leaves_no_lock)
     cr_assert_eq(unlink(file), 0);
     RUN_DUE();
     cr_assert_eq(rig.acts, 2);
+    expect_nothing_left();
+}
+
+/* --- out of service and back --- */
+
+static char *enter_argv[] = {(char *) (uintptr_t) "/bin/enter", NULL}, *leave_argv[] = {(char *) (uintptr_t) "/bin/leave", NULL};
+
+RTEST(the_host_goes_out_of_service_once_and_comes_back)
+{
+    all.enter = enter_argv;
+    all.leave = leave_argv;
+    wish("update");
+    wish("firmware");
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 4);
+    cr_assert_str_eq(rig.acted[0], "enter");
+    cr_assert_str_eq(rig.acted[3], "leave");
+    expect_nothing_left();
+}
+
+RTEST(what_cannot_go_out_of_service_yet_is_tried_again)
+{
+    all.enter = enter_argv;
+    rig.statuses[0] = 75;
+    wish("update");
+    cr_assert_eq(run_due(), TG_E_HELD);
+    cr_assert_eq(rig.acts, 1);
+    cr_assert_eq(locks_there(), 1);
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 3);
+    cr_assert_str_eq(stands(), "update done");
+    expect_nothing_left();
+}
+
+RTEST(what_does_not_go_out_of_service_gets_another_time)
+{
+    all.enter = enter_argv;
+    all.leave = leave_argv;
+    rig.statuses[0] = 69;
+    wish("update");
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 2);
+    cr_assert_str_eq(rig.acted[1], "leave");
+    cr_assert_str_eq(stands(), "update scheduled");
+    expect_nothing_left();
+}
+
+RTEST(what_does_not_come_back_stays_locked_until_it_does) /* P8 */
+{
+    all.leave = leave_argv;
+    rig.statuses[1] = rig.statuses[2] = 1;
+    wish("update");
+    cr_assert_eq(run_due(), TG_E_HELD);
+    cr_assert_eq(run_due(), TG_E_HELD);
+    cr_assert_eq(locks_there(), 1);
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 4);
     expect_nothing_left();
 }
 
