@@ -6,7 +6,7 @@
 # shellcheck source=../lib/zookeeper
 . "$TAGOUT_SOURCE/tests/lib/zookeeper"
 need_root
-need java python3 unshare
+need java puppet python3 unshare
 
 js() { python3 -c "import json, sys; d = json.load(sys.stdin); x = $1; print(x if isinstance(x, str) else json.dumps(x))"; } # EXPRESSION of d, what it reads
 boot=$tmp/boot
@@ -330,6 +330,28 @@ PYTHON
     req cancel update >/dev/null
 }
 
+by_puppet() {
+    note "Puppet asks at each run, and says when it is not wanted any more"
+    printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$TAGOUT" "$tmp/tagout.yaml" >"$tmp/bin/tagout"
+    chmod 755 "$tmp/bin/tagout"
+    cat "$TAGOUT_SOURCE/contrib/examples/requests/reboot.pp" - >"$tmp/site.pp" <<END
+class { 'reboot_request': tagout => '$tmp/bin/tagout', wanted => '$tmp/wanted' }
+END
+    puppet() { on web1 puppet apply --color=false --detailed-exitcodes --confdir "$tmp/puppet" --vardir "$tmp/puppet/var" "$tmp/site.pp"; }
+    open_now
+    : >"$tmp/wanted"
+    run puppet
+    expect_status 2
+    run puppet
+    expect_status 2
+    run req list --activity reboot -o json
+    expect_equal "$(js '["%s by %s" % (q["state"] in ("due", "scheduled"), q["owner"]) for q in d]' <<<"$out")" '["True by root@web1.example.com"]' "requests"
+    rm "$tmp/wanted"
+    run puppet
+    expect_status 2
+    expect_equal "$(state_of)" "" "what is open"
+}
+
 all_of_it() { # URL
     rm -rf "$tmp/state"
     fresh
@@ -346,6 +368,7 @@ all_of_it() { # URL
 note "== the embedded store"
 all_of_it "local:$tmp/store.db"
 killed
+by_puppet
 note "== ZooKeeper"
 zk=$tmp/zk
 at_exit zk_kill "$zk"

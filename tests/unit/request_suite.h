@@ -32,7 +32,8 @@ static struct rig {
     int acts, statuses[8];          /* what acts: what each ends with */
     char acted[8][TG_ACTIVITY_SIZE + 32];
     int act_rc;                     /* not 0: it is not begun, or stopped */
-    const char *lock_there;         /* whether the host was locked while it acted */
+    const char *turns_at;           /* a step at which the world changes: turn() */
+    void (*turn)(void);
     void (*meanwhile)(void);        /* happens while it acts */
     struct tg_due_report report;
     struct tg_error why;
@@ -135,6 +136,8 @@ static void port_tell(void *self, const char *line)
 static bool port_dies(void *self, const char *step)
 {
     (void) self;
+    if (rig.turns_at && strcmp(rig.turns_at, step) == 0)
+        rig.turn();
     return rig.dies_at && strcmp(rig.dies_at, step) == 0 && rig.dies_after-- == 0;
 }
 
@@ -423,11 +426,71 @@ RTEST(an_activity_that_the_host_does_not_know_is_not_run) /* P9 */
 
 /* --- when not --- */
 
+static size_t locks_ever(void)
+{
+    struct tg_audit audit;
+    size_t n = 0;
+
+    OK(tg_audit_read(&g, NULL, 0, 1000, &audit, e));
+    for (size_t i = 0; i < audit.n; i++)
+        n += strcmp(audit.v[i].verb, "lock") == 0;
+    tg_audit_release(&audit);
+    return n;
+}
+
+static void close_it(void)
+{
+    rig.open = false;
+}
+
+static void spoil_it(void)
+{
+    rig.when_fails = true;
+}
+
+RTEST(a_window_that_closes_while_the_lock_waits_is_closed) /* P5 */
+{
+    rig.customer = "acme";
+    rig.turns_at = "noted lock";
+    rig.turn = close_it;
+    wish("update");
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 0);
+    cr_assert_eq(told("done") + told("late"), 0); /* it was never begun */
+    cr_assert_eq(told("changed"), 1);
+    cr_assert_str_eq(stands(), "update scheduled");
+    expect_nothing_left();
+}
+
+RTEST(a_calendar_that_breaks_while_the_lock_waits_opens_nothing) /* P2 */
+{
+    rig.turns_at = "noted lock";
+    rig.turn = spoil_it;
+    wish("update");
+    cr_assert_eq(run_due(), TG_E_UNKNOWN);
+    cr_assert_eq(rig.acts, 0);
+    cr_assert_str_eq(stands(), "update scheduled");
+    expect_nothing_left();
+}
+
+RTEST(a_window_that_closes_between_two_is_closed_for_the_second) /* P5 */
+{
+    rig.turns_at = "outcome";
+    rig.turn = close_it;
+    wish("firmware");
+    wish("update");
+    RUN_DUE();
+    cr_assert_eq(rig.acts, 1);
+    cr_assert_str_eq(stands(), "update scheduled; firmware done");
+    expect_nothing_left();
+}
+
 RTEST(a_window_that_has_closed_meanwhile_is_closed) /* P5 */
 {
     wish("update");
     rig.open = false;
     RUN_DUE();
+    cr_assert_eq(locks_ever(), 0); /* nobody was kept off for nothing */
     cr_assert_eq(rig.acts, 0);
     cr_assert(rig.report.moved);
     cr_assert_str_eq(stands(), "update scheduled");

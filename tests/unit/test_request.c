@@ -124,6 +124,33 @@ PTEST(after_three_what_they_took_counts)
     cr_assert_eq(tg_request_expected_ms(&r, &r.v[0]), 7 * 60000);
 }
 
+PTEST(what_never_works_has_failed_in_the_end)
+{
+    int n = 0;
+
+    ask("update", "a@h", false, HOUR_MS, NOW);
+    r.v[0].state = TG_REQ_DUE;
+    while (r.n && n < 100) {
+        tg_requests_start(&r.v[0], NOW + n);
+        tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + n++);
+    }
+    cr_assert_eq(n, TG_REQ_TRIES_MAX);
+    cr_assert_eq(r.past[0].end, TG_REQ_FAILED);
+    cr_assert_eq(r.n_took, 0); /* what went wrong says nothing of how long it takes */
+}
+
+PTEST(what_is_tried_again_took_all_the_time_since_its_first_try)
+{
+    ask("update", "a@h", false, HOUR_MS, NOW);
+    r.v[0].state = TG_REQ_DUE;
+    tg_requests_start(&r.v[0], NOW);
+    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + 1000);
+    tg_requests_start(&r.v[0], NOW + 600000);
+    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_DONE, "", NOW + 700000);
+    cr_assert_eq(r.past[0].took_ms, 700000);
+    cr_assert_eq(r.took[0].ms[0], 700000);
+}
+
 /* ---- when ---- */
 
 struct asked {
