@@ -2,6 +2,7 @@
 #include "calendar/request_site.h"
 
 #include "calendar/book.h"
+#include "guard/tree.h"
 #include "store/cluster.h"
 #include "store/memory.h"
 
@@ -49,7 +50,8 @@ static void setup(void)
     o.loop = loop;
     cr_assert_eq(tg_store_open(&o, &store, &e), 0);
     cr_assert_eq(tg_store_connect(store, tg_store_deadline(store, WAIT_MS), &e), 0);
-    cr_assert_eq(tg_store_create(store, TG_BOOK_PATH, "", 0, 0, tg_store_deadline(store, WAIT_MS), &e), 0);
+    struct tg_op ops[80] = {{.path = TG_BOOK_PATH, .data = ""}};
+    cr_assert_eq(tg_store_multi(store, ops, 1 + tg_tree_init_ops(ops + 1, 79), tg_store_deadline(store, WAIT_MS), NULL, &e), 0, "%s", e.message);
     cr_assert_eq(tg_inventory_parse_yaml("fleet", fleet_text, strlen(fleet_text), &p, &inventory, &e), 0, "%s", e.message);
     cr_assert_eq(tg_calendar_parse("calendar", calendar_text, strlen(calendar_text), &p, &calendar, &e), 0, "%s", e.message);
     cr_assert_eq(tg_pattern_parse("week", pattern_text, strlen(pattern_text), &p, &pattern, &e), 0, "%s", e.message);
