@@ -110,7 +110,7 @@ Test(buf, grows_and_hands_over)
     free(text);
 }
 
-Test(base, what_is_appended_is_there_however_the_room_ends)
+Test(buf, what_is_appended_is_there_however_the_room_ends)
 {
     for (size_t before = 0; before < 200; before++)
         for (size_t more = 0; more < 3; more++) {
