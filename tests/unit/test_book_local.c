@@ -1,36 +1,6 @@
 /* Booked maintenance weeks on the embedded store. */
-#include <tagout/loop.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-
 #define BOOK_SUITE book_local
-
-static char place[64];
-
-static int book_loop(struct tg_loop **out)
-{
-    return tg_loop_new(out, NULL);
-}
-
-static const char *book_url(void)
-{
-    static char url[128];
-
-    snprintf(place, sizeof place, "/tmp/tagout-test-XXXXXX");
-    if (!mkdtemp(place))
-        abort();
-    snprintf(url, sizeof url, "local:%s/store.db", place);
-    return url;
-}
-
-static void book_end(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -rf '%s'", place);
-    if (system(command))
-        abort();
-}
+#define SUITE_OF(what) book_##what
+#include "suite_local.h"
 
 #include "book_suite.h"

@@ -1,36 +1,6 @@
 /* The journal of a run on the embedded store. */
-#include <tagout/loop.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-
 #define JOURNAL_SUITE journal_local
-
-static char place[64];
-
-static int journal_loop(struct tg_loop **out)
-{
-    return tg_loop_new(out, NULL);
-}
-
-static const char *journal_url(void)
-{
-    static char url[128];
-
-    snprintf(place, sizeof place, "/tmp/tagout-test-XXXXXX");
-    if (!mkdtemp(place))
-        abort();
-    snprintf(url, sizeof url, "local:%s/store.db", place);
-    return url;
-}
-
-static void journal_end(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "rm -rf '%s'", place);
-    if (system(command))
-        abort();
-}
+#define SUITE_OF(what) journal_##what
+#include "suite_local.h"
 
 #include "journal_suite.h"
