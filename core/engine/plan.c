@@ -440,10 +440,16 @@ static int check_format(const json_t *json, struct tg_error *e)
 {
     const json_t *format = json_object_get(json, "format");
 
-    if (json_is_integer(format) && json_integer_value(format) == TG_PLAN_FORMAT)
+    json_int_t is = json_integer_value(format);
+    bool older = is < TG_PLAN_FORMAT;
+
+    if (!json_is_integer(format))
+        return broken(e, "it does not say which format it has");
+    if (is == TG_PLAN_FORMAT)
         return 0;
-    tg_fail(e, TG_E_DATA, "the plan has not the format %d", TG_PLAN_FORMAT);
-    tg_error_hint(e, "another version of tagout made it: use that one, or make the plan again");
+    tg_fail(e, TG_E_DATA, "the plan has the %s format %lld, this tagout reads format %d", older ? "older" : "newer", (long long) is, TG_PLAN_FORMAT);
+    tg_error_hint(e, older ? "plan again: tagout plan FILE; a run that was begun with it is brought to its end by the tagout that began it"
+                           : "use the tagout that made it, or plan again with this one: tagout plan FILE");
     return TG_E_DATA;
 }
 

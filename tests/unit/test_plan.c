@@ -265,6 +265,28 @@ Test(plan, survives_the_way_through_json)
     tg_plan_free(plan);
 }
 
+/* P5: of another form nothing is known, and it is told which. */
+Test(plan, of_another_form_is_refused_and_told_to_be_made_again)
+{
+    static const struct {
+        int by;
+        const char *message, *hint;
+    } cases[] = {{-1, "the plan has the older format", "plan again"}, {1, "the plan has the newer format", "use the tagout that made it"}};
+    struct tg_plan *plan = plan_of(full, SIX), *back = NULL;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_error e = TG_ERROR_INIT;
+        json_t *json = tg_plan_to_json(plan, NULL);
+        json_object_set_new(json, "format", json_integer(TG_PLAN_FORMAT + cases[i].by));
+        json_object_del(json, "policy"); /* what another form has is not looked at */
+        cr_expect_eq(tg_plan_from_json(json, &back, &e), TG_E_DATA);
+        cr_expect(strstr(e.message, cases[i].message) == e.message, "%s", e.message);
+        cr_expect(strstr(e.hint, cases[i].hint) == e.hint, "%s", e.hint);
+        json_decref(json);
+    }
+    tg_plan_free(plan);
+}
+
 /* P8: who ended first would undo what another host still needs. */
 Test(plan, of_hosts_that_are_one_thing_to_a_balancer_is_refused)
 {
