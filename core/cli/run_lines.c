@@ -223,9 +223,9 @@ static json_t *run_json(const struct tg_run_view *v)
     if (o && tg_leftovers_count(run, v->driven ? TG_LEFTOVERS_ENDED : TG_LEFTOVERS_ALL))
         json_object_set_new(o, "left", tg_view_leftovers_json(v));
     if (o && run->causes)
-        json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
-                                                 "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0));
-    if (o && run->causes == TG_CAUSE_VERDICT && run->give_up_ms) {
+        json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
+                                                 "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0, "around", run->causes & TG_CAUSE_AROUND ? 1 : 0));
+    if (o && tg_run_is_to_be_looked_at(run) && run->give_up_ms) {
         char when[32];
         tg_time_format(run->give_up_ms, when, sizeof when);
         json_object_set_new(json_object_get(o, "hold"), "halts", json_string(when));

@@ -73,8 +73,22 @@ void tg_run_show_line(struct tg_run_show *s, const struct tg_run *run, const jso
     }
 }
 
+/* The machine itself has it on hold, since somebody must look: that is an event of its own for nobody but people. */
+static void tell_hold(struct tg_run_show *s)
+{
+    const struct tg_run *run = s->view.run;
+
+    if (!(run->causes & TG_CAUSES_TO_LOOK) || run->holds == s->told_holds)
+        return;
+    s->told_holds = run->holds;
+    printf("on hold: %s: nothing new starts; look, then: tagout resume %s\n", run->hold_why ? run->hold_why : "somebody must look", s->view.id);
+    fflush(stdout);
+}
+
 void tg_run_show_tick(struct tg_run_show *s, int64_t now_ms)
 {
+    if (!s->f->json && !s->f->out_tty)
+        tell_hold(s);
     if (s->f->json && now_ms - s->told_ms >= PROGRESS_MS && s->told_ms < s->view.run->last_ms + PROGRESS_MS) {
         s->told_ms = now_ms;
         json_t *o = tg_run_view_progress_json(&s->view, now_ms);

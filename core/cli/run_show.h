@@ -15,6 +15,7 @@ struct tg_run_show {
     int drawn;                  /* lines on the terminal that the next drawing replaces */
     int64_t drawn_ms;
     int64_t told_ms;            /* json: when its progress was told last */
+    int64_t told_holds;         /* pipe: the hold that was told last, of those that no line of the journal tells of */
 };
 
 /* Ready to show; release with tg_run_show_release(). */

@@ -112,7 +112,7 @@ static void add_give_up(const struct tg_run_view *v, struct tg_buf *out)
 {
     char when[32];
 
-    if (v->run->causes != TG_CAUSE_VERDICT || !v->run->give_up_ms)
+    if (!tg_run_is_to_be_looked_at(v->run) || !v->run->give_up_ms)
         return;
     struct tg_buf line = TG_BUF_INIT;
     tg_time_format(v->run->give_up_ms, when, sizeof when);
@@ -149,7 +149,7 @@ static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
     add_give_up(v, out);
     if (run->causes & TG_CAUSE_SCOPE)
         tg_buf_puts(out, "  go on: tagout resume SCOPE, as tagout status lists it\n");
-    if (run->causes & (TG_CAUSE_COMMAND | TG_CAUSE_VERDICT))
+    if (run->causes & (TG_CAUSE_COMMAND | TG_CAUSES_TO_LOOK))
         tg_buf_printf(out, "  go on: tagout resume %s\n", v->id);
 }
 

@@ -160,7 +160,7 @@ static int heed_wishes(struct tg_drive *d, struct tg_error *e)
     const struct tg_wish *hold = wanted_hold(d, &cause, &scope);
     if (hold && (run->state == TG_RUN_ACTIVE || run->state == TG_RUN_PAUSING || on_hold(run)))
         return feed_hold(d, hold, cause, scope, e);
-    bool looked = !(run->causes & TG_CAUSE_VERDICT) || (c->resume.wanted && c->resumed_hold == run->holds);
+    bool looked = !(run->causes & TG_CAUSES_TO_LOOK) || (c->resume.wanted && c->resumed_hold == run->holds);
     if (!on_hold(run) || !looked || d->paused)
         return 0;
     return feed_of_run(d, (struct tg_run_event) {.kind = TG_EV_CONTINUE, .by = c->resume.wanted ? c->resume.by : d->o->by}, e);

@@ -42,7 +42,7 @@ static bool still_wanted(const struct tg_run *run, const struct tg_run_action *a
         return (run->hosts[a->host].state == TG_HOST_BUSY && run->hosts[a->host].attempt == a->attempt) || run->hosts[a->host].state == TG_HOST_DECIDING ||
                run->hosts[a->host].state == TG_HOST_AROUND_WAITING || run->hosts[a->host].state == TG_HOST_UNDO_WAITING;
     if (a->kind == TG_DO_GIVE_UP) /* when a person has paused it as well, somebody looks */
-        return run->give_up_ms == a->until_ms && run->causes == TG_CAUSE_VERDICT;
+        return run->give_up_ms == a->until_ms && tg_run_is_to_be_looked_at(run);
     if (a->kind == TG_DO_PACE)
         return run->state == TG_RUN_ACTIVE && run->stages[a->stage].paced_ms == a->until_ms;
     return run->state == TG_RUN_ACTIVE && run->stages[a->stage].state == TG_STAGE_BAKING && run->stages[a->stage].bake_until_ms == a->until_ms;

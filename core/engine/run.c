@@ -147,6 +147,10 @@ static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_r
         h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
     if (ev->kind == TG_EV_RETURN)
         h->looked = ev->vouched;
+    if (ev->kind == TG_EV_REOPEN) {
+        h->reopened = true;
+        tg_step_set_text(s, &h->text, NULL);
+    }
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->started_ms = s->now_ms;
         h->begun++;
@@ -311,6 +315,8 @@ static int run_event(struct tg_step *s, enum tg_run_event_kind kind, struct tg_e
         tell_hosts(s, rule->what & TG_RUN_SAY_STOP ? TG_EV_STOP : TG_EV_RESUMED);
     if (rule->what & TG_RUN_SAY_GO_ON)
         tell_hosts(s, TG_EV_RECHECK);
+    if (rule->what & TG_RUN_SAY_GO_ON && run->causes & TG_CAUSE_AROUND)
+        tg_around_reopen(s);
     if ((rule->what & (TG_RUN_SAY_RESUMED | TG_RUN_SAY_GO_ON)) && !tg_run_is_stopping(run))
         for (size_t i = 0; i < run->plan->n_stages; i++)
             tg_step_tell_stage(s, i, TG_EV_RESUMED);

@@ -30,6 +30,8 @@
  * around: steps 1 … of plan.around (0 is the lock) are done in order behind the lock and the guard's GO, each after a look whose record is journalled; then the
  * guard is asked once more. Whichever way a host leaves, the ones that are in force by our doing, or may be, are undone in reverse, and the lock goes last. What
  * can't be undone leaves it STUCK: that one is a leftover, and the rest is undone all the same. What is found made by others is theirs: it is never undone.
+ * A step that keeps out TG_RUN_AROUND_ROW hosts in a row, and lets none through between them, is not to keep out a whole fleet: while others wait the run goes on
+ * hold, somebody looks at what it talks to, and with resume those hosts wait again, each once. Not so in a run that undoes another: nothing stops that.
  * A host that a drain of ours holds is down until that is undone, verified or not. So those that bake may keep others of their stage out of full domains:
  * then the stage bakes with whom it has, and runs and bakes once more with the others.
  *
@@ -197,6 +199,7 @@ enum tg_run_event_kind {
     TG_EV_ALL_OUT,      /* host: as ALL_MADE, in a run that withdraws hosts */
     TG_EV_BRING,        /* host: its turn to be brought back has come */
     TG_EV_BRING_VOUCHED, /* host: likewise, and somebody vouches for it */
+    TG_EV_REOPEN,       /* host: kept out by what is around it, and somebody has looked at that */
     TG_EV_COUNT
 };
 
@@ -232,7 +235,8 @@ enum tg_run_end {
 };
 
 /* Why a run is on hold; or-ed. */
-enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT = 4, TG_CAUSES = 7 };
+enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT = 4, TG_CAUSE_AROUND = 8, TG_CAUSES = 15 };
+#define TG_CAUSES_TO_LOOK ((unsigned) TG_CAUSE_VERDICT | TG_CAUSE_AROUND) /* the machine's own: somebody must look */
 
 #define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */
 #define TG_RUN_ATTEMPTS_MAX 20    /* of a host whose tool is busy: with 15 s between them, five minutes, longer than most tools run */
@@ -241,6 +245,7 @@ enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT =
 #define TG_RUN_AROUND_MS 5000
 #define TG_RUN_AROUND_MAX_MS 60000
 #define TG_RUN_AROUND_STEPS TG_AROUND_MAX
+#define TG_RUN_AROUND_ROW 3 /* hosts in a row that one step of around keeps out: one may be wrong itself, and two by chance */
 
 struct tg_run_event {
     enum tg_run_event_kind kind;
@@ -295,6 +300,8 @@ struct tg_run_host {
     int64_t since_ms;           /* of being verified, until there is a verdict */
     bool looked;                /* it was undecided once, and somebody has looked; TO_RETURN: somebody vouches for it */
     bool gone;                  /* it had an agent once, and has none now */
+    bool shut;                  /* HELD, or about to be: by a step of around, and untouched */
+    bool reopened;              /* it was, and is tried once more, since somebody has looked at that */
     uint16_t stuck;             /* STUCK, UNDOING, UNLOCKING: steps that could not be undone; 1: the lock */
     uint16_t kept;              /* steps that were kept on purpose */
     char *records;              /* of the steps that are in none but the first state: a line each, from step 1 on; NULL: none */
@@ -344,6 +351,8 @@ struct tg_run {
     unsigned causes;            /* HOLDING, HELD: enum tg_run_cause, or-ed */
     int64_t holds;              /* how often it was held: who says "go on" names the one that he has seen */
     int64_t give_up_ms;         /* HOLDING, HELD for a verdict: it halts then; 0: never */
+    size_t in_row;              /* hosts that a step of around kept out, one behind another, without one that it let through */
+    uint16_t row_step;          /* which */
     char *hold_why, *hold_by;   /* of the last cause; NULL when it is not held, hold_by also when the machine itself holds */
     int64_t epoch;              /* of the last BEGIN or RESUME */
     int64_t started_ms, last_ms;
@@ -378,6 +387,8 @@ int64_t tg_run_failures_max(const struct tg_run *run);
 size_t tg_run_without_verdict(const struct tg_run *run);
 /* Hosts that ended well, STUCK ones included. */
 size_t tg_run_done(const struct tg_run *run);
+/* On hold since somebody must look, and for nothing else. */
+bool tg_run_is_to_be_looked_at(const struct tg_run *run);
 /* NONE before the end. */
 enum tg_run_end tg_run_end(const struct tg_run *run);
 /* May hold something of ours: lost hosts, and those of which something could not be undone. */

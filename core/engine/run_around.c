@@ -112,6 +112,24 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
     say_not_undone(s, h, ev->kind == TG_EV_UNDO_KEPT ? "" : not_undone, ev->text);
 }
 
+/* Who was tried once more at somebody's word says nothing new of what keeps it out. */
+static void count_row(struct tg_step *s, struct tg_run_host *h, enum tg_run_event_kind as)
+{
+    struct tg_run *run = s->run;
+    bool through = as == TG_EV_MADE || as == TG_EV_LEFT || as == TG_EV_ALL_MADE || as == TG_EV_ALL_OUT;
+
+    if (through && h->step == run->row_step)
+        run->in_row = 0;
+    if (as != TG_EV_AROUND_REFUSED)
+        return;
+    h->shut = true;
+    if (h->reopened)
+        return;
+    run->in_row = run->row_step == h->step ? run->in_row + 1 : 1;
+    run->row_step = h->step;
+    s->shut = true;
+}
+
 static void remember_doing(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev)
 {
     bool acted = h->state == TG_HOST_AROUND, ends = ev->kind == TG_EV_MADE || ev->kind == TG_EV_LEFT;
@@ -147,6 +165,7 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *h, const struct t
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->step = s->run->plan->n_around > 1;
         h->made = h->stuck = 0;
+        h->shut = false;
     }
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_UNLOCK_FAILED)
         h->stuck = (uint16_t) ((h->stuck & ~LOCK_BIT) | (ev->kind == TG_EV_UNLOCK_FAILED ? LOCK_BIT : 0));
@@ -154,14 +173,65 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *h, const struct t
         remember_resumed(h);
     if (tg_around_is_event(ev->kind) && undoes(h->state))
         remember_undo(s, h, ev, as);
-    else if (tg_around_is_event(ev->kind))
+    else if (tg_around_is_event(ev->kind) && ev->kind != TG_EV_KEEP) {
+        count_row(s, h, as);
         remember_doing(s, h, ev);
+        if (as == TG_EV_AROUND_REFUSED && !h->text)
+            tg_step_set_text(s, &h->text, "no answer");
+    }
 }
 
 void tg_around_keep(struct tg_step *s, struct tg_run_host *h, const struct tg_run_event *ev)
 {
     if (ev->record && (h->made & BIT(ev->step)))
         set_record(s, h, ev->step, ev->record);
+}
+
+/* It is on its way out yet. */
+static void wait_behind_undo(struct tg_run *run, size_t i)
+{
+    struct tg_run_host *h = &run->hosts[i];
+    bool was_down = tg_run_is_down(run, h);
+
+    h->end = TG_HOST_WAITING;
+    h->reopened = true;
+    run->stages[h->stage].returning++;
+    tg_queue_moved(run, i, was_down);
+}
+
+/* In a stage that is done nobody would wait for them. */
+void tg_around_reopen(struct tg_step *s)
+{
+    struct tg_run *run = s->run;
+
+    for (size_t i = 0; i < run->plan->n_hosts; i++) {
+        struct tg_run_host *h = &run->hosts[i];
+        if (!h->shut || h->reopened || run->stages[h->stage].state != TG_STAGE_RUNNING)
+            continue;
+        if (h->state == TG_HOST_HELD)
+            tg_step_tell_host(s, i, TG_EV_REOPEN, NULL);
+        else if ((undoes(h->state) || h->state == TG_HOST_UNLOCKING) && h->end == TG_HOST_HELD)
+            wait_behind_undo(run, i);
+    }
+}
+
+static const char *text_of_row(const struct tg_run *run)
+{
+    for (size_t i = 0; i < run->plan->n_hosts; i++)
+        if (run->hosts[i].shut && run->hosts[i].step == run->row_step && run->hosts[i].text)
+            return run->hosts[i].text;
+    return "";
+}
+
+bool tg_around_shuts(const struct tg_run *run, char *why, size_t size)
+{
+    const struct tg_around *a = &run->plan->around[run->row_step];
+    const char *text = text_of_row(run);
+
+    if (run->plan->undoes || run->in_row < TG_RUN_AROUND_ROW || !run->totals[TG_HOST_WAITING])
+        return false;
+    snprintf(why, size, "%s (%.40s) has kept out %zu hosts in a row, and more wait%s%.200s", tg_around_what_name(a->what), a->module, run->in_row, text[0] ? ": " : "", text);
+    return true;
 }
 
 bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *h, bool leaves)

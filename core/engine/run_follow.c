@@ -240,25 +240,43 @@ static bool advance_stage(struct tg_step *s)
     return true;
 }
 
-/* Nobody can tell how it went: a person looks before anything more starts. */
-static void hold_for_verdict(struct tg_step *s)
+/* The run waits until a person has looked, and says "go on". */
+static void hold_for_person(struct tg_step *s, enum tg_run_cause cause, const char *why)
 {
     struct tg_run *run = s->run;
-    const struct tg_run_host *h = &run->hosts[s->doubt];
-    char why[400];
 
     tg_step_tell_run(s, TG_EV_HOLD);
     if (run->state != TG_RUN_HOLDING)
         return;
-    snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
     if (run->plan->give_up_ms && !run->give_up_ms) {
         run->give_up_ms = s->now_ms + run->plan->give_up_ms;
         tg_step_add(s, TG_DO_GIVE_UP, TG_RUN_NONE, TG_RUN_NONE, run->give_up_ms);
     }
-    run->causes |= TG_CAUSE_VERDICT;
+    run->causes |= cause;
     run->holds++;
     tg_step_set_text(s, &run->hold_why, why);
     tg_step_set_text(s, &run->hold_by, NULL);
+}
+
+/* Nobody can tell how it went. */
+static void hold_for_verdict(struct tg_step *s)
+{
+    const struct tg_run_host *h = &s->run->hosts[s->doubt];
+    char why[400];
+
+    snprintf(why, sizeof why, "%.120s: no verdict%s%.250s", s->run->plan->hosts[s->doubt].name, h->text ? ": " : "", h->text ? h->text : "");
+    hold_for_person(s, TG_CAUSE_VERDICT, why);
+}
+
+/* Something that all hosts need keeps them out, one after another. */
+static void hold_for_around(struct tg_step *s)
+{
+    char why[400];
+
+    if (s->run->causes & TG_CAUSE_AROUND || !tg_around_shuts(s->run, why, sizeof why))
+        return;
+    s->run->in_row = 0; /* who says "go on" has it tried with as many again */
+    hold_for_person(s, TG_CAUSE_AROUND, why);
 }
 
 /* So many at once as limits.running says. What the tables say of each is the same in any order, so none is kept of who was asked for first. */
@@ -283,6 +301,8 @@ void tg_step_settle(struct tg_step *s)
         tg_step_halt(s, why);
     if (s->doubt != TG_RUN_NONE)
         hold_for_verdict(s);
+    if (s->shut)
+        hold_for_around(s);
     do {
         while (run->state == TG_RUN_ACTIVE && run->stage < run->plan->n_stages && advance_stage(s))
             ;

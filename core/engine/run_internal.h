@@ -14,6 +14,7 @@ struct tg_step {
     int64_t now_ms;
     size_t stage; /* of the host that it is about; TG_RUN_NONE */
     size_t doubt; /* a host of which nobody can tell; TG_RUN_NONE */
+    bool shut;    /* a step of around has just kept one more host out */
     bool failed;
 };
 
@@ -39,6 +40,10 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *host, const struc
 /* Is there something to undo before it is unlocked? The last of it is the host's step then. leaves: it is on its way out from here on. */
 bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *host, bool leaves);
 bool tg_around_is_event(enum tg_run_event_kind kind);
+/* Somebody has looked at what kept hosts out, and says that the run may go on: they wait again. */
+void tg_around_reopen(struct tg_step *s);
+/* Is what is around the hosts to be looked at before it keeps out more of them? Then why, for people. */
+bool tg_around_shuts(const struct tg_run *run, char *why, size_t size);
 /* KEEP */
 void tg_around_keep(struct tg_step *s, struct tg_run_host *host, const struct tg_run_event *ev);
 /* Whether what a host says of its steps of around can be, with the plan: for a machine that is made from a snapshot. */

@@ -97,9 +97,14 @@ enum tg_run_event_kind tg_policy_inconclusive(const struct tg_run *run, const st
     return run->plan->undoes || h->looked ? TG_EV_INCONCLUSIVE : TG_EV_DOUBT;
 }
 
+bool tg_run_is_to_be_looked_at(const struct tg_run *run)
+{
+    return run->causes && !(run->causes & ~TG_CAUSES_TO_LOOK);
+}
+
 bool tg_policy_gives_up(const struct tg_run *run, int64_t now_ms)
 {
-    return run->causes == TG_CAUSE_VERDICT && run->give_up_ms && now_ms >= run->give_up_ms;
+    return tg_run_is_to_be_looked_at(run) && run->give_up_ms && now_ms >= run->give_up_ms;
 }
 
 const char *tg_policy_say_gave_up(const struct tg_run *run, char *out, size_t size)

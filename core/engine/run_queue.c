@@ -11,7 +11,7 @@ bool tg_run_is_down(const struct tg_run *run, const struct tg_run_host *h)
     if (((unsigned) h->made | h->stuck | h->kept) & run->drains)
         return true;
     if (state == TG_HOST_HELD)
-        return !run->plan->withdraws; /* there it stays in service; who holds it counts */
+        return !run->plan->withdraws && !h->shut; /* these stay in service; who holds one counts */
     return (state >= TG_HOST_LOCKING && state <= TG_HOST_DECIDING) || state == TG_HOST_FAILED || state == TG_HOST_UNREACHABLE || state == TG_HOST_UNKNOWN ||
            state == TG_HOST_UNDECIDED || state == TG_HOST_LOST || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING || state == TG_HOST_WITHDRAWN;
 }

@@ -17,7 +17,7 @@ static const char *const host_names[TG_HOST_STATES] = {
 static const char *const event_names[TG_EV_COUNT] = {
     "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "outside-gone", "window-opened", "window-closed", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
-    "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "gone", "back", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched"};
+    "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "gone", "back", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched", "reopen"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
                                                       "dry-run", "bake", "pace", "give-up", "ask", "rest", "end", "around-look", "around", "undo"};
 static const char *const end_names[] = {"", "done", "badly", "halted", "aborted"};
@@ -188,6 +188,7 @@ static const struct tg_host_rule host_rules[] = {
     R(WAITING, START, GO(LOCKING, LOCK)),
     R(WAITING, START_DRY, GO(DRY_CHECKING, CHECK)),
     R(WAITING, SKIP, GO(SKIPPED, NOTHING)),
+    R(HELD, REOPEN, GO(WAITING, NOTHING)),
 
     {TG_HOST_LOCKING, TG_EV_LOCKED, GO(CHECKING, CHECK), U(WAITING)},
     R(LOCKING, NO_ROOM, U(WAITING)),
@@ -357,7 +358,7 @@ static const uint64_t host_ignored[TG_HOST_STATES] = {
 #define UNDOINGS (B(UNDONE) | B(UNDO_KEPT) | B(ALL_UNDONE))
 #define AROUNDS (DOINGS | UNDOINGS | B(GO_AROUND))
 #define STARTS (B(START) | B(START_DRY) | B(SKIP)) /* what only a host that waits is told */
-#define BRINGS (B(BRING) | B(BRING_VOUCHED))
+#define BRINGS (B(BRING) | B(BRING_VOUCHED) | B(REOPEN))
 #define RETURNS (B(RETURN) | BRINGS) /* what only a host that was withdrawn is told */
 #define ENDED                                                                                                                    \
     (STARTS | BRINGS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | AROUNDS)
@@ -382,11 +383,11 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_UNLOCKING] = RETURNS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | VERDICTS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_DRY_CHECKING] = RETURNS | AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_DRY_RUNNING] = RETURNS | AROUNDS | B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
-    [TG_HOST_TO_RETURN] = AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
+    [TG_HOST_TO_RETURN] = B(REOPEN) | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_RETURNING] = BRINGS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | B(UNCLEAR) | B(DOUBT),
     [TG_HOST_DONE] = RETURNS | ENDED,
     [TG_HOST_FAILED] = RETURNS | ENDED,
-    [TG_HOST_HELD] = RETURNS | ENDED,
+    [TG_HOST_HELD] = (RETURNS | ENDED) & ~B(REOPEN),
     [TG_HOST_UNREACHABLE] = RETURNS | ENDED,
     [TG_HOST_UNKNOWN] = RETURNS | ENDED,
     [TG_HOST_UNDECIDED] = RETURNS | ENDED,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A run that halts takes what it has changed out of service in a real HAProxy, as far as its floor allows, and leaves it there: until somebody wants it back,
-# whoever was killed meanwhile (P5, P7, P8, P12).
+# whoever was killed meanwhile (P5, P7, P8, P12). And one whose backend is not there, which is to keep out three hosts, not all.
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
 need puppet python3 haproxy socat
@@ -9,18 +9,19 @@ hosts=(web1 web2 web3 web4 web5)
 fleet_up 5 --hosts "${hosts[*]}"
 sed 's/^groups:/groups:\n  all: {hosts: "web[1-5].example.com", attrs: {role: web}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
 d=.example.com
-cat >"$tmp/lb.cfg" <<CFG
-global
-    stats socket $tmp/lb.sock level admin
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-backend web
-$(for i in 1 2 3 4 5; do echo "    server web$i 127.0.0.1:$((9 + i))"; done)
-CFG
-start lb haproxy -db -f "$tmp/lb.cfg"
+balancer() { # BACKEND…
+    {
+        printf 'global\n    stats socket %s level admin\ndefaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n' "$tmp/lb.sock"
+        local backend i
+        for backend; do
+            echo "backend $backend"
+            for i in 1 2 3 4 5; do echo "    server web$i 127.0.0.1:$((9 + i))"; done
+        done
+    } >"$tmp/lb.cfg"
+    start lb haproxy -db -f "$tmp/lb.cfg"
+    lb=$pid
+}
+balancer web
 states() { socat - "UNIX-CONNECT:$tmp/lb.sock" <<<'show servers state web' | awk '$4 ~ /^web/ { printf "%s", $7 }'; } # a digit each: 0 ready, 8 drained
 expect_states() { expect_equal "$(states)" "$1" "what the balancer says of web1 to web5"; }
 has_states() { [ "$(states)" = "$1" ]; }
@@ -46,7 +47,7 @@ rollout() { # NAME [MORE LINES]
 rollout: $1
 change: {puppet: {manifest: /srv/p/site.pp}}
 targets: '*'
-stages: [{name: first, count: 2}, {name: rest}]
+stages: ${stages:-[{name: first, count: 2\}, {name: rest\}]}
 limits: {running: 1, floor: {role: 60%}}
 failure: {then: withdraw}
 around:
@@ -143,4 +144,29 @@ kill_behind back '^withdraw .*verified'
 back() { tagout return "$id" --yes >"$tmp/again.log" 2>&1 || grep -q 'no host is out of service' "$tmp/again.log"; }
 await 30 back
 expect_states 00000
+nothing_left
+
+note "a backend that is not there keeps out three hosts, then somebody is asked; they are tried once more"
+stages='[{name: all}]' rollout renamed
+sed -i 's/backend: web,/backend: new,/' "$tmp/renamed.yaml"
+start renamed "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/renamed.yaml"
+driver=$pid
+first_line() { [ -s "$tmp/renamed.log" ]; }
+await 30 first_line
+id=$(head -1 "$tmp/renamed.log")
+asks() { tagout status "$id" >"$tmp/status" && grep -q 'has kept out 3 hosts in a row, and more wait' "$tmp/status"; }
+await 60 asks
+expect_file_has "$tmp/status" 'paused: drain (haproxy) has kept out 3 hosts in a row'
+expect_file_has "$tmp/status" "go on: tagout resume $id"
+expect_file_has "$tmp/renamed.log" "look, then: tagout resume $id"
+kill "$lb"
+wait "$lb" 2>/dev/null || true
+balancer web new
+await 10 has_states 00000
+run tagout resume "$id"
+expect_status 0
+status=0
+wait "$driver" || status=$?
+expect_equal "$status" 0 "status of the run"
+expect_file_has "$tmp/renamed.log" '5 changed · nothing left behind'
 nothing_left

@@ -327,17 +327,25 @@ static void on_line(void *data, const struct tg_run *run, const json_t *line)
     world_line(&s->world, run, line);
 }
 
+/* A person, at what has no verdict, or keeps hosts out. */
+static void look_at_it(struct sim *s, const struct tg_run *run)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_said said = says(s, "looked");
+
+    s->world.looks += (run->causes & TG_CAUSE_AROUND) != 0;
+    s->world.mended |= (run->causes & TG_CAUSE_AROUND) && rng_chance(&s->rng, 60);
+    must(s, tg_run_resume(s->admin, s->id, run->holds, &said, &e), &e, "resume");
+}
+
 static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
 {
     struct sim *s = data;
 
     approve_it(s, run);
-    if ((run->causes & TG_CAUSE_VERDICT) && (s->calm || rng_chance(&s->rng, 20))) {
-        struct tg_error e = TG_ERROR_INIT;
-        const struct tg_said said = says(s, "looked");
-        if (!s->world.paused)
-            must(s, tg_run_resume(s->admin, s->id, run->holds, &said, &e), &e, "resume");
-    }
+    world_judge_dead(&s->world, run);
+    if ((run->causes & TG_CAUSES_TO_LOOK) && !s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
+        look_at_it(s, run);
     if (s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
         resume_it(s, run->holds);
     if (now_ms < WALL_START + DAYS_MAX * 86400000)

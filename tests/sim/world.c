@@ -538,6 +538,7 @@ int world_init(struct world *w, uint64_t seed, struct tg_loop *loop, const struc
         write_script(&w->rng, &w->hosts[i].script, trouble);
     for (size_t i = 0; i < plan->n_hosts && plan->n_around > 1; i++)
         world_around_script(w, &w->hosts[i], trouble);
+    w->dead = plan->n_around > 1 && rng_chance(&w->rng, 10);
     return 0;
 }
 

@@ -107,6 +107,9 @@ struct world {
     bool aborted;               /* the abort is in the store */
     bool approved[8];           /* a stage is, in the store */
     bool paused;                /* a pause is, of the run or of the fleet */
+    bool dead;                  /* what step 1 of around talks to gives no answer, to nobody, since the run began */
+    unsigned looks;             /* how often a person has looked at that, */
+    bool mended;                /* and mended it */
     bool verbose;
     size_t starts_after_abort;
     unsigned violations;
@@ -151,6 +154,8 @@ void world_around_line(struct world *w, const json_t *line, size_t host);
 void world_around_begins(struct world *w, const struct tg_run_action *action);
 /* Whether no more are down in the domains of a host than may be, now that it is: P5. */
 void world_judge_domains(struct world *w, size_t host);
+/* Whether what is dead has kept out no more hosts than it takes to see that. */
+void world_judge_dead(struct world *w, const struct tg_run *run);
 /* Before a change, and before the lock goes. */
 void world_judge_change(struct world *w, size_t host);
 void world_judge_unlock(struct world *w, size_t host);

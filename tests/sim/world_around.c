@@ -85,7 +85,8 @@ int64_t world_around_arrives(struct world *w, const struct tg_run_action *action
     struct sim_around *a = &h->around[action->step];
 
     answer->step = action->step;
-    if (!w->healed && rng_chance(&w->rng, h->script.around_away_percent)) {
+    bool dead = w->dead && !w->mended && action->step == 1;
+    if (!w->healed && (dead || rng_chance(&w->rng, h->script.around_away_percent))) {
         answer->kind = TG_EV_AROUND_AWAY;
         a->tried |= action->kind == TG_DO_UNDO && ++a->in_vain >= TG_RUN_AROUND_TRIES;
         return 20;
@@ -152,4 +153,16 @@ void world_judge_around(struct world *w, const struct tg_run *run)
             if (a->force == KEPT && !listed)
                 world_violation(w, "P8: step %zu of around of %s is kept, and nobody says so", k, name);
         }
+}
+
+void world_judge_dead(struct world *w, const struct tg_run *run)
+{
+    size_t held = 0, most = (w->looks + 1) * (TG_RUN_AROUND_ROW + (size_t) w->plan->running);
+
+    for (size_t i = 0; i < w->plan->n_hosts; i++) {
+        const struct host_script *script = &w->hosts[i].script;
+        held += run->hosts[i].state == TG_HOST_HELD && script->lock == TG_EV_LOCKED && script->guard == TG_EV_GO && script->end != TG_EV_HELD;
+    }
+    if (w->dead && !w->mended && !w->healed && !w->plan->undoes && held > most)
+        world_violation(w, "P5: what is dead has kept out %zu hosts, and nobody was asked (%u looks)", held, w->looks);
 }

@@ -1,6 +1,7 @@
 /* What is done around the change of a host, by the machine: in order, undone in reverse on every way out (P8), and what is left is told of. */
 #include "engine/run_snapshot.h"
 #include "lib/plan.h"
+#include "lib/same_run.h"
 
 #include <criterion/criterion.h>
 
@@ -20,6 +21,7 @@ struct world {
     enum tg_run_event_kind answer[TG_DO_COUNT]; /* in place of the good one, once: of the first host */
     int answer_step;                  /* of around; 0: of any */
     int again;                        /* how often more */
+    bool dead;                        /* what step 1 talks to: it gives no answer, to nobody */
 };
 
 static void say(struct world *w, struct tg_run_event ev)
@@ -85,6 +87,8 @@ static void carry_out(struct world *w, const struct tg_run_action *a)
         ev.kind = w->answer[a->kind];
     if (scripted && w->again-- == 0)
         w->answer[a->kind] = (enum tg_run_event_kind) 0;
+    if (w->dead && a->kind == TG_DO_AROUND_LOOK && a->step == 1)
+        ev.kind = TG_EV_AROUND_AWAY;
     ev.lock = ev.kind == TG_EV_LOCKED ? "L1" : NULL;
     ev.record = ev.kind == TG_EV_FOUND || ev.kind == TG_EV_MADE ? ev.kind == TG_EV_FOUND ? "was up" : "made it" : NULL;
     ev.text = ev.kind == good(a->kind) ? NULL : "as scripted";
@@ -465,5 +469,168 @@ Test(run_around, a_snapshot_with_steps_that_can_not_be_is_refused)
         tg_run_free(back);
         tg_buf_release(&text);
     }
+    teardown(&w);
+}
+
+/* ---- what keeps everybody out ---- */
+
+/* P7: from its journal and from its snapshot it comes back as it is. */
+static void expect_comes_back(const struct world *w)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_buf text = TG_BUF_INIT;
+    struct tg_run *again;
+    struct tg_replay replay = {0};
+    const json_t *line;
+    char why[300] = "";
+    size_t i;
+
+    cr_assert_eq(tg_run_new(w->plan, &again, &e), 0);
+    replay.run = again;
+    json_array_foreach(w->journal, i, line)
+        cr_assert_eq(tg_replay_line(&replay, line, &e), 0, "%s", e.message);
+    cr_expect(same_run(w->run, again, why, sizeof why), "%s", why);
+    tg_replay_release(&replay);
+    tg_run_free(again);
+    cr_assert_eq(tg_run_snapshot(w->run, &text, &e), 0);
+    cr_assert_eq(tg_run_restore(w->plan, text.data, text.len, &again, &e), 0, "%s", e.message);
+    cr_expect(same_run(w->run, again, why, sizeof why), "%s", why);
+    tg_run_free(again);
+    tg_buf_release(&text);
+}
+
+static void mend(struct world *w)
+{
+    w->dead = false;
+    say_of_run(w, TG_EV_CONTINUE);
+}
+
+/* P5, P12: a balancer that is dead for all does not have a whole fleet passed over. */
+Test(run_around, what_keeps_out_three_in_a_row_is_looked_at_before_the_others_are_tried)
+{
+    struct world w;
+
+    setup(&w, 8, 0);
+    test_plan_limit(w.plan, TG_LIMIT_FLOOR, 1, 1, 0); /* whom it kept out serves as before, and takes no room of the next */
+    tg_run_free(w.run);
+    cr_assert_eq(tg_run_new(w.plan, &w.run, NULL), 0);
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on(&w);
+    cr_expect_eq(w.run->state, TG_RUN_HELD);
+    cr_expect_eq(w.run->causes, TG_CAUSE_AROUND);
+    cr_expect_eq(w.run->totals[TG_HOST_HELD], 3);
+    cr_expect_eq(w.run->totals[TG_HOST_WAITING], 5);
+    cr_expect_str_eq(w.run->hold_why, "drain (simulated) has kept out 3 hosts in a row, and more wait: as scripted");
+    expect_nothing_left(&w);
+    expect_comes_back(&w);
+    mend(&w);
+    go_on(&w);
+    cr_expect_eq(tg_run_end(w.run), TG_END_DONE, "those that it kept out are tried once more");
+    expect_nothing_left(&w);
+    expect_comes_back(&w);
+    teardown(&w);
+}
+
+Test(run_around, who_is_kept_out_again_is_passed_over_and_the_next_ones_are_tried)
+{
+    struct world w;
+
+    setup(&w, 8, 0);
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on(&w);
+    say_of_run(&w, TG_EV_CONTINUE); /* it is dead still */
+    go_on(&w);
+    cr_expect_eq(w.run->state, TG_RUN_HELD);
+    cr_expect_eq(w.run->totals[TG_HOST_HELD], 6);
+    mend(&w);
+    go_on(&w);
+    cr_expect_eq(tg_run_end(w.run), TG_END_BADLY);
+    cr_expect_eq(w.run->totals[TG_HOST_HELD], 3, "each is tried twice");
+    cr_expect_eq(w.run->totals[TG_HOST_DONE], 5);
+    expect_comes_back(&w);
+    teardown(&w);
+}
+
+Test(run_around, one_that_is_let_through_ends_the_row)
+{
+    struct world w;
+
+    setup(&w, 8, 0);
+    say_of_run(&w, TG_EV_BEGIN);
+    for (size_t i = 0; i < 8; i++) {
+        w.dead = i % 3 != 2;
+        while (w.at < w.todo.n && !tg_host_state_is_end(w.run->hosts[i].state)) {
+            struct tg_run_action a = w.todo.items[w.at++];
+            carry_out(&w, &a);
+        }
+    }
+    cr_expect_eq(w.run->state, TG_RUN_ENDED);
+    cr_expect_eq(w.run->totals[TG_HOST_HELD], 6);
+    teardown(&w);
+}
+
+/* Nobody is spared by waiting, or what is bad stays where it is. */
+Test(run_around, the_last_ones_and_a_way_back_are_not_held_up)
+{
+    struct world w;
+
+    setup(&w, 3, 0);
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on(&w);
+    cr_expect_eq(w.run->state, TG_RUN_ENDED);
+    teardown(&w);
+    setup(&w, 8, 0);
+    w.plan->undoes = strdup("other-1");
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on(&w);
+    cr_expect_eq(w.run->state, TG_RUN_ENDED);
+    cr_expect_eq(w.run->totals[TG_HOST_HELD], 8);
+    teardown(&w);
+}
+
+/* The third is being unlocked yet when somebody says "go on". */
+Test(run_around, who_is_on_the_way_out_waits_again_as_well)
+{
+    struct world w;
+
+    setup(&w, 8, 0);
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    while (!w.run->causes) {
+        struct tg_run_action a = w.todo.items[w.at++];
+        carry_out(&w, &a);
+    }
+    cr_assert_eq(w.run->hosts[2].state, TG_HOST_UNLOCKING);
+    mend(&w);
+    expect_comes_back(&w);
+    go_on(&w);
+    cr_expect_eq(tg_run_end(w.run), TG_END_DONE);
+    expect_nothing_left(&w);
+    teardown(&w);
+}
+
+Test(run_around, nobody_looks_and_the_run_halts_when_its_plan_says_so)
+{
+    struct world w;
+
+    setup(&w, 8, 0);
+    w.plan->give_up_ms = 3600000;
+    w.dead = true;
+    say_of_run(&w, TG_EV_BEGIN);
+    while (w.at < w.todo.n) {
+        struct tg_run_action a = w.todo.items[w.at++];
+        if (a.kind != TG_DO_GIVE_UP)
+            carry_out(&w, &a);
+    }
+    cr_assert_eq(w.run->state, TG_RUN_HELD);
+    w.now = w.run->give_up_ms;
+    say_of_run(&w, TG_EV_GAVE_UP);
+    cr_expect_eq(tg_run_end(w.run), TG_END_HALTED);
+    cr_expect_str_eq(w.run->why, "drain (simulated) has kept out 3 hosts in a row, and more wait: as scripted; nobody has looked for 1h");
+    expect_comes_back(&w);
     teardown(&w);
 }
