@@ -7,6 +7,7 @@
 #include "engine/bare.h"
 #include "engine/hold_terms.h"
 #include "engine/ports.h"
+#include "engine/steady.h"
 #include "engine/windows.h"
 #include "guard/gone.h"
 
@@ -54,9 +55,7 @@ struct tg_ports_windows {
     int64_t look_ms, seen_ms;        /* monotonic: when it is looked at next; when that went well last */
     size_t stage;                    /* the run's, when it was told last: another one has other windows */
     int64_t due_ms;                  /* Unix time: the next that opens or closes */
-    int64_t offset_ms;               /* of the machine's clock to the one that is never set, when it was looked at last */
-    int64_t steady_ms;               /* monotonic: it is relied on from then on */
-    char stepped[TG_WINDOW_WHY_SIZE];
+    struct tg_steady steady;
 };
 
 struct tg_ports {

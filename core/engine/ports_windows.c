@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define LOOK_MS 5000           /* what people write into a calendar counts this soon */
-#define STEP_MS INT64_C(60000) /* more between two looks was no slewing */
-#define STEADY_MS INT64_C(600000) /* time for whoever keeps the clock to think again */
 #define AWAY_MS 30000          /* a store that changes its leader is away for some seconds */
 
 int tg_ports_open_windows(struct tg_ports *p, struct tg_error *e)
@@ -32,7 +30,7 @@ int tg_ports_open_windows(struct tg_ports *p, struct tg_error *e)
         const struct tg_run_domain *d = tg_run_window(p->o.run, i);
         w->told[i] = (struct tg_window_says) {d->open, d->until_ms};
     }
-    w->offset_ms = tg_wall_ms(tg_loop_clock(p->o.loop)) - tg_ports_now(p);
+    tg_steady_init(&w->steady, tg_wall_ms(tg_loop_clock(p->o.loop)), tg_ports_now(p));
     return tg_windows_new(p->o.plan, p->o.inventory, &w->windows, e);
 }
 
@@ -42,23 +40,9 @@ void tg_ports_close_windows(struct tg_ports *p)
     free(p->windows.told);
 }
 
-/* Whether the clock can be relied on; why not. */
 static bool is_steady(struct tg_ports *p, char *why, size_t size)
 {
-    struct tg_ports_windows *w = &p->windows;
-    int64_t now = tg_ports_now(p), offset = tg_wall_ms(tg_loop_clock(p->o.loop)) - now, step = offset - w->offset_ms;
-    char text[32];
-
-    w->offset_ms = offset;
-    if (step >= STEP_MS || step <= -STEP_MS) {
-        tg_duration_format((step < 0 ? -step : step) / 1000 * 1000, text, sizeof text);
-        snprintf(w->stepped, sizeof w->stepped, "the clock of this machine was set %s by %s: nothing starts until it has been steady for 10m", step < 0 ? "back" : "forward", text);
-        w->steady_ms = now + STEADY_MS;
-    }
-    if (now >= w->steady_ms)
-        return true;
-    snprintf(why, size, "%s", w->stepped);
-    return false;
+    return tg_steady(&p->windows.steady, tg_wall_ms(tg_loop_clock(p->o.loop)), tg_ports_now(p), why, size);
 }
 
 static void tell(struct tg_ports *p, struct tg_drive *drive, size_t window, int64_t wall_ms)
