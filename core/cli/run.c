@@ -115,7 +115,7 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
     return rc;
 }
 
-static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_plan *plan, struct tg_run *run, const struct tg_run_tokens *tokens,
+static int with_holds(struct tg_frame *f, struct tg_journal *j, struct tg_plan *plan, struct tg_run *run, const struct tg_run_tokens *tokens,
                       const struct tg_cli_returns *returns, struct tg_error *e)
 {
     const struct tg_config *c = f->config;
@@ -144,7 +144,10 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, const struct tg_
     if (!rc)
         rc = tg_ports_new(&po, &ports, e);
     if (!rc)
+        plan->calendar = tg_ports_windows(ports);
+    if (!rc)
         rc = drive(f, j, run, ports, returns, who, e);
+    plan->calendar = NULL;
     tg_ports_free(ports);
     tg_site_agenda_free(calendar);
     tg_holds_free(holds);

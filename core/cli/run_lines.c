@@ -259,7 +259,7 @@ json_t *tg_run_view_head_json(const struct tg_run_view *v)
     return with_stages(v, stage_head_json);
 }
 
-json_t *tg_run_view_progress_json(const struct tg_run_view *v, int64_t now_ms)
+json_t *tg_run_view_progress_json(struct tg_run_view *v, int64_t now_ms)
 {
     const struct tg_run *run = v->run;
     const char *stage = run->stage < run->plan->n_stages ? run->plan->stages[run->stage].name : NULL;
@@ -268,7 +268,7 @@ json_t *tg_run_view_progress_json(const struct tg_run_view *v, int64_t now_ms)
     for (int s = 0; counts && s < TG_HOST_STATES; s++)
         if (run->totals[s])
             json_object_set_new(counts, tg_host_state_name((enum tg_host_state) s), json_integer((json_int_t) run->totals[s]));
-    int64_t left = tg_run_view_left_ms(run, now_ms);
+    int64_t left = tg_run_view_left_ms(v, now_ms);
     return json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o,s:o,s:o}", "at", tg_cli_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
                      (json_int_t) tg_run_done(run), "hosts", (json_int_t) run->plan->n_hosts, "failures", (json_int_t) tg_run_failures(run), "counts", counts, "waits_for", tg_run_brakes_json(run, now_ms), "left_ms", left < 0 ? json_null() : json_integer(left));
 }

@@ -2,6 +2,7 @@
 #include "cli/run_view_internal.h"
 
 #include "cli/run_brakes.h"
+#include "engine/plan_when.h"
 
 #include <tagout/clock.h>
 
@@ -33,8 +34,29 @@ static size_t ended_of(const size_t counts[TG_HOST_STATES])
     return n;
 }
 
-int64_t tg_run_view_left_ms(const struct tg_run *run, int64_t now_ms)
+#define LOOK_AGAIN_MS 10000 /* a minute more or less matters to nobody, and it takes a while for many hosts */
+
+/* With windows: as long as hosts wait for them, they say when it ends. */
+static int64_t left_with_windows(struct tg_run_view *v, int64_t now_ms)
 {
+    const struct tg_run *run = v->run;
+
+    if (!run->plan->calendar || run->state != TG_RUN_ACTIVE)
+        return -1;
+    if (!v->looked_ms || now_ms - v->looked_ms >= LOOK_AGAIN_MS) {
+        v->looked_ms = now_ms;
+        if (tg_plan_end(run->plan, run, now_ms, &v->end_ms, NULL))
+            v->end_ms = INT64_MAX;
+    }
+    return v->end_ms == INT64_MAX ? -1 : v->end_ms > now_ms ? v->end_ms - now_ms : 0;
+}
+
+int64_t tg_run_view_left_ms(struct tg_run_view *v, int64_t now_ms)
+{
+    const struct tg_run *run = v->run;
+
+    if (run->plan->n_windows && run->totals[TG_HOST_WAITING])
+        return left_with_windows(v, now_ms);
     size_t ended = ended_of(run->totals);
     const struct tg_run_stage *now = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
     size_t here = now ? ended_of(now->counts) : 0;
@@ -53,7 +75,7 @@ int64_t tg_run_view_left_ms(const struct tg_run *run, int64_t now_ms)
     return left;
 }
 
-static void add_times(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *line)
+static void add_times(struct tg_run_view *v, int64_t now_ms, struct tg_buf *line)
 {
     const struct tg_run *run = v->run;
     char text[32];
@@ -64,9 +86,15 @@ static void add_times(const struct tg_run_view *v, int64_t now_ms, struct tg_buf
     int64_t until = goes_on ? now_ms : run->last_ms;
     tg_duration_format((until - run->started_ms) / 1000 * 1000, text, sizeof text);
     tg_buf_printf(line, " %s", text);
-    int64_t left = tg_run_view_left_ms(run, now_ms);
+    int64_t left = tg_run_view_left_ms(v, now_ms);
     if (left < 0 || !goes_on)
         return;
+    if (run->plan->n_windows && run->totals[TG_HOST_WAITING]) {
+        char when[40];
+        tg_plan_time_format(run->plan, now_ms + left, now_ms, when, sizeof when);
+        tg_buf_printf(line, ", ends about %s %s", when, tg_plan_zone(run->plan));
+        return;
+    }
     tg_duration_format(left / 1000 * 1000, text, sizeof text);
     tg_buf_printf(line, ", about %s left", text);
 }
@@ -89,7 +117,7 @@ static const char *state_word(const struct tg_run_view *v)
     return tg_view_is_left(v) ? "left" : words[v->run->state];
 }
 
-static void add_head(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
+static void add_head(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
 {
     struct tg_buf line = TG_BUF_INIT;
     char stop[TG_PLAN_DIGEST_SIZE + 100];

@@ -18,6 +18,7 @@ struct tg_run_view {
     struct tg_troubles troubles;
     size_t key;             /* of what they were made of; 0 none yet */
     int64_t collected_ms, cost_ms;
+    int64_t end_ms, looked_ms; /* when it ends, with windows, and when that was looked at; 0: not yet */
 };
 
 void tg_run_view_release(struct tg_run_view *view);
@@ -26,8 +27,8 @@ void tg_run_view_release(struct tg_run_view *view);
 int tg_run_view_block(struct tg_run_view *view, int64_t now_ms, struct tg_buf *out, struct tg_error *e);
 /* How it ended, or why it rests, with what is left and the command that mends it. */
 int tg_run_view_summary(struct tg_run_view *view, struct tg_buf *out, struct tg_error *e);
-/* How long it will take from now on, as far as can be told; -1 it can't. */
-int64_t tg_run_view_left_ms(const struct tg_run *run, int64_t now_ms);
+/* How long it will take from now on, as far as can be told; -1 it can't. Of hosts that wait for windows, when their plan has its calendar. */
+int64_t tg_run_view_left_ms(struct tg_run_view *view, int64_t now_ms);
 /* Of the targets, in percent: what the stages up to the current one are to change, what is changed. False: it changes none. */
 bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *out_is);
 /* What one line of the journal says to people; nothing for what only machines care about. */
@@ -37,6 +38,6 @@ json_t *tg_run_view_json(const struct tg_run_view *view);
 /* The same with how many hosts a stage has in place of each. */
 json_t *tg_run_view_head_json(const struct tg_run_view *view);
 /* How far it is: counts. */
-json_t *tg_run_view_progress_json(const struct tg_run_view *view, int64_t now_ms);
+json_t *tg_run_view_progress_json(struct tg_run_view *view, int64_t now_ms);
 
 #endif

@@ -4,6 +4,8 @@
 #include "cli/guarding.h"
 #include "cli/status.h"
 #include "cli/steering.h"
+#include "cli/windows.h"
+#include "config/site.h"
 #include "engine/around_module.h"
 #include "engine/rollback.h"
 #include "engine/withdraw.h"
@@ -131,8 +133,26 @@ static const char *name_of(struct tg_journal *j, const struct tg_run *run, char 
     return out;
 }
 
+#define CALENDAR_HOSTS_MAX 20000 /* of more hosts the inventory takes longer than a status may */
+
+/* When its hosts have their windows, for when it ends; whatever is in the way of that, the rest is told. */
+static void lay_windows(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    bool changed, wanted = plan->n_windows && run->state == TG_RUN_ACTIVE && plan->n_hosts <= CALENDAR_HOSTS_MAX && f->config->inventory && !f->json;
+
+    if (wanted && !tg_inventory_load(f->config->inventory, &p, &f->inventory, NULL)) {
+        const struct tg_site_agenda_options o = {.calendar = f->config->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
+        if (!tg_site_agenda_new(&o, &out->site, NULL) && !tg_site_agenda_look(out->site, &p, &changed, NULL) && !tg_windows_new(plan, f->inventory, &out->windows, NULL) &&
+            !tg_windows_bind(out->windows, tg_site_agenda(out->site), run, NULL))
+            plan->calendar = out->windows;
+    }
+    tg_problems_release(&p);
+}
+
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
+    struct tg_cli_windows windows = {.site = NULL};
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
@@ -147,6 +167,7 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         return rc;
     struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven,
                             .name = name_of(j, run, name)};
+    lay_windows(f, plan, run, &windows);
     if (f->json) {
         rc = tg_print_json(with_history(tg_run_view_json(&v), j), e);
     } else {
@@ -169,6 +190,7 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
     }
     tg_run_view_release(&v);
     tg_buf_release(&out);
+    tg_cli_windows_release(&windows);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);

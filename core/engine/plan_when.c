@@ -17,6 +17,7 @@ struct cursor {
     size_t spans;
     struct tg_error *e;
     const struct tg_run *run; /* only its hosts that wait still have to start; NULL: all */
+    bool never;               /* some have no window that comes */
 };
 
 static int look(struct cursor *c)
@@ -179,6 +180,8 @@ static int start_in_windows(struct cursor *c, size_t i, int64_t *out_first_ms)
         begun |= open > 0;
         rc = open ? start_some(c, i, of, open, until_ms, &last_ms) : move(c, until_ms);
     }
+    for (size_t w = 0; of && w < c->plan->stages[i].n_windows; w++)
+        c->never |= of[w].left > 0;
     free(of);
     c->now_ms = begun ? last_ms : c->now_ms;
     return rc;
@@ -230,7 +233,7 @@ int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t no
     for (size_t i = run->stage; !rc && i < plan->n_stages; i++)
         rc = time_stage(&c, i, &times);
     if (!rc)
-        *out_ms = c.now_ms;
+        *out_ms = c.never ? INT64_MAX : c.now_ms;
     return rc;
 }
 

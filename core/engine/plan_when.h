@@ -16,7 +16,7 @@ struct tg_stage_times {
 
 /* One for each stage of the plan: free() it. TG_E_DATA, TG_E_CONFIG: the zone of its hours can't be had, or they never come; TG_E_MEMORY. */
 int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_times **out, struct tg_error *e);
-/* When a run would end that goes on now: of its hosts that wait, in their windows when plan->calendar is there. Errors as above. */
+/* When a run would end that goes on now: of its hosts that wait, in their windows when plan->calendar is there. INT64_MAX: some have none that comes. Errors as above. */
 struct tg_run;
 int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t now_ms, int64_t *out_ms, struct tg_error *e);
 /* How long a host takes: as its author says, else as in the last runs, else as is usual. */

@@ -35,6 +35,8 @@ struct tg_ports_options {
 int tg_ports_new(const struct tg_ports_options *options, struct tg_ports **out, struct tg_error *e);
 void tg_ports_free(struct tg_ports *ports);
 const struct tg_drive_ports *tg_ports_table(struct tg_ports *ports);
+/* The windows of the run's hosts, as they are now; NULL: it has none. Lives as long as the ports. */
+struct tg_windows *tg_ports_windows(const struct tg_ports *ports);
 /* The run's name on hosts and elsewhere (tg_run_name()); lives as long as the ports. */
 const char *tg_ports_name(const struct tg_ports *ports);
 

@@ -174,3 +174,8 @@ bool tg_ports_is_refused(struct tg_task *t)
     tg_task_answer_event(t, event);
     return true;
 }
+
+struct tg_windows *tg_ports_windows(const struct tg_ports *p)
+{
+    return p->windows.windows;
+}

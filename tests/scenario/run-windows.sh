@@ -64,6 +64,7 @@ id=$(head -1 "$tmp/patch.log")
 shown() { tagout status "$id" | tr -s ' \n' ' '; }
 waits() { grep -Eq 'waits for window short of customer:acme, opens ... ..:.. Europe/Berlin \(in (1h|5.m)\); 2 hosts wait for this and 1 more' < <(shown); }
 await 20 waits
+if grep -Eq 'running .*, ends about ... ..:.. Europe/Berlin' < <(shown); then ok; else fail "it says when it expects to end" "$(shown)"; fi
 untouched n2 n3
 
 note "a calendar that can't be read opens nothing, and says why"
