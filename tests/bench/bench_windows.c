@@ -6,7 +6,7 @@
 #include "engine/plan_when.h"
 #include "engine/simulate.h"
 #include "engine/windows.h"
-#include "lib/plan.h"
+#include "../lib/plan.h"
 
 #include <sys/resource.h>
 
