@@ -186,6 +186,27 @@ static int note_again(struct sending *s, const char *to, enum tg_try outcome, co
     return rc;
 }
 
+/*
+ * What came of a try is known here and nowhere else: neither a signal, nor a connection that breaks, nor somebody who writes the thread at the same time may keep it from
+ * being noted. *out_again: the thread is another by now.
+ */
+static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_try outcome, const char *text, bool *out_again, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
+
+    for (int i = 0; i < TRIES && (rc == TG_E_VERSION || rc == TG_E_CANCELLED || rc == TG_E_LOST || rc == TG_E_TIMEOUT); i++) {
+        if (rc == TG_E_CANCELLED) {
+            tg_loop_interrupt_clear(s->run->loop);
+            s->stats->stopped = true;
+        }
+        tg_error_clear(&why);
+        *out_again = true;
+        rc = noted ? note_again(s, to, outcome, text, &why) : 0;
+    }
+    return rc ? tg_fail(e, rc, "%s", why.code ? why.message : "others change it all the time") : 0;
+}
+
 /* *out_again: the thread is another by now, look at it anew. */
 static int send_one(struct sending *s, bool *out_again, struct tg_error *e)
 {
@@ -205,14 +226,7 @@ static int send_one(struct sending *s, bool *out_again, struct tg_error *e)
     rc = tg_recipient_tried(r, &run->site->retry, outcome, d.text, now_of(run), e);
     if (run->on_try)
         run->on_try(run->data, s->t, r, outcome);
-    if (!rc)
-        rc = tg_announce_write(&run->place, s->t, NULL, 0, &why);
-    for (int i = 0; rc == TG_E_VERSION && i < TRIES; i++) {
-        tg_error_clear(&why);
-        *out_again = true;
-        rc = noted ? note_again(s, r->to, outcome, d.text, &why) : 0;
-    }
-    return rc && why.code ? tg_fail(e, rc, "%s", why.message) : rc;
+    return rc ? rc : note_outcome(s, r->to, noted, outcome, d.text, out_again, e);
 }
 
 /* ---- one thread ---- */

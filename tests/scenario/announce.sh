@@ -287,7 +287,7 @@ for n in $(seq 1 40); do
     tagout announce send --now >>/root/send.log 2>&1 &
     b=$!
     sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
-    kill -9 $a $b 2>/dev/null
+    kill -$([ $((n % 3)) = 0 ] && echo TERM || echo KILL) $a $b 2>/dev/null
     wait $a $b
     [ "$(tagout announce list 2>&1)" != "Nothing waits to be told." ] || break
 done
