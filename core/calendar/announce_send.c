@@ -193,7 +193,7 @@ static int note_again(struct sending *s, const char *to, enum tg_try outcome, co
 static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_try outcome, const char *text, bool *out_again, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
-    int rc = tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
+    int rc = tg_thread_is_over(s->t) ? tg_announce_close(&s->run->place, s->t, now_of(s->run), &why) : tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
 
     for (int i = 0; i < TRIES && (rc == TG_E_VERSION || rc == TG_E_CANCELLED || rc == TG_E_LOST || rc == TG_E_TIMEOUT); i++) {
         if (rc == TG_E_CANCELLED) {
@@ -313,8 +313,8 @@ static int send_thread(struct sending *s, struct tg_error *e)
         return rc;
     if (again)
         return TG_E_VERSION;
-    if (tg_thread_is_over(s->t))
-        return tg_announce_close(&s->run->place, s->t, now_of(s->run), e);
+    if (tg_thread_is_over(s->t)) /* with its last outcome it was closed */
+        return !s->t->open ? 0 : tg_announce_close(&s->run->place, s->t, now_of(s->run), e);
     int64_t next = tg_thread_next_ms(s->t, &s->run->site->retry);
     wait_until(s->stats, next);
     if (s->t->due_ms == next && !s->recovered)

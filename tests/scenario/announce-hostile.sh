@@ -231,6 +231,21 @@ expect_status 0
 expect_true "in the mail" grep -qa '^Subject: =?UTF-8?B?R3LDvMOfZSBhbiBhY21l?=' < <(cat "$tmp"/box/*)
 rm "$tmp/changed.txt"
 
+note "with --watch it sends what comes, and a signal ends it well: its place is free"
+start watch "$TAGOUT" --config "$tmp/tagout.yaml" announce send --watch
+watcher=$pid
+before=$(mails)
+change
+await 30 has_mails $((before + 1))
+t announce send
+expect_status 75
+kill -TERM "$watcher"
+status=0
+wait "$watcher" || status=$?
+expect_equal "$status" 0 "status of the watcher"
+t announce send
+expect_status 0
+
 note "webhooks: signed, tried again, refused, and never followed elsewhere"
 printf '0123456789abcdef0123456789abcdef\n' >"$tmp/hook.secret"
 chmod 600 "$tmp/hook.secret"

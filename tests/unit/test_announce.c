@@ -86,6 +86,28 @@ Test(announce, tells_the_difference_to_what_was_told)
     tg_thread_free(t);
 }
 
+Test(announce, each_of_begin_end_hosts_and_activity_is_a_change)
+{
+    const struct tg_announcement first = {.kind = TG_ANNOUNCE_SCHEDULED, .source = "requests", .event = "a", .customer = "acme", .hosts = "web1", .activity = "reboot",
+                                          .from_ms = NOW + 24 * HOUR, .until_ms = NOW + 26 * HOUR, .by = "", .at_ms = NOW};
+    struct tg_announcement changed[4] = {first, first, first, first};
+
+    changed[0].from_ms += HOUR;
+    changed[1].until_ms += HOUR;
+    changed[2].hosts = "web2";
+    changed[3].activity = "update";
+    for (size_t i = 0; i < 4; i++) {
+        struct tg_thread *t = a_thread();
+        cr_assert_eq(tg_thread_take(t, &first, NOW, NULL), 0);
+        cr_assert_str_eq(tell(t), "scheduled:a:web1");
+        cr_assert_eq(tg_thread_take(t, &first, NOW, NULL), 0);
+        cr_assert_str_eq(tell(t), "");
+        cr_assert_eq(tg_thread_take(t, &changed[i], NOW, NULL), 0);
+        cr_expect_str_eq(tell(t), i == 2 ? "changed:a:web[1-2]" : "changed:a:web1", "case %zu", i);
+        tg_thread_free(t);
+    }
+}
+
 Test(announce, done_is_told_when_all_hosts_are)
 {
     struct tg_thread *t = a_thread();
