@@ -71,18 +71,6 @@ int tg_announce_sit(const struct tg_announce_place *p, const char *by, int64_t w
     return rc ? tg_fail(e, rc, "%s", why.message) : 0;
 }
 
-void tg_announce_rise(const struct tg_announce_place *p)
-{
-    struct tg_node node;
-
-    if (tg_store_read(p->store, TG_ANNOUNCE_SENDER, deadline(p), &node, NULL))
-        return;
-    bool ours = node.stat.owner == tg_store_session_id(p->store);
-    tg_node_release(&node);
-    if (ours)
-        (void) tg_store_delete(p->store, TG_ANNOUNCE_SENDER, TG_ANY_VERSION, deadline(p), NULL);
-}
-
 /* ---- lists ---- */
 
 void tg_announce_paths_release(struct tg_announce_paths *paths)

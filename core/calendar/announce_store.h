@@ -20,9 +20,8 @@ struct tg_announce_place {
 };
 /* Is the tree live, and has it the folders? TG_E_UNKNOWN with the mend. */
 int tg_announce_begin(struct tg_store *store, int64_t wait_ms, struct tg_announce_place *out, struct tg_error *e);
-/* TG_E_HELD: another sends, and who. */
+/* Until the session ends. TG_E_HELD: another sends, and who. */
 int tg_announce_sit(const struct tg_announce_place *p, const char *by, int64_t wall_ms, struct tg_error *e);
-void tg_announce_rise(const struct tg_announce_place *p);
 
 struct tg_announce_folded {
     size_t notes;             /* taken */

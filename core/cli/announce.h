@@ -5,7 +5,7 @@
 #include "calendar/announce_send.h"
 #include "cli/cmd.h"
 
-#define TG_ANNOUNCE_WAIT_MS 20000 /* for one answer of the store */
+#define TG_ANNOUNCE_WAIT_MS 10000 /* for one answer of the store */
 
 /* Opens the store, proven, and looks for the folders. */
 int tg_announce_store(struct tg_frame *f, struct tg_announce_place *out, struct tg_error *e);

@@ -116,8 +116,7 @@ int tg_announce_verb_send(struct tg_frame *f, struct tg_error *e)
     if (!rc) {
         tg_cli_catch_signals(f->loop);
         rc = tg_opt_flag(f, "watch") ? watch(f, &run, e) : send_once(f, &run, e);
-        tg_loop_interrupt_clear(f->loop);
-        tg_announce_rise(&run.place);
+        tg_loop_interrupt_clear(f->loop); /* its place goes with the session */
     }
     tg_announce_close_run(&run);
     tg_announce_site_release(&site);
