@@ -20,6 +20,7 @@ struct division {
 struct scope {
     const char *text;
     uint32_t first, n; /* rules, in order[] */
+    bool booked;       /* hosts of a week's slot, and no text of a site's */
 };
 
 struct binding {
@@ -114,6 +115,7 @@ static int collect_rules(struct binding *b, struct tg_error *e)
 struct named {
     const char *scope;
     uint32_t rule;
+    bool booked;
 };
 
 static int compare_named(const void *a, const void *b)
@@ -121,6 +123,8 @@ static int compare_named(const void *a, const void *b)
     const struct named *x = a, *y = b;
     int order = strcmp(x->scope, y->scope);
 
+    if (!order)
+        order = x->booked - y->booked;
     return order ? order : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
@@ -133,12 +137,12 @@ static int sort_scopes(struct binding *b, struct tg_error *e)
     if (!list)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (uint32_t i = 0; i < a->n_rules; i++)
-        list[i] = (struct named) {rule_at(a, i)->scope, i};
+        list[i] = (struct named) {rule_at(a, i)->scope, i, rule_at(a, i)->booked};
     qsort(list, a->n_rules, sizeof *list, compare_named);
     for (uint32_t i = 0; i < a->n_rules; i++) {
         b->order[i] = list[i].rule;
-        if (!i || strcmp(list[i - 1].scope, list[i].scope) != 0)
-            b->scopes[b->n_scopes++] = (struct scope) {list[i].scope, i, 0};
+        if (!i || strcmp(list[i - 1].scope, list[i].scope) != 0 || list[i - 1].booked != list[i].booked)
+            b->scopes[b->n_scopes++] = (struct scope) {list[i].scope, i, 0, list[i].booked};
         b->scopes[b->n_scopes - 1].n++;
     }
     free(list);
@@ -244,7 +248,7 @@ static int put_scope(struct binding *b, uint32_t index, struct tg_error *e)
         b->fleet = s;
         return 0;
     }
-    if (strncmp(s->text, TG_AGENDA_SLOT_PREFIX, sizeof TG_AGENDA_SLOT_PREFIX - 1) == 0)
+    if (s->booked)
         return put_slot(b, index, e);
     if (strncmp(s->text, "group:", 6) == 0 || s->text[0] == '@')
         group = tg_inventory_group(inv, s->text + (s->text[0] == '@' ? 1 : 6));

@@ -220,7 +220,8 @@ static bool take_length(struct meaning *m, struct tg_ics_known *k)
 
 int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_error *e)
 {
-    struct tg_when_except *list = realloc(k->when.except, (k->when.n_except + 1) * sizeof *list);
+    size_t n = k->when.n_except;
+    struct tg_when_except *list = n & (n - 1) ? k->when.except : realloc(k->when.except, (n ? 2 * n : 1) * sizeof *list); /* it doubles */
 
     if (!list)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -250,7 +251,8 @@ static int put_except(struct meaning *m, struct tg_ics_known *k, int64_t s, bool
 
 static int put_also(struct tg_ics_known *k, int64_t local_s, struct tg_error *e)
 {
-    int64_t *list = realloc(k->when.also, (k->when.n_also + 1) * sizeof *list);
+    size_t n = k->when.n_also;
+    int64_t *list = n & (n - 1) ? k->when.also : realloc(k->when.also, (n ? 2 * n : 1) * sizeof *list);
 
     if (!list)
         return tg_fail(e, TG_E_MEMORY, "out of memory");

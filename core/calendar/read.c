@@ -96,7 +96,11 @@ static int take_rules(struct tg_calendar_reader *r, const struct tg_yaml_node *m
     struct tg_calendar *c = r->calendar;
     int rc = 0;
 
-    if (tg_yaml_is_null(map) || !tg_yaml_is_map(map, kind == TG_RULE_WINDOW ? "windows" : "blackouts", r->p))
+    const char *what = kind == TG_RULE_WINDOW ? "windows" : "blackouts";
+
+    if (map && tg_yaml_is_null(map)) /* as a file may end that was cut */
+        tg_error_hint(tg_yaml_problem(r->p, map, "%s is empty", what), "%s: {} says that there are none", what);
+    if (tg_yaml_is_null(map) || !tg_yaml_is_map(map, what, r->p))
         return 0;
     if (c->n_rules + map->n > TG_CALENDAR_RULES_MAX) {
         tg_yaml_problem(r->p, map, "there are more than %d windows and blackouts", TG_CALENDAR_RULES_MAX);

@@ -282,6 +282,8 @@ static int take_ics(struct tg_calendar_reader *r, const struct tg_yaml_node *nod
 
     if (!tg_yaml_strings(node, "ics", r->p, &n) || (zone && !tg_yaml_string(zone, "zone", r->p, &name)))
         return 0;
+    if (!n)
+        tg_yaml_problem(r->p, node, "ics names no file");
     if (tg_when_zone(&when, name, &(struct tg_error) TG_ERROR_INIT))
         return tg_yaml_problem(r->p, zone ? zone : node, "there is no time zone \"%.60s\"", name), 0;
     for (size_t i = 0; !rc && i < n; i++) {

@@ -196,6 +196,9 @@ Test(calendar, mistakes_have_their_place)
         {"default: maybe\n", "default"},
         {"windows:\n  a: {ics: there.ics}\n", "there.ics"},
         {"windows:\n  a: {hours: \"Sun 10:00-12:00\", except: [2026-02-30]}\n", "except must be a date"},
+        {"blackouts:\n  a: {ics: []}\n", "ics names no file"},
+        {"windows: {}\nblackouts:\n", "blackouts is empty"}, /* cut off */
+        {"windows:\n  a: {hours: \"Sun 10:00-12:00\", for: \"week:w-2026-11-30/early\"}\n", "for: "}, /* what slots are called inside */
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
