@@ -78,6 +78,12 @@ static char *selector_of(struct tg_frame *f, int first, struct tg_error *e)
 
     for (int i = first; i < f->argc; i++) {
         const char *word = f->argv[i];
+        if (!word[strspn(word, " \t\n")]) { /* "$(hostname -f)" that failed is not the whole fleet */
+            tg_fail(e, TG_E_USAGE, "the selector is empty");
+            tg_error_hint(e, "for all hosts give none, or \"*\"");
+            tg_buf_release(&text);
+            return NULL;
+        }
         if (strcmp(word, "fleet") == 0)
             word = "*";
         else if (strncmp(word, "host:", 5) == 0)
@@ -173,7 +179,7 @@ int tg_calendar_open(struct tg_frame *f, int first, struct tg_calendar_view *v, 
 
     *v = (struct tg_calendar_view) {0};
     if (!(v->selector = selector_of(f, first, e)))
-        return TG_E_MEMORY;
+        return e && e->code ? e->code : TG_E_MEMORY;
     if ((rc = load(f, v, e)) || (rc = take_at(f, v, e)) || (rc = select_hosts(f, v, e)))
         return rc;
     return part(f, v, e);

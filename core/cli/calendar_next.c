@@ -40,17 +40,19 @@ static int answer_fits(struct tg_calendar_view *v, const struct tg_calendar_part
     return rc;
 }
 
-/* With --announced, nothing begins before the customers have been told: the longest of its hosts' lead times. */
-static int64_t lead_of(const struct tg_frame *f, const struct tg_calendar_view *v, const struct tg_calendar_part *part)
+/* With --announced, nothing begins before the customers have been told: the longest of its hosts' lead times. By class; free(). */
+static int leads_of(const struct tg_frame *f, const struct tg_calendar_view *v, int64_t **out, struct tg_error *e)
 {
-    int64_t lead = 0;
+    int64_t *leads = calloc(tg_agenda_classes(v->agenda) + 1, sizeof *leads);
 
-    for (size_t i = 0; tg_opt_flag(f, "announced") && i < v->hosts.n; i++) {
-        const struct tg_host *host = v->hosts.hosts[i];
-        int64_t of = tg_agenda_class(v->agenda, host->index) == part->class_ ? tg_agenda_lead_ms(v->agenda, host) : 0;
-        lead = of > lead ? of : lead;
+    if (!leads)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0, n = tg_opt_flag(f, "announced") ? v->hosts.n : 0; i < n; i++) {
+        int64_t of = tg_agenda_lead_ms(v->agenda, v->hosts.hosts[i]), *lead = &leads[tg_agenda_class(v->agenda, v->hosts.hosts[i]->index)];
+        *lead = of > *lead ? of : *lead;
     }
-    return lead;
+    *out = leads;
+    return 0;
 }
 
 static int compare_answers(const void *a, const void *b)
@@ -66,18 +68,26 @@ static int compare_answers(const void *a, const void *b)
     return (x->part > y->part) - (x->part < y->part);
 }
 
-/* Two folded lists as one. */
-static int join(const char *a, const char *b, char **out, struct tg_error *e)
+static bool same_answer(const struct answer *a, const struct answer *b)
+{
+    return a->now == b->now && a->start_ms == b->start_ms && a->until_ms == b->until_ms && a->latest_ms == b->latest_ms;
+}
+
+/* So many as one: with all their hosts, folded once. */
+static int join(struct answer *to, const struct answer *list, size_t n, struct tg_error *e)
 {
     struct tg_hostlist names = TG_HOSTLIST_INIT;
     struct tg_buf text = TG_BUF_INIT;
-    int rc = tg_nodeset_expand(a, strlen(a), &names, e);
+    int rc = 0;
 
-    if (!rc)
-        rc = tg_nodeset_expand(b, strlen(b), &names, e);
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = tg_nodeset_expand(list[i].part->folded, strlen(list[i].part->folded), &names, e);
     if (!rc)
         rc = tg_fold_list(&names, &text, e);
-    if (!rc && !(*out = tg_buf_take(&text, e)))
+    *to = list[0];
+    for (size_t i = 1; i < n; i++)
+        to->n += list[i].n;
+    if (!rc && !(to->folded = tg_buf_take(&text, e)))
         rc = TG_E_MEMORY;
     tg_buf_release(&text);
     tg_hostlist_release(&names);
@@ -88,23 +98,18 @@ static int join(const char *a, const char *b, char **out, struct tg_error *e)
 static int merge(struct answer *list, size_t *n, struct tg_error *e)
 {
     size_t kept = 0;
+    int rc = 0;
 
-    for (size_t i = 0, all = *n; i < all; i++) {
-        struct answer *last = kept ? &list[kept - 1] : NULL;
-        if (!last || last->now != list[i].now || last->start_ms != list[i].start_ms || last->until_ms != list[i].until_ms || last->latest_ms != list[i].latest_ms) {
-            list[kept++] = list[i];
-            continue;
-        }
-        char *both = NULL;
-        int rc = join(last->folded ? last->folded : last->part->folded, list[i].part->folded, &both, e);
-        if (rc)
-            return rc;
-        free(last->folded);
-        last->folded = both;
-        last->n += list[i].n;
+    for (size_t i = 0, some; !rc && i < *n; i += some) {
+        for (some = 1; i + some < *n && same_answer(&list[i], &list[i + some]);)
+            some++;
+        struct answer one = list[i];
+        if (some > 1)
+            rc = join(&one, &list[i], some, e);
+        list[kept++] = one;
     }
     *n = kept;
-    return 0;
+    return rc;
 }
 
 /* "16:50" of the same day, "Tue 03:30" of the next ones, "2026-12-20". */
@@ -155,10 +160,6 @@ static int print(const struct tg_frame *f, const struct tg_calendar_view *v, con
             json_array_append_new(all, answer_json(&list[i]));
         return tg_print_json(json_pack("{s:o,s:o}", "at", tg_calendar_time_json(v->at_ms), "answers", all), e);
     }
-    if (!n) {
-        fputs("No host is meant by this.\n", stderr);
-        return 0;
-    }
     printf("%s %s\n%6s  %-20s  %-7s  %-10s  %-10s  %s\n", tg_calendar_when(v, v->at_ms, at, sizeof at), v->zone_name, "HOSTS", "MAY BEGIN", "IN", "UNTIL", "OVER BY", "NAMES");
     size_t shown = f->out_tty && n > TG_CALENDAR_ROWS_MAX ? TG_CALENDAR_ROWS_MAX : n;
     for (size_t i = 0; i < shown; i++)
@@ -187,12 +188,17 @@ static int ask(struct tg_frame *f, int first, int64_t need_ms, struct tg_error *
     struct tg_calendar_view v;
     struct answer *list = NULL;
     size_t n = 0;
+    int64_t *leads = NULL;
     int rc = tg_calendar_open(f, first, &v, e);
 
+    if (!rc && !v.n_parts) /* "on all of them" would be true, and somebody reboots */
+        rc = tg_fail(e, TG_E_DATA, "the inventory has no hosts: there is nothing to say");
     if (!rc && !(list = calloc(v.n_parts + 1, sizeof *list)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        rc = leads_of(f, &v, &leads, e);
     for (; !rc && n < v.n_parts; n++) {
-        int64_t lead = lead_of(f, &v, &v.parts[n]);
+        int64_t lead = leads[v.parts[n].class_];
         rc = need_ms < 0 ? answer_next(&v, &v.parts[n], v.at_ms + lead, &list[n], e) : answer_fits(&v, &v.parts[n], v.at_ms + lead, need_ms, &list[n], e);
         list[n].now &= lead == 0;
     }
@@ -207,6 +213,7 @@ static int ask(struct tg_frame *f, int first, int64_t need_ms, struct tg_error *
     for (size_t i = 0; list && i < n; i++)
         free(list[i].folded);
     free(list);
+    free(leads);
     tg_calendar_close(&v);
     return rc;
 }

@@ -56,7 +56,7 @@ static void print_put_aside(const struct tg_calendar_view *v, uint32_t class_)
         printf("  window \"%s\" for %s: does not count, since there are windows for %s  [%s]\n", rules[i]->name, rules[i]->scope, windows[0]->scope, place);
     }
     if (!n_windows)
-        printf("  no window is about it: open by default is \"%s\"\n", tg_calendar_default_open(v->calendar) ? "open" : "closed");
+        printf("  no window is about it, and the calendar has \"default: %s\"\n", tg_calendar_default_open(v->calendar) ? "open" : "closed");
 }
 
 static json_t *reason_json(const struct tg_reason *r)

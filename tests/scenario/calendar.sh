@@ -62,6 +62,13 @@ expect_out '"now": true'
 expect_out '"over-by": "2026-11-23T16:00:00Z"'
 cal fits 20 db2.example.com
 expect_status 64
+cal fits 20m "" # of a $(hostname -f) that failed
+expect_status 64
+printf '{}\n' >none.yaml
+printf 'default: open\n' >open.yaml
+cal fits 20m -i none.yaml --calendar open.yaml
+expect_status 65
+expect_err 'the inventory has no hosts'
 cal next customer:acme --at '2026-11-23 22:00' --announced
 expect_status 75
 expect_out '2026-11-27 00:00' # three days ahead is Thursday the 26th, a holiday: what its night leaves on Friday
