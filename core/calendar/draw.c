@@ -117,18 +117,24 @@ int64_t tg_draw_x(const struct tg_draw *d, int64_t second)
     return TG_DRAW_LEFT * 10 + second * d->day / TG_DAY_S;
 }
 
+/* Of a day: too narrow for its name, so that Mondays have theirs. */
+#define NARROW 160
+
 /* What is written over a day: as much as its width has room for. */
 static void name_day(const struct tg_draw *d, size_t i, char *out, size_t size)
 {
     int64_t date = d->first + (int64_t) i;
     char text[16];
 
+    out[0] = '\0';
     if (d->day >= 700) {
         tg_day_format(date, out, size);
-    } else {
+    } else if (d->day >= NARROW) {
         tg_date_format(date, text, sizeof text);
-        bool first = d->day < 160 && tg_weekday(date) != 0; /* too narrow for each */
-        snprintf(out, size, "%s", first ? "" : text + 8);
+        snprintf(out, size, "%s", text + 8);
+    } else if (tg_weekday(date) == 0) {
+        tg_day_format(date, text, sizeof text);
+        snprintf(out, size, "%s", strchr(text, ' ') + 1);
     }
 }
 
@@ -139,7 +145,7 @@ void tg_draw_days(struct tg_draw *d, int64_t bottom)
     for (size_t i = 0; i < d->n; i++) {
         int64_t x = TG_DRAW_LEFT * 10 + (int64_t) i * d->day;
         bool today = d->now_s >= (int64_t) i * TG_DAY_S && d->now_s < (int64_t) (i + 1) * TG_DAY_S;
-        if (i % 2 == 0)
+        if (d->day >= NARROW ? i % 2 == 0 : tg_weekday(d->first + (int64_t) i) >= 5) /* weekends tell narrow days apart */
             tg_draw_rect(d, "class=\"band\"", x, (TG_DRAW_HEAD_Y - 20) * 10, d->day, bottom * 10 - (TG_DRAW_HEAD_Y - 20) * 10, NULL);
         name_day(d, i, day, sizeof day);
         if (day[0])

@@ -129,13 +129,11 @@ static int draw(struct picture *p, struct tg_error *e)
 
 static void put_head(struct picture *p)
 {
-    char first[16], last[16], year[16], heading[160], line[400];
+    char days[64], heading[160], line[400];
 
-    tg_day_format(p->s->first, first, sizeof first);
-    tg_day_format(p->s->first + (int64_t) p->s->days - 1, last, sizeof last);
-    tg_date_format(p->s->first + (int64_t) p->s->days - 1, year, sizeof year);
+    tg_days_format(p->s->first, p->s->days, days, sizeof days);
     snprintf(heading, sizeof heading, "Who may be disturbed when%s%.100s", p->s->who[0] ? ": " : "", p->s->who);
-    snprintf(line, sizeof line, "%s to %s %.4s   ·   %zu host%s   ·   times in %s", first, last, year, p->hosts, p->hosts == 1 ? "" : "s", p->s->zone);
+    snprintf(line, sizeof line, "%s   ·   %zu host%s   ·   times in %s", days, p->hosts, p->hosts == 1 ? "" : "s", p->s->zone);
     tg_draw_head(&p->d, p->y + TG_DRAW_MARGIN, heading, heading, line);
 }
 

@@ -32,14 +32,11 @@ struct picture {
 static void put_head(struct picture *p, int64_t height)
 {
     const struct tg_week *w = p->w;
-    char first[16], last[16], date[16], heading[200], text[400];
+    char days[64], heading[200], text[400];
 
-    tg_day_format(p->days.first, first, sizeof first);
-    tg_day_format(p->days.first + (int64_t) p->days.n - 1, last, sizeof last);
-    tg_date_format(w->date, date, sizeof date);
-    date[4] = '\0';
+    tg_days_format(p->days.first, p->days.n, days, sizeof days);
     snprintf(heading, sizeof heading, "Maintenance week %s", w->name);
-    snprintf(text, sizeof text, "%s to %s %s   ·   %zu host%s, each in one of %zu slot%s   ·   times in %s   ·   %.12s", first, last, date, w->names.n, w->names.n == 1 ? "" : "s",
+    snprintf(text, sizeof text, "%s   ·   %zu host%s, each in one of %zu slot%s   ·   times in %s   ·   %.12s", days, w->names.n, w->names.n == 1 ? "" : "s",
              w->n_slots, w->n_slots == 1 ? "" : "s", p->days.zone, w->digest);
     tg_draw_head(&p->d, height, w->id, heading, text);
 }

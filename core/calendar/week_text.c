@@ -39,6 +39,23 @@ const char *tg_day_format(int64_t date, char *out, size_t size)
     return out;
 }
 
+const char *tg_days_format(int64_t first, size_t n, char *out, size_t size)
+{
+    char begin[16], end[16], year[16], end_year[16];
+    int64_t last = first + (int64_t) n - 1;
+
+    tg_day_format(first, begin, sizeof begin);
+    tg_day_format(last, end, sizeof end);
+    tg_date_format(first, year, sizeof year);
+    tg_date_format(last, end_year, sizeof end_year);
+    bool same = strncmp(year, end_year, 4) == 0;
+    if (n < 2)
+        snprintf(out, size, "%s %.4s", begin, year);
+    else
+        snprintf(out, size, "%s%s%.4s to %s %.4s", begin, same ? "" : " ", same ? "" : year, end, end_year);
+    return out;
+}
+
 const char *tg_week_hours(const struct tg_week_slot *s, char *out, size_t size)
 {
     struct tg_zone zone;
@@ -370,15 +387,11 @@ static int put_lanes(const struct tg_week *w, const struct tg_week_paint *p, con
 
 static void put_head(const struct tg_week *w, const struct tg_week_paint *p, const struct tg_week_days *days, struct tg_buf *out)
 {
-    char first[16], last[16], date[16];
+    char when[64];
 
-    tg_day_format(days->first, first, sizeof first);
-    tg_day_format(days->first + (int64_t) days->n - 1, last, sizeof last);
-    tg_date_format(w->date, date, sizeof date);
-    date[4] = '\0';
     const char *gap = p->width < NARROW + (int) strlen(w->name) ? "\n" : "  ";
     put_cell(out, w->name, p->cut ? (size_t) p->width : SIZE_MAX, false);
-    tg_buf_printf(out, "%s%s to %s %s%s%zu host%s in %zu slot%s\n\n", gap, first, last, date, gap, w->names.n, w->names.n == 1 ? "" : "s", w->n_slots,
+    tg_buf_printf(out, "%s%s%s%zu host%s in %zu slot%s\n\n", gap, tg_days_format(days->first, days->n, when, sizeof when), gap, w->names.n, w->names.n == 1 ? "" : "s", w->n_slots,
                   w->n_slots == 1 ? "" : "s");
 }
 

@@ -32,6 +32,8 @@ void tg_week_days(const struct tg_week *week, struct tg_week_days *out);
 const char *tg_week_short(const char *name, size_t max, char *out, size_t size);
 /* "Mon 30 Nov". size ≥ 16. Returns out. */
 const char *tg_day_format(int64_t date, char *out, size_t size);
+/* Of n days: "Mon 23 Nov to Sun 29 Nov 2026", "Mon 23 Nov 2026", "Mon 28 Dec 2026 to Sun 3 Jan 2027". size ≥ 64. Returns out. */
+const char *tg_days_format(int64_t first, size_t n, char *out, size_t size);
 /* "09:00-13:00", "22:00-02:00 Tue", as clocks of its zone show it. size ≥ 40. */
 const char *tg_week_hours(const struct tg_week_slot *slot, char *out, size_t size);
 

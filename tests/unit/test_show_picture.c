@@ -71,6 +71,7 @@ Test(show_picture, one_that_follows_another_is_not_at_once)
     char *svg = drawn(tg_show_svg, &show, 0);
 
     has(svg, "at most 4");
+    has(svg, ">Tue 24 Nov 2026   ·");
     free(svg);
     tg_spans_release(&rows[0].open);
     tg_spans_release(&rows[1].open);
@@ -83,6 +84,10 @@ Test(show_picture, names_of_others_are_text)
     char *page = drawn(tg_show_html, &show, 0);
 
     has(page, "R&amp;D &lt;b&gt;");
+    has(page, ">Tue 24 Nov 2026 to Sun 24 Jan 2027   ·");
+    has(page, ">30 Nov</text>"); /* too narrow for each: Mondays, with their month */
+    has(page, ">4 Jan</text>");
+    has_not(page, ">1 Dec</text>");
     has(page, "&lt;script&gt;");
     has(page, "Tue 24 Nov 13:00 to 14:00");
     has(page, "</body></html>");
