@@ -78,7 +78,7 @@ expect_status 1
 id=$(head -1 <<<"$out")
 expect_out "leave service, as far as its limits allow: $id-withdraw"
 expect_out "Of the 3 hosts that $id had changed 2 are out of service, 1 stays in service."
-expect_out "it stays in service: role web has 2 of 5 down by this, 0 by others, and may have 2"
+expect_out "it stays in service: role web has 2 of 5 down by this, 0 without it, and may have 2"
 expect_out "web[2-3]$d: out of service, locked, on purpose. Bring them back: tagout return $id"
 expect_states 08800
 
