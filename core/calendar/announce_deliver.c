@@ -183,8 +183,24 @@ static int call(struct tg_announce_run *run, const struct tg_thread *t, const ch
 int tg_announce_deliver(struct tg_announce_run *run, const struct tg_thread *t, const char *to, int (*before)(void *data, struct tg_error *e), void *data,
                         struct tg_announce_delivery *out, bool *out_stopped, struct tg_error *e)
 {
-    if (strncmp(to, "webhook:", 8) != 0)
-        return mail(run, t, to, before, data, out, out_stopped, e);
-    int rc = before ? before(data, e) : 0;
-    return rc ? rc : call(run, t, to + 8, out, out_stopped, e);
+    static const struct tg_recipient nobody = {.to = NULL};
+    const struct tg_recipient *r = &nobody;
+    struct tg_thread_message message;
+    struct tg_thread one = *t; /* what of it is for this one */
+
+    for (size_t i = 0; i < t->message->n_recipients; i++)
+        r = strcmp(t->message->recipients[i].to, to) == 0 ? &t->message->recipients[i] : r;
+    int rc = tg_thread_message_for(t->message, r, &message, e);
+    if (rc)
+        return rc;
+    one.message = &message;
+    if (strncmp(to, "webhook:", 8) != 0) {
+        rc = mail(run, &one, to, before, data, out, out_stopped, e);
+    } else {
+        rc = before ? before(data, e) : 0;
+        if (!rc)
+            rc = call(run, &one, to + 8, out, out_stopped, e);
+    }
+    free(message.items.v);
+    return rc;
 }

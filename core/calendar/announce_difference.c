@@ -36,21 +36,6 @@ static int by_time(const void *a, const void *b)
     return strcmp(x->event.key, y->event.key);
 }
 
-static int add_item(struct tg_thread_items *items, enum tg_announce_kind kind, const struct tg_thread_event *now, const struct tg_thread_event *told, struct tg_error *e)
-{
-    struct tg_thread_item *v = realloc(items->v, (items->n + 1) * sizeof *v);
-
-    if (!v)
-        return tg_thread_no_memory(e);
-    items->v = v;
-    int rc = tg_thread_copy_event(kind == TG_ANNOUNCE_CANCELLED ? told : now, &v[items->n].event, e);
-    if (rc)
-        return rc;
-    v[items->n].kind = kind;
-    items->n++;
-    return tg_thread_set_text(&v[items->n - 1].event.reason, now->reason, e);
-}
-
 int tg_thread_difference(const struct tg_thread *t, struct tg_thread_items *out, struct tg_error *e)
 {
     struct tg_thread_items items = {.v = NULL};
@@ -60,7 +45,7 @@ int tg_thread_difference(const struct tg_thread *t, struct tg_thread_items *out,
         const struct tg_thread_event *told = tg_thread_find(&t->told, t->now.v[i].key);
         enum tg_announce_kind kind = judge(&t->now.v[i], told);
         if (kind != TG_ANNOUNCE_KINDS)
-            rc = add_item(&items, kind, &t->now.v[i], told, e);
+            rc = tg_thread_add_item(&items, kind, kind == TG_ANNOUNCE_CANCELLED ? told : &t->now.v[i], t->now.v[i].reason, false, e);
     }
     if (rc) {
         tg_thread_items_release(&items);
@@ -74,9 +59,10 @@ int tg_thread_difference(const struct tg_thread *t, struct tg_thread_items *out,
 
 /* ---- the message ---- */
 
+/* But for what was missed, which comes last. */
 static bool same_items(const struct tg_thread_items *a, const struct tg_thread_items *b)
 {
-    bool same = a->n == b->n;
+    bool same = a->n <= b->n && (a->n == b->n || b->v[a->n].missed);
 
     for (size_t i = 0; same && i < a->n; i++) {
         const struct tg_thread_event *x = &a->v[i].event, *y = &b->v[i].event;
@@ -86,63 +72,77 @@ static bool same_items(const struct tg_thread_items *a, const struct tg_thread_i
     return same;
 }
 
-static enum tg_announce_kind kind_of(const struct tg_thread_items *items)
+static int add_recipient(struct tg_thread_message *m, const char *to, bool behind, struct tg_error *e)
 {
-    for (size_t i = 1; i < items->n; i++)
-        if (items->v[i].kind != items->v[0].kind)
-            return TG_ANNOUNCE_CHANGED;
-    return items->v[0].kind;
+    struct tg_recipient *r = &m->recipients[m->n_recipients++];
+
+    r->behind = behind;
+    r->to = strdup(to);
+    r->text = strdup("");
+    return r->to && r->text ? 0 : tg_thread_no_memory(e);
 }
 
-/* Consumes items, also on failure. */
+/* Consumes items, also on failure. When all of them were missed, it is for those who are behind. */
 static int make_message(struct tg_thread *t, struct tg_thread_items *items, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
 {
     struct tg_thread_message *m = calloc(1, sizeof *m);
+    bool news = !items->v[0].missed;
+    int rc = 0;
 
     if (!m) {
         tg_thread_items_release(items);
         return tg_thread_no_memory(e);
     }
     m->items = *items;
-    m->kind = kind_of(items);
+    m->kind = tg_thread_kind_of(items, false);
     m->sequence = t->sequence;
     m->at_ms = now_ms;
-    m->recipients = calloc(n_to + 1, sizeof *m->recipients);
-    for (size_t i = 0; m->recipients && i < n_to && i < TG_RECIPIENTS_MAX; i++) {
-        struct tg_recipient *r = &m->recipients[m->n_recipients++];
-        r->to = strdup(to[i]);
-        r->text = strdup("");
-        if (!r->to || !r->text) {
-            tg_thread_message_free(m);
-            return tg_thread_no_memory(e);
-        }
+    if (!(m->recipients = calloc(n_to + 1, sizeof *m->recipients)))
+        rc = tg_thread_no_memory(e);
+    for (size_t i = 0; !rc && i < n_to && m->n_recipients < TG_RECIPIENTS_MAX; i++) {
+        bool behind = tg_thread_is_behind(t->message, to[i]);
+        if (news || behind)
+            rc = add_recipient(m, to[i], behind, e);
     }
-    if (!m->recipients) {
+    if (rc) {
         tg_thread_message_free(m);
-        return tg_thread_no_memory(e);
+        return rc;
     }
     tg_thread_message_free(t->message);
     t->message = m;
     return 0;
 }
 
+/* Is the message that nobody can have got yet still the one to send? news: what is to be told by now. */
+static bool still_right(const struct tg_thread_message *m, const struct tg_thread_items *news, const char *const *to, size_t n_to)
+{
+    for (size_t i = 0; i < m->n_recipients; i++)
+        if (!tg_thread_is_among(m->recipients[i].to, to, n_to))
+            return false;
+    if (news->n && m->n_recipients != (n_to < TG_RECIPIENTS_MAX ? n_to : TG_RECIPIENTS_MAX))
+        return false;
+    return m->n_recipients && same_items(news, &m->items);
+}
+
 int tg_thread_settle(struct tg_thread *t, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
 {
     struct tg_thread_items items = {.v = NULL};
-    int rc = tg_thread_difference(t, &items, e);
+    bool heard = t->message && t->message->heard;
+    int rc = heard ? tg_thread_drop_strangers(t->message, to, n_to, now_ms, e) : 0;
 
-    if (rc)
-        return rc;
-    if (!items.n && t->message && !t->message->heard) { /* it was taken back before anybody knew */
+    if (!rc)
+        rc = tg_thread_difference(t, &items, e);
+    bool keep = items.n ? t->message && !heard && still_right(t->message, &items, to, n_to) : !t->message || heard || still_right(t->message, &items, to, n_to);
+    if (!rc && !keep)
+        rc = tg_thread_add_missed(t->message, to, n_to, now_ms, &items, e);
+    if (!rc && !keep && items.n)
+        return make_message(t, &items, to, n_to, now_ms, e);
+    if (!rc && !keep) { /* it was taken back before anybody knew */
         tg_thread_message_free(t->message);
         t->message = NULL;
     }
-    bool keep = !items.n || (t->message && !t->message->heard && t->message->n_recipients && same_items(&items, &t->message->items));
-    if (keep) {
-        tg_thread_items_release(&items);
-        return 0;
-    }
-    return make_message(t, &items, to, n_to, now_ms, e);
+    tg_thread_items_release(&items);
+    return rc;
 }
 
 int tg_thread_heard(struct tg_thread *t, struct tg_error *e)

@@ -16,4 +16,17 @@ int tg_thread_add(struct tg_thread_events *list, struct tg_thread_event *ev, str
 void tg_thread_events_release(struct tg_thread_events *list);
 void tg_thread_message_free(struct tg_thread_message *message);
 
+/* announce_missed.c. Adds a copy; missed: for those who are behind. */
+int tg_thread_add_item(struct tg_thread_items *items, enum tg_announce_kind kind, const struct tg_thread_event *event, const char *reason, bool missed, struct tg_error *e);
+/* CHANGED when they differ. missed: whether what was missed counts. */
+enum tg_announce_kind tg_thread_kind_of(const struct tg_thread_items *items, bool missed);
+bool tg_thread_has_missed(const struct tg_thread_items *items);
+/* Whether this one lacks something of old, which is about to be overtaken. old may be NULL. */
+bool tg_thread_is_behind(const struct tg_thread_message *old, const char *to);
+/* Adds what of old somebody in to lacks, and items does not tell anew. */
+int tg_thread_add_missed(const struct tg_thread_message *old, const char *const *to, size_t n_to, int64_t now_ms, struct tg_thread_items *items, struct tg_error *e);
+/* Nobody gets anything who is not (any more) to be told. */
+int tg_thread_drop_strangers(struct tg_thread_message *m, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e);
+bool tg_thread_is_among(const char *one, const char *const *to, size_t n_to);
+
 #endif

@@ -35,7 +35,8 @@ const char *tg_announce_message_id(const struct tg_thread *t, const struct tg_an
     const char *at = strchr(s->address, '@');
 
     tg_thread_name(t->source, t->customer, name);
-    snprintf(out, TG_ANNOUNCE_ID_SIZE, "%lld.%llx.%s.%.8s@%.36s", (long long) t->message->sequence, (unsigned long long) t->message->at_ms, name, s->realm, at ? at + 1 : "localhost");
+    snprintf(out, TG_ANNOUNCE_ID_SIZE, "%lld%s.%llx.%s.%.8s@%.36s", (long long) t->message->sequence, t->message->with_missed ? "m" : "", (unsigned long long) t->message->at_ms,
+             name, s->realm, at ? at + 1 : "localhost");
     return out;
 }
 

@@ -67,10 +67,11 @@ static json_t *message_json(const struct tg_thread_message *m)
     int bad = 0;
 
     for (size_t i = 0; i < m->items.n; i++)
-        bad |= json_array_append_new(items, json_pack("{s:s,s:o}", "kind", tg_announce_kind_name(m->items.v[i].kind), "event", event_json(&m->items.v[i].event, false)));
+        bad |= json_array_append_new(items, json_pack("{s:s,s:b,s:o}", "kind", tg_announce_kind_name(m->items.v[i].kind), "missed", (int) m->items.v[i].missed, "event",
+                                                      event_json(&m->items.v[i].event, false)));
     for (size_t i = 0; i < m->n_recipients; i++) {
         const struct tg_recipient *r = &m->recipients[i];
-        bad |= json_array_append_new(to, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:s}", "to", r->to, "state", tg_recipient_state_name(r->state), "tries", (json_int_t) r->tries, "unsure",
+        bad |= json_array_append_new(to, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:s}", "to", r->to, "state", tg_recipient_state_name(r->state), "behind", (int) r->behind, "tries", (json_int_t) r->tries, "unsure",
                                                    (json_int_t) r->unsure, "since", (json_int_t) r->since_ms, "at", (json_int_t) r->at_ms, "text", r->text));
     }
     json_t *o = bad ? NULL : json_pack("{s:s,s:I,s:I,s:b,s:O,s:O}", "kind", tg_announce_kind_name(m->kind), "sequence", (json_int_t) m->sequence, "at", (json_int_t) m->at_ms, "heard",
@@ -199,8 +200,10 @@ static int read_items(const json_t *list, struct tg_thread_message *m, struct tg
     for (size_t i = 0; !rc && i < n; i++) {
         const char *kind;
         json_t *event;
-        if (json_unpack(json_array_get(list, i), "{s:s,s:o!}", "kind", &kind, "event", &event) || !find_kind(kind, &m->items.v[i].kind))
+        int missed = 0;
+        if (json_unpack(json_array_get(list, i), "{s:s,s?b,s:o!}", "kind", &kind, "missed", &missed, "event", &event) || !find_kind(kind, &m->items.v[i].kind))
             return odd(e, "message");
+        m->items.v[i].missed = missed;
         rc = read_event(event, &m->items.v[i].event, NULL, e);
         m->items.n += !rc;
     }
@@ -221,10 +224,12 @@ static int read_recipient(json_t *o, struct tg_recipient *r, struct tg_error *e)
 {
     const char *to, *state, *text;
     json_int_t tries, unsure, since, at;
+    int behind = 0;
 
-    if (json_unpack(o, "{s:s,s:s,s:I,s:I,s:I,s:I,s:s!}", "to", &to, "state", &state, "tries", &tries, "unsure", &unsure, "since", &since, "at", &at, "text", &text) || !find_state(state, &r->state) ||
+    if (json_unpack(o, "{s:s,s:s,s?b,s:I,s:I,s:I,s:I,s:s!}", "to", &to, "state", &state, "behind", &behind, "tries", &tries, "unsure", &unsure, "since", &since, "at", &at, "text", &text) || !find_state(state, &r->state) ||
         !to[0] || strpbrk(to, " <>,;\"\\") || !is_text(to, 300) || !is_text(text, TEXT_MAX) || tries < 0 || tries > 1000000 || unsure < 0 || unsure > tries || !is_time(at) || !is_time(since))
         return odd(e, "recipients");
+    r->behind = behind;
     r->tries = tries;
     r->unsure = unsure;
     r->since_ms = since;

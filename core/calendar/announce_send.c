@@ -280,7 +280,7 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
         rc = tg_announce_recipients(run, t->customer, &to, &n, &known, e);
     if (rc)
         return rc;
-    if (!known && !(t->message && t->message->heard)) {
+    if (!known) { /* also of a message that is under way: what the store says is no reason to write to anybody (P9) */
         s->stats->strangers++;
         tg_fail(&s->stats->why, TG_E_DATA, "%.64s is no customer of the inventory: nobody can be told of %.100s", t->customer, t->source);
         t->due_ms = now_of(run) + run->site->retry.longest_ms;

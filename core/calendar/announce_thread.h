@@ -10,6 +10,8 @@
  * connection, between the end of a mail and the server's answer to it does not know whether the server has taken it. It is sent again then, with the same
  * Message-ID and the same UID and SEQUENCE, so that a calendar shows it once: rather twice than never. At most TG_RECIPIENT_UNSURE_MAX times;
  * then people are asked.
+ *
+ * Who did not get a message before it was overtaken is behind: the next one tells him, and him alone, what he has missed as well.
  */
 #ifndef TG_CALENDAR_ANNOUNCE_THREAD_H
 #define TG_CALENDAR_ANNOUNCE_THREAD_H
@@ -42,6 +44,7 @@ struct tg_thread_events {
 struct tg_thread_item {
     enum tg_announce_kind kind;      /* SCHEDULED, CHANGED, CANCELLED, LATE, DONE */
     struct tg_thread_event event;
+    bool missed;                     /* of a message before: for those who are behind */
 };
 struct tg_thread_items {
     struct tg_thread_item *v;
@@ -65,15 +68,17 @@ struct tg_recipient {
     int64_t tries, unsure; /* unsure: of these, how many may have arrived without our knowing */
     int64_t since_ms;      /* of the first try; 0 never */
     int64_t at_ms;         /* of the last */
+    bool behind;           /* a message before was overtaken when he did not have it */
     char *text;            /* the server's last answer, or our own; "" */
 };
 bool tg_recipient_is_hook(const struct tg_recipient *r);
 
 struct tg_thread_message {
-    enum tg_announce_kind kind; /* of all items, or CHANGED */
+    enum tg_announce_kind kind; /* of all items but those missed, or CHANGED */
     int64_t sequence;
     int64_t at_ms;         /* made; the date of the mail */
     bool heard;            /* somebody has it, or may have it */
+    bool with_missed;      /* not in the record: tg_thread_message_for() */
     struct tg_thread_items items;
     struct tg_recipient *recipients;
     size_t n_recipients;
@@ -110,9 +115,12 @@ int tg_thread_replace(struct tg_thread *thread, const struct tg_thread_events *e
 int tg_thread_difference(const struct tg_thread *thread, struct tg_thread_items *out, struct tg_error *e);
 /*
  * Before anything is sent: is there a message, and is it still the one to send? Makes, remakes, overtakes or drops it. to: addresses and webhooks of now, of a
- * message that is made. Behind it message is NULL (nothing to tell: close it) or has recipients that wait, or were refused.
+ * message that is made; who is not among them any more gets nothing of an older one. Behind it message is NULL (nothing to tell: close it) or has
+ * recipients that wait, or were refused.
  */
 int tg_thread_settle(struct tg_thread *thread, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e);
+/* The message as this one is to get it: all of it, or what is no news to him left out. Borrows from m; free(out->items.v). TG_E_MEMORY. */
+int tg_thread_message_for(const struct tg_thread_message *m, const struct tg_recipient *r, struct tg_thread_message *out, struct tg_error *e);
 /* Somebody may get it from here on: what it says counts as told. */
 int tg_thread_heard(struct tg_thread *thread, struct tg_error *e);
 

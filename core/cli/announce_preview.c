@@ -31,6 +31,8 @@ int tg_announce_sample(enum tg_announce_kind kind, const char *to, int64_t now_m
             rc = tg_thread_settle(t, &to, 1, now_ms, e);
         if (!rc)
             rc = tg_thread_heard(t, e);
+        if (!rc)
+            t->message->recipients[0].state = TG_RECIPIENT_SENT;
     }
     if (!rc)
         rc = take(t, kind, kind == TG_ANNOUNCE_SCHEDULED || kind == TG_ANNOUNCE_CANCELLED ? from : from + HOUR_MS,
