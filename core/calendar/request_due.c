@@ -360,6 +360,10 @@ int tg_requests_run_due(const struct tg_due *d, struct tg_due_report *out, struc
     w.has_note = rc == 0;
     if (rc && rc != TG_E_NOENT)
         return rc;
+    if (w.has_note && strcmp(w.note.host, d->host) != 0) {
+        tg_fail(e, TG_E_UNKNOWN, "%s/requests.json is of %s, and this is %s: what was begun here is not known", d->state_dir, w.note.host, d->host);
+        return tg_error_hint(e, "was this host renamed, or its disk copied? look at both; then remove the file"), TG_E_UNKNOWN;
+    }
     if ((rc = tg_requests_read(d->guard, d->host, &w.r, e)))
         return rc;
     rc = turns(&w, e);

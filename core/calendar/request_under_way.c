@@ -81,6 +81,8 @@ static int start(struct tg_requests *r, void *data, struct tg_request_newses *ne
     if (q->state == TG_REQ_RUNNING)
         return TG_REQUESTS_AS_IT_IS; /* the answer was lost */
     tg_requests_start(q, tg_due_wall(d->w));
+    r->now.rebooting = false;
+    snprintf(r->now.boot, sizeof r->now.boot, "%s", d->w->d->boot); /* a reboot before this is none of its own */
     return 0;
 }
 

@@ -44,8 +44,9 @@ static struct tg_activity activities[] = {
     {.name = (char *) (uintptr_t) "update", .run = (char *[]) {(char *) (uintptr_t) "/bin/update", NULL}, .actor = (char *) (uintptr_t) "config-management", .repeat = true, .timeout_ms = 1000},
     {.name = (char *) (uintptr_t) "firmware", .run = (char *[]) {(char *) (uintptr_t) "/bin/firmware", NULL}, .actor = (char *) (uintptr_t) "config-management", .timeout_ms = 1000},
     {.name = (char *) (uintptr_t) "reboot", .run = (char *[]) {(char *) (uintptr_t) "/bin/reboot", NULL}, .actor = (char *) (uintptr_t) "reboot", .reboots = true, .timeout_ms = 1000},
+    {.name = (char *) (uintptr_t) "flash", .run = (char *[]) {(char *) (uintptr_t) "/bin/flash", NULL}, .actor = (char *) (uintptr_t) "reboot", .reboots = true, .timeout_ms = 1000},
 };
-static struct tg_activities all = {.v = activities, .n = 3};
+static struct tg_activities all = {.v = activities, .n = 4};
 
 static void rig_setup(void)
 {
@@ -712,6 +713,43 @@ RTEST(a_reboot_in_the_middle_of_something_else_holds_it)
     struct tg_requests r = record();
     cr_assert(strstr(r.v[0].why, "reboot") != NULL, "%s", r.v[0].why);
     tg_requests_release(&r);
+}
+
+RTEST(a_reboot_before_its_command_was_begun_is_none_of_its_own)
+{
+    rig.statuses[0] = 75;
+    rig.dies_at = "outcome";
+    wish("update");
+    wish("flash");
+    cr_assert_eq(run_due(), TG_E_CANCELLED);
+    rig.boot = BOOT_B; /* somebody else's */
+    rig.dies_at = "started";
+    rig.dies_after = 1;
+    cr_assert_eq(run_due(), TG_E_CANCELLED);
+    cr_assert_eq(rig.acts, 2, "update, twice");
+    rig.dies_at = NULL;
+    RUN_DUE();
+    struct tg_requests r = record();
+    cr_assert_eq(r.n, 1, "flash was never run, and is said to be done");
+    cr_assert_eq(r.v[0].state, TG_REQ_HELD);
+    tg_requests_release(&r);
+}
+
+/* P2: a disk that was copied, a host that was renamed */
+RTEST(a_note_of_another_host_stops_everything)
+{
+    struct tg_due_note note;
+
+    rig.statuses[0] = 75;
+    wish("update");
+    RUN_DUE();
+    OK(tg_due_note_read(rig.dir, &note, e));
+    snprintf(note.host, sizeof note.host, "web2.example.com");
+    OK(tg_due_note_write(rig.dir, &note, e));
+    cr_assert_eq(run_due(), TG_E_UNKNOWN);
+    cr_assert(strstr(rig.why.message, "web2.example.com") != NULL, "%s", rig.why.message);
+    cr_assert_eq(rig.acts, 1);
+    cr_assert_eq(locks_there(), 1);
 }
 
 RTEST(a_lock_that_somebody_broke_is_taken_again_before_anything_runs) /* P5 */
