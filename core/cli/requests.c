@@ -62,7 +62,8 @@ int tg_request_cli_host_of(struct tg_frame *f, struct tg_guard *g, const char *w
     struct search s = {.id = id, .out = out, .size = size};
     bool own;
 
-    if (tg_opt_text(f, "host") || !tg_request_id_parse(what, id, bucket))
+    /* "database" could be an id as well */
+    if (tg_opt_text(f, "host") || !tg_request_id_parse(what, id, bucket) || tg_activities_find(&f->config->requests, what))
         return tg_request_cli_host(f, out, size, &own, e);
     int rc = tg_requests_walk(g, bucket, look_for, &s, e);
     if (rc < 0 || s.found)

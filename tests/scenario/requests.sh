@@ -65,6 +65,7 @@ requests:
     firmware: {run: [$tmp/bin/act, firmware], estimate: 5m}
     reboot: {run: [$tmp/bin/act, reboot], reboots: true, estimate: 5m}
     open: {run: [$tmp/bin/open], estimate: 5m}
+    database: {run: [$tmp/bin/act, database], estimate: 5m}
 END
 }
 acted() { cat "$tmp/acted" 2>/dev/null; }
@@ -101,6 +102,8 @@ asked_for() {
     run ops request cancel 00222222
     expect_status 1
     run req cancel reboot
+    expect_status 0
+    run req cancel database
     expect_status 0
     note "of a customer's host: his window, and three days ahead; a note of it lies in the store"
     run ops request submit --activity reboot --disruptive --estimate 10m --host web2.example.com -o json
