@@ -349,6 +349,10 @@ static int look_at(struct tg_announce_run *run, const char *path, struct tg_anno
         else if (!rc)
             wait_until(stats, s.t->due_ms);
         tg_thread_free(s.t);
+        if (rc == TG_E_DATA) { /* too much to be told at once, likewise */
+            stats->bad++;
+            return tg_fail(&stats->why, TG_E_UNKNOWN, "%s", why.message), 0;
+        }
         if (rc && rc != TG_E_VERSION)
             return tg_fail(e, rc, "%s", why.message);
     }
