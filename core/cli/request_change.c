@@ -2,6 +2,7 @@
 #include "cli/requests.h"
 
 #include "agent/snapshot.h"
+#include "config/site.h"
 
 #include <string.h>
 
@@ -104,7 +105,8 @@ static int run_cancel(struct tg_frame *f, struct tg_error *e)
     char id[TG_REQ_ID_SIZE], bucket[3];
     int rc = carry_out(f, &c, &why);
 
-    if (rc == TG_E_NOENT && !tg_request_id_parse(f->argv[0], id, bucket)) { /* automation that says at each run that it is not needed */
+    bool by_id = tg_request_id_parse(f->argv[0], id, bucket) && !tg_activities_find(&f->config->requests, f->argv[0]);
+    if (rc == TG_E_NOENT && !by_id) { /* automation that says at each run that it is not needed */
         if (f->json)
             return tg_print_json(json_pack("{s:s,s:s}", "activity", f->argv[0], "state", "none"), e);
         printf("Nothing to cancel: %s\n", why.message);
