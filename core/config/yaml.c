@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK_BYTES (64u * 1024)
+#define PIPE_WAIT_MS 60000
 
 static int no_memory(struct tg_error *e)
 {
@@ -151,14 +154,30 @@ int tg_yaml_parse(const char *name, const char *text, size_t len, struct tg_prob
     return parse(name, copy, len, p, out, e);
 }
 
+/* A pipe (<(program)) may be slow. One that nobody writes into, as a FIFO that lies where a file should, would be waited for with no end. */
+static int await_more(int fd, const char *path, struct tg_error *e)
+{
+    struct pollfd poll_in = {.fd = fd, .events = POLLIN};
+    int n = poll(&poll_in, 1, isatty(fd) ? -1 : PIPE_WAIT_MS);
+
+    return n > 0 || (n < 0 && errno == EINTR) ? 0 : tg_fail(e, TG_E_DATA, "%s can't be read: nothing came for %d s", path, PIPE_WAIT_MS / 1000);
+}
+
 static int read_all(int fd, const char *path, struct tg_buf *b, struct tg_error *e)
 {
     char block[65536];
+    struct stat st;
     ssize_t n;
 
     while ((n = read(fd, block, sizeof block)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) {
+            int rc = await_more(fd, path, e);
+            if (rc)
+                return rc;
+            continue;
+        }
         if (n < 0) {
             tg_fail_errno(e, TG_E_DATA, errno, "%s can't be read", path);
             return TG_E_DATA;
@@ -167,13 +186,15 @@ static int read_all(int fd, const char *path, struct tg_buf *b, struct tg_error 
         if (b->len > TG_YAML_SIZE_MAX)
             return too_large(path, e);
     }
+    if (!b->len && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+        return tg_fail(e, TG_E_DATA, "%s can't be read: it is a pipe, and nobody writes into it", path);
     return tg_buf_ok(b, e);
 }
 
 int tg_yaml_load(const char *path, struct tg_problems *p, struct tg_yaml_doc **out, struct tg_error *e)
 {
     struct tg_buf b = TG_BUF_INIT;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0)
         return tg_fail_errno(e, TG_E_DATA, errno, "%s can't be read", path);

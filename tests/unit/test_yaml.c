@@ -2,9 +2,12 @@
 #include "config/yaml.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct tg_yaml_doc *read_doc(const char *text, struct tg_problems *p)
@@ -353,6 +356,38 @@ Test(share, percentages_round_as_asked)
         cr_assert_str_eq(out, rows[i].text);
         tg_yaml_free(doc);
     }
+}
+
+/* A FIFO that lies where the calendar should would keep run-due waiting, and the host's lock with it. */
+Test(yaml, a_pipe_that_nobody_writes_into_is_refused, .timeout = 50)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_yaml_doc *doc = NULL;
+    struct tg_error e = TG_ERROR_INIT;
+    char dir[] = "/tmp/tagout-test-XXXXXX", file[64];
+
+    cr_assert(mkdtemp(dir) != NULL);
+    snprintf(file, sizeof file, "%s/f.yaml", dir);
+    cr_assert_eq(mkfifo(file, 0600), 0);
+    cr_assert_eq(tg_yaml_load(file, &p, &doc, &e), TG_E_DATA);
+    cr_assert(strstr(e.message, "nobody writes") != NULL, "%s", e.message);
+
+    int fd = open(file, O_RDWR | O_CLOEXEC); /* somebody does */
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, "a: 1\n", 5), 5);
+    pid_t child = fork();
+    if (child == 0) {
+        usleep(200000); /* not at once */
+        _exit(write(fd, "b: 2\n", 5) != 5);
+    }
+    close(fd);
+    cr_assert_eq(tg_yaml_load(file, &p, &doc, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_yaml_root(doc)->n, 2);
+    waitpid(child, NULL, 0);
+    tg_yaml_free(doc);
+    tg_problems_release(&p);
+    unlink(file);
+    rmdir(dir);
 }
 
 Test(share, nonsense_is_refused)
