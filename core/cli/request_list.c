@@ -233,12 +233,12 @@ static int run_show(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_guard g = tg_cli_guard(f, 0);
     int64_t now = tg_wall_ms(tg_loop_clock(f->loop));
-    char host[TG_SCOPE_NAME_MAX + 1], id[TG_REQ_ID_SIZE], bucket[3], at[40], text[TG_SCOPE_TEXT_SIZE];
+    char host[TG_SCOPE_NAME_MAX + 1], id[TG_REQ_ID_SIZE], bucket[3], at[40], text[TG_SCOPE_TEXT_SIZE], customer[520];
     struct tg_requests r;
     struct tg_scope scope;
     int rc = 0;
 
-    if (f->argc && !tg_request_id_parse(f->argv[0], id, bucket)) {
+    if (f->argc && (!tg_request_id_parse(f->argv[0], id, bucket) || (f->inventory && tg_inventory_host(f->inventory, f->argv[0])))) { /* "database" could be both */
         snprintf(text, sizeof text, "host:%.250s", f->argv[0]);
         if (!(rc = tg_scope_parse(text, &scope, e)))
             snprintf(host, sizeof host, "%s", scope.name);
@@ -252,7 +252,7 @@ static int run_show(struct tg_frame *f, struct tg_error *e)
     if (f->json) {
         rc = tg_print_json(tg_requests_cli_json(&r, now), e);
     } else {
-        printf("%s%s%s%s\n", r.host, r.customer[0] ? "  (" : "", r.customer, r.customer[0] ? ")" : "");
+        printf("%s%s%s%s\n", r.host, r.customer[0] ? "  (" : "", tg_shown_text(r.customer, customer, sizeof customer), r.customer[0] ? ")" : "");
         if (r.now.began_ms)
             printf("Out of service since %s, under lock %s%s.\n", tg_cli_when(r.now.began_ms, now, at, sizeof at), r.now.lock, r.now.rebooting ? "; it reboots" : "");
         for (size_t i = 0; i < r.n; i++)

@@ -3,6 +3,7 @@
 #include "cli/requests.h"
 
 #include "agent/snapshot.h"
+#include "base/shown.h"
 #include "config/site.h"
 
 #include <errno.h>
@@ -57,11 +58,12 @@ static int act(void *self, const struct tg_due_act *a, int *out_status, struct t
 static void tell(void *self, const char *line)
 {
     struct running *x = self;
+    char shown[4000]; /* some of it is the store's */
 
     if (x->f->json)
         json_array_append_new(x->lines, json_string(line));
     else
-        puts(line);
+        puts(tg_shown_text(line, shown, sizeof shown));
 }
 
 /* Only one on a host. The descriptor keeps it as long as it is open, here or in what keeps a command. */
