@@ -123,6 +123,7 @@ struct tg_rollout {
     struct tg_hours hours;  /* hosts start only then; days 0: at any time */
     bool hours_by_preset;   /* the file has none */
     enum tg_windows_mode windows;
+    bool windows_by_preset; /* the file does not say */
     int64_t estimate_ms;    /* how long a host takes, as far as the author knows; 0: he does not say */
     int64_t running;        /* limits.running: hosts in work at once, until they are changed; default 1: careful unless told otherwise */
     int64_t unverified;     /* limits.unverified: these, and those changed and not verified yet; default: running */

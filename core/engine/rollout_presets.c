@@ -237,6 +237,27 @@ static void shards(struct expansion *x, const struct tg_yaml_node *const *values
     }
 }
 
+/* ---- maintenance-week: each host in its slot, as the booked week and the calendar have it ---- */
+
+enum { WEEK_BAKE };
+static const struct tg_yaml_key week_keys[] = {{.name = "bake"}, {.name = NULL}};
+
+/* The week's pattern says how few begin and how many follow; a site that has no windows must not become one great stage. */
+static void maintenance_week(struct expansion *x, const struct tg_yaml_node *const *values)
+{
+    struct tg_rollout *r = x->reader->r;
+    struct tg_stage_spec *week = add_until(x, "week", WHOLE, bake_of(x, values[WEEK_BAKE], 0));
+
+    if (r->windows == TG_WINDOWS_IGNORE)
+        tg_error_hint(tg_yaml_problem(x->reader->p, x->at, "a maintenance week is made of windows, and windows are ignored"), "windows: honour, or another preset");
+    if (week && r->windows != TG_WINDOWS_IGNORE)
+        week->over_window = true;
+    if (r->windows == TG_WINDOWS_UNSAID) {
+        r->windows = TG_WINDOWS_HONOUR;
+        r->windows_by_preset = true;
+    }
+}
+
 /* ---- which ---- */
 
 static const struct preset {
@@ -249,7 +270,7 @@ static const struct preset {
     {"canary", canary_keys, canary},
     {"shards", shards_keys, shards},
     {"risk", risk_keys, risk},
-    {"maintenance-week", NULL, NULL},
+    {"maintenance-week", week_keys, maintenance_week},
 };
 #define N_PRESETS (sizeof presets / sizeof presets[0])
 #define KEYS_MAX 8
@@ -257,25 +278,20 @@ static const struct preset {
 static const char *preset_name(const void *data, size_t i)
 {
     (void) data;
-    return i < N_PRESETS && presets[i].expand ? presets[i].name : NULL;
+    return i < N_PRESETS ? presets[i].name : NULL;
 }
 
 static const struct preset *find(struct tg_rollout_reader *reader, const struct tg_yaml_node *at)
 {
     for (size_t i = 0; i < N_PRESETS; i++)
-        if (strcmp(presets[i].name, at->text) == 0 && presets[i].expand)
+        if (strcmp(presets[i].name, at->text) == 0)
             return &presets[i];
-        else if (strcmp(presets[i].name, at->text) == 0) {
-            tg_error_hint(tg_yaml_problem(reader->p, at, "the preset \"%s\" is not supported yet", at->text),
-                          "write the stages out, such as - {name: canary, count: 1}");
-            return NULL;
-        }
     const char *near = tg_nearest(at->text, preset_name, NULL);
     struct tg_error *e = tg_yaml_problem(reader->p, at, "there is no preset \"%.60s\" of stages", at->text);
     if (near)
         tg_error_hint(e, "did you mean \"%s\"?", near);
     else
-        tg_error_hint(e, "there are rolling, one-some-many, canary, shards and risk; or a list of stages, such as - {name: canary, count: 1}");
+        tg_error_hint(e, "there are rolling, one-some-many, canary, shards, risk and maintenance-week; or a list of stages, such as - {name: canary, count: 1}");
     return NULL;
 }
 

@@ -103,6 +103,8 @@ int tg_rollout_stages_text(const struct tg_rollout *r, struct tg_buf *out, struc
         tg_buf_printf(out, "hours: {days: \"%s\", from: \"%02d:%02d\", until: \"%02d:%02d\", zone: %s}\n", days, h->from_min / 60, h->from_min % 60, h->until_min / 60,
                       h->until_min % 60, h->zone);
     }
+    if (r->windows_by_preset)
+        tg_buf_puts(out, "windows: honour\n");
     tg_buf_puts(out, "stages:\n");
     for (size_t i = 0; i < r->n_stages; i++)
         put_stage(&r->stages[i], out);

@@ -138,7 +138,7 @@ Test(plan, of_a_preset_is_that_of_its_stages_written_out)
     static const char tolerant[] = "groups:\n  a: {hosts: \"web[1-3]\", attrs: {tolerance: high}}\n  b: {hosts: \"web[4-6]\", attrs: {tolerance: low}}\n"
                                    "  c: {hosts: \"web[7-8]\"}\n";
     static const char *const presets[] = {"canary", "rolling", "one-some-many", "{rolling: {batch: 30%, bake: 1m}}",
-                                          "{risk: {attr: tolerance, order: [high, medium, low]}}", "shards", "{shards: {days: [7%, 60%, 100%]}}"};
+                                          "{risk: {attr: tolerance, order: [high, medium, low]}}", "shards", "{shards: {days: [7%, 60%, 100%]}}", "maintenance-week"};
     char text[4096];
 
     for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {

@@ -153,8 +153,10 @@ Test(rollout, windows_are_honoured_or_ignored)
 Test(rollout, what_the_design_has_and_this_version_has_not_is_refused)
 {
     refused(HEAD "failure: {then: withdraw}\n", (const char *const[]) {"5:17: then: withdraw, and nothing says how a host is taken out of service", NULL});
-    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-week\n",
-            (const char *const[]) {"4:9: the preset \"maintenance-week\" is not supported yet", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nwindows: ignore\nstages: maintenance-week\n",
+            (const char *const[]) {"5:9: a maintenance week is made of windows, and windows are ignored", NULL});
+    refused("rollout: r\nchange: {puppet: {}}\ntargets: \"*\"\nstages: maintenance-weak\n",
+            (const char *const[]) {"4:9: there is no preset \"maintenance-weak\" of stages", NULL});
 }
 
 /* P5: the lock is the first, said or not. P8: what follows is undone in reverse. */
@@ -463,6 +465,8 @@ Test(rollout, a_preset_is_written_out_into_ordinary_stages)
                 "stages:\n  - {name: high, targets: \"tolerance=high\", optional: true, bake: 1h}\n"
                 "  - {name: low, targets: \"tolerance=low\", optional: true, bake: 1h}\n  - {name: others, optional: true}\n");
     written_out("{rolling: {batch: 1%}}", NULL); /* a hundred of them */
+    written_out("maintenance-week", "windows: honour\nstages:\n  - {name: week, until: 100%, spread: window}\n");
+    written_out("{maintenance-week: {bake: 10m}}", "windows: honour\nstages:\n  - {name: week, until: 100%, spread: window, bake: 10m}\n");
     written_out("[{name: a, approve: true, failure: {failed: 2%, unreachable: 3, of-at-least: 20}}, {name: b, failure: {failed: 1}}, {name: c, failure: {unreachable: 5%}}]",
                 "stages:\n  - {name: a, approve: true, failure: {failed: 2%, unreachable: 3, of-at-least: 20}}\n  - {name: b, failure: {failed: 1}}\n"
                 "  - {name: c, failure: {unreachable: 5%}}\n");
