@@ -129,6 +129,7 @@ struct tg_request_news {
     enum tg_request_tell tell;
     struct tg_visit visit;
     char what[256];                  /* activities: "reboot, update" */
+    char customer[129];              /* who is told; "": whose the host is */
 };
 #define TG_REQ_NEWS_MAX 4            /* of one change */
 struct tg_request_newses {

@@ -182,9 +182,25 @@ static int lay_kind(struct tg_requests *r, enum tg_visit_kind kind, const struct
     return 0;
 }
 
+/* The host is another customer's now: who was told is told that it is not to be, and who was not is to know of it in good time. */
+static void change_customer(struct tg_requests *r, const char *customer, struct tg_request_newses *news)
+{
+    size_t before = news->n;
+
+    if (strcmp(r->customer, customer) == 0)
+        return;
+    if (r->visits[TG_VISIT_DISRUPTIVE].start_ms)
+        drop(r, TG_VISIT_DISRUPTIVE, news);
+    for (size_t i = before; i < news->n; i++)
+        snprintf(news->v[i].customer, sizeof news->v[i].customer, "%s", r->customer);
+    if (!r->customer[0])
+        news->n = before; /* nobody knew */
+    snprintf(r->customer, sizeof r->customer, "%s", customer);
+}
+
 int tg_requests_lay(struct tg_requests *r, const struct tg_request_when *when, int64_t now_ms, struct tg_request_newses *news, struct tg_error *e)
 {
-    snprintf(r->customer, sizeof r->customer, "%s", when->customer);
+    change_customer(r, when->customer, news);
     r->laid_ms = now_ms;
     int rc = lay_kind(r, TG_VISIT_QUIET, when, now_ms, news, e);
     return rc ? rc : lay_kind(r, TG_VISIT_DISRUPTIVE, when, now_ms, news, e);

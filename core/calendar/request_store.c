@@ -107,7 +107,7 @@ static int prepare(struct tg_guard *guard, const struct tg_requests *r, const ch
 
     for (size_t i = 0; !rc && i < newses->n; i++) {
         const struct tg_request_news *news = &newses->v[i];
-        struct tg_announcement a = {.kind = kinds[news->tell], .source = TG_REQUESTS_SOURCE, .event = event_of(news), .customer = r->customer, .hosts = r->host,
+        struct tg_announcement a = {.kind = kinds[news->tell], .source = TG_REQUESTS_SOURCE, .event = event_of(news), .customer = news->customer[0] ? news->customer : r->customer, .hosts = r->host,
                                     .activity = news->what, .from_ms = news->visit.start_ms, .until_ms = news->visit.until_ms, .by = by, .at_ms = tg_guard_wall(guard)};
         rc = tg_announce_prepare(guard->store, &a, guard->timeout_ms ? guard->timeout_ms : 10000, &t->ops[t->n], e);
         t->n += !rc;

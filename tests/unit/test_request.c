@@ -205,6 +205,27 @@ PTEST(what_disturbs_is_one_visit_that_keeps_its_time)
     world_end(&w);
 }
 
+PTEST(a_host_that_changes_its_customer_is_told_of_to_both)
+{
+    struct world w = world_of(fleet_text, "default: open\n");
+
+    ask("reboot", "a@h", true, HOUR_MS, NOW);
+    lay(&w, DAY_MS, "acme", NOW);
+    lay(&w, DAY_MS, "bolt", NOW + HOUR_MS);
+    cr_assert_eq(news.n, 2);
+    cr_assert_eq(news.v[0].tell, TG_REQ_TELL_CANCELLED);
+    cr_assert_str_eq(news.v[0].customer, "acme");
+    cr_assert_eq(news.v[1].tell, TG_REQ_TELL_SCHEDULED);
+    cr_assert_str_eq(news.v[1].customer, "");
+    cr_assert_str_eq(r.customer, "bolt");
+    cr_assert_geq(r.visits[TG_VISIT_DISRUPTIVE].start_ms, NOW + HOUR_MS + DAY_MS);
+    lay(&w, DAY_MS, "", NOW + 2 * HOUR_MS);
+    lay(&w, DAY_MS, "acme", NOW + 3 * HOUR_MS);
+    cr_assert_eq(news.n, 1, "nobody is taken back from nobody");
+    cr_assert_eq(news.v[0].tell, TG_REQ_TELL_SCHEDULED);
+    world_end(&w);
+}
+
 PTEST(what_fits_nowhere_waits_and_says_so)
 {
     struct world w = world_of(fleet_text, "windows:\n  night: {hours: \"Mon-Sun 22:00-22:30\"}\n");
