@@ -53,7 +53,8 @@ static int make_tokens(const struct tg_following *u, const char *more, struct tg
     char all[2 * sizeof of_run.all];
     int rc = tg_journal_tokens(u->j, &of_run, e);
 
-    snprintf(all, sizeof all, "%s%s%s", of_run.all, more && more[0] ? "," : "", more ? more : "");
+    /* what a run that mends could pass is no longer out of service, or is passed anew */
+    snprintf(all, sizeof all, "%s%s%s", u->plan->mends ? of_run.own : of_run.all, more && more[0] ? "," : "", more ? more : "");
     if (!rc)
         rc = tg_run_tokens_make(all, out, e);
     explicit_bzero(&of_run, sizeof of_run);

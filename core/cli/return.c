@@ -1,7 +1,11 @@
 /* tagout return: brings back what a run has taken out of service. See engine/withdraw.h. */
 #include "cli/commands.h"
 #include "cli/driving.h"
+#include "cli/guarding.h"
+#include "cli/mending.h"
 #include "cli/steering.h"
+#include "config/site.h"
+#include "engine/holds.h"
 #include "engine/linked.h"
 #include "engine/withdraw.h"
 #include "fleet/nodeset.h"
@@ -18,6 +22,8 @@ static const struct tg_opt opts[] = {
     {.name = NULL},
 };
 
+#define HELD_TOLD_MAX 20
+
 /* One run that has hosts out of service, and those that are wanted back. */
 struct batch {
     char id[TG_RUN_ID_SIZE];
@@ -30,6 +36,9 @@ struct wanting {
     bool *met;                /* by name: it is out of service */
     struct batch batches[TG_LINKED_MAX];
     size_t n_batches, n_hosts;
+    size_t n_held;            /* that others hold: they stay out */
+    bool vouched;
+    const char *reason;       /* or NULL */
     struct tg_folder *folder;
 };
 
@@ -90,7 +99,20 @@ static int may_return(struct tg_frame *f, const char *id, const struct tg_journa
     return TG_E_FAILED;
 }
 
-static int add_hosts(struct wanting *w, struct batch *b, const struct tg_run *run, struct tg_error *e)
+/* Who holds a host may be at work on it; and that it is out of service may be what he relies on. */
+static bool is_held(struct wanting *w, struct tg_holds *holds, const char *host)
+{
+    char why[512];
+    int code;
+
+    if (tg_hold_ask(holds, host, why, sizeof why, &code) == TG_HOLD_GO)
+        return false;
+    if (!w->n_held++ || w->n_held <= HELD_TOLD_MAX)
+        fprintf(stderr, "tagout: %s stays out of service: %s\n", host, why);
+    return true;
+}
+
+static int add_hosts(struct wanting *w, struct batch *b, const struct tg_run *run, struct tg_holds *holds, struct tg_error *e)
 {
     int rc = 0;
 
@@ -102,10 +124,34 @@ static int add_hosts(struct wanting *w, struct batch *b, const struct tg_run *ru
         bool out = state == TG_HOST_WITHDRAWN || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING;
         if (!out || !is_named(w, run->plan->hosts[i].name))
             continue;
+        if (state == TG_HOST_WITHDRAWN && is_held(w, holds, run->plan->hosts[i].name))
+            continue;
         b->hosts[b->n++] = i;
         rc = tg_folder_add(w->folder, run->plan->hosts[i].name, e);
     }
     w->n_hosts += b->n;
+    return rc;
+}
+
+/* The withdrawal's own locks, and what the caller has a token of, are in nobody's way. */
+static int add_free_hosts(struct wanting *w, struct batch *b, struct tg_journal *j, const struct tg_run *run, struct tg_error *e)
+{
+    struct tg_run_tokens tokens = {0};
+    struct tg_holds *holds = NULL;
+    const char *given = getenv("TAGOUT_TOKEN");
+    char all[sizeof tokens.all + 1026];
+    int rc = tg_journal_tokens(j, &tokens, e);
+
+    snprintf(all, sizeof all, "%s%s%.1024s", tokens.all, given && given[0] ? "," : "", given ? given : "");
+    const struct tg_holds_options o = {.store = w->f->store, .inventory = w->f->inventory, .state_dir = w->f->config->state_dir, .wait_ms = TG_FOLLOWING_WAIT_MS, .run = j->id,
+                                       .owner = j->by, .reason = "return", .token = tokens.own, .tokens = all};
+    if (!rc)
+        rc = tg_holds_new(&o, &holds, e);
+    if (!rc)
+        rc = add_hosts(w, b, run, holds, e);
+    tg_holds_free(holds);
+    explicit_bzero(&tokens, sizeof tokens);
+    explicit_bzero(all, sizeof all);
     return rc;
 }
 
@@ -120,7 +166,7 @@ static int look_at(struct wanting *w, const char *id, struct tg_error *e)
     if (!rc)
         rc = may_return(w->f, id, j, run, e);
     if (!rc)
-        rc = add_hosts(w, b, run, e);
+        rc = add_free_hosts(w, b, j, run, e);
     if (b->n) {
         snprintf(b->id, sizeof b->id, "%s", id);
         w->n_batches++;
@@ -167,6 +213,11 @@ static int check_names(const struct wanting *w, const char *id, struct tg_error 
         }
     if (w->n_hosts)
         return 0;
+    if (w->n_held) {
+        tg_fail(e, TG_E_HELD, "nobody is brought back: %zu host%s held by others", w->n_held, w->n_held == 1 ? " is" : "s are");
+        tg_error_hint(e, "look who: tagout locks");
+        return TG_E_HELD;
+    }
     tg_fail(e, TG_E_NOENT, "no host is out of service by %s", id);
     tg_error_hint(e, "look at it: tagout status %s", id);
     return TG_E_NOENT;
@@ -201,12 +252,11 @@ static int confirm(struct wanting *w, struct tg_error *e)
 /* One run after another; what one of them can't bring back does not keep the others. */
 static int drive_all(struct wanting *w, struct tg_error *e)
 {
-    struct tg_steering words;
-    int rc = tg_steering_words(w->f, &words, e), status = 0;
+    int rc = 0, status = w->n_held > 0;
 
     for (size_t i = 0; !rc && i < w->n_batches; i++) {
         const struct batch *b = &w->batches[i];
-        const struct tg_cli_returns returns = {.hosts = b->hosts, .n = b->n, .vouched = tg_opt_flag(w->f, "unverified"), .reason = words.reason[0] ? words.reason : NULL};
+        const struct tg_cli_returns returns = {.hosts = b->hosts, .n = b->n, .vouched = w->vouched, .reason = w->reason};
         rc = tg_cli_drive_returns(w->f, b->id, &returns, e);
         status = w->f->status ? w->f->status : status;
     }
@@ -216,9 +266,14 @@ static int drive_all(struct wanting *w, struct tg_error *e)
 
 static int return_exec(struct tg_frame *f, struct tg_error *e)
 {
-    struct wanting w = {.f = f, .names = TG_HOSTLIST_INIT};
+    struct wanting w = {.f = f, .names = TG_HOSTLIST_INIT, .vouched = tg_opt_flag(f, "unverified")};
     const char *id = f->argv[0];
+    struct tg_steering words;
     int rc = tg_cli_run_id(id, e);
+
+    if (!rc)
+        rc = tg_steering_words(f, &words, e);
+    w.reason = !rc && words.reason[0] ? words.reason : NULL;
 
     if (!rc)
         rc = tg_folder_new(&w.folder, e);
@@ -230,6 +285,42 @@ static int return_exec(struct tg_frame *f, struct tg_error *e)
         rc = check_names(&w, id, e);
     if (!rc)
         rc = confirm(&w, e);
+    if (!rc)
+        rc = drive_all(&w, e);
+    release(&w);
+    return rc;
+}
+
+/* ---- behind a run that mends ---- */
+
+static int take_mended(struct wanting *w, const struct tg_run *run, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < run->plan->n_hosts; i++)
+        if (run->hosts[i].state == TG_HOST_DONE)
+            rc = tg_hostlist_add(&w->names, run->plan->hosts[i].name, strlen(run->plan->hosts[i].name), e);
+    if (!rc)
+        rc = tg_hostlist_sort(&w->names, e);
+    w->met = calloc(w->names.n + 1, sizeof *w->met);
+    return rc ? rc : w->met ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
+int tg_cli_return_mended(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_error *e)
+{
+    char reason[TG_RUN_ID_SIZE + 32];
+    struct wanting w = {.f = f, .names = TG_HOSTLIST_INIT, .vouched = run->plan->n_verify > 0, .reason = reason};
+    int rc = tg_folder_new(&w.folder, e);
+
+    snprintf(reason, sizeof reason, "%s has verified it", id);
+    if (!rc)
+        rc = take_mended(&w, run, e);
+    if (!rc && w.names.n)
+        rc = look(&w, run->plan->mends, e);
+    if (!rc && !w.n_hosts && !w.n_held)
+        rc = tg_fail(e, TG_E_NOENT, "none of what %s has mended is out of service", id);
+    if (!rc && w.n_hosts && !f->json)
+        printf("Brings back %zu host%s of %s: %s\n", w.n_hosts, w.n_hosts == 1 ? "" : "s", run->plan->mends, reason);
     if (!rc)
         rc = drive_all(&w, e);
     release(&w);

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/driving.h"
 #include "cli/following.h"
+#include "cli/mending.h"
 #include "cli/run_begin.h"
 #include "cli/steering.h"
 #include "engine/rollback.h"
@@ -13,16 +14,45 @@ static const struct tg_opt opts[] = {
     {.name = NULL},
 };
 
+/*
+ * Those that are out of service first, and alone: they need no room, and whom it has verified comes back behind it and makes room for the others. m->tokens is "" when there are none.
+ */
+static int take_withdrawn(const struct tg_following *u, struct tg_plan **plan, struct tg_mending *m, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    struct tg_plan *p = NULL;
+    const char *by = u->plan->mends ? u->plan->mends : u->id;
+    int rc = tg_withdraw_is_possible(u->plan) || u->plan->mends ? tg_mending_look(u->f, by, m, &own) : TG_E_NOENT;
+
+    if (!rc && !(rc = tg_mend_plan(*plan, m->of.run, &m->withdrawn, by, &p, &own))) {
+        size_t rest = (*plan)->n_hosts - p->n_hosts;
+        if (rest && !u->f->json)
+            printf("%zu host%s out of service: these first. For the %zu that stayed in service: tagout rollback %s, once more, behind that\n", p->n_hosts, p->n_hosts == 1 ? " is" : "s are",
+                   rest, u->id);
+        tg_plan_free(*plan);
+        *plan = p;
+        return 0;
+    }
+    tg_mending_release(m);
+    if (rc != TG_E_NOENT && e && !e->code)
+        *e = own;
+    return rc == TG_E_NOENT ? 0 : rc;
+}
+
 /* A new one. *out_id is that. */
 static int begin(const struct tg_following *u, const struct tg_rollback *rollback, enum tg_follows why, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
+    struct tg_mending mending = {.withdrawn = {.n = 0}};
     struct tg_plan *plan = NULL;
     int rc = tg_rollback_plan(u->plan, u->run, u->id, rollback->n ? rollback->back : NULL, &plan, e);
 
+    if (!rc)
+        rc = take_withdrawn(u, &plan, &mending, e);
     if (!rc && why == TG_FOLLOWS_ASKED)
         rc = tg_begin_confirm(u->f, plan, e);
     if (!rc)
-        rc = tg_following_create(u, plan, rollback->next, NULL, e);
+        rc = tg_following_create(u, plan, rollback->next, mending.tokens, e);
+    tg_mending_release(&mending);
     if (!rc && !u->f->json)
         printf("%s\n", rollback->next);
     snprintf(out_id, TG_RUN_ID_SIZE, "%s", rollback->next);

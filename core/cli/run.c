@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/driving.h"
 #include "cli/guarding.h"
+#include "cli/mending.h"
 #include "cli/run_begin.h"
 #include "cli/run_show.h"
 #include "cli/steering.h"
@@ -30,6 +31,7 @@ static const struct tg_opt opts[] = {
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts are reached: ssh, or local for this machine"},
     {.name = "resume", .type = TG_OPT_STRING, .arg = "RUN", .text = "Goes on with a run that was paused, or whose driver died; looks at each host whose outcome is not known before anything is repeated", .complete = "run"},
     {.name = "reason", .type = TG_OPT_STRING, .arg = "TEXT", .text = "Why the run ignores windows, as its rollout says: needed there, recorded with the run and shown by status"},
+    {.name = "mends", .type = TG_OPT_STRING, .arg = "RUN", .text = "Goes over those hosts alone that RUN has out of service (tagout withdraw), as they are; brings back whom it has verified", .complete = "run"},
     {.name = "no-wait", .type = TG_OPT_FLAG, .text = "Does not begin when no host of the first stage may start now, as far as windows go: exits with 75 and says when"},
     TG_DRIVING_OPTS,
     {.name = NULL},
@@ -160,6 +162,19 @@ static enum tg_then what_follows(const struct tg_journal *j, const struct tg_run
     return tg_run_end(run) == TG_END_HALTED && !j->control.abort.wanted ? run->plan->then : TG_THEN_HALT;
 }
 
+/* Whom a run that mends has verified: back. That nobody is out any more is no failure. */
+static int bring_back(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int bad = tg_run_end(run) != TG_END_DONE;
+    int rc = tg_cli_return_mended(f, id, run, &own);
+
+    f->status = bad ? bad : rc ? 0 : f->status;
+    if (rc && rc != TG_E_NOENT && e && !e->code)
+        *e = own;
+    return rc == TG_E_NOENT ? 0 : rc;
+}
+
 /* What was planned; that there is nothing to bring back, or to withdraw, is the halt that it was. */
 static int follow(struct tg_frame *f, const char *id, enum tg_then then, struct tg_error *e)
 {
@@ -194,7 +209,7 @@ static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan
 
     *out_then = what_follows(j, run);
     if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && !returns->n) {
-        if (*out_then != TG_THEN_HALT)
+        if (*out_then != TG_THEN_HALT || tg_mend_returns(run))
             return 0;
         tg_fail(e, TG_E_FAILED, "run %s has ended: %s", j->id, tg_run_end_name(tg_run_end(run)));
         tg_error_hint(e, "look at it: tagout status %s", j->id);
@@ -216,11 +231,17 @@ static int drive_once(struct tg_frame *f, const char *id, const struct tg_cli_re
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
+    struct tg_mending_seats seats = {.n = 0};
     enum tg_then then = TG_THEN_HALT;
     int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
 
+    if (!rc && plan->mends && run->state != TG_RUN_ENDED)
+        rc = tg_mending_seat(f, plan->mends, &seats, e);
     if (!rc)
         rc = drive_loaded(f, j, plan, run, returns, out_again, &then, e);
+    tg_mending_leave(&seats);
+    if (!rc && !j->control.abort.wanted && tg_mend_returns(run))
+        rc = bring_back(f, id, run, e);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
@@ -267,11 +288,16 @@ static int make_dry(struct tg_plan *plan, struct tg_error *e)
     return tg_plan_seal(plan, e);
 }
 
-static int begin_run(struct tg_frame *f, const struct tg_plan *plan, char id[TG_RUN_ID_SIZE], struct tg_error *e)
+/* more: tokens besides the operator's, or "". */
+static int begin_run(struct tg_frame *f, const struct tg_plan *plan, const char *more, char id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
     struct tg_run_tokens tokens = {0};
-    char who[256];
-    int rc = tg_run_tokens_make(getenv("TAGOUT_TOKEN"), &tokens, e);
+    const char *given = getenv("TAGOUT_TOKEN");
+    char who[256], all[2 * sizeof tokens.all];
+
+    snprintf(all, sizeof all, "%.1023s%s%.1023s", given ? given : "", given && given[0] && more[0] ? "," : "", more);
+    int rc = tg_run_tokens_make(all, &tokens, e);
+    explicit_bzero(all, sizeof all);
     tg_cli_owner(f, who, sizeof who);
     if (!rc)
         rc = tg_journal_create(f->store, plan, who, &tokens, tg_wall_ms(tg_loop_clock(f->loop)), WAIT_MS, id, e);
@@ -343,11 +369,27 @@ static int make_plan(struct tg_frame *f, struct tg_plan *plan, struct tg_cli_win
         rc = tg_begin_check(f, plan, e);
     if (!rc)
         rc = take_reason(f, plan, e);
-    return rc || tg_opt_flag(f, "dry-run") ? rc : check_now(f, plan, e);
+    return rc || tg_opt_flag(f, "dry-run") || tg_opt_text(f, "mends") ? rc : check_now(f, plan, e);
+}
+
+/* Of the plan, what is out of service. */
+static int make_mending(struct tg_frame *f, struct tg_plan **plan, struct tg_mending *m, struct tg_error *e)
+{
+    struct tg_plan *p = NULL;
+    int rc = tg_mending_look(f, tg_opt_text(f, "mends"), m, e);
+
+    if (!rc)
+        rc = tg_mend_plan(*plan, m->of.run, &m->withdrawn, m->id, &p, e);
+    if (rc)
+        return rc;
+    tg_plan_free(*plan);
+    *plan = p;
+    return 0;
 }
 
 static int run_file(struct tg_frame *f, struct tg_error *e)
 {
+    struct tg_mending mending = {.withdrawn = {.n = 0}};
     struct tg_cli_windows windows = {.site = NULL};
     struct tg_rollout *rollout = NULL;
     struct tg_plan *plan = NULL;
@@ -358,12 +400,15 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
         rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
     if (!rc)
         rc = make_plan(f, plan, &windows, e);
+    if (!rc && tg_opt_text(f, "mends"))
+        rc = make_mending(f, &plan, &mending, e);
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
     if (!rc)
         rc = tg_begin_confirm(f, plan, e);
     if (!rc)
-        rc = begin_run(f, plan, id, e);
+        rc = begin_run(f, plan, mending.tokens, id, e);
+    tg_mending_release(&mending);
     if (!rc && !f->json)
         printf("%s\n", id);
     tg_cli_windows_release(&windows);
@@ -377,12 +422,17 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
 static int run_exec(struct tg_frame *f, struct tg_error *e)
 {
     const char *resume = tg_opt_text(f, "resume");
-    int rc = resume ? tg_cli_run_id(resume, e) : 0;
+    const char *mends = tg_opt_text(f, "mends");
+    int rc = resume ? tg_cli_run_id(resume, e) : mends ? tg_cli_run_id(mends, e) : 0;
 
     if (resume && f->argc)
         return tg_fail(e, TG_E_USAGE, "--resume goes on with the plan that was approved: leave \"%s\" out", f->argv[0]);
+    if (rc)
+        return rc;
+    if (resume && mends)
+        return tg_fail(e, TG_E_USAGE, "--resume goes on with what was begun: leave --mends out");
     if (resume)
-        return rc ? rc : tg_cli_drive(f, resume, e);
+        return tg_cli_drive(f, resume, e);
     if (!f->argc)
         return tg_fail(e, TG_E_USAGE, "which rollout? name its FILE, or --resume RUN");
     if (!f->inventory) {

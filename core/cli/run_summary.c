@@ -1,6 +1,7 @@
 /* How a run ended, or why it rests, and what went wrong where: see run_view.h. */
 #include "cli/run_view_internal.h"
 
+#include "engine/mend.h"
 #include "engine/rollback.h"
 
 #include <tagout/clock.h>
@@ -161,6 +162,9 @@ static void add_way_back(const struct tg_run_view *v, struct tg_buf *out)
         add_out(run, out);
     else if (run->plan->undoes)
         tg_buf_printf(out, "Rolled back %zu of the %zu hosts that %s had changed.\n", tg_run_done(run), run->plan->n_hosts, run->plan->undoes);
+    if (run->plan->mends && run->state == TG_RUN_ENDED)
+        tg_buf_printf(out, tg_mend_returns(run) ? "Who is done comes back into service, and who is not stays out of it: tagout status %s\n"
+                                                : "All of them stay out of service. Who is well comes back with: tagout return %s HOST…\n", run->plan->mends);
     if (run->plan->undoes || run->state != TG_RUN_ENDED || tg_run_end(run) == TG_END_DONE)
         return;
     for (size_t i = 0; i < run->plan->n_hosts; i++)

@@ -157,6 +157,24 @@ int tg_hold_count_others(struct tg_holds *h, struct tg_others *others, const str
     return 0;
 }
 
+int tg_hold_passes(struct tg_holds *h, const char *name, struct tg_error *e)
+{
+    struct tg_scopes scopes = TG_SCOPES_INIT;
+    struct tg_locks locks = {0};
+    int rc = scope_of(h, name, &scopes, e);
+    bool passes = false;
+
+    if (!rc)
+        rc = tg_lock_list(&h->guard, &scopes, &locks, e);
+    tg_scopes_release(&scopes);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < locks.n; i++)
+        passes |= tg_lock_token_fits(&locks.v[i], h->tokens) && !tg_lock_token_fits(&locks.v[i], h->token);
+    tg_locks_release(&locks);
+    return passes;
+}
+
 int tg_hold_look_gone(struct tg_holds *h, struct tg_gone *gone, struct tg_error *e)
 {
     return tg_gone_look(gone, h->guard.store, tg_guard_deadline(&h->guard), e);

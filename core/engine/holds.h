@@ -57,6 +57,9 @@ int tg_hold_release(struct tg_holds *holds, size_t host, const char *name, int b
 /* The lock of a host that was placed lasts for_ms from now on. TG_E_NOENT, TG_E_PERM: it is not there, or not ours. */
 int tg_hold_extend(struct tg_holds *holds, const char *id, int64_t for_ms, struct tg_error *e);
 
+/* 1 when a lock of somebody else's on the host is passed by the tokens that were given, 0 when there is none. */
+int tg_hold_passes(struct tg_holds *holds, const char *name, struct tg_error *e);
+
 enum tg_hold_answer { TG_HOLD_GO, TG_HOLD_HELD, TG_HOLD_UNKNOWN };
 /* May config management act on this host now, bearing the tokens? text says why not; *out_code: of an UNKNOWN, what kept it from being known. */
 enum tg_hold_answer tg_hold_ask(struct tg_holds *holds, const char *name, char *text, size_t size, int *out_code);

@@ -79,8 +79,11 @@ int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list
     struct tg_plan *p = NULL;
     int rc = copy_plan(plan, &p, e);
 
-    if (!rc)
+    if (!rc) {
+        free(p->mends); /* that run's matter */
+        p->mends = NULL;
         rc = take_hosts(p, list, n, e);
+    }
     if (!rc)
         rc = one_stage(p, stage, e);
     if (!rc)

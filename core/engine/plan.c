@@ -37,6 +37,7 @@ void tg_plan_free(struct tg_plan *plan)
     json_decref(plan->change);
     json_decref(plan->rollback);
     free(plan->undoes);
+    free(plan->mends);
     tg_plan_limits_release(plan);
     free(plan->windows_why);
     free(plan);

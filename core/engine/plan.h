@@ -90,6 +90,7 @@ struct tg_plan {
     json_t *rollback;        /* the driver's parameters for the way back, owned; NULL there is none */
     char *undoes;            /* the run that this plan rolls back (rollback.h), or takes out of service (withdraw.h); NULL */
     bool withdraws;          /* its hosts are not changed: they are drained, and stay so, locked, until somebody has them returned */
+    char *mends;             /* the run whose withdrawn hosts these are (mend.h): they are out of service before, and until somebody has them returned; NULL */
     struct tg_around *around;
     size_t n_around;
     struct tg_verify *verify;

@@ -53,9 +53,9 @@ static int then_of(const char *word)
 
 json_t *tg_plan_policy_json(const struct tg_plan *plan)
 {
-    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:s,s:O?,s:s?,s:b}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
+    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:s,s:O?,s:s?,s:b,s:s*}", "unreachable", share_json(&plan->unreachable), "retries", (json_int_t) plan->retries, "retry_wait_ms",
                      (json_int_t) plan->retry_wait_ms, "decide_ms", (json_int_t) plan->decide_ms, "give_up_ms", (json_int_t) plan->give_up_ms, "then", thens[plan->then], "rollback", plan->rollback, "undoes",
-                     plan->undoes, "withdraws", (int) plan->withdraws);
+                     plan->undoes, "withdraws", (int) plan->withdraws, "mends", plan->mends);
 }
 
 /* null is none. */
@@ -76,13 +76,13 @@ static int take_way_back(const json_t *rollback, const json_t *undoes, struct tg
 
 int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_error *e)
 {
-    const char *unreachable, *then;
+    const char *unreachable, *then, *mends = NULL;
     json_t *rollback, *undoes;
     json_int_t decide_ms, give_up_ms, retries, retry_wait_ms;
     int withdraws;
 
-    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:o,s:b!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms",
-                    &decide_ms, "give_up_ms", &give_up_ms, "then", &then, "rollback", &rollback, "undoes", &undoes, "withdraws", &withdraws) ||
+    if (json_unpack((json_t *) json, "{s:s,s:I,s:I,s:I,s:I,s:s,s:o,s:o,s:b,s?s!}", "unreachable", &unreachable, "retries", &retries, "retry_wait_ms", &retry_wait_ms, "decide_ms",
+                    &decide_ms, "give_up_ms", &give_up_ms, "then", &then, "rollback", &rollback, "undoes", &undoes, "withdraws", &withdraws, "mends", &mends) ||
         !share_read(unreachable, &plan->unreachable) || decide_ms < 0 || give_up_ms < 0 || retries < 0 || retries > INT_MAX || retry_wait_ms < 0 || then_of(then) < 0)
         return tg_fail(e, TG_E_DATA, "the plan is damaged: its policy");
     plan->decide_ms = decide_ms;
@@ -91,5 +91,10 @@ int tg_plan_policy_read(const json_t *json, struct tg_plan *plan, struct tg_erro
     plan->retry_wait_ms = retry_wait_ms;
     plan->then = (enum tg_then) then_of(then);
     plan->withdraws = withdraws;
+    if (mends && (!mends[0] || withdraws))
+        return tg_fail(e, TG_E_DATA, "the plan is damaged: whose hosts it mends");
+    plan->mends = mends ? strdup(mends) : NULL;
+    if (mends && !plan->mends)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     return take_way_back(rollback, undoes, plan, e);
 }

@@ -431,7 +431,8 @@ static int put_all(struct table *t, struct tg_buf *out, struct tg_error *e)
     put_around(plan, t->width, out);
     put_verify(plan, t->width, out);
     put_unverified(plan, out);
-    put_domains(plan, t->width, out);
+    if (!plan->mends) /* they come on top of nobody */
+        put_domains(plan, t->width, out);
     put_hours(plan, out);
     tg_plan_text_windows(plan, t->now_ms, t->width, out);
     put_approvals(plan, t->width, out);

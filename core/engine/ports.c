@@ -117,21 +117,35 @@ static int release(struct tg_task *t, struct tg_error *e)
     return 0;
 }
 
+/* Who is brought something better is out of service until it has that: if somebody has brought it back meanwhile, its domains were not asked for room. */
+static int count_before(struct tg_task *t, bool *out_back, struct tg_error *e)
+{
+    int rc = tg_ports_count_before(t, e), passes = 1;
+
+    if (!rc && t->ports->o.plan->mends)
+        passes = tg_hold_passes(t->ports->o.holds, tg_task_host(t)->name, e);
+    *out_back = passes == 0;
+    return rc ? rc : passes < 0 ? passes : 0;
+}
+
 static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     struct tg_error own = TG_ERROR_INIT;
     int quiet = t->quiet ? 1 : tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
+    bool back = false;
 
     t->quiet |= quiet == 1;
     if (quiet == 1) {
-        int rc = tg_ports_count_before(t, &own);
+        int rc = count_before(t, &back, &own);
         quiet = rc ? rc : 1;
     }
     if (quiet == 1) {
         const struct tg_run_event locked = {.kind = TG_EV_LOCKED, .changed = -1, .lock = t->lock};
         p->away_ms = 0;
-        if (!tg_ports_is_refused(t))
+        if (back)
+            tg_task_answer(t, TG_EV_LOCK_REFUSED, "it is not out of service any more: run the rollout without --mends");
+        else if (!tg_ports_is_refused(t))
             tg_task_answer_event(t, locked);
         return 0;
     }

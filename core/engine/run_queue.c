@@ -105,12 +105,12 @@ uint64_t tg_run_domain_down(const struct tg_run_domain *d)
     return (uint64_t) d->down + d->gone + d->outside + d->outside_gone;
 }
 
-/* more: who would come on top of those that are down. */
+/* more: who would come on top of those that are down. Hosts that are out of service before a run come on top of nobody. */
 static bool has_too_many(const struct tg_run *run, uint32_t domain, bool with_others, uint32_t more)
 {
     const struct tg_run_domain *d = &run->domains[domain];
 
-    return (with_others ? tg_run_domain_down(d) : d->down) + more > run->plan->domains[domain].max;
+    return !run->plan->mends && (with_others ? tg_run_domain_down(d) : d->down) + more > run->plan->domains[domain].max;
 }
 
 /* What the start of one that is not at work adds to its domains: who is gone is counted already. */
