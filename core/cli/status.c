@@ -79,7 +79,7 @@ static int put_withdrawn(struct tg_frame *f, const char *id, const struct tg_run
     if (!rc && w.n)
         tg_buf_printf(out, "Out of service: %zu of the %zu hosts that it has changed; %zu were, and are back.  See: tagout status %s\n", w.is, w.hosts, w.was, w.id);
     if (!rc && w.is)
-        tg_buf_printf(out, "Bring them back as they are: tagout return %s\n", id);
+        tg_buf_printf(out, "Bring them back as they are: tagout return %s.  With something better: tagout run --mends %s FILE\n", id, id);
     tg_withdrawn_release(&w);
     return rc;
 }
