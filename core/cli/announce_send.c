@@ -66,10 +66,20 @@ static int judge(const struct tg_announce_stats *s, struct tg_error *e)
     return s->again ? tg_fail(e, TG_E_HELD, "%zu could not be sent now, and will be tried again", s->again) : 0;
 }
 
+/* An old copy of the store would have it sent again. */
+static int pass(struct tg_frame *f, struct tg_announce_run *run, struct tg_announce_stats *out, struct tg_error *e)
+{
+    int rc = tg_announce_pass(run, out, e);
+
+    if (!rc && out->sent)
+        tg_frame_tick_store(f);
+    return rc;
+}
+
 static int send_once(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *e)
 {
     struct tg_announce_stats stats;
-    int rc = tg_announce_pass(run, &stats, e);
+    int rc = pass(f, run, &stats, e);
 
     if (rc)
         return rc;
@@ -89,7 +99,7 @@ static int watch(struct tg_frame *f, struct tg_announce_run *run, struct tg_erro
         struct tg_announce_stats stats;
         struct tg_error why = TG_ERROR_INIT;
         int64_t until = tg_mono_ms(tg_loop_clock(f->loop)) + LOOK_MS, now;
-        rc = tg_announce_pass(run, &stats, e);
+        rc = pass(f, run, &stats, e);
         if (!rc && judge(&stats, &why) && why.code != TG_E_HELD)
             tg_print_error(f, &why);
         stopped = !rc && stats.stopped;

@@ -53,6 +53,8 @@ int tg_week_apply(struct tg_frame *f, const struct tg_week *week, struct tg_erro
     tg_cli_owner(f, by, sizeof by);
     if (!rc)
         rc = tg_book_week(f->store, week, &words, &booked, &was, e);
+    if (!rc && !was)
+        tg_frame_tick_store(f);
     if (!rc)
         rc = tg_week_show(f, week, &booked, e);
     if (rc || f->json)
@@ -200,6 +202,8 @@ int tg_week_verb_cancel(struct tg_frame *f, struct tg_error *e)
         rc = tg_book_cancel(f->store, f->argv[1], &words, &booked, &was, e);
     if (rc)
         return rc;
+    if (!was)
+        tg_frame_tick_store(f);
     if (f->json)
         return tg_print_json(tg_week_booked_json(&booked, now_of(f)), e);
     if (was)

@@ -117,6 +117,8 @@ int tg_frame_prepare(struct tg_frame *frame, struct tg_error *e);
 int tg_frame_open_store(struct tg_frame *frame, struct tg_store **out, struct tg_error *e);
 /* P2: frame->store is the one that this host knows, live, and no old copy; before anything is begun or steered there. TG_E_UNKNOWN. */
 int tg_frame_prove_store(struct tg_frame *frame, struct tg_error *e);
+/* Behind a change that an old copy of frame->store must not take back unnoticed: tg_cluster_tick(). */
+void tg_frame_tick_store(struct tg_frame *frame);
 /* For commands that only sometimes need it: frame->inventory, as TG_NEED_INVENTORY says. */
 int tg_frame_load_inventory(struct tg_frame *frame, struct tg_error *e);
 void tg_frame_release(struct tg_frame *frame);

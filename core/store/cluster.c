@@ -292,7 +292,7 @@ int tg_cluster_prove(struct tg_store *store, const char *state_dir, const struct
     return 0;
 }
 
-static int read_and_prove(struct tg_store *store, const char *state_dir, int64_t deadline, struct tg_cluster *out, char *cause, struct tg_error *e)
+static int read_and_prove(struct tg_store *store, const char *state_dir, int64_t deadline, enum tg_seen_note how, struct tg_cluster *out, char *cause, struct tg_error *e)
 {
     struct tg_error missing = TG_ERROR_INIT;
     struct tg_node node = {0};
@@ -305,7 +305,7 @@ static int read_and_prove(struct tg_store *store, const char *state_dir, int64_t
             snprintf(cause, TG_CLUSTER_CAUSE_SIZE, "store-unreachable");
         return rc;
     }
-    rc = tg_cluster_prove(store, state_dir, rc ? NULL : &node, TG_NOTE_BOUNDED, out, cause, e);
+    rc = tg_cluster_prove(store, state_dir, rc ? NULL : &node, how, out, cause, e);
     tg_node_release(&node);
     return rc;
 }
@@ -314,13 +314,13 @@ int tg_cluster_check(struct tg_store *store, const char *state_dir, int64_t dead
 {
     struct tg_error first = TG_ERROR_INIT;
     char word[TG_CLUSTER_CAUSE_SIZE] = "";
-    int rc = read_and_prove(store, state_dir, deadline, out, word, &first);
+    int rc = read_and_prove(store, state_dir, deadline, TG_NOTE_BOUNDED, out, word, &first);
 
     if (rc == TG_E_UNKNOWN && strcmp(word, "older-than-seen") == 0) {
         tg_error_clear(&first);
         rc = tg_store_sync(store, TG_CLUSTER_PATH, deadline, &first);
         if (!rc)
-            rc = read_and_prove(store, state_dir, deadline, out, word, &first);
+            rc = read_and_prove(store, state_dir, deadline, TG_NOTE_BOUNDED, out, word, &first);
     }
     if (rc && e && !e->code)
         *e = first;
@@ -350,4 +350,19 @@ int tg_cluster_live(struct tg_store *store, int64_t deadline, int64_t *out_versi
     *out_version = node.stat.version;
     tg_node_release(&node);
     return rc;
+}
+
+int tg_cluster_tick(struct tg_store *store, const char *state_dir, int64_t deadline, struct tg_error *e)
+{
+    struct tg_cluster cluster;
+    int64_t version;
+    int rc = tg_cluster_live(store, deadline, &version, e);
+    const struct tg_op ops[] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = version},
+                                {.kind = TG_OP_CREATE, .path = TG_CLUSTER_TICK, .data = ""},
+                                {.kind = TG_OP_DELETE, .path = TG_CLUSTER_TICK, .version = TG_ANY_VERSION}};
+
+    if (rc || version == TG_ANY_VERSION)
+        return rc;
+    rc = tg_store_multi(store, ops, sizeof ops / sizeof ops[0], deadline, NULL, e);
+    return rc ? rc : read_and_prove(store, state_dir, deadline, TG_NOTE_NOW, &cluster, NULL, e);
 }

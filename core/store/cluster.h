@@ -113,5 +113,10 @@ int tg_cluster_check(struct tg_store *store, const char *state_dir, int64_t dead
  * TG_ANY_VERSION: there is no record, so it is no cluster's tree.
  */
 int tg_cluster_live(struct tg_store *store, int64_t deadline, int64_t *out_version, struct tg_error *e);
+/*
+ * Behind a change that an old copy of the store must not take back unnoticed (a booked week, a mail that was sent): the record tells of it, and this host
+ * notes that at once. When it fails the change stands, and an old copy may be believed.
+ */
+int tg_cluster_tick(struct tg_store *store, const char *state_dir, int64_t deadline, struct tg_error *e);
 
 #endif

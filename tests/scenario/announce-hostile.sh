@@ -2,7 +2,7 @@
 # Mail servers that say nothing, or too much, or hang up; senders that die while they wait; webhooks, whose signatures openssl checks (P7, P12).
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
-need python3 openssl base64
+need python3 openssl base64 sqlite3
 
 read -r smtp_port hook_port < <(free_ports 2 | xargs)
 export TAGOUT_STATE_DIR=$tmp/state
@@ -230,6 +230,24 @@ t announce send
 expect_status 0
 expect_true "in the mail" grep -qa '^Subject: =?UTF-8?B?R3LDvMOfZSBhbiBhY21l?=' < <(cat "$tmp"/box/*)
 rm "$tmp/changed.txt"
+
+note "P2: of an old copy of the store nothing that was sent is sent again"
+change
+sqlite3 "$tmp/store.db" ".backup $tmp/old.db"
+t announce send --now
+expect_status 0
+sqlite3 "$tmp/store.db" ".backup $tmp/new.db"
+before=$(mails)
+put_back() { # FILE
+    rm -f "$tmp"/store.db "$tmp"/store.db-*
+    cp "$1" "$tmp/store.db"
+}
+put_back "$tmp/old.db"
+t announce send --now
+expect_status 69
+expect_err 'it is an old copy'
+expect_equal "$(mails)" "$before" "mails"
+put_back "$tmp/new.db"
 
 note "with --watch it sends what comes, and a signal ends it well: its place is free"
 start watch "$TAGOUT" --config "$tmp/tagout.yaml" announce send --watch

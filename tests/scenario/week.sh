@@ -220,6 +220,25 @@ local_nodes() { sqlite3 -cmd ".timeout 10000" "$tmp/store.db" "select count(*) f
 booked
 killed_in_the_middle local_nodes
 two_at_once
+note "P2: an old copy of the store brings no cancelled week back"
+put_back() { # FILE
+    rm -f "$tmp"/store.db "$tmp"/store.db-*
+    cp "$1" "$tmp/store.db"
+}
+sqlite3 "$tmp/store.db" ".backup $tmp/old.db"
+run w cancel small-$start --reason "the customer called"
+expect_status 0
+sqlite3 "$tmp/store.db" ".backup $tmp/new.db"
+put_back "$tmp/old.db"
+run w list
+expect_status 69
+expect_err 'it is an old copy'
+run "$TAGOUT" calendar why db1 --calendar "$tmp/calendar.yaml" --inventory "$tmp/large.yaml" --weeks
+expect_status 69
+put_back "$tmp/new.db"
+run w plan "$tmp/small.week.yaml" --start $start --inventory "$tmp/large.yaml" --apply
+expect_status 0
+
 note "P2: an altered copy is UNKNOWN, and never a week without slots"
 sqlite3 "$tmp/store.db" "update node set data = replace(cast(data as text), 'db', 'dc') where path like '/calendar/small-%/hosts-%'"
 run w show small-$start
