@@ -75,6 +75,25 @@ static int look(const struct tg_following *u, enum tg_follows why, char out_id[T
     return rc;
 }
 
+/* P12: it went well over those that it took, which may not have been all of them: such as were out of service. */
+static int tell_rest(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    struct tg_rollback rollback = {.n = 0};
+    struct tg_following u;
+    int rc = tg_following_load(f, id, &u, e);
+
+    if (!rc)
+        rc = tg_rollback_look(f->store, id, u.run, TG_FOLLOWING_WAIT_MS, &rollback, e);
+    if (!rc && rollback.done < rollback.hosts) {
+        f->status = 1;
+        if (!f->json)
+            printf("%zu of %zu hosts are back. The others: tagout rollback %s, once more\n", rollback.done, rollback.hosts, id);
+    }
+    tg_rollback_release(&rollback);
+    tg_following_release(&u);
+    return rc;
+}
+
 int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_follows why, struct tg_error *e)
 {
     struct tg_following u;
@@ -86,6 +105,8 @@ int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_follows why, st
     tg_following_release(&u);
     if (!rc)
         rc = tg_cli_drive(f, rollback_id, e);
+    if (!rc && !f->status && why == TG_FOLLOWS_ASKED)
+        rc = tell_rest(f, id, e);
     if (why == TG_FOLLOWS_PLANNED && !rc)
         f->status = 1; /* P12: a run that was rolled back has not ended well, however well that went */
     return rc;
