@@ -349,6 +349,11 @@ what_can_not_be_seen_is_shown() {
 hangs() {
     note "check: what hangs ends it, with a mend, and with one JSON document"
     mkfifo "$tmp/fifo"
+    run t check --actor x host:a --inventory "$tmp/fifo"
+    expect_status 69
+    expect_err 'cause=inventory detail="'
+    expect_err 'it is a pipe, and nobody writes into it'
+    exec {silent}<>"$tmp/fifo" # now somebody could
     run t check --actor x host:a --inventory "$tmp/fifo" --timeout 100ms
     expect_status 69
     expect_err 'cause=no-answer detail="something hangs'
@@ -356,6 +361,7 @@ hangs() {
     run t check --actor x host:a --inventory "$tmp/fifo" --timeout 100ms -o json
     expect_status 69
     expect_equal "$(python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["answer"], o["cause"], bool(o["hint"]))' <<<"$out")" "unknown no-answer True" "the document"
+    exec {silent}>&-
     rm -f "$tmp/fifo"
 }
 

@@ -416,7 +416,8 @@ static void one_seed(unsigned seed)
         random_rule(&rules[k], k, &windows, &blackouts);
         mark_rule(&rules[k], marks[k]);
     }
-    tg_buf_printf(&text, "zone: %s\ndefault: %s\ncut-off: %dm\nwindows:\n%sblackouts:\n%s", zone, default_open ? "open" : "closed", default_cut, tg_buf_text(&windows), tg_buf_text(&blackouts));
+    tg_buf_printf(&text, "zone: %s\ndefault: %s\ncut-off: %dm\n%s%s%s%s", zone, default_open ? "open" : "closed", default_cut, windows.len ? "windows:\n" : "windows: {}\n", tg_buf_text(&windows),
+                  blackouts.len ? "blackouts:\n" : "", tg_buf_text(&blackouts));
 
     struct tg_problems p = TG_PROBLEMS_INIT;
     struct tg_error e = TG_ERROR_INIT;
