@@ -64,7 +64,7 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
     const struct tg_run_domain *d = &run->domains[domain];
     tg_buf_printf(out, " in %s (%llu of %u down", name, (unsigned long long) tg_run_domain_down(d), run->plan->domains[domain].max);
     if (d->outside)
-        tg_buf_printf(out, ", %u by others' locks: see tagout locks", d->outside);
+        tg_buf_printf(out, ", %u of others", d->outside);
     if (d->gone || d->outside_gone)
         say_gone(run, domain, out);
     tg_buf_printf(out, ", %zu wait%s", waiting, waiting == 1 ? "s" : "");
