@@ -99,14 +99,9 @@ void tg_draw_line(struct tg_draw *d, const char *class, int64_t x1, int64_t y1, 
     tg_buf_puts(d->out, "\"/>\n");
 }
 
-static int64_t floor_s(int64_t ms)
-{
-    return ms / 1000 - (ms % 1000 < 0);
-}
-
 int64_t tg_draw_local_s(const struct tg_draw *d, int64_t ms)
 {
-    return floor_s(ms) + tg_zone_offset_s(&d->zone, floor_s(ms)) - d->first * TG_DAY_S;
+    return tg_floor_s(ms) + tg_zone_offset_s(&d->zone, tg_floor_s(ms)) - d->first * TG_DAY_S;
 }
 
 int64_t tg_draw_x(const struct tg_draw *d, int64_t second)

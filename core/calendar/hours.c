@@ -10,11 +10,6 @@
 
 static const char *const day_names[7] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 
-static int64_t floor_s(int64_t ms)
-{
-    return ms / 1000 - (ms % 1000 < 0);
-}
-
 /* The hours that begin on a date; false when that day has none. */
 static bool hours_of(const struct tg_hours *h, const struct tg_zone *zone, int64_t date, int64_t *out_from_ms, int64_t *out_until_ms)
 {
@@ -34,7 +29,7 @@ int tg_hours_at(const struct tg_hours *h, int64_t wall_ms, struct tg_hours_span 
 
     if (rc)
         return rc;
-    int64_t today = tg_zone_date(&zone, floor_s(wall_ms));
+    int64_t today = tg_zone_date(&zone, tg_floor_s(wall_ms));
     for (int64_t date = today - 2; date <= today + AHEAD_DAYS; date++) {
         if (!hours_of(h, &zone, date, &from, &until) || wall_ms >= until)
             continue;

@@ -111,7 +111,9 @@ static bool is_stop(int rc)
 static int status_of(const struct tg_activity *a, int rc, int status, const struct tg_error *why, char *out, size_t size)
 {
     if (!rc) {
-        snprintf(out, size, status ? "%s ended with %d" : "%s", status ? a->run[0] : "", status);
+        out[0] = '\0';
+        if (status)
+            snprintf(out, size, "%s ended with %d", a->run[0], status);
         return status;
     }
     snprintf(out, size, "%s", why->message);

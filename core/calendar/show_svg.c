@@ -22,14 +22,9 @@ struct picture {
     int64_t y;     /* how far it has come, in pixels */
 };
 
-static int64_t floor_s(int64_t ms)
-{
-    return ms / 1000 - (ms % 1000 < 0);
-}
-
 const char *tg_show_stretch(const struct tg_zone *zone, const struct tg_span *span, char *out, size_t size)
 {
-    int64_t from = tg_local_of(zone, floor_s(span->from_ms)), until = tg_local_of(zone, floor_s(span->until_ms + 999));
+    int64_t from = tg_local_of(zone, tg_floor_s(span->from_ms)), until = tg_local_of(zone, tg_floor_s(span->until_ms + 999));
     int64_t day = from / TG_DAY_S, last = until / TG_DAY_S;
     char first[16], end[16], begin[24] = "", over[24];
 

@@ -11,6 +11,12 @@ struct tg_zone {
     const void *zone;
 };
 
+/* Whole seconds of milliseconds, also before 1970. */
+static inline int64_t tg_floor_s(int64_t ms)
+{
+    return ms / 1000 - (ms % 1000 < 0);
+}
+
 /* TG_E_DATA: no such zone, with a hint. TG_E_CONFIG: the module is missing. */
 int tg_zone_find(const char *name, struct tg_zone *out, struct tg_error *e);
 /* How far local time is ahead of UTC. */

@@ -199,11 +199,6 @@ void tg_calendar_close(struct tg_calendar_view *v)
     tg_calendar_free(v->calendar);
 }
 
-static int64_t seconds(int64_t ms)
-{
-    return ms / 1000 - (ms % 1000 < 0);
-}
-
 const char *tg_calendar_when(const struct tg_calendar_view *v, int64_t ms, char *out, size_t size)
 {
     static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
@@ -212,8 +207,8 @@ const char *tg_calendar_when(const struct tg_calendar_view *v, int64_t ms, char 
         snprintf(out, size, "never");
         return out;
     }
-    int n = snprintf(out, size, "%s ", days[tg_weekday(tg_zone_date(&v->zone, seconds(ms)))]);
-    tg_local_format(tg_local_of(&v->zone, seconds(ms)), out + n, size - (size_t) n);
+    int n = snprintf(out, size, "%s ", days[tg_weekday(tg_zone_date(&v->zone, tg_floor_s(ms)))]);
+    tg_local_format(tg_local_of(&v->zone, tg_floor_s(ms)), out + n, size - (size_t) n);
     return out;
 }
 
@@ -221,9 +216,9 @@ const char *tg_calendar_until(const struct tg_calendar_view *v, int64_t ms, int6
 {
     char text[40];
 
-    if (ms == INT64_MAX || other_ms == INT64_MAX || tg_zone_date(&v->zone, seconds(ms)) != tg_zone_date(&v->zone, seconds(other_ms)))
+    if (ms == INT64_MAX || other_ms == INT64_MAX || tg_zone_date(&v->zone, tg_floor_s(ms)) != tg_zone_date(&v->zone, tg_floor_s(other_ms)))
         return ms == INT64_MAX ? (snprintf(out, size, "no end"), out) : tg_calendar_when(v, ms, out, size);
-    tg_local_format(tg_local_of(&v->zone, seconds(ms)), text, sizeof text);
+    tg_local_format(tg_local_of(&v->zone, tg_floor_s(ms)), text, sizeof text);
     snprintf(out, size, "%s", text + 11);
     return out;
 }

@@ -74,6 +74,51 @@ static int ignore_windows(struct tg_plan *p, struct tg_error *e)
     return !any || p->windows_why ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
+static int by_rank(const void *a, const void *b)
+{
+    const struct tg_linked_host *x = a, *y = b;
+
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    if (x->started_ms != y->started_ms)
+        return x->started_ms < y->started_ms ? 1 : -1;
+    return x->host < y->host ? 1 : -1;
+}
+
+int tg_linked_choose(const struct tg_run *run, bool (*wants)(const struct tg_run *run, size_t host), int (*rank)(const struct tg_run *run, size_t host), const bool *left_out,
+                     struct tg_linked_host **out, size_t *out_n, struct tg_error *e)
+{
+    struct tg_linked_host *list = calloc(run->plan->n_hosts + 1, sizeof *list);
+
+    *out_n = 0;
+    if (!list)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < run->plan->n_hosts; i++)
+        if (wants(run, i) && !(left_out && left_out[i]))
+            list[(*out_n)++] = (struct tg_linked_host) {i, rank ? rank(run, i) : 0, run->hosts[i].started_ms};
+    qsort(list, *out_n, sizeof *list, by_rank);
+    *out = list;
+    return 0;
+}
+
+int tg_linked_turn(struct tg_plan *p, const char *id, struct tg_error *e)
+{
+    char targets[TG_RUN_ID_SIZE + 32];
+
+    snprintf(targets, sizeof targets, "what %s has changed", id);
+    free(p->targets);
+    p->targets = strdup(targets);
+    p->undoes = strdup(id);
+    p->then = TG_THEN_HALT;
+    p->n_targets = p->n_hosts;
+    p->n_left = 0;
+    p->failed = (struct tg_share) {TG_SHARE_COUNT, (int64_t) p->n_hosts};
+    p->of_at_least = 0;
+    p->unreachable = (struct tg_share) {.kind = TG_SHARE_UNSET};
+    p->hours = (struct tg_hours) {.days = 0};
+    return p->targets && p->undoes ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
+}
+
 int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list, size_t n, const char *stage, struct tg_plan **out, struct tg_error *e)
 {
     struct tg_plan *p = NULL;

@@ -15,8 +15,16 @@ struct tg_linked_host {
     int rank;
     int64_t started_ms;
 };
+/*
+ * Those of the run that are wanted and not left out (by host; NULL: none is), for the caller to free(): by rank (NULL: all have the same), the last that was
+ * begun first.
+ */
+int tg_linked_choose(const struct tg_run *run, bool (*wants)(const struct tg_run *run, size_t host), int (*rank)(const struct tg_run *run, size_t host), const bool *left_out,
+                     struct tg_linked_host **out, size_t *out_n, struct tg_error *e);
 /* A copy of the plan with those hosts and their domains, in one stage of the name given. Not sealed: the caller sets what is different. */
 int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list, size_t n, const char *stage, struct tg_plan **out, struct tg_error *e);
+/* What such a plan bears, and does, differently from that of the run (id) that it undoes: a failure does not stop it, it has no hours, and it is its own end. */
+int tg_linked_turn(struct tg_plan *plan, const char *id, struct tg_error *e);
 /* Leaves those checks out that drop() says so of. */
 void tg_linked_drop_verify(struct tg_plan *plan, bool (*drop)(const struct tg_verify *verify));
 

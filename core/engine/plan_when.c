@@ -252,7 +252,7 @@ struct local {
 static struct local local_of(const struct tg_plan *plan, int64_t ms)
 {
     struct tg_zone zone = {NULL, NULL};
-    int64_t s = ms / 1000 - (ms % 1000 < 0);
+    int64_t s = tg_floor_s(ms);
 
     (void) tg_zone_find(tg_plan_zone(plan), &zone, NULL); /* UTC else; whoever has times has had the zone */
     struct local l = {.date = tg_zone_date(&zone, s)};

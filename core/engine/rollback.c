@@ -23,58 +23,14 @@ bool tg_rollback_wants(const struct tg_run *run, size_t i)
     return end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_UNDECIDED || end == TG_HOST_LOST;
 }
 
-/* The last that was begun first. */
-static int by_start(const void *a, const void *b)
-{
-    const struct tg_linked_host *x = a, *y = b;
-
-    if (x->started_ms != y->started_ms)
-        return x->started_ms < y->started_ms ? 1 : -1;
-    return x->host < y->host ? 1 : -1;
-}
-
-static int choose(const struct tg_run *run, const bool *back, struct tg_linked_host **out, size_t *out_n, struct tg_error *e)
-{
-    struct tg_linked_host *list = calloc(run->plan->n_hosts + 1, sizeof *list);
-
-    *out_n = 0;
-    if (!list)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < run->plan->n_hosts; i++)
-        if (tg_rollback_wants(run, i) && !(back && back[i]))
-            list[(*out_n)++] = (struct tg_linked_host) {i, 0, run->hosts[i].started_ms};
-    qsort(list, *out_n, sizeof *list, by_start);
-    *out = list;
-    return 0;
-}
-
 /* ---- the plan ---- */
 
-/* What it bears, and does, differently: a failure does not stop it, and it is its own end. */
-static int turn_back(struct tg_plan *p, const char *id, struct tg_error *e)
+/* A host that goes back can't be compared with those that wait for it: they have the change that is undone. */
+static void turn_back(struct tg_plan *p)
 {
-    char targets[TG_RUN_ID_SIZE + 32];
-
-    snprintf(targets, sizeof targets, "what %s has changed", id);
-    free(p->targets);
-    p->targets = strdup(targets);
-    p->undoes = strdup(id);
     json_decref(p->change);
     p->change = p->rollback;
     p->rollback = NULL;
-    p->then = TG_THEN_HALT;
-    p->n_targets = p->n_hosts;
-    p->n_left = 0;
-    p->failed = (struct tg_share) {TG_SHARE_COUNT, (int64_t) p->n_hosts};
-    p->of_at_least = 0;
-    p->unreachable = (struct tg_share) {.kind = TG_SHARE_UNSET};
-    p->hours = (struct tg_hours) {.days = 0};
-    return p->targets && p->undoes ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
-}
-
-/* A host that goes back can't be compared with those that wait for it: they have the change that is undone. */
-static void drop_comparisons(struct tg_plan *p)
-{
     tg_linked_drop_verify(p, tg_compare_is_wanted);
 }
 
@@ -99,8 +55,8 @@ static int keep_before(struct tg_plan *p, const struct tg_run *run, struct tg_er
 static int may_turn_back(const struct tg_plan *plan, const char *id, struct tg_error *e)
 {
     if (plan->undoes) {
-        tg_fail(e, TG_E_USAGE, "%s is a rollback itself, of %s", id, plan->undoes);
-        tg_error_hint(e, "to make the change again, run its rollout");
+        tg_fail(e, TG_E_USAGE, plan->withdraws ? "%s has changed nothing: it withdraws hosts of %s" : "%s is a rollback itself, of %s", id, plan->undoes);
+        tg_error_hint(e, plan->withdraws ? "to roll that one back: tagout rollback %s" : "to make the change of %s again, run its rollout", plan->undoes);
         return TG_E_USAGE;
     }
     if (plan->rollback)
@@ -118,15 +74,15 @@ int tg_rollback_plan(const struct tg_plan *plan, const struct tg_run *run, const
     int rc = may_turn_back(plan, id, e);
 
     if (!rc)
-        rc = choose(run, back, &list, &n, e);
+        rc = tg_linked_choose(run, tg_rollback_wants, NULL, back, &list, &n, e);
     if (!rc && n == 0)
         rc = tg_fail(e, TG_E_NOENT, "there is nothing to roll back: %s has changed no host%s", id, back ? " that is not back already" : "");
     if (!rc)
         rc = tg_linked_plan(plan, list, n, "rollback", &p, e);
     if (!rc)
-        rc = turn_back(p, id, e);
+        rc = tg_linked_turn(p, id, e);
     if (!rc)
-        drop_comparisons(p);
+        turn_back(p);
     if (!rc)
         rc = keep_before(p, run, e);
     if (!rc)

@@ -30,30 +30,9 @@ bool tg_withdraw_wants(const struct tg_run *run, size_t i)
 }
 
 /* What is known to be bad leaves first, then what was changed last. */
-static int by_need(const void *a, const void *b)
+static int rank(const struct tg_run *run, size_t i)
 {
-    const struct tg_linked_host *x = a, *y = b;
-
-    if (x->rank != y->rank)
-        return x->rank < y->rank ? -1 : 1;
-    if (x->started_ms != y->started_ms)
-        return x->started_ms < y->started_ms ? 1 : -1;
-    return x->host < y->host ? 1 : -1;
-}
-
-static int choose(const struct tg_run *run, const bool *left_out, struct tg_linked_host **out, size_t *out_n, struct tg_error *e)
-{
-    struct tg_linked_host *list = calloc(run->plan->n_hosts + 1, sizeof *list);
-
-    *out_n = 0;
-    if (!list)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < run->plan->n_hosts; i++)
-        if (tg_withdraw_wants(run, i) && !(left_out && left_out[i]))
-            list[(*out_n)++] = (struct tg_linked_host) {i, !tg_run_host_failed(&run->hosts[i]), run->hosts[i].started_ms};
-    qsort(list, *out_n, sizeof *list, by_need);
-    *out = list;
-    return 0;
+    return !tg_run_host_failed(&run->hosts[i]);
 }
 
 /* ---- the plan ---- */
@@ -90,28 +69,14 @@ static void count_down(struct tg_plan *p, const struct tg_run *run)
         }
 }
 
-static int turn_out(struct tg_plan *p, const struct tg_run *run, const char *id, struct tg_error *e)
+static void turn_out(struct tg_plan *p, const struct tg_run *run)
 {
-    char targets[TG_RUN_ID_SIZE + 32];
-
-    snprintf(targets, sizeof targets, "what %s has changed", id);
-    free(p->targets);
-    p->targets = strdup(targets);
-    p->undoes = strdup(id);
     p->withdraws = true;
     json_decref(p->rollback);
     p->rollback = NULL;
-    p->then = TG_THEN_HALT;
-    p->n_targets = p->n_hosts;
-    p->n_left = 0;
-    p->failed = (struct tg_share) {TG_SHARE_COUNT, (int64_t) p->n_hosts};
-    p->of_at_least = 0;
-    p->unreachable = (struct tg_share) {.kind = TG_SHARE_UNSET};
-    p->hours = (struct tg_hours) {.days = 0};
     keep_drains(p);
     tg_linked_drop_verify(p, is_no_proof);
     count_down(p, run);
-    return p->targets && p->undoes ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
 static int may_turn_out(const struct tg_plan *plan, const char *id, struct tg_error *e)
@@ -136,13 +101,15 @@ int tg_withdraw_plan(const struct tg_plan *plan, const struct tg_run *run, const
     int rc = may_turn_out(plan, id, e);
 
     if (!rc)
-        rc = choose(run, left_out, &list, &n, e);
+        rc = tg_linked_choose(run, tg_withdraw_wants, rank, left_out, &list, &n, e);
     if (!rc && n == 0)
         rc = tg_fail(e, TG_E_NOENT, "there is nothing%s to withdraw of what %s has changed", left_out ? " more" : "", id);
     if (!rc)
         rc = tg_linked_plan(plan, list, n, TG_WITHDRAW_WORD, &p, e);
     if (!rc)
-        rc = turn_out(p, run, id, e);
+        rc = tg_linked_turn(p, id, e);
+    if (!rc)
+        turn_out(p, run);
     if (!rc)
         rc = tg_plan_seal(p, e);
     free(list);

@@ -180,6 +180,12 @@ Test(rollback, needs_a_way_back_and_is_none_of_a_rollback)
     d.plan->undoes = strdup("other-1");
     cr_expect_eq(tg_rollback_plan(d.plan, d.run, "test-1", NULL, &p, &e), TG_E_USAGE);
     cr_expect_str_eq(e.message, "test-1 is a rollback itself, of other-1");
+    d.plan->withdraws = true;
+    tg_error_clear(&e);
+    cr_expect_eq(tg_rollback_plan(d.plan, d.run, "test-1", NULL, &p, &e), TG_E_USAGE);
+    cr_expect_str_eq(e.message, "test-1 has changed nothing: it withdraws hosts of other-1");
+    cr_expect_str_eq(e.hint, "to roll that one back: tagout rollback other-1");
+    d.plan->withdraws = false;
     free(d.plan->undoes);
     d.plan->undoes = NULL;
     json_decref(d.plan->rollback);
