@@ -46,6 +46,8 @@ void tg_put_wrapped(struct tg_buf *out, const char *text, int room, int indent)
         const char *end = behind(text, room), *blank = end;
         while (blank > text && *blank != ' ')
             blank--;
+        while (blank > text && blank[-1] == ' ')
+            blank--;
         if (blank > text)
             end = blank;
         tg_buf_add(out, text, (size_t) (end - text));

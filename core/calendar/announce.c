@@ -15,7 +15,8 @@
 
 static const char *const kinds[TG_ANNOUNCE_KINDS] = {
     [TG_ANNOUNCE_SCHEDULED] = "scheduled", [TG_ANNOUNCE_CHANGED] = "changed", [TG_ANNOUNCE_CANCELLED] = "cancelled",
-    [TG_ANNOUNCE_LATE] = "late",           [TG_ANNOUNCE_DONE] = "done",       [TG_ANNOUNCE_WEEK] = "week",
+    [TG_ANNOUNCE_LATE] = "late",           [TG_ANNOUNCE_DONE] = "done",       [TG_ANNOUNCE_FORMER] = "former",
+    [TG_ANNOUNCE_WEEK] = "week",
 };
 
 const char *tg_announce_kind_name(enum tg_announce_kind kind)
@@ -107,7 +108,7 @@ static int check(const struct tg_announcement *a, struct tg_error *e)
 static bool find_kind(const char *name, enum tg_announce_kind *out)
 {
     for (int i = 0; i < TG_ANNOUNCE_KINDS; i++)
-        if (strcmp(kinds[i], name) == 0) {
+        if (i != TG_ANNOUNCE_FORMER && strcmp(kinds[i], name) == 0) {
             *out = (enum tg_announce_kind) i;
             return true;
         }

@@ -6,6 +6,7 @@
  *   /announcements/open/2a/NAME   a customer's thread of a source, of which something is still to be sent, or was refused (announce_thread.h)
  *   /announcements/told/2a/NAME   the same when all was sent: what was told, so that the next change is told as one; removed a while after its end
  *   /announcements/sender         ephemeral: who sends now; there is at most one
+ *   /announcements/audience       the digest of customers, contacts and hosts by which all threads were looked at last; made by who sends
  *
  * The four folders are made by init; a store of an older tagout lacks them, and nothing that would have to be told can be done until `tagout init` has
  * added them (fail closed: a change of which nobody can be told is not made). 2a: 64 folders by source and customer, made when needed.
@@ -29,6 +30,7 @@
 #define TG_ANNOUNCE_OPEN TG_ANNOUNCE_PATH "/open"
 #define TG_ANNOUNCE_TOLD TG_ANNOUNCE_PATH "/told"
 #define TG_ANNOUNCE_SENDER TG_ANNOUNCE_PATH "/sender"
+#define TG_ANNOUNCE_AUDIENCE TG_ANNOUNCE_PATH "/audience"
 #define TG_ANNOUNCE_BUCKETS 64
 #define TG_ANNOUNCE_NAME_SIZE 129      /* of a source, an event */
 #define TG_ANNOUNCE_CUSTOMER_SIZE 129
@@ -41,6 +43,7 @@ enum tg_announce_kind {
     TG_ANNOUNCE_CANCELLED, /* these hosts will not be maintained in this event; reason */
     TG_ANNOUNCE_LATE,      /* has begun, later than was told: from, until are the new times; reason */
     TG_ANNOUNCE_DONE,      /* these hosts are done: from, until are when it really was; reason: how it ended. Told when all of the event are */
+    TG_ANNOUNCE_FORMER,    /* no note's: what a message is to somebody who is no contact any more */
     TG_ANNOUNCE_WEEK,      /* the sender looks into the book what is true of the week in event (book.h puts it) */
     TG_ANNOUNCE_KINDS
 };

@@ -1,6 +1,7 @@
 /* One mail, or one call of a webhook, to its end: see announce_deliver.h. */
 #include "calendar/announce_deliver.h"
 
+#include "base/mailbox.h"
 #include "config/secret.h"
 
 #include <stdio.h>
@@ -64,16 +65,18 @@ static int mail(struct tg_announce_run *run, const struct tg_thread *t, const ch
     struct waiting w = {.out = out};
     struct tg_buf text = TG_BUF_INIT;
     struct tg_delivery_job *job;
+    struct tg_error why = TG_ERROR_INIT;
+    char address[TG_ANNOUNCE_ADDRESS_SIZE];
     int rc;
 
-    if (!run->site->url || !tg_announce_address_ok(to)) {
+    if (!run->site->url || !tg_mailbox_ok(to) || run->backend->spell(to, address, sizeof address, &why)) {
         out->outcome = run->site->url ? TG_DELIVERY_REFUSED : TG_DELIVERY_BROKEN;
-        snprintf(out->text, sizeof out->text, "%s", run->site->url ? "it is no mail address that can be written to in ASCII" : "no mail server is configured: announce.smtp");
+        snprintf(out->text, sizeof out->text, "%.400s", !run->site->url ? "no mail server is configured: announce.smtp" : why.code ? why.message : "it is no mail address");
         return 0;
     }
     rc = tg_announce_mail(t, &run->sender, &text, e);
     const struct tg_delivery_mail m = {.url = run->site->url, .user = run->user[0] ? run->user : NULL, .password = run->user[0] ? run->password : NULL, .ca_file = run->site->ca,
-                                       .plain = run->site->plain, .from = run->site->from_address, .to = to, .helo = run->site->helo, .bytes = tg_buf_text(&text), .len = text.len,
+                                       .plain = run->site->plain, .from = run->sender.address, .to = address, .helo = run->site->helo, .bytes = tg_buf_text(&text), .len = text.len,
                                        .timeout_ms = run->site->timeout_ms};
     if (!rc)
         rc = run->backend->mail(run->impl, &m, on_ready, on_done, &w, &job, e);
@@ -180,23 +183,51 @@ static int call(struct tg_announce_run *run, const struct tg_thread *t, const ch
     return rc;
 }
 
+static const struct tg_recipient *recipient(const struct tg_thread *t, const char *to)
+{
+    static const struct tg_recipient nobody = {.to = NULL};
+
+    for (size_t i = 0; i < t->message->n_recipients; i++)
+        if (strcmp(t->message->recipients[i].to, to) == 0)
+            return &t->message->recipients[i];
+    return &nobody;
+}
+
+/* Who is no contact any more is written to only when we know that we did before (P9: whom the store names is nobody's word). */
+static bool is_to_be_told(const struct tg_thread *t, const struct tg_recipient *r, const struct tg_thread_message *m, struct tg_announce_delivery *out)
+{
+    if (r->role == TG_ROLE_FORMER && !tg_thread_receipt_is_proven(t, r->to)) {
+        out->outcome = TG_DELIVERY_REFUSED;
+        snprintf(out->text, sizeof out->text, "he is no contact any more, and nothing here proves that he was told: announce.key-file is another, or the record was changed");
+        return false;
+    }
+    if (m->items.n || r->role == TG_ROLE_CONTACT)
+        return true;
+    out->outcome = TG_DELIVERED;
+    snprintf(out->text, sizeof out->text, "nothing of it is ahead any more");
+    return false;
+}
+
 int tg_announce_deliver(struct tg_announce_run *run, const struct tg_thread *t, const char *to, int (*before)(void *data, struct tg_error *e), void *data,
                         struct tg_announce_delivery *out, bool *out_stopped, struct tg_error *e)
 {
-    static const struct tg_recipient nobody = {.to = NULL};
-    const struct tg_recipient *r = &nobody;
-    struct tg_thread_message message;
+    const struct tg_recipient *r = recipient(t, to);
+    struct tg_thread_message message, part;
     struct tg_thread one = *t; /* what of it is for this one */
+    int rc = tg_thread_message_for(t, r, &message, e);
 
-    for (size_t i = 0; i < t->message->n_recipients; i++)
-        r = strcmp(t->message->recipients[i].to, to) == 0 ? &t->message->recipients[i] : r;
-    int rc = tg_thread_message_for(t->message, r, &message, e);
     if (rc)
         return rc;
-    one.message = &message;
-    if (strncmp(to, "webhook:", 8) != 0) {
+    out->parts = message.parts;
+    part = tg_thread_message_part(&message, (size_t) r->parts);
+    if (!is_to_be_told(t, r, &message, out)) {
+        /* out says why */
+    } else if (strncmp(to, "webhook:", 8) != 0) {
+        one.message = &part;
         rc = mail(run, &one, to, before, data, out, out_stopped, e);
     } else {
+        out->parts = 1;
+        one.message = &message;
         rc = before ? before(data, e) : 0;
         if (!rc)
             rc = call(run, &one, to + 8, out, out_stopped, e);

@@ -6,6 +6,7 @@
 
 struct tg_announce_delivery {
     enum tg_delivered outcome;
+    size_t parts;          /* mails that it takes; this was the next of them */
     char text[512];
 };
 /*

@@ -72,21 +72,33 @@ static bool same_items(const struct tg_thread_items *a, const struct tg_thread_i
     return same;
 }
 
-static int add_recipient(struct tg_thread_message *m, const char *to, bool behind, struct tg_error *e)
+static int add_recipient(struct tg_thread_message *m, const struct tg_wanted *w, struct tg_error *e)
 {
     struct tg_recipient *r = &m->recipients[m->n_recipients++];
 
-    r->behind = behind;
-    r->to = strdup(to);
+    r->behind = w->behind;
+    r->role = w->role;
+    r->to = strdup(w->to);
     r->text = strdup("");
     return r->to && r->text ? 0 : tg_thread_no_memory(e);
 }
 
-/* Consumes items, also on failure. When all of them were missed, it is for those who are behind. */
-static int make_message(struct tg_thread *t, struct tg_thread_items *items, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
+struct whom {
+    struct tg_wanted *v;
+    size_t n, left;
+};
+
+static enum tg_announce_kind kind_for(const struct tg_thread_items *items, const struct whom *whom)
+{
+    if (items->n)
+        return tg_thread_kind_of(items, false);
+    return whom->n && whom->v[0].role == TG_ROLE_NEW ? TG_ANNOUNCE_SCHEDULED : TG_ANNOUNCE_FORMER;
+}
+
+/* Consumes items, also on failure. When all of them were missed, it is for those who are behind; when there are none, for those who are new, or former. */
+static int make_message(struct tg_thread *t, struct tg_thread_items *items, const struct whom *whom, int64_t now_ms, struct tg_error *e)
 {
     struct tg_thread_message *m = calloc(1, sizeof *m);
-    bool news = !items->v[0].missed;
     int rc = 0;
 
     if (!m) {
@@ -94,16 +106,14 @@ static int make_message(struct tg_thread *t, struct tg_thread_items *items, cons
         return tg_thread_no_memory(e);
     }
     m->items = *items;
-    m->kind = tg_thread_kind_of(items, false);
+    m->kind = kind_for(items, whom);
     m->sequence = t->sequence;
     m->at_ms = now_ms;
-    if (!(m->recipients = calloc(n_to + 1, sizeof *m->recipients)))
+    m->n_left_out = whom->left;
+    if (!(m->recipients = calloc(whom->n + 1, sizeof *m->recipients)))
         rc = tg_thread_no_memory(e);
-    for (size_t i = 0; !rc && i < n_to && m->n_recipients < TG_RECIPIENTS_MAX; i++) {
-        bool behind = tg_thread_is_behind(t->message, to[i]);
-        if (news || behind)
-            rc = add_recipient(m, to[i], behind, e);
-    }
+    for (size_t i = 0; !rc && i < whom->n; i++)
+        rc = add_recipient(m, &whom->v[i], e);
     if (rc) {
         tg_thread_message_free(m);
         return rc;
@@ -113,35 +123,55 @@ static int make_message(struct tg_thread *t, struct tg_thread_items *items, cons
     return 0;
 }
 
-/* Is the message that nobody can have got yet still the one to send? news: what is to be told by now. */
-static bool still_right(const struct tg_thread_message *m, const struct tg_thread_items *news, const char *const *to, size_t n_to)
+static bool same_recipients(const struct tg_thread_message *m, const struct whom *whom)
 {
-    for (size_t i = 0; i < m->n_recipients; i++)
-        if (!tg_thread_is_among(m->recipients[i].to, to, n_to))
-            return false;
-    if (news->n && m->n_recipients != (n_to < TG_RECIPIENTS_MAX ? n_to : TG_RECIPIENTS_MAX))
-        return false;
-    return m->n_recipients && same_items(news, &m->items);
+    bool same = m->n_recipients == whom->n && m->n_left_out == whom->left;
+
+    for (size_t i = 0; same && i < whom->n; i++)
+        same = strcmp(m->recipients[i].to, whom->v[i].to) == 0 && m->recipients[i].role == whom->v[i].role && m->recipients[i].behind == whom->v[i].behind;
+    return same;
+}
+
+/* Is the message still the one to send? news: what is to be told by now. whom: who would get it, made anew. */
+static bool is_right(const struct tg_thread *t, const struct tg_thread_items *news, const struct whom *whom, const char *const *to, size_t n_to, int64_t now_ms)
+{
+    const struct tg_thread_message *m = t->message;
+
+    if (!m || m->heard)
+        return !news->n && !tg_thread_audience_differs(t, to, n_to, now_ms);
+    return (m->n_recipients || news->n) && same_items(news, &m->items) && same_recipients(m, whom);
+}
+
+/* Consumes items, also on failure. */
+static int remake(struct tg_thread *t, struct tg_thread_items *items, const struct whom *whom, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
+{
+    int rc = tg_thread_add_missed(t->message, to, n_to, now_ms, items, e);
+
+    if (!rc && (items->n || whom->n))
+        return make_message(t, items, whom, now_ms, e);
+    if (!rc) { /* it was taken back before anybody knew */
+        tg_thread_message_free(t->message);
+        t->message = NULL;
+    }
+    tg_thread_items_release(items);
+    return rc;
 }
 
 int tg_thread_settle(struct tg_thread *t, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
 {
     struct tg_thread_items items = {.v = NULL};
-    bool heard = t->message && t->message->heard;
-    int rc = heard ? tg_thread_drop_strangers(t->message, to, n_to, now_ms, e) : 0;
+    struct whom whom = {.v = NULL};
+    int rc = t->message && t->message->heard ? tg_thread_drop_strangers(t, to, n_to, now_ms, e) : 0;
 
     if (!rc)
         rc = tg_thread_difference(t, &items, e);
-    bool keep = items.n ? t->message && !heard && still_right(t->message, &items, to, n_to) : !t->message || heard || still_right(t->message, &items, to, n_to);
-    if (!rc && !keep)
-        rc = tg_thread_add_missed(t->message, to, n_to, now_ms, &items, e);
-    if (!rc && !keep && items.n)
-        return make_message(t, &items, to, n_to, now_ms, e);
-    if (!rc && !keep) { /* it was taken back before anybody knew */
-        tg_thread_message_free(t->message);
-        t->message = NULL;
-    }
-    tg_thread_items_release(&items);
+    if (!rc)
+        rc = tg_thread_wanted(t, items.n > 0, to, n_to, now_ms, &whom.v, &whom.n, &whom.left, e);
+    if (!rc && !is_right(t, &items, &whom, to, n_to, now_ms))
+        rc = remake(t, &items, &whom, to, n_to, now_ms, e);
+    else
+        tg_thread_items_release(&items);
+    free(whom.v);
     return rc;
 }
 

@@ -62,6 +62,7 @@ static const char *verb_of(enum tg_announce_kind kind)
         return "late: ";
     case TG_ANNOUNCE_DONE:
         return "done: ";
+    case TG_ANNOUNCE_FORMER:
     case TG_ANNOUNCE_WEEK:
     case TG_ANNOUNCE_KINDS:
         break;
@@ -136,7 +137,7 @@ static void put_hosts(const struct tg_thread_items *items, struct tg_buf *out)
 static void put_word(enum tg_word word, const struct tg_thread *t, const struct tg_announce_view *view, struct tg_buf *out)
 {
     const struct tg_thread_items *items = &t->message->items;
-    int64_t count = 0, from = items->v[0].event.from_ms, until = items->v[0].event.until_ms;
+    int64_t count = 0, from = items->n ? items->v[0].event.from_ms : t->message->at_ms, until = items->n ? items->v[0].event.until_ms : from;
     char when[40];
 
     for (size_t i = 0; i < items->n; i++) {
@@ -173,9 +174,12 @@ int tg_template_fill(const struct tg_template *t, const struct tg_thread *thread
                      struct tg_error *e)
 {
     struct tg_buf subject = TG_BUF_INIT;
+    const struct tg_thread_message *m = thread->message;
     size_t shown = 0;
     long point;
 
+    if (m->parts > 1)
+        tg_buf_printf(out_subject, "(%zu of %zu) ", m->part + 1, m->parts);
     fill(&t->subject, thread, view, &subject);
     const char *text = tg_buf_text(&subject);
     for (size_t n; (n = tg_char_at(text, &point)) && shown + n <= SUBJECT_MAX; text += n, shown += n) /* {events} has lines */

@@ -11,8 +11,9 @@
 
 struct noted {
     struct tg_announce_note note;
-    const char *path;
+    const char *path; /* NULL: it was taken */
     int64_t txid;
+    int lane;
 };
 
 struct fold {
@@ -42,27 +43,66 @@ static int64_t due(const struct fold *f, const struct tg_announcement *a)
     return (a->at_ms < f->wall_ms ? a->at_ms : f->wall_ms) + f->settle_ms;
 }
 
-/* All notes of one thread. TG_E_VERSION: again. */
-static int take_some(const struct fold *f, const struct noted *v, size_t n, struct tg_error *e)
+/* A customer's threads of a source: all lanes, those that are not there yet too. */
+struct lanes {
+    struct tg_thread *of[TG_THREAD_LANES];
+};
+
+static void free_lanes(struct lanes *l)
+{
+    for (int k = 0; k < TG_THREAD_LANES; k++)
+        tg_thread_free(l->of[k]);
+}
+
+/* Where an event belongs: where it is known, else where there is room; -1: nowhere. */
+static int lane_of(const struct lanes *l, const char *key)
+{
+    for (int k = 0; k < TG_THREAD_LANES; k++)
+        if (tg_thread_has(l->of[k], key))
+            return k;
+    for (int k = 0; k < TG_THREAD_LANES; k++)
+        if (tg_thread_has_room(l->of[k]))
+            return k;
+    return -1;
+}
+
+/* A lane is written with what it took, which is done then. */
+static int write_lane(const struct fold *f, struct tg_thread *t, int lane, struct noted *v, size_t n, struct tg_error *e)
 {
     const char *done[BATCH];
-    struct tg_thread *t;
-    int rc = tg_announce_find(f->p, v->note.a.source, v->note.a.customer, &t, e);
+    size_t n_done = 0;
 
-    if (rc)
-        return rc;
-    for (size_t i = 0; !rc && i < n; i++) {
-        rc = tg_thread_take(t, &v[i].note.a, due(f, &v[i].note.a), e);
-        done[i] = v[i].path;
-    }
-    tg_thread_prune(t, f->wall_ms - TG_ANNOUNCE_PAST_MS);
-    if (!rc)
-        rc = tg_announce_write(f->p, t, done, n, e);
-    tg_thread_free(t);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].path && v[i].lane == lane)
+            done[n_done++] = v[i].path;
+    int rc = n_done ? tg_announce_write(f->p, t, done, n_done, e) : 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        v[i].path = v[i].lane == lane ? NULL : v[i].path;
     return rc;
 }
 
-static int take_thread(const struct fold *f, const struct noted *v, size_t n, struct tg_error *e)
+/* All notes of one customer and source. Each lane is one transaction with its notes. What finds no place stays. TG_E_VERSION: again, with those that are left. */
+static int take_some(const struct fold *f, struct noted *v, size_t n, struct tg_error *e)
+{
+    struct lanes l = {{NULL}};
+    int rc = tg_announce_lanes(f->p, v->note.a.source, v->note.a.customer, l.of, e);
+
+    for (int k = 0; !rc && k < TG_THREAD_LANES; k++)
+        tg_thread_prune(l.of[k], f->wall_ms - TG_ANNOUNCE_PAST_MS);
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (!v[i].path)
+            continue;
+        v[i].lane = lane_of(&l, v[i].note.a.event);
+        if (v[i].lane >= 0)
+            rc = tg_thread_take(l.of[v[i].lane], &v[i].note.a, due(f, &v[i].note.a), e);
+    }
+    for (int k = 0; !rc && k < TG_THREAD_LANES; k++)
+        rc = write_lane(f, l.of[k], k, v, n, e);
+    free_lanes(&l);
+    return rc;
+}
+
+static int take_thread(const struct fold *f, struct noted *v, size_t n, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
     int rc = TG_E_VERSION;
@@ -74,14 +114,17 @@ static int take_thread(const struct fold *f, const struct noted *v, size_t n, st
         else
             rc = take_some(f, v, n, &why);
     }
-    if (!rc) {
-        f->out->notes += n;
-        return 0;
-    }
-    if (rc != TG_E_DATA && rc != TG_E_UNKNOWN && rc != TG_E_VERSION)
+    if (!rc && v->note.a.kind == TG_ANNOUNCE_WEEK)
+        v->path = NULL;
+    for (size_t i = 0; i < n; i++)
+        f->out->notes += !v[i].path;
+    if (!rc)
+        tg_fail(&why, TG_E_DATA, "%s has more maintenance of %s to be told of than can be kept at a time", v->note.a.customer, v->note.a.source);
+    if (rc && rc != TG_E_DATA && rc != TG_E_UNKNOWN && rc != TG_E_VERSION)
         return tg_fail(e, rc, "%s", why.message);
     for (size_t i = 0; i < n; i++) /* one customer's trouble is not the others' */
-        bad(f, v[i].path, &why);
+        if (v[i].path)
+            bad(f, v[i].path, &why);
     return 0;
 }
 
@@ -152,21 +195,25 @@ int tg_announce_fold(const struct tg_announce_place *p, int64_t wall_ms, int64_t
 
 int tg_announce_waiting(const struct tg_announce_place *p, size_t *out_n, int64_t *out_since_ms, struct tg_error *e)
 {
+    struct tg_read_item items[BATCH] = {{.code = 0}};
     struct tg_announce_paths paths;
     int64_t since = 0;
     int rc = tg_announce_list(p, TG_ANNOUNCE_NEW, &paths, e);
 
     if (rc)
         return rc;
-    for (size_t i = 0; i < paths.n && i < BATCH; i++) { /* so many tell enough */
-        struct tg_node node;
-        if (tg_store_read(p->store, paths.v[i], tg_store_deadline(p->store, p->wait_ms), &node, NULL))
-            continue;
-        since = !since || node.stat.modified_ms < since ? node.stat.modified_ms : since;
-        tg_node_release(&node);
+    size_t n = paths.n < BATCH ? paths.n : BATCH; /* so many tell enough */
+    for (size_t i = 0; i < n; i++)
+        items[i].path = paths.v[i];
+    rc = n ? tg_store_read_many(p->store, items, n, tg_store_deadline(p->store, p->wait_ms), e) : 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        if (!items[i].code && (!since || items[i].node.stat.modified_ms < since))
+            since = items[i].node.stat.modified_ms;
+    if (!rc) {
+        tg_read_items_release(items, n);
+        *out_n = paths.n;
+        *out_since_ms = since;
     }
-    *out_n = paths.n;
-    *out_since_ms = since;
     tg_announce_paths_release(&paths);
-    return 0;
+    return rc;
 }

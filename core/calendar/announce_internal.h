@@ -26,7 +26,26 @@ bool tg_thread_is_behind(const struct tg_thread_message *old, const char *to);
 /* Adds what of old somebody in to lacks, and items does not tell anew. */
 int tg_thread_add_missed(const struct tg_thread_message *old, const char *const *to, size_t n_to, int64_t now_ms, struct tg_thread_items *items, struct tg_error *e);
 /* Nobody gets anything who is not (any more) to be told. */
-int tg_thread_drop_strangers(struct tg_thread_message *m, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e);
+int tg_thread_drop_strangers(struct tg_thread *t, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e);
+/* Of these, what is planned still. */
+bool tg_thread_event_is_ahead(const struct tg_thread_event *event, int64_t now_ms);
+bool tg_thread_is_ahead(const struct tg_thread_events *list, int64_t now_ms);
+
+/* announce_audience.c. Who is to get the message that is to be made; items: its news. *out is the caller's: free(). *out_left: who finds no place */
+struct tg_wanted {
+    const char *to; /* borrowed */
+    enum tg_recipient_role role;
+    bool behind;
+};
+int tg_thread_wanted(const struct tg_thread *t, bool news, const char *const *to, size_t n_to, int64_t now_ms, struct tg_wanted **out, size_t *out_n, size_t *out_left,
+                     struct tg_error *e);
+struct tg_receipt *tg_thread_receipt(const struct tg_thread *t, const char *to);
+/* proven: with the key, when there is one. */
+int tg_thread_receipt_add(struct tg_thread *t, const char *to, bool proven, struct tg_error *e);
+void tg_thread_receipt_drop(struct tg_thread *t, const char *to);
+void tg_receipts_release(struct tg_receipts *receipts);
 bool tg_thread_is_among(const char *one, const char *const *to, size_t n_to);
+/* Of the message that may be NULL; NULL: he gets none of it. */
+const struct tg_recipient *tg_thread_recipient(const struct tg_thread_message *message, const char *to);
 
 #endif

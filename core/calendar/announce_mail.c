@@ -1,6 +1,7 @@
 /* A message as a mail: see announce_mail.h. */
 #include "calendar/announce_mail.h"
 
+#include "base/mailbox.h"
 #include "base/base64.h"
 #include "base/sha256.h"
 #include "base/shown.h"
@@ -16,27 +17,27 @@
 #define SUMMARY_HOSTS 60
 #define DESCRIPTION_HOSTS 2000
 
-bool tg_announce_address_ok(const char *address)
+/* As mail servers know it. False: it has no such form. */
+static bool spell(const struct tg_announce_sender *s, const char *address, char out[TG_ANNOUNCE_ADDRESS_SIZE])
 {
     const char *at = strchr(address, '@');
-    size_t len = strlen(address);
 
-    if (!at || at == address || !at[1] || strchr(at + 1, '@') || len > 254 || at - address > 64)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char) address[i] <= ' ' || (unsigned char) address[i] >= 127 || strchr("<>()[],;:\\\"", address[i]))
-            return false;
-    return address[0] != '-';
+    if (at && !tg_mailbox_is_ascii(at))
+        return s->spell && s->spell(address, out, TG_ANNOUNCE_ADDRESS_SIZE, NULL) == 0;
+    return (size_t) snprintf(out, TG_ANNOUNCE_ADDRESS_SIZE, "%s", address) < TG_ANNOUNCE_ADDRESS_SIZE;
 }
 
 const char *tg_announce_message_id(const struct tg_thread *t, const struct tg_announce_sender *s, char *out)
 {
-    char name[TG_THREAD_NAME_SIZE];
-    const char *at = strchr(s->address, '@');
+    static const char *const roles[TG_ROLES] = {[TG_ROLE_CONTACT] = "", [TG_ROLE_NEW] = "n", [TG_ROLE_FORMER] = "f"};
+    const struct tg_thread_message *m = t->message;
+    const char *at = strchr(s->address, '@'), *which = m->with_missed ? "m" : m->one ? roles[m->one->role] : "";
+    char name[TG_THREAD_NAME_SIZE], part[24] = "";
 
-    tg_thread_name(t->source, t->customer, name);
-    snprintf(out, TG_ANNOUNCE_ID_SIZE, "%lld%s.%llx.%s.%.8s@%.36s", (long long) t->message->sequence, t->message->with_missed ? "m" : "", (unsigned long long) t->message->at_ms,
-             name, s->realm, at ? at + 1 : "localhost");
+    tg_thread_name(t->source, t->customer, t->lane, name);
+    if (m->part > 0)
+        snprintf(part, sizeof part, "-%zu", m->part + 1);
+    snprintf(out, TG_ANNOUNCE_ID_SIZE, "%lld%s%s.%llx.%s.%.8s@%.36s", (long long) m->sequence, which, part, (unsigned long long) m->at_ms, name, s->realm, at ? at + 1 : "localhost");
     return out;
 }
 
@@ -121,17 +122,38 @@ static void put_date(int64_t ms, struct tg_buf *out)
                   (int) (of_day % 60));
 }
 
-static void put_to(const struct tg_thread_message *m, struct tg_buf *out)
-{
-    bool first = true;
+/*
+ * Whom a mail names, as its To and as the attendees of its entries: all who get the message, so that they know of each other; but not those whom its
+ * transport can't carry, and not thousands. Who is new, or none any more, is named alone: the others' mail is another. *n at most TG_ANNOUNCE_TO_MAX
+ */
+struct named {
+    char v[TG_ANNOUNCE_TO_MAX][TG_ANNOUNCE_ADDRESS_SIZE];
+    size_t n;
+};
 
-    for (size_t i = 0; i < m->n_recipients; i++) {
-        if (tg_recipient_is_hook(&m->recipients[i]))
-            continue;
-        tg_buf_printf(out, "%s%s", first ? "To: " : "," CRLF " ", m->recipients[i].to);
-        first = false;
-    }
-    tg_buf_puts(out, first ? "To: undisclosed-recipients:;" CRLF : CRLF);
+static bool is_named(const struct tg_thread_message *m, const struct tg_recipient *r)
+{
+    if (tg_recipient_is_hook(r))
+        return false;
+    return m->one && (m->one->role != TG_ROLE_CONTACT || m->n_recipients > TG_ANNOUNCE_TO_MAX) ? r == m->one : r->role != TG_ROLE_FORMER;
+}
+
+static void name_them(const struct tg_thread_message *m, const struct tg_announce_sender *s, struct named *out)
+{
+    char own[TG_ANNOUNCE_ADDRESS_SIZE];
+    bool utf8 = m->one && m->one->to && spell(s, m->one->to, own) && !tg_mailbox_is_ascii(own);
+
+    out->n = 0;
+    for (size_t i = 0; i < m->n_recipients && out->n < TG_ANNOUNCE_TO_MAX; i++)
+        if (is_named(m, &m->recipients[i]) && spell(s, m->recipients[i].to, out->v[out->n]) && (utf8 || tg_mailbox_is_ascii(out->v[out->n])))
+            out->n++;
+}
+
+static void put_to(const struct named *named, struct tg_buf *out)
+{
+    for (size_t i = 0; i < named->n; i++)
+        tg_buf_printf(out, "%s%s", i ? "," CRLF " " : "To: ", named->v[i]);
+    tg_buf_puts(out, named->n ? CRLF : "To: undisclosed-recipients:;" CRLF);
 }
 
 /* ---- parts ---- */
@@ -178,19 +200,27 @@ static void put_text_part(const char *text, struct tg_buf *out)
     put_quoted(text, out);
 }
 
-static void make_ics(const struct tg_thread *t, const struct tg_announce_sender *s, const struct tg_thread_item *item, struct tg_buf *out)
+struct writing {
+    const struct tg_thread *t;
+    const struct tg_announce_sender *s;
+    struct named named;
+    struct tg_buf *out;
+};
+
+static void make_ics(const struct writing *w, const struct tg_thread_item *item, struct tg_buf *out)
 {
+    const struct tg_thread *t = w->t;
     const struct tg_thread_message *m = t->message;
-    const char *attendees[TG_RECIPIENTS_MAX];
+    const struct tg_announce_sender *s = w->s;
+    const char *attendees[TG_ANNOUNCE_TO_MAX];
     char uid[TG_ANNOUNCE_UID_SIZE];
     struct tg_buf summary = TG_BUF_INIT, description = TG_BUF_INIT;
-    struct tg_ics_invite v = {.cancel = item->kind == TG_ANNOUNCE_CANCELLED, .uid = uid, .sequence = m->sequence, .from_ms = item->event.from_ms, .until_ms = item->event.until_ms,
+    struct tg_ics_invite v = {.cancel = item->kind == TG_ANNOUNCE_CANCELLED, .for_one = m->one && m->one->role == TG_ROLE_FORMER, .uid = uid, .sequence = m->sequence, .from_ms = item->event.from_ms, .until_ms = item->event.until_ms,
                               .now_ms = m->at_ms, .organizer = s->address, .organizer_name = s->name, .attendees = attendees};
 
     tg_thread_uid(t, s->realm, item->event.key, uid);
-    for (size_t i = 0; i < m->n_recipients; i++)
-        if (!tg_recipient_is_hook(&m->recipients[i]))
-            attendees[v.n_attendees++] = m->recipients[i].to;
+    for (size_t i = 0; i < w->named.n; i++)
+        attendees[v.n_attendees++] = w->named.v[i];
     tg_buf_printf(&summary, "Maintenance%s%s: ", item->event.activity[0] && strcmp(item->event.activity, "maintenance") != 0 ? " " : "",
                   strcmp(item->event.activity, "maintenance") != 0 ? item->event.activity : "");
     tg_announce_hosts(&item->event, SUMMARY_HOSTS, &summary);
@@ -204,12 +234,13 @@ static void make_ics(const struct tg_thread *t, const struct tg_announce_sender 
     tg_buf_release(&description);
 }
 
-static void put_ics_part(const struct tg_thread *t, const struct tg_announce_sender *s, const struct tg_thread_item *item, bool attached, struct tg_buf *out)
+static void put_ics_part(const struct writing *w, const struct tg_thread_item *item, bool attached)
 {
+    struct tg_buf *out = w->out;
     const char *method = item->kind == TG_ANNOUNCE_CANCELLED ? "CANCEL" : "REQUEST";
     struct tg_buf ics = TG_BUF_INIT;
 
-    make_ics(t, s, item, &ics);
+    make_ics(w, item, &ics);
     tg_buf_printf(out, "Content-Type: text/calendar; charset=utf-8; method=%s%s" CRLF "Content-Transfer-Encoding: base64" CRLF, method, attached ? ";" CRLF " name=\"maintenance.ics\"" : "");
     if (attached)
         tg_buf_puts(out, "Content-Disposition: attachment; filename=\"maintenance.ics\"" CRLF);
@@ -218,9 +249,10 @@ static void put_ics_part(const struct tg_thread *t, const struct tg_announce_sen
     tg_buf_release(&ics);
 }
 
-static void put_body(const struct tg_thread *t, const struct tg_announce_sender *s, const char *text, const char *boundary, struct tg_buf *out)
+static void put_body(const struct writing *w, const char *text, const char *boundary)
 {
-    const struct tg_thread_items *items = &t->message->items;
+    const struct tg_thread_items *items = &w->t->message->items;
+    struct tg_buf *out = w->out;
     bool one = items->n == 1;
 
     tg_buf_printf(out, "Content-Type: multipart/mixed; boundary=\"%s\"" CRLF CRLF "--%s" CRLF, boundary, boundary);
@@ -228,14 +260,14 @@ static void put_body(const struct tg_thread *t, const struct tg_announce_sender 
         tg_buf_printf(out, "Content-Type: multipart/alternative; boundary=\"%s-a\"" CRLF CRLF "--%s-a" CRLF, boundary, boundary);
         put_text_part(text, out);
         tg_buf_printf(out, "--%s-a" CRLF, boundary);
-        put_ics_part(t, s, &items->v[0], false, out);
+        put_ics_part(w, &items->v[0], false);
         tg_buf_printf(out, "--%s-a--" CRLF, boundary);
     } else {
         put_text_part(text, out);
     }
-    for (size_t i = 0; i < items->n && i < TG_ANNOUNCE_ICS_MAX; i++) {
+    for (size_t i = 0; i < items->n && i < TG_PART_EVENTS; i++) {
         tg_buf_printf(out, "--%s" CRLF, boundary);
-        put_ics_part(t, s, &items->v[i], true, out);
+        put_ics_part(w, &items->v[i], true);
     }
     tg_buf_printf(out, "--%s--" CRLF, boundary);
 }
@@ -244,20 +276,22 @@ int tg_announce_mail(const struct tg_thread *t, const struct tg_announce_sender 
 {
     struct tg_buf subject = TG_BUF_INIT, text = TG_BUF_INIT;
     char id[TG_ANNOUNCE_ID_SIZE], hex[TG_SHA256_HEX], boundary[40];
+    struct writing w = {.t = t, .s = s, .out = out};
     int rc = tg_template_fill(s->templates->of[t->message->kind], t, &s->view, &subject, &text, e);
 
     if (!rc) {
+        name_them(t->message, s, &w.named);
         tg_announce_message_id(t, s, id);
         tg_sha256_hex(id, strlen(id), hex);
         snprintf(boundary, sizeof boundary, "=_%.24s", hex); /* "=_" can't stand in quoted-printable or base 64 */
         put_mailbox("From", s->name, s->address, out);
-        put_to(t->message, out);
+        put_to(&w.named, out);
         if (s->reply_to[0])
             put_mailbox("Reply-To", "", s->reply_to, out);
         put_unstructured("Subject", tg_buf_text(&subject), out);
         put_date(t->message->at_ms, out);
         tg_buf_printf(out, "Message-ID: <%s>" CRLF "MIME-Version: 1.0" CRLF "Auto-Submitted: auto-generated" CRLF, id);
-        put_body(t, s, tg_buf_text(&text), boundary, out);
+        put_body(&w, tg_buf_text(&text), boundary);
         rc = tg_buf_ok(out, e);
     }
     tg_buf_release(&subject);

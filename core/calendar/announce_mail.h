@@ -8,16 +8,20 @@
 #include "base/buf.h"
 #include "calendar/announce_text.h"
 
-#define TG_ANNOUNCE_ID_SIZE 96
-#define TG_ANNOUNCE_ICS_MAX 50       /* calendar entries in a mail; of what is more the text tells */
+#define TG_ANNOUNCE_ID_SIZE 160
+#define TG_ANNOUNCE_TO_MAX 50        /* recipients whom a mail names; of more, each reads his own name alone */
 #define TG_ANNOUNCE_MAIL_MAX (4u << 20)
 
+#define TG_ANNOUNCE_ADDRESS_SIZE 320
+
 struct tg_announce_sender {
-    const char *address, *name;      /* name: "" none */
+    const char *address, *name;      /* ASCII; name: "" none */
     const char *reply_to;            /* "" none */
     const char *realm;               /* of the store: the cluster's id */
     struct tg_announce_view view;
     const struct tg_templates *templates;
+    /* An address whose domain is no ASCII, as mail servers know it: the module's (tagout/delivery.h). NULL: such addresses are left out. */
+    int (*spell)(const char *address, char *out, size_t size, struct tg_error *e);
 };
 /* "3.3f2a9c01-8d1e2f3a4b5c.0f0e0d0c@ops.example": of a message, the same for all its recipients and at every try. size TG_ANNOUNCE_ID_SIZE. Returns out. */
 const char *tg_announce_message_id(const struct tg_thread *thread, const struct tg_announce_sender *sender, char *out);
@@ -29,8 +33,5 @@ json_t *tg_announce_json(const struct tg_thread *thread, const struct tg_announc
  * "v1,BASE64": HMAC-SHA256 over "ID.SECONDS.BODY", as https://www.standardwebhooks.com has it, so that receivers need no code of ours. size ≥ 64.
  */
 void tg_announce_sign(const void *key, size_t key_len, const char *id, int64_t wall_s, const char *body, char *out, size_t size);
-
-/* An address that we can send to: ASCII, one "@", nothing that could end a line or a list. */
-bool tg_announce_address_ok(const char *address);
 
 #endif

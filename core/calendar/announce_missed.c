@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define PAST_MS (INT64_C(7) * 86400000) /* of what ended before, nobody needs to be told any more */
-#define MISSED_MAX 200                  /* so that a record has an end when a mailbox is full for long */
 
 int tg_thread_add_item(struct tg_thread_items *items, enum tg_announce_kind kind, const struct tg_thread_event *event, const char *reason, bool missed, struct tg_error *e)
 {
@@ -49,7 +48,7 @@ bool tg_thread_is_among(const char *one, const char *const *to, size_t n_to)
     return false;
 }
 
-static const struct tg_recipient *recipient(const struct tg_thread_message *m, const char *to)
+const struct tg_recipient *tg_thread_recipient(const struct tg_thread_message *m, const char *to)
 {
     for (size_t i = 0; m && i < m->n_recipients; i++)
         if (strcmp(m->recipients[i].to, to) == 0)
@@ -70,7 +69,7 @@ static bool lacks(const struct tg_thread_message *old, const struct tg_recipient
 
 bool tg_thread_is_behind(const struct tg_thread_message *old, const char *to)
 {
-    const struct tg_recipient *r = recipient(old, to);
+    const struct tg_recipient *r = tg_thread_recipient(old, to);
 
     return lacks(old, r, false) || (lacks(old, r, true) && tg_thread_has_missed(&old->items));
 }
@@ -78,7 +77,7 @@ bool tg_thread_is_behind(const struct tg_thread_message *old, const char *to)
 static bool somebody_lacks(const struct tg_thread_message *old, const char *const *to, size_t n_to, bool missed)
 {
     for (size_t i = 0; i < n_to; i++)
-        if (lacks(old, recipient(old, to[i]), missed))
+        if (lacks(old, tg_thread_recipient(old, to[i]), missed))
             return true;
     return false;
 }
@@ -94,10 +93,9 @@ static bool is_told(const struct tg_thread_items *items, const char *key)
 int tg_thread_add_missed(const struct tg_thread_message *old, const char *const *to, size_t n_to, int64_t now_ms, struct tg_thread_items *items, struct tg_error *e)
 {
     const bool lacked[] = {old && somebody_lacks(old, to, n_to, false), old && somebody_lacks(old, to, n_to, true)};
-    size_t most = items->n + MISSED_MAX < TG_THREAD_EVENTS_MAX ? items->n + MISSED_MAX : TG_THREAD_EVENTS_MAX;
     int rc = 0;
 
-    for (size_t i = 0; !rc && old && i < old->items.n && items->n < most; i++) {
+    for (size_t i = 0; !rc && old && i < old->items.n && items->n < TG_THREAD_EVENTS_MAX; i++) {
         const struct tg_thread_item *item = &old->items.v[i];
         if (lacked[item->missed] && item->event.until_ms > now_ms - PAST_MS && !is_told(items, item->event.key))
             rc = tg_thread_add_item(items, item->kind, &item->event, item->event.reason, true, e);
@@ -105,45 +103,19 @@ int tg_thread_add_missed(const struct tg_thread_message *old, const char *const 
     return rc;
 }
 
-int tg_thread_drop_strangers(struct tg_thread_message *m, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
+int tg_thread_drop_strangers(struct tg_thread *t, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e)
 {
+    struct tg_thread_message *m = t->message;
     int rc = 0;
 
     for (size_t i = 0; !rc && i < m->n_recipients; i++) {
         struct tg_recipient *r = &m->recipients[i];
-        if (has_it(r) || tg_thread_is_among(r->to, to, n_to))
+        bool is_one = tg_thread_is_among(r->to, to, n_to), former = r->role == TG_ROLE_FORMER;
+        if (has_it(r) || (former ? !is_one && tg_thread_receipt(t, r->to) : is_one))
             continue;
         r->state = TG_RECIPIENT_DROPPED;
         r->at_ms = now_ms;
-        rc = tg_thread_set_text(&r->text, "not (any more) to be told, as inventory and configuration have it", e);
+        rc = tg_thread_set_text(&r->text, former ? "he is a contact" : "not (any more) to be told, as inventory and configuration have it", e);
     }
     return rc;
-}
-
-static int by_time(const void *a, const void *b)
-{
-    const struct tg_thread_item *x = a, *y = b;
-
-    if (x->event.from_ms != y->event.from_ms)
-        return x->event.from_ms < y->event.from_ms ? -1 : 1;
-    return strcmp(x->event.key, y->event.key);
-}
-
-int tg_thread_message_for(const struct tg_thread_message *m, const struct tg_recipient *r, struct tg_thread_message *out, struct tg_error *e)
-{
-    struct tg_thread_message one = *m;
-
-    if (!(one.items.v = calloc(m->items.n + 1, sizeof *one.items.v)))
-        return tg_thread_no_memory(e);
-    one.items.n = 0;
-    one.with_missed = r->behind && tg_thread_has_missed(&m->items);
-    for (size_t i = 0; i < m->items.n; i++)
-        if (r->behind || !m->items.v[i].missed)
-            one.items.v[one.items.n++] = m->items.v[i];
-    if (one.items.n)
-        qsort(one.items.v, one.items.n, sizeof *one.items.v, by_time);
-    if (one.items.n)
-        one.kind = tg_thread_kind_of(&one.items, true);
-    *out = one;
-    return 0;
 }

@@ -2,6 +2,7 @@
 #include "calendar/announce_internal.h"
 
 #include "base/seal.h"
+#include "base/shown.h"
 #include "fleet/nodeset.h"
 
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #define FORMAT 1
 #define LAST_MS INT64_C(7258118400000) /* 2200 */
 #define TEXT_MAX 600                   /* of an answer */
+#define RECIPIENTS_MANY 100            /* of so many, answers are kept short, and those to what was taken not at all */
+#define TEXT_SHORT 120
 
 static const char *const states[TG_RECIPIENT_STATES] = {
     [TG_RECIPIENT_WAITING] = "waiting", [TG_RECIPIENT_TRYING] = "trying", [TG_RECIPIENT_SENT] = "sent", [TG_RECIPIENT_REFUSED] = "refused", [TG_RECIPIENT_DROPPED] = "dropped",
@@ -61,6 +64,16 @@ static json_t *events_json(const struct tg_thread_events *list, const struct tg_
     return array;
 }
 
+static json_t *recipient_json(const struct tg_recipient *r, bool many)
+{
+    char text[TEXT_SHORT];
+    const char *says = !many ? r->text : r->state == TG_RECIPIENT_SENT ? "" : tg_shown_text(r->text, text, sizeof text);
+
+    return json_pack("{s:s,s:s,s:s*,s:o*,s:o*,s:o*,s:o*,s:o*,s:o*,s:s*}", "to", r->to, "state", tg_recipient_state_name(r->state), "role",
+                     r->role == TG_ROLE_CONTACT ? NULL : tg_recipient_role_name(r->role), "behind", r->behind ? json_true() : NULL, "tries", number_unless_0(r->tries), "unsure",
+                     number_unless_0(r->unsure), "parts", number_unless_0(r->parts), "since", number_unless_0(r->since_ms), "at", number_unless_0(r->at_ms), "text", unless_empty(says));
+}
+
 static json_t *message_json(const struct tg_thread_message *m)
 {
     json_t *items = json_array(), *to = json_array();
@@ -69,22 +82,32 @@ static json_t *message_json(const struct tg_thread_message *m)
     for (size_t i = 0; i < m->items.n; i++)
         bad |= json_array_append_new(items, json_pack("{s:s,s:b,s:o}", "kind", tg_announce_kind_name(m->items.v[i].kind), "missed", (int) m->items.v[i].missed, "event",
                                                       event_json(&m->items.v[i].event, false)));
-    for (size_t i = 0; i < m->n_recipients; i++) {
-        const struct tg_recipient *r = &m->recipients[i];
-        bad |= json_array_append_new(to, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:s}", "to", r->to, "state", tg_recipient_state_name(r->state), "behind", (int) r->behind, "tries", (json_int_t) r->tries, "unsure",
-                                                   (json_int_t) r->unsure, "since", (json_int_t) r->since_ms, "at", (json_int_t) r->at_ms, "text", r->text));
-    }
-    json_t *o = bad ? NULL : json_pack("{s:s,s:I,s:I,s:b,s:O,s:O}", "kind", tg_announce_kind_name(m->kind), "sequence", (json_int_t) m->sequence, "at", (json_int_t) m->at_ms, "heard",
-                                       (int) m->heard, "items", items, "recipients", to);
+    for (size_t i = 0; i < m->n_recipients; i++)
+        bad |= json_array_append_new(to, recipient_json(&m->recipients[i], m->n_recipients > RECIPIENTS_MANY));
+    json_t *o = bad ? NULL : json_pack("{s:s,s:I,s:I,s:b,s:O,s:O,s:o*}", "kind", tg_announce_kind_name(m->kind), "sequence", (json_int_t) m->sequence, "at", (json_int_t) m->at_ms,
+                                       "heard", (int) m->heard, "items", items, "recipients", to, "left-out", number_unless_0((int64_t) m->n_left_out));
     json_decref(items);
     json_decref(to);
     return o;
 }
 
+static json_t *receipts_json(const struct tg_receipts *list)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < list->n; i++)
+        if (json_array_append_new(array, json_pack("{s:s,s:s*}", "to", list->v[i].to, "mac", unless_empty(list->v[i].mac)))) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
 int tg_thread_encode(const struct tg_thread *t, char **out, struct tg_error *e)
 {
-    json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:I,s:o,s:o}", "format", FORMAT, "source", t->source, "customer", t->customer, "sequence", (json_int_t) t->sequence, "due",
-                          (json_int_t) t->due_ms, "now", events_json(&t->now, &t->told, false), "told", events_json(&t->told, &t->now, true));
+    json_t *o = json_pack("{s:i,s:s,s:s,s:o*,s:I,s:I,s:o,s:o,s:o}", "format", FORMAT, "source", t->source, "customer", t->customer, "lane", number_unless_0(t->lane), "sequence",
+                          (json_int_t) t->sequence, "due", (json_int_t) t->due_ms, "now", events_json(&t->now, &t->told, false), "told", events_json(&t->told, &t->now, true),
+                          "receipts", receipts_json(&t->receipts));
 
     if (o && t->message && json_object_set_new(o, "message", message_json(t->message))) {
         json_decref(o);
@@ -180,7 +203,7 @@ static int read_events(const json_t *list, struct tg_thread_events *out, struct 
 
 static bool find_kind(const char *name, enum tg_announce_kind *out)
 {
-    for (int i = 0; i < TG_ANNOUNCE_WEEK; i++)
+    for (int i = 0; i <= TG_ANNOUNCE_FORMER; i++)
         if (strcmp(tg_announce_kind_name((enum tg_announce_kind) i), name) == 0) {
             *out = (enum tg_announce_kind) i;
             return true;
@@ -193,15 +216,16 @@ static int read_items(const json_t *list, struct tg_thread_message *m, struct tg
     size_t n = json_array_size(list);
     int rc = 0;
 
-    if (!n || n > TG_THREAD_EVENTS_MAX)
+    if (!json_is_array(list) || n > TG_THREAD_EVENTS_MAX)
         return odd(e, "message");
-    if (!(m->items.v = calloc(n, sizeof *m->items.v)))
+    if (!(m->items.v = calloc(n + 1, sizeof *m->items.v)))
         return tg_thread_no_memory(e);
     for (size_t i = 0; !rc && i < n; i++) {
         const char *kind;
         json_t *event;
         int missed = 0;
-        if (json_unpack(json_array_get(list, i), "{s:s,s?b,s:o!}", "kind", &kind, "missed", &missed, "event", &event) || !find_kind(kind, &m->items.v[i].kind))
+        if (json_unpack(json_array_get(list, i), "{s:s,s?b,s:o!}", "kind", &kind, "missed", &missed, "event", &event) || !find_kind(kind, &m->items.v[i].kind) ||
+            m->items.v[i].kind == TG_ANNOUNCE_FORMER)
             return odd(e, "message");
         m->items.v[i].missed = missed;
         rc = read_event(event, &m->items.v[i].event, NULL, e);
@@ -220,16 +244,35 @@ static bool find_state(const char *name, enum tg_recipient_state *out)
     return false;
 }
 
+static bool find_role(const char *name, enum tg_recipient_role *out)
+{
+    for (int i = 0; i < TG_ROLES; i++)
+        if (strcmp(tg_recipient_role_name((enum tg_recipient_role) i), name) == 0) {
+            *out = (enum tg_recipient_role) i;
+            return true;
+        }
+    return false;
+}
+
+/* What could end a header line or a list is in no address. */
+static bool is_to(const char *to)
+{
+    return to[0] && !strpbrk(to, " <>,;\"\\") && is_text(to, 300);
+}
+
 static int read_recipient(json_t *o, struct tg_recipient *r, struct tg_error *e)
 {
-    const char *to, *state, *text;
-    json_int_t tries, unsure, since, at;
+    const char *to, *state, *text = "", *role = "contact";
+    json_int_t tries = 0, unsure = 0, since = 0, at = 0, parts = 0;
     int behind = 0;
 
-    if (json_unpack(o, "{s:s,s:s,s?b,s:I,s:I,s:I,s:I,s:s!}", "to", &to, "state", &state, "behind", &behind, "tries", &tries, "unsure", &unsure, "since", &since, "at", &at, "text", &text) || !find_state(state, &r->state) ||
-        !to[0] || strpbrk(to, " <>,;\"\\") || !is_text(to, 300) || !is_text(text, TEXT_MAX) || tries < 0 || tries > 1000000 || unsure < 0 || unsure > tries || !is_time(at) || !is_time(since))
+    if (json_unpack(o, "{s:s,s:s,s?s,s?b,s?I,s?I,s?I,s?I,s?I,s?s!}", "to", &to, "state", &state, "role", &role, "behind", &behind, "tries", &tries, "unsure", &unsure, "parts", &parts,
+                    "since", &since, "at", &at, "text", &text) ||
+        !find_state(state, &r->state) || !find_role(role, &r->role) || !is_to(to) || !is_text(text, TEXT_MAX) || tries < 0 || tries > 1000000 || unsure < 0 || unsure > tries ||
+        parts < 0 || parts > TG_THREAD_EVENTS_MAX || !is_time(at) || !is_time(since))
         return odd(e, "recipients");
     r->behind = behind;
+    r->parts = parts;
     r->tries = tries;
     r->unsure = unsure;
     r->since_ms = since;
@@ -244,17 +287,18 @@ static int read_message(json_t *o, struct tg_thread *t, struct tg_error *e)
     struct tg_thread_message *m = calloc(1, sizeof *m);
     json_t *items, *to;
     const char *kind;
-    json_int_t sequence, at;
+    json_int_t sequence, at, left = 0;
     int heard, rc = 0;
 
     if (!(t->message = m))
         return tg_thread_no_memory(e);
-    if (json_unpack(o, "{s:s,s:I,s:I,s:b,s:o,s:o!}", "kind", &kind, "sequence", &sequence, "at", &at, "heard", &heard, "items", &items, "recipients", &to) ||
-        !find_kind(kind, &m->kind) || sequence < 0 || sequence > INT32_MAX || sequence > t->sequence || !is_time(at) || json_array_size(to) > TG_RECIPIENTS_MAX)
+    if (json_unpack(o, "{s:s,s:I,s:I,s:b,s:o,s:o,s?I!}", "kind", &kind, "sequence", &sequence, "at", &at, "heard", &heard, "items", &items, "recipients", &to, "left-out", &left) ||
+        !find_kind(kind, &m->kind) || left < 0 || left > INT32_MAX || sequence < 0 || sequence > INT32_MAX || sequence > t->sequence || !is_time(at) || json_array_size(to) > TG_RECIPIENTS_MAX)
         return odd(e, "message");
     m->sequence = sequence;
     m->at_ms = at;
     m->heard = heard;
+    m->n_left_out = (size_t) left;
     rc = read_items(items, m, e);
     if (!rc && !(m->recipients = calloc(json_array_size(to) + 1, sizeof *m->recipients)))
         return tg_thread_no_memory(e);
@@ -263,19 +307,58 @@ static int read_message(json_t *o, struct tg_thread *t, struct tg_error *e)
     return rc;
 }
 
+static int read_receipts(const json_t *list, struct tg_thread *t, struct tg_error *e)
+{
+    int rc = json_is_array(list) && json_array_size(list) <= TG_RECIPIENTS_MAX ? 0 : odd(e, "receipts");
+
+    for (size_t i = 0; !rc && i < json_array_size(list); i++) {
+        const char *to, *mac = "";
+        if (json_unpack(json_array_get(list, i), "{s:s,s?s!}", "to", &to, "mac", &mac) || !is_to(to) || (mac[0] && strlen(mac) != TG_RECEIPT_SIZE - 1) || tg_thread_receipt(t, to))
+            return odd(e, "receipts");
+        rc = tg_thread_receipt_add(t, to, false, e);
+        if (!rc)
+            memcpy(t->receipts.v[t->receipts.n - 1].mac, mac, strlen(mac) + 1);
+    }
+    return rc;
+}
+
+/* Whom a record of an older tagout, without receipts, counts as told: all to whom it may have gone, and those of whom people said so. */
+static int make_receipts(struct tg_thread *t, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && t->message && i < t->message->n_recipients; i++) {
+        const struct tg_recipient *r = &t->message->recipients[i];
+        if (!tg_recipient_is_hook(r) && (r->state == TG_RECIPIENT_SENT || r->state == TG_RECIPIENT_DROPPED || r->unsure))
+            rc = tg_thread_receipt_add(t, r->to, false, e);
+    }
+    return rc;
+}
+
+/* What the record has beside its events. */
+static int read_rest(struct tg_thread *t, json_t *message, const json_t *receipts, struct tg_error *e)
+{
+    int rc = message ? read_message(message, t, e) : 0;
+
+    if (rc)
+        return rc;
+    return receipts ? read_receipts(receipts, t, e) : make_receipts(t, e);
+}
+
 static int read_thread(json_t *o, struct tg_thread **out, struct tg_error *e)
 {
     const char *source, *customer, *sum;
     json_int_t sequence, due;
-    json_t *now, *told, *message = NULL;
+    json_t *now, *told, *message = NULL, *receipts = NULL;
     struct tg_thread *t;
-    int format;
+    int format, lane = 0;
 
-    if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:I,s:o,s:o,s?o,s:s!}", "format", &format, "source", &source, "customer", &customer, "sequence", &sequence, "due", &due, "now", &now,
-                    "told", &told, "message", &message, "sum", &sum) ||
-        !source[0] || !customer[0] || !is_text(source, TG_ANNOUNCE_NAME_SIZE) || !is_text(customer, TG_ANNOUNCE_CUSTOMER_SIZE) || sequence < 0 || sequence > INT32_MAX || !is_time(due))
+    if (json_unpack(o, "{s:i,s:s,s:s,s?i,s:I,s:I,s:o,s:o,s?o,s?o,s:s!}", "format", &format, "source", &source, "customer", &customer, "lane", &lane, "sequence", &sequence, "due", &due,
+                    "now", &now, "told", &told, "message", &message, "receipts", &receipts, "sum", &sum) ||
+        !source[0] || !customer[0] || !is_text(source, TG_ANNOUNCE_NAME_SIZE) || !is_text(customer, TG_ANNOUNCE_CUSTOMER_SIZE) || sequence < 0 || sequence > INT32_MAX || !is_time(due) ||
+        lane < 0 || lane >= TG_THREAD_LANES)
         return tg_fail(e, TG_E_DATA, "it has something that this tagout does not know");
-    int rc = tg_thread_new(source, customer, &t, e);
+    int rc = tg_thread_new(source, customer, lane, &t, e);
     if (rc)
         return rc;
     t->sequence = sequence;
@@ -283,8 +366,8 @@ static int read_thread(json_t *o, struct tg_thread **out, struct tg_error *e)
     rc = read_events(now, &t->now, &t->told, e);
     if (!rc)
         rc = read_events(told, &t->told, NULL, e);
-    if (!rc && message)
-        rc = read_message(message, t, e);
+    if (!rc)
+        rc = read_rest(t, message, receipts, e);
     if (rc) {
         tg_thread_free(t);
         return rc;

@@ -51,9 +51,29 @@ int tg_recipient_tried(struct tg_recipient *r, const struct tg_retry *retry, enu
     r->state = TG_RECIPIENT_WAITING;
     if (r->unsure >= TG_RECIPIENT_UNSURE_MAX)
         return give_up(r, "it may have arrived several times already, the answer never came", text, e);
-    if (now_ms - r->since_ms >= retry->give_up_ms)
+    if (now_ms - r->since_ms >= retry->give_up_ms && r->tries >= TG_RECIPIENT_TRIES_MIN)
         return give_up(r, "given up", text, e);
     return say(r, text, e);
+}
+
+int tg_thread_tried(struct tg_thread *t, size_t i, size_t parts, const struct tg_retry *retry, enum tg_try outcome, const char *text, int64_t now_ms, struct tg_error *e)
+{
+    struct tg_recipient *r = &t->message->recipients[i];
+    bool former = r->role == TG_ROLE_FORMER, had = outcome == TG_TRY_SENT || outcome == TG_TRY_UNSURE;
+    int rc = tg_recipient_tried(r, retry, outcome, text, now_ms, e);
+
+    if (!rc && had && !former && !tg_recipient_is_hook(r))
+        rc = tg_thread_receipt_add(t, r->to, true, e);
+    if (rc || outcome != TG_TRY_SENT)
+        return rc;
+    r->parts++;
+    if ((size_t) r->parts < parts) { /* the next of it, at once */
+        r->state = TG_RECIPIENT_WAITING;
+        r->tries = r->unsure = 0;
+    } else if (former) {
+        tg_thread_receipt_drop(t, r->to);
+    }
+    return 0;
 }
 
 int tg_thread_recover(struct tg_thread *t, const struct tg_retry *retry, int64_t now_ms, struct tg_error *e)
@@ -62,7 +82,7 @@ int tg_thread_recover(struct tg_thread *t, const struct tg_retry *retry, int64_t
 
     for (size_t i = 0; !rc && t->message && i < t->message->n_recipients; i++)
         if (t->message->recipients[i].state == TG_RECIPIENT_TRYING)
-            rc = tg_recipient_tried(&t->message->recipients[i], retry, TG_TRY_UNSURE, "the sender died while it waited for the answer", now_ms, e);
+            rc = tg_thread_tried(t, i, 1, retry, TG_TRY_UNSURE, "the sender died while it waited for the answer", now_ms, e);
     return rc;
 }
 
@@ -122,6 +142,10 @@ int tg_thread_drop(struct tg_thread *t, const char *why, int64_t now_ms, size_t 
         r->state = TG_RECIPIENT_DROPPED;
         r->at_ms = now_ms;
         rc = say(r, why, e);
+        if (!rc && r->role == TG_ROLE_FORMER)
+            tg_thread_receipt_drop(t, r->to);
+        else if (!rc && !tg_recipient_is_hook(r)) /* he counts as told, from now on */
+            rc = tg_thread_receipt_add(t, r->to, false, e);
         n++;
     }
     *out_n = n;

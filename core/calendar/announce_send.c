@@ -1,6 +1,8 @@
 /* Sending announcements: see announce_send.h. */
 #include "calendar/announce_deliver.h"
 
+#include "base/mailbox.h"
+#include "calendar/announce_internal.h"
 #include "config/secret.h"
 #include "fleet/inventory.h"
 #include "store/cluster.h"
@@ -57,13 +59,17 @@ int tg_announce_open(struct tg_announce_run *run, struct tg_problems *problems, 
     if (!rc)
         rc = tg_delivery_find(&run->backend, e);
     if (!rc)
+        rc = run->backend->spell(s->from_address, run->from, sizeof run->from, e);
+    if (!rc && s->reply_to[0])
+        rc = run->backend->spell(s->reply_to, run->reply_to, sizeof run->reply_to, e);
+    if (!rc)
         rc = run->backend->open(run->loop, &run->impl, e);
     if (rc) {
         tg_announce_close_run(run);
         return rc;
     }
-    run->sender = (struct tg_announce_sender) {.address = s->from_address, .name = s->from_name, .reply_to = s->reply_to, .realm = run->realm,
-                                               .view = {.zone = zone, .zone_name = s->zone}, .templates = &run->templates};
+    run->sender = (struct tg_announce_sender) {.address = run->from, .name = s->from_name, .reply_to = run->reply_to, .realm = run->realm,
+                                               .view = {.zone = zone, .zone_name = s->zone}, .templates = &run->templates, .spell = run->backend->spell};
     return 0;
 }
 
@@ -74,6 +80,7 @@ void tg_announce_close_run(struct tg_announce_run *run)
     run->impl = NULL;
     tg_templates_release(&run->templates);
     explicit_bzero(run->password, sizeof run->password);
+    explicit_bzero(&run->key, sizeof run->key);
 }
 
 /* ---- recipients ---- */
@@ -97,11 +104,14 @@ int tg_announce_recipients(const struct tg_announce_run *run, const char *custom
         fine = (list[n++] = strdup(hook)) != NULL;
     }
     for (size_t i = 0; fine && i < mails; i++) {
-        bool twice = false;
-        for (size_t k = 0; k < n; k++)
-            twice = twice || strcmp(list[k], c->contacts[i]) == 0;
-        if (!twice)
-            fine = (list[n++] = strdup(c->contacts[i])) != NULL;
+        const char *address = c->contacts[i];
+        size_t len = strlen(address), name;
+        (void) tg_mailbox_split(c->contacts[i], &address, &len, &name);
+        fine = (list[n] = strndup(address, len)) != NULL;
+        bool twice = fine && tg_thread_is_among(list[n], (const char *const *) list, n);
+        if (twice)
+            free(list[n]);
+        n += fine && !twice;
     }
     if (!fine) {
         tg_announce_recipients_free(list, n);
@@ -168,18 +178,19 @@ static enum tg_try try_of(struct sending *s, const char *to, const struct tg_ann
 }
 
 /* Somebody has written the thread while the mail was on its way: their thread, with what we know. */
-static int note_again(struct sending *s, const char *to, enum tg_try outcome, const char *text, struct tg_error *e)
+static int note_again(struct sending *s, const char *to, const struct tg_announce_delivery *d, enum tg_try outcome, struct tg_error *e)
 {
     const struct tg_announce_run *run = s->run;
     struct tg_thread *t;
     int64_t sequence = s->t->message->sequence;
-    int rc = tg_announce_find(&run->place, s->t->source, s->t->customer, &t, e);
+    int rc = tg_announce_find(&run->place, s->t->source, s->t->customer, s->t->lane, &t, e);
 
     if (rc)
         return rc;
+    t->key = &run->key;
     for (size_t i = 0; !rc && t->message && t->message->sequence == sequence && i < t->message->n_recipients; i++)
         if (strcmp(t->message->recipients[i].to, to) == 0 && t->message->recipients[i].state == TG_RECIPIENT_TRYING)
-            rc = tg_recipient_tried(&t->message->recipients[i], &run->site->retry, outcome, text, now_of(run), e);
+            rc = tg_thread_tried(t, i, d->parts, &run->site->retry, outcome, d->text, now_of(run), e);
     if (!rc)
         rc = tg_announce_write(&run->place, t, NULL, 0, e);
     tg_thread_free(t);
@@ -190,7 +201,7 @@ static int note_again(struct sending *s, const char *to, enum tg_try outcome, co
  * What came of a try is known here and nowhere else: neither a signal, nor a connection that breaks, nor somebody who writes the thread at the same time may keep it from
  * being noted. *out_again: the thread is another by now.
  */
-static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_try outcome, const char *text, bool *out_again, struct tg_error *e)
+static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_try outcome, const struct tg_announce_delivery *d, bool *out_again, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
     int rc = tg_thread_is_over(s->t) ? tg_announce_close(&s->run->place, s->t, now_of(s->run), &why) : tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
@@ -202,7 +213,7 @@ static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_t
         }
         tg_error_clear(&why);
         *out_again = true;
-        rc = noted ? note_again(s, to, outcome, text, &why) : 0;
+        rc = noted ? note_again(s, to, d, outcome, &why) : 0;
     }
     return rc ? tg_fail(e, rc, "%s", why.code ? why.message : "others change it all the time") : 0;
 }
@@ -212,7 +223,7 @@ static int send_one(struct sending *s, bool *out_again, struct tg_error *e)
 {
     struct tg_announce_run *run = s->run;
     struct tg_recipient *r = &s->t->message->recipients[s->i];
-    struct tg_announce_delivery d = {.outcome = TG_DELIVERY_AGAIN};
+    struct tg_announce_delivery d = {.outcome = TG_DELIVERY_AGAIN, .parts = 1};
     struct tg_error why = TG_ERROR_INIT;
     int rc = tg_announce_deliver(run, s->t, r->to, note_trying, s, &d, &s->stats->stopped, &why);
 
@@ -223,10 +234,10 @@ static int send_one(struct sending *s, bool *out_again, struct tg_error *e)
     if (s->stats->stopped && d.outcome == TG_DELIVERY_AGAIN && !noted)
         return 0; /* it was we who broke it off */
     enum tg_try outcome = try_of(s, r->to, &d);
-    rc = tg_recipient_tried(r, &run->site->retry, outcome, d.text, now_of(run), e);
+    rc = tg_thread_tried(s->t, s->i, d.parts, &run->site->retry, outcome, d.text, now_of(run), e);
     if (run->on_try)
         run->on_try(run->data, s->t, r, outcome);
-    return rc ? rc : note_outcome(s, r->to, noted, outcome, d.text, out_again, e);
+    return rc ? rc : note_outcome(s, r->to, noted, outcome, &d, out_again, e);
 }
 
 /* ---- one thread ---- */
@@ -252,9 +263,14 @@ static int send_message(struct sending *s, bool *out_again, struct tg_error *e)
     int rc = 0;
 
     *out_again = false;
-    for (s->i = 0; !rc && !*out_again && !s->stats->stopped && s->i < s->t->message->n_recipients; s->i++)
-        if (may_try(s->run, &s->t->message->recipients[s->i]))
+    for (s->i = 0; !rc && !*out_again && !s->stats->stopped && s->i < s->t->message->n_recipients; s->i++) {
+        const struct tg_recipient *r = &s->t->message->recipients[s->i];
+        int64_t parts = -1;
+        while (!rc && !*out_again && !s->stats->stopped && may_try(s->run, r) && parts != r->parts) { /* as long as it goes on */
+            parts = r->parts;
             rc = send_one(s, out_again, e);
+        }
+    }
     return rc;
 }
 
@@ -272,6 +288,7 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
     size_t n;
     bool known;
 
+    t->key = run->site->url ? &run->key : NULL; /* without mails nobody can be told that he is no contact any more */
     s->recovered = tg_thread_count(t, TG_RECIPIENT_TRYING) > 0;
     int rc = tg_thread_recover(t, &run->site->retry, now_of(run), e);
 
@@ -291,6 +308,8 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
         if (!rc && t->message && !t->message->n_recipients)
             rc = tg_thread_heard(t, e); /* he wants to be told by nobody */
         *out_go = !rc && !tg_thread_is_over(t);
+        if (*out_go && t->message->n_left_out && !s->stats->left_out++)
+            tg_fail(&s->stats->why, TG_E_DATA, "%.64s has %zu contacts more than the %d that can be told: they are told nothing", t->customer, t->message->n_left_out, TG_CUSTOMER_TOLD_MAX);
         if (!rc && !*out_go)
             rc = tg_announce_close(&run->place, t, now_of(run), e);
     }
@@ -361,12 +380,57 @@ static int look_at(struct tg_announce_run *run, const char *path, struct tg_anno
 
 /* ---- all ---- */
 
+static int look_at_slots(struct tg_announce_run *run, struct tg_announce_stats *stats, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    size_t bad;
+    int64_t next;
+    int rc = tg_announce_slots(&run->place, now_of(run), run->site->settle_ms, &next, &bad, &why, e);
+
+    if (!rc && bad && !stats->bad)
+        stats->why = why;
+    stats->bad += rc ? 0 : bad;
+    if (!rc)
+        wait_until(stats, next);
+    return rc;
+}
+
+struct passing {
+    struct tg_announce_run *run;
+    struct tg_announce_stats *stats;
+    char (*due)[TG_ANNOUNCE_NODE_SIZE];
+    size_t n;
+};
+
+/* Most wait for their time: they are read many at once. Which of them is to be sent is read again, when it is its turn. */
+static int look_ahead(void *data, const char *path, struct tg_thread *t, const struct tg_error *unknown, struct tg_error *e)
+{
+    struct passing *p = data;
+
+    (void) unknown;
+    bool due = !t || is_due(p->run, t);
+    if (!due)
+        wait_until(p->stats, t->due_ms);
+    tg_thread_free(t);
+    if (!due)
+        return 0;
+    void *v = p->n % 256 ? p->due : realloc(p->due, (p->n + 256) * sizeof *p->due);
+    if (!v)
+        return tg_thread_no_memory(e);
+    p->due = v;
+    snprintf(p->due[p->n++], sizeof *p->due, "%s", path);
+    return 0;
+}
+
 int tg_announce_pass(struct tg_announce_run *run, struct tg_announce_stats *out, struct tg_error *e)
 {
     struct tg_announce_stats stats = {.notes = 0};
     struct tg_announce_folded folded = {.notes = 0};
     struct tg_announce_paths paths = {.v = NULL};
-    int rc = tg_announce_fold(&run->place, now_of(run), run->site->settle_ms, &folded, e);
+    int rc = tg_announce_check_clock(run, e);
+
+    if (!rc)
+        rc = tg_announce_fold(&run->place, now_of(run), run->site->settle_ms, &folded, e);
 
     run->mail_away = false;
     memset(run->hook_away, 0, sizeof run->hook_away);
@@ -374,9 +438,17 @@ int tg_announce_pass(struct tg_announce_run *run, struct tg_announce_stats *out,
     stats.bad = folded.bad;
     stats.why = folded.why;
     if (!rc)
+        rc = look_at_slots(run, &stats, e);
+    if (!rc)
+        rc = tg_announce_follow(run, e);
+    if (!rc)
         rc = tg_announce_list(&run->place, TG_ANNOUNCE_OPEN, &paths, e);
-    for (size_t i = 0; !rc && !stats.stopped && i < paths.n; i++)
-        rc = look_at(run, paths.v[i], &stats, e);
+    struct passing p = {.run = run, .stats = &stats};
+    if (!rc)
+        rc = tg_announce_each(&run->place, &paths, look_ahead, &p, e);
+    for (size_t i = 0; !rc && !stats.stopped && i < p.n; i++)
+        rc = look_at(run, p.due[i], &stats, e);
+    free(p.due);
     tg_announce_paths_release(&paths);
     if (!rc)
         tg_announce_sweep(&run->place, (unsigned) (now_of(run) / 3600000 % TG_ANNOUNCE_BUCKETS), now_of(run));
@@ -386,7 +458,7 @@ int tg_announce_pass(struct tg_announce_run *run, struct tg_announce_stats *out,
 
 int tg_announce_try(struct tg_announce_run *run, struct tg_thread *t, const char *to, enum tg_delivered *out, char *text, size_t size, struct tg_error *e)
 {
-    struct tg_announce_delivery d = {.outcome = TG_DELIVERY_AGAIN};
+    struct tg_announce_delivery d = {.outcome = TG_DELIVERY_AGAIN, .parts = 1};
     bool stopped = false;
     int rc = tg_announce_deliver(run, t, to, NULL, NULL, &d, &stopped, e);
 

@@ -17,7 +17,8 @@ struct tg_announce_stats {
     size_t strangers;             /* threads of customers whom the inventory does not know */
     int64_t next_ms;              /* when something is due next; 0: nothing waits */
     int broken;                   /* TG_E_CONFIG: what is configured does not fit, … */
-    struct tg_error why;          /* … or the first of bad, strangers and broken */
+    struct tg_error why;          /* … or the first of bad, strangers, left_out and broken */
+    size_t left_out;              /* customers who have more contacts than can be told */
     bool away;                    /* the mail server gave no answer */
     bool stopped;                 /* by a signal */
 };
@@ -28,7 +29,6 @@ struct tg_announce_run {
     struct tg_store *store;
     const struct tg_inventory *inventory;
     const struct tg_announce_site *site;
-    const char *helo;             /* NULL */
     bool now;                     /* nothing waits for its time */
     /* For who watches; may be NULL. outcome: enum tg_try */
     void (*on_try)(void *data, const struct tg_thread *thread, const struct tg_recipient *recipient, enum tg_try outcome);
@@ -40,13 +40,27 @@ struct tg_announce_run {
     const struct tg_delivery_backend *backend;
     struct tg_delivery_impl *impl;
     char realm[48];
+    char from[TG_ANNOUNCE_ADDRESS_SIZE], reply_to[TG_ANNOUNCE_ADDRESS_SIZE]; /* as servers know them */
+    int64_t sat_store_ms, sat_mono_ms; /* tg_announce_take_clock(); 0: the clocks are not compared */
+    char audience[65];            /* of the inventory; "": to be reckoned */
+    struct tg_receipt_key key;    /* who sends sets it: tg_announce_key() */
     char user[1026], password[1026]; /* cleared by close */
     bool mail_away, hook_away[TG_WEBHOOKS_MAX];
 };
 
+/* announce_key.c. What receipts are proven with: file, or state_dir/announce.key, which is made when it is not there. */
+int tg_announce_key(const char *file, const char *state_dir, struct tg_receipt_key *out, struct tg_error *e);
 /* Reads the templates and secrets, opens the module. What is the caller's must be set. TG_E_DATA: mistakes in templates, in problems. */
 int tg_announce_open(struct tg_announce_run *run, struct tg_problems *problems, struct tg_error *e);
 void tg_announce_close_run(struct tg_announce_run *run);
+/*
+ * announce_clock.c. Who sits notes the store's clock; by one that is days ahead, what is planned would be over, and be forgotten unsaid. The embedded store's clock is this host's: of
+ * it only a step is seen, while a sender stays. TG_E_UNKNOWN: they differ by a day or more.
+ */
+int tg_announce_take_clock(struct tg_announce_run *run, struct tg_error *e);
+int tg_announce_check_clock(const struct tg_announce_run *run, struct tg_error *e);
+/* announce_follow.c. Once behind each change of the inventory: threads whose contacts are others now become due, weeks are spread over the customers of now. */
+int tg_announce_follow(struct tg_announce_run *run, struct tg_error *e);
 /* Who sends has the place: tg_announce_sit(). All that is due, once. */
 int tg_announce_pass(struct tg_announce_run *run, struct tg_announce_stats *out, struct tg_error *e);
 /* One mail, or one call, to somebody, of a thread that is nobody's (it is in no store). */

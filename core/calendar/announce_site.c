@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "calendar/announce_site.h"
 
+#include "base/mailbox.h"
 #include "base/shown.h"
 #include "config/yaml.h"
 
@@ -61,10 +62,22 @@ static void take_path(struct reader *r, const struct tg_yaml_node *node, const c
     }
 }
 
+/* Our own address must be one that any server takes, whoever the mail is for: the domain may have other letters, as it has a form without. */
+static bool is_ours(const char *address)
+{
+    const char *at = strchr(address, '@');
+
+    if (!tg_mailbox_ok(address))
+        return false;
+    while (address < at && (unsigned char) *address < 128)
+        address++;
+    return address == at;
+}
+
 static void take_address(struct reader *r, const struct tg_yaml_node *node, const char *what, char **slot)
 {
     take_text(r, node, what, slot);
-    if (*slot && (*slot)[0] && !tg_announce_address_ok(*slot)) {
+    if (*slot && (*slot)[0] && !is_ours(*slot)) {
         tg_error_hint(tg_yaml_problem(r->p, node, "%s \"%.80s\" is no mail address", what, *slot), "such as ops@example.com");
         set(r, slot, "");
     }
@@ -74,23 +87,21 @@ static void take_address(struct reader *r, const struct tg_yaml_node *node, cons
 static void take_from(struct reader *r, const struct tg_yaml_node *node)
 {
     char *text = NULL;
+    const char *address;
+    size_t len, name;
 
     take_text(r, node, "announce.from", &text);
     if (!text)
         return;
-    char *open = strrchr(text, '<'), *close = open ? strchr(open, '>') : NULL;
-    if (open && close && !close[1]) {
-        *close = *open = '\0';
-        size_t n = strlen(text);
-        while (n > 0 && text[n - 1] == ' ')
-            text[--n] = '\0';
-        set(r, &r->s->from_name, text);
-        set(r, &r->s->from_address, open + 1);
-    } else {
-        set(r, &r->s->from_address, text);
+    if (tg_mailbox_split(text, &address, &len, &name)) {
+        text[address - text + (ptrdiff_t) len] = '\0';
+        set(r, &r->s->from_address, address);
+        text[name] = name ? '\0' : text[0];
+        set(r, &r->s->from_name, name ? text : "");
     }
-    if (r->s->from_address && !tg_announce_address_ok(r->s->from_address))
-        tg_error_hint(tg_yaml_problem(r->p, node, "announce.from \"%.80s\" is no mail address", r->s->from_address), "ops@example.com, or \"Operations <ops@example.com>\"");
+    if (!r->s->from_address || !is_ours(r->s->from_address))
+        tg_error_hint(tg_yaml_problem(r->p, node, "announce.from \"%.80s\" is no mail address that every server takes", text),
+                      "ops@example.com, or \"Operations <ops@example.com>\": what is before the \"@\" in ASCII");
     free(text);
 }
 
@@ -198,10 +209,10 @@ static void take_retry(struct reader *r, const struct tg_yaml_node *node)
         tg_yaml_problem(r->p, node, "announce.retry.longest is shorter than first");
 }
 
-enum key { FROM, REPLY_TO, SMTP, WEBHOOKS, TEMPLATES, ZONE, SETTLE, TIMEOUT, RETRY };
+enum key { FROM, REPLY_TO, SMTP, WEBHOOKS, TEMPLATES, KEY_FILE, ZONE, SETTLE, TIMEOUT, RETRY };
 static const struct tg_yaml_key keys[] = {
     [FROM] = {.name = "from", .required = true}, [REPLY_TO] = {.name = "reply-to"}, [SMTP] = {.name = "smtp"}, [WEBHOOKS] = {.name = "webhooks"},
-    [TEMPLATES] = {.name = "templates"}, [ZONE] = {.name = "zone"}, [SETTLE] = {.name = "settle"}, [TIMEOUT] = {.name = "timeout"}, [RETRY] = {.name = "retry"}, {.name = NULL},
+    [TEMPLATES] = {.name = "templates"}, [KEY_FILE] = {.name = "key-file"}, [ZONE] = {.name = "zone"}, [SETTLE] = {.name = "settle"}, [TIMEOUT] = {.name = "timeout"}, [RETRY] = {.name = "retry"}, {.name = NULL},
 };
 
 static void take_zone(struct reader *r, const struct tg_yaml_node *node)
@@ -233,6 +244,7 @@ int tg_announce_site_read(const struct tg_yaml_node *node, struct tg_problems *p
     take_smtp(&r, v[SMTP]);
     take_webhooks(&r, v[WEBHOOKS]);
     take_path(&r, v[TEMPLATES], "announce.templates", &s.templates);
+    take_path(&r, v[KEY_FILE], "announce.key-file", &s.key_file);
     take_zone(&r, v[ZONE]);
     tg_yaml_duration(v[SETTLE], "announce.settle", 0, DAY_MS, problems, &s.settle_ms);
     tg_yaml_duration(v[TIMEOUT], "announce.timeout", 1000, 30 * MINUTE_MS, problems, &s.timeout_ms);
@@ -250,7 +262,7 @@ int tg_announce_site_read(const struct tg_yaml_node *node, struct tg_problems *p
 
 void tg_announce_site_release(struct tg_announce_site *s)
 {
-    char *const texts[] = {s->from_address, s->from_name, s->reply_to, s->url, s->user, s->password_file, s->ca, s->helo, s->templates, s->zone};
+    char *const texts[] = {s->from_address, s->from_name, s->reply_to, s->url, s->user, s->password_file, s->ca, s->helo, s->templates, s->key_file, s->zone};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);

@@ -10,6 +10,7 @@
  *     templates: templates     # a folder; what it lacks is ours
  *     zone: Europe/Berlin
  *     settle: 2m               # changes within that time are told in one mail
+ *     key-file: announce.key   # what proves to whom we wrote; of all hosts that send the same. Without: one of this host's own
  *     timeout: 5m              # of one mail or call
  *     retry: {first: 1m, longest: 1h, give-up: 5d}
  *
@@ -35,6 +36,7 @@ struct tg_announce_site {
     bool plain;
     struct tg_webhook *webhooks;
     size_t n_webhooks;
+    char *key_file;                                                     /* NULL */
     char *templates;                                                    /* NULL */
     char *zone;
     int64_t settle_ms, timeout_ms;

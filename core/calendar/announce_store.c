@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BATCH 64 /* threads that are read at once: each may have half a MB, and seldom has one */
+
 static int64_t deadline(const struct tg_announce_place *p)
 {
     return tg_store_deadline(p->store, p->wait_ms);
@@ -155,13 +157,13 @@ int tg_announce_read(const struct tg_announce_place *p, const char *path, struct
     return rc;
 }
 
-int tg_announce_find(const struct tg_announce_place *p, const char *source, const char *customer, struct tg_thread **out, struct tg_error *e)
+int tg_announce_find(const struct tg_announce_place *p, const char *source, const char *customer, int lane, struct tg_thread **out, struct tg_error *e)
 {
     char open[TG_ANNOUNCE_NODE_SIZE], told[TG_ANNOUNCE_NODE_SIZE];
     struct tg_read_item items[2] = {{.path = open}, {.path = told}};
 
-    tg_thread_path(TG_ANNOUNCE_OPEN, source, customer, open, sizeof open);
-    tg_thread_path(TG_ANNOUNCE_TOLD, source, customer, told, sizeof told);
+    tg_thread_path(TG_ANNOUNCE_OPEN, source, customer, lane, open, sizeof open);
+    tg_thread_path(TG_ANNOUNCE_TOLD, source, customer, lane, told, sizeof told);
     int rc = tg_store_read_many(p->store, items, 2, deadline(p), e);
     if (rc)
         return rc;
@@ -170,8 +172,56 @@ int tg_announce_find(const struct tg_announce_place *p, const char *source, cons
     else if (!items[1].code)
         rc = understand(told, &items[1].node, false, out, e);
     else
-        rc = tg_thread_new(source, customer, out, e);
+        rc = tg_thread_new(source, customer, lane, out, e);
     tg_read_items_release(items, 2);
+    return rc;
+}
+
+int tg_announce_lanes(const struct tg_announce_place *p, const char *source, const char *customer, struct tg_thread *out[TG_THREAD_LANES], struct tg_error *e)
+{
+    char paths[2 * TG_THREAD_LANES][TG_ANNOUNCE_NODE_SIZE];
+    struct tg_read_item items[2 * TG_THREAD_LANES] = {{.path = NULL}};
+
+    for (int k = 0; k < TG_THREAD_LANES; k++) {
+        out[k] = NULL;
+        tg_thread_path(TG_ANNOUNCE_OPEN, source, customer, k, paths[2 * k], sizeof paths[0]);
+        tg_thread_path(TG_ANNOUNCE_TOLD, source, customer, k, paths[2 * k + 1], sizeof paths[0]);
+        items[2 * k].path = paths[2 * k];
+        items[2 * k + 1].path = paths[2 * k + 1];
+    }
+    int rc = tg_store_read_many(p->store, items, 2 * TG_THREAD_LANES, deadline(p), e);
+    if (rc)
+        return rc;
+    for (int k = 0; !rc && k < TG_THREAD_LANES; k++) {
+        int at = items[2 * k].code ? 2 * k + 1 : 2 * k;
+        rc = items[at].code ? tg_thread_new(source, customer, k, &out[k], e) : understand(paths[at], &items[at].node, at == 2 * k, &out[k], e);
+    }
+    tg_read_items_release(items, 2 * TG_THREAD_LANES);
+    return rc;
+}
+
+int tg_announce_each(const struct tg_announce_place *p, const struct tg_announce_paths *paths, int (*look)(void *data, const char *path, struct tg_thread *t, const struct tg_error *why, struct tg_error *e),
+                     void *data, struct tg_error *e)
+{
+    struct tg_read_item items[BATCH];
+    int rc = 0;
+
+    for (size_t from = 0, n; !rc && from < paths->n; from += n) {
+        n = paths->n - from < BATCH ? paths->n - from : BATCH;
+        for (size_t i = 0; i < n; i++)
+            items[i] = (struct tg_read_item) {.path = paths->v[from + i]};
+        if ((rc = tg_store_read_many(p->store, items, n, deadline(p), e)) != 0)
+            return rc;
+        for (size_t i = 0; !rc && i < n; i++) {
+            struct tg_error why = TG_ERROR_INIT;
+            struct tg_thread *t = NULL;
+            if (items[i].code)
+                continue; /* it has gone meanwhile */
+            int one = understand(items[i].path, &items[i].node, strncmp(items[i].path, TG_ANNOUNCE_OPEN "/", sizeof TG_ANNOUNCE_OPEN) == 0, &t, &why);
+            rc = one == TG_E_MEMORY ? tg_thread_no_memory(e) : look(data, items[i].path, t, &why, e);
+        }
+        tg_read_items_release(items, n);
+    }
     return rc;
 }
 
@@ -218,8 +268,8 @@ static int put_thread(const struct tg_announce_place *p, struct tg_thread *t, bo
         free(ops);
         return rc;
     }
-    tg_thread_path(to_open ? TG_ANNOUNCE_OPEN : TG_ANNOUNCE_TOLD, t->source, t->customer, to, sizeof to);
-    tg_thread_path(to_open ? TG_ANNOUNCE_TOLD : TG_ANNOUNCE_OPEN, t->source, t->customer, from, sizeof from);
+    tg_thread_path(to_open ? TG_ANNOUNCE_OPEN : TG_ANNOUNCE_TOLD, t->source, t->customer, t->lane, to, sizeof to);
+    tg_thread_path(to_open ? TG_ANNOUNCE_TOLD : TG_ANNOUNCE_OPEN, t->source, t->customer, t->lane, from, sizeof from);
     rc = stays ? 0 : make_bucket(p, to, e);
     size_t n = put_checks(p, ops);
     put_text(t, to_open, from, to, text, ops, &n);
@@ -256,7 +306,7 @@ int tg_announce_close(const struct tg_announce_place *p, struct tg_thread *t, in
         int rc = put_thread(p, t, false, NULL, 0, &why);
         return rc ? tg_fail(e, rc, "%s", why.message) : 0;
     }
-    tg_thread_path(TG_ANNOUNCE_OPEN, t->source, t->customer, path, sizeof path);
+    tg_thread_path(TG_ANNOUNCE_OPEN, t->source, t->customer, t->lane, path, sizeof path);
     ops[n++] = (struct tg_op) {.kind = TG_OP_DELETE, .path = path, .version = t->version};
     return tg_store_multi(p->store, ops, n, deadline(p), NULL, e);
 }

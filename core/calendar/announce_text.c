@@ -22,11 +22,15 @@ static const char *const builtin[TG_ANNOUNCE_WEEK] = {
                               "This maintenance of your hosts ({customer}) will not take place:\n\n{events}\n"
                               "Times are {zone}. The attached entry removes it from your calendar.\n",
     [TG_ANNOUNCE_LATE] = "Subject: Maintenance begins late: {begin}\n\n"
-                         "Maintenance of your hosts ({customer}) has begun later than announced:\n\n{events}\n"
+                         "Maintenance of your hosts ({customer}) begins later than announced:\n\n{events}\n"
                          "Times are {zone}.\n",
     [TG_ANNOUNCE_DONE] = "Subject: Maintenance done: {begin}\n\n"
-                         "Maintenance of {count} of your hosts ({customer}) is done:\n\n{events}\n"
+                         "Maintenance of {count} of your hosts ({customer}) is over:\n\n{events}\n"
                          "Times are {zone}.\n",
+    [TG_ANNOUNCE_FORMER] = "Subject: No longer yours: maintenance of {begin}\n\n"
+                           "You are told no more of maintenance of the hosts of {customer}, as you are not among those who are to be told of it now. The following may still take "
+                           "place:\n\n{events}\n"
+                           "Times are {zone}. The attached entry removes it from your calendar.\n",
 };
 
 const char *tg_template_builtin(enum tg_announce_kind kind)
@@ -273,7 +277,7 @@ static int check_names(const char *folder, struct tg_problems *p, struct tg_erro
             k++;
         if (k == TG_ANNOUNCE_WEEK) {
             const struct tg_place place = {.file = folder};
-            tg_error_hint(tg_problems_add(p, &place, "%.80s is no template's name", entry->d_name), "scheduled.txt, changed.txt, cancelled.txt, late.txt, done.txt");
+            tg_error_hint(tg_problems_add(p, &place, "%.80s is no template's name", entry->d_name), "scheduled.txt, changed.txt, cancelled.txt, late.txt, done.txt, former.txt");
         }
     }
     closedir(dir);

@@ -28,7 +28,7 @@ void tg_template_free(struct tg_template *t);
 struct tg_templates {
     struct tg_template *of[TG_ANNOUNCE_WEEK];
 };
-/* folder NULL: ours alone. Reads FOLDER/scheduled.txt, changed.txt, cancelled.txt, late.txt, done.txt; a file of another name that ends in .txt is a mistake. */
+/* folder NULL: ours alone. Reads FOLDER/scheduled.txt, changed.txt, cancelled.txt, late.txt, done.txt, former.txt; a file of another name that ends in .txt is a mistake. */
 int tg_templates_load(const char *folder, struct tg_problems *problems, struct tg_templates *out, struct tg_error *e);
 void tg_templates_release(struct tg_templates *t);
 /* The text that is used without a file of the site's. */

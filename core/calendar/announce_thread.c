@@ -15,25 +15,27 @@ int tg_thread_no_memory(struct tg_error *e)
 
 /* ---- names ---- */
 
-void tg_thread_name(const char *source, const char *customer, char out[TG_THREAD_NAME_SIZE])
+void tg_thread_name(const char *source, const char *customer, int lane, char out[TG_THREAD_NAME_SIZE])
 {
+    const char number[2] = {(char) ('0' + lane), '\0'};
     char a[TG_SHA256_HEX], b[TG_SHA256_HEX];
     struct tg_sha256 h;
 
     tg_sha256_hex(source, strlen(source), a);
     tg_sha256_init(&h);
     tg_sha256_add(&h, source, strlen(source) + 1);
-    tg_sha256_add(&h, customer, strlen(customer));
+    tg_sha256_add(&h, customer, strlen(customer) + (lane > 0));
+    tg_sha256_add(&h, number, lane > 0);
     tg_sha256_end_hex(&h, b);
     snprintf(out, TG_THREAD_NAME_SIZE, "%.8s-%.12s", a, b);
 }
 
-void tg_thread_path(const char *root, const char *source, const char *customer, char *out, size_t size)
+void tg_thread_path(const char *root, const char *source, const char *customer, int lane, char *out, size_t size)
 {
     char bucket[3], name[TG_THREAD_NAME_SIZE];
 
     tg_announce_bucket(source, customer, bucket);
-    tg_thread_name(source, customer, name);
+    tg_thread_name(source, customer, lane, name);
     snprintf(out, size, "%s/%s/%s", root, bucket, name);
 }
 
@@ -160,13 +162,14 @@ int tg_thread_copy_events(const struct tg_thread_events *from, struct tg_thread_
 
 /* ---- threads ---- */
 
-int tg_thread_new(const char *source, const char *customer, struct tg_thread **out, struct tg_error *e)
+int tg_thread_new(const char *source, const char *customer, int lane, struct tg_thread **out, struct tg_error *e)
 {
     struct tg_thread *t = calloc(1, sizeof *t);
 
     if (t) {
         t->source = strdup(source);
         t->customer = strdup(customer);
+        t->lane = lane;
         t->open = true;
         t->version = TG_ANY_VERSION;
     }
@@ -198,6 +201,7 @@ void tg_thread_free(struct tg_thread *t)
     tg_thread_events_release(&t->now);
     tg_thread_events_release(&t->told);
     tg_thread_message_free(t->message);
+    tg_receipts_release(&t->receipts);
     free(t->source);
     free(t->customer);
     free(t);
@@ -212,6 +216,27 @@ int64_t tg_thread_until_ms(const struct tg_thread *t)
     for (size_t i = 0; i < t->told.n; i++)
         last = t->told.v[i].until_ms > last ? t->told.v[i].until_ms : last;
     return last;
+}
+
+bool tg_thread_has(const struct tg_thread *t, const char *key)
+{
+    return tg_thread_find(&t->now, key) || tg_thread_find(&t->told, key);
+}
+
+static size_t bytes_of(const struct tg_thread_event *ev)
+{
+    return strlen(ev->key) + strlen(ev->activity) + strlen(ev->reason) + strlen(ev->hosts) + strlen(ev->done) + 80; /* names and times */
+}
+
+bool tg_thread_has_room(const struct tg_thread *t)
+{
+    size_t now = 0, told = 0;
+
+    for (size_t i = 0; i < t->now.n; i++)
+        now += bytes_of(&t->now.v[i]);
+    for (size_t i = 0; i < t->told.n; i++)
+        told += bytes_of(&t->told.v[i]);
+    return now < TG_THREAD_LANE_BYTES && told < TG_THREAD_LANE_BYTES && t->now.n < TG_THREAD_EVENTS_MAX / 2;
 }
 
 static void prune(struct tg_thread_events *list, int64_t before_ms)
@@ -360,7 +385,14 @@ int tg_thread_take(struct tg_thread *t, const struct tg_announcement *a, int64_t
     return rc;
 }
 
-int tg_thread_replace(struct tg_thread *t, const struct tg_thread_events *events, const char *reason, int64_t due_ms, struct tg_error *e)
+/* What was done, or was to be in a time that has passed, is not undone by a plan that is no more. */
+static bool stays(const struct tg_thread_event *told, int64_t wall_ms)
+{
+    return told->n_hosts > 0 && (told->n_done == told->n_hosts || told->until_ms <= wall_ms);
+}
+
+int tg_thread_replace(struct tg_thread *t, const struct tg_thread_events *events, const char *reason, int64_t wall_ms,
+                      int64_t due_ms, struct tg_error *e)
 {
     struct tg_thread_events now = {.v = NULL};
     int rc = tg_thread_copy_events(events, &now, true, e);
@@ -369,6 +401,11 @@ int tg_thread_replace(struct tg_thread *t, const struct tg_thread_events *events
         struct tg_thread_event gone = {.key = t->told.v[i].key, .reason = (char *) (uintptr_t) reason}, ev;
         if (tg_thread_find(&now, gone.key))
             continue;
+        if (stays(&t->told.v[i], wall_ms)) {
+            rc = tg_thread_copy_event(&t->told.v[i], &ev, e);
+            rc = rc ? rc : tg_thread_add(&now, &ev, e);
+            continue;
+        }
         gone.from_ms = t->told.v[i].from_ms;
         gone.until_ms = t->told.v[i].until_ms;
         rc = tg_thread_copy_event(&gone, &ev, e);

@@ -99,7 +99,9 @@ static void put_person(struct tg_buf *out, const char *what, const char *name, c
                 tg_buf_putc(&line, *p);
         tg_buf_putc(&line, '"');
     }
-    tg_buf_printf(&line, ":mailto:%s", address);
+    tg_buf_puts(&line, ":mailto:");
+    for (const char *p = address; *p; p++) /* a URI: RFC 6068 */
+        tg_buf_printf(&line, (unsigned char) *p >= 128 || strchr("%?#/&`{}|^ ", *p) ? "%%%02X" : "%c", (unsigned char) *p);
     put_line(out, tg_buf_text(&line));
     tg_buf_release(&line);
 }
@@ -118,5 +120,7 @@ void tg_ics_invite(struct tg_buf *out, const struct tg_ics_invite *v)
     put_person(out, "ORGANIZER", v->organizer_name, v->organizer);
     for (size_t i = 0; i < v->n_attendees; i++)
         put_person(out, "ATTENDEE;ROLE=NON-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=FALSE", "", v->attendees[i]);
-    tg_buf_printf(out, "STATUS:%s\r\nTRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", v->cancel ? "CANCELLED" : "CONFIRMED");
+    if (!v->cancel || !v->for_one)
+        tg_buf_printf(out, "STATUS:%s\r\n", v->cancel ? "CANCELLED" : "CONFIRMED");
+    tg_buf_puts(out, "TRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
 }

@@ -21,6 +21,7 @@ void tg_ics_end(struct tg_buf *out);
  */
 struct tg_ics_invite {
     bool cancel;
+    bool for_one;                           /* of a cancel: the event takes place, and its attendees are none any more (RFC 5546, 3.2.5) */
     const char *uid;
     int64_t sequence;
     int64_t from_ms, until_ms, now_ms;

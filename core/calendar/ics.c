@@ -19,174 +19,14 @@
 #define NEVER_MAX 1    /* of those that were looked for for seconds */
 #define WHAT_MAX 200
 
-struct meaning {
-    struct tg_ics *ics;
-    struct tg_rule *rule;
-    const char *zone;  /* of times that name none */
-    struct tg_error *e;
-    int rc;            /* TG_E_MEMORY, TG_E_CONFIG */
-    int never;
-};
-
-static struct tg_error *at_line(const struct meaning *m, const struct tg_ics_line *line, const char *message)
+static struct tg_error *at_line(const struct tg_ics_meaning *m, const struct tg_ics_line *line, const char *message)
 {
     return tg_ics_problem(m->ics, line->line, line->source, "%s", message);
 }
 
-/* ---- zones */
-
-static bool try_zone(struct tg_ics_zone *z, const char *name)
-{
-    struct tg_error ignored = TG_ERROR_INIT;
-
-    if (tg_zone_find(name, &z->zone, &ignored))
-        return false;
-    memcpy(z->known_as, name, strlen(name) + 1);
-    return true;
-}
-
-/* As it is, behind what programs put before it ("/mozilla.org/20050126_1/Europe/Berlin"), as Windows calls it, as the file itself defines it. */
-static void look_for_zone(struct meaning *m, struct tg_ics_zone *z)
-{
-    const struct tg_zone_backend *backend;
-    struct tg_error why = TG_ERROR_INIT;
-
-    z->looked_for = true;
-    for (const char *name = z->name; name && !z->found; name = strchr(name, '/') ? strchr(name, '/') + 1 : NULL)
-        z->found = try_zone(z, name);
-    if (z->found)
-        return;
-    if (tg_zone_backend_find(&backend, &why)) {
-        m->rc = tg_fail(m->e, TG_E_CONFIG, "%s", why.message);
-        return;
-    }
-    if (backend->find_windows(z->name, z->known_as, sizeof z->known_as, &why) == 0)
-        z->found = try_zone(z, z->known_as);
-    tg_error_clear(&why);
-    if (!z->found && z->text) {
-        z->found = backend->define(z->text, z->len, &z->zone.zone, &why) == 0;
-        z->zone.backend = backend;
-        if (!z->found)
-            tg_ics_problem(m->ics, z->line, z->text, "time zone \"%.60s\": %s", z->name, why.message);
-    }
-}
-
-/* The zone of a line: UTC when its value ends in Z. false: it has none that is known, and that was said. */
-static bool zone_of(struct meaning *m, const struct tg_ics_line *line, const char *value, size_t len, struct tg_zone *out, const char **out_name)
-{
-    struct tg_ics_zone *z;
-    const char *name;
-    size_t n;
-
-    *out_name = m->zone;
-    if (len && value[len - 1] == 'Z') {
-        *out = (struct tg_zone) {NULL, NULL};
-        *out_name = "UTC";
-        return true;
-    }
-    if (!tg_ics_param(line, "TZID", &name, &n))
-        return !tg_zone_find(m->zone, out, NULL);
-    if ((m->rc = tg_ics_zone(m->ics, name, n, &z, m->e)))
-        return false;
-    if (z && !z->looked_for)
-        look_for_zone(m, z);
-    if (!z || !z->found) {
-        tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "there is no time zone \"%.*s\"", (int) (n > 60 ? 60 : n), name),
-                      "neither in the tz database, nor one of Windows, nor does the file define it in a VTIMEZONE");
-        return false;
-    }
-    *out = z->zone;
-    *out_name = z->known_as;
-    return true;
-}
-
-/* ---- values */
-
-static int digits(const char *p, int n)
-{
-    int value = 0;
-
-    for (int i = 0; i < n; i++) {
-        if (!isdigit((unsigned char) p[i]))
-            return -1;
-        value = value * 10 + p[i] - '0';
-    }
-    return value;
-}
-
-/* "20261122", "20261122T220000", "20261122T220000Z" */
-static bool take_local(const char *p, size_t len, int64_t *out_s, bool *out_date)
-{
-    int64_t date;
-
-    if (len < 8 || !tg_date_of(digits(p, 4), digits(p + 4, 2), digits(p + 6, 2), &date))
-        return false;
-    *out_date = len == 8;
-    if (len == 8)
-        return *out_s = date * TG_DAY_S, true;
-    if (p[8] != 'T' || (len != 15 && (len != 16 || p[15] != 'Z')))
-        return false;
-    int hour = digits(p + 9, 2), minute = digits(p + 11, 2), second = digits(p + 13, 2);
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
-        return false;
-    *out_s = date * TG_DAY_S + hour * 3600 + minute * 60 + (second == 60 ? 59 : second); /* RFC 5545, 3.3.12: a leap second */
-    return true;
-}
-
-/* A line's one value; with its zone. */
-static bool take_time(struct meaning *m, const struct tg_ics_line *line, int64_t *out_s, bool *out_date, struct tg_zone *zone, const char **zone_name)
-{
-    size_t len = strlen(line->value);
-
-    if (!take_local(line->value, len, out_s, out_date)) {
-        tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "\"%.40s\" is no date and no time", line->value), "from 1900 to 2199");
-        return false;
-    }
-    return zone_of(m, line, line->value, len, zone, zone_name);
-}
-
-int64_t tg_ics_translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to)
-{
-    if (from->zone == to->zone)
-        return local_s;
-    return tg_local_of(to, tg_local_wall_s(from, local_s, TG_ZONE_ICAL));
-}
-
-/* "P1W", "P1DT2H30M", "PT90S": nominal days, and exact seconds. */
-static bool take_duration(const char *p, int64_t *out_clock_s, int64_t *out_exact_s)
-{
-    static const struct {
-        char unit;
-        bool time;
-        int64_t s;
-    } units[] = {{'W', false, 7 * TG_DAY_S}, {'D', false, TG_DAY_S}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}};
-    bool time = false, any = false;
-
-    *out_clock_s = *out_exact_s = 0;
-    p += *p == '+';
-    if (*p++ != 'P')
-        return false;
-    while (*p) {
-        size_t n = strspn(p, "0123456789"), u = 0;
-        if (*p == 'T' && !time) {
-            time = true;
-            p++;
-            continue;
-        }
-        while (u < 5 && (units[u].unit != p[n] || units[u].time != time))
-            u++;
-        if (!n || n > 8 || u == 5)
-            return false;
-        *(time ? out_exact_s : out_clock_s) += strtol(p, NULL, 10) * units[u].s;
-        any = true;
-        p += n + 1;
-    }
-    return any;
-}
-
 /* ---- an event */
 
-static bool take_length(struct meaning *m, struct tg_ics_known *k)
+static bool take_length(struct tg_ics_meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *end = &k->event->has[TG_ICS_DTEND], *duration = &k->event->has[TG_ICS_DURATION];
     struct tg_zone zone;
@@ -196,14 +36,14 @@ static bool take_length(struct meaning *m, struct tg_ics_known *k)
 
     if (end->value && duration->value)
         return at_line(m, duration, "it has both DTEND and DURATION"), false;
-    if (duration->value && !take_duration(duration->value, &k->when.clock_s, &k->when.exact_s))
+    if (duration->value && !tg_ics_duration(duration->value, &k->when.clock_s, &k->when.exact_s))
         return tg_ics_problem(m->ics, duration->line, duration->source, "\"%.40s\" is no duration", duration->value), false;
     if (!end->value) {
         if (!duration->value)
             k->when.clock_s = k->all_day ? TG_DAY_S : 0;
         return true;
     }
-    if (!take_time(m, end, &end_s, &date, &zone, &name))
+    if (!tg_ics_time(m, end, &end_s, &date, &zone, &name))
         return false;
     if (date != k->all_day)
         return at_line(m, end, "DTEND is a date and DTSTART a time, or the other way round"), false;
@@ -234,7 +74,7 @@ int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_e
  * A start that is not. Of whole days programs also write the time at which they begin, in whatever zone: where it is not sure which day that is, a window
  * is on neither, and a blackout on both.
  */
-static int put_except(struct meaning *m, struct tg_ics_known *k, int64_t s, bool date, const struct tg_zone *zone)
+static int put_except(struct tg_ics_meaning *m, struct tg_ics_known *k, int64_t s, bool date, const struct tg_zone *zone)
 {
     if (date)
         return tg_ics_except(k, s, !k->all_day, m->e);
@@ -262,7 +102,7 @@ static int put_also(struct tg_ics_known *k, int64_t local_s, struct tg_error *e)
 }
 
 /* A list of dates: EXDATE, RDATE. */
-static bool take_dates(struct meaning *m, struct tg_ics_known *k, const struct tg_ics_line *line, bool also)
+static bool take_dates(struct tg_ics_meaning *m, struct tg_ics_known *k, const struct tg_ics_line *line, bool also)
 {
     size_t n = 0;
 
@@ -274,11 +114,11 @@ static bool take_dates(struct meaning *m, struct tg_ics_known *k, const struct t
         bool date;
         if (memchr(p, '/', len))
             return at_line(m, line, "dates with a length of their own (PERIOD) are not supported"), false;
-        if (!take_local(p, len, &s, &date))
+        if (!tg_ics_local(p, len, &s, &date))
             return tg_ics_problem(m->ics, line->line, line->source, "\"%.*s\" is no date and no time", (int) (len > 40 ? 40 : len), p), false;
         if (also && date != k->all_day)
             return at_line(m, line, "RDATE is a date and DTSTART a time, or the other way round"), false;
-        if (!zone_of(m, line, p, len, &zone, &name))
+        if (!tg_ics_zone_of(m, line, p, len, &zone, &name))
             return false;
         if (++n > TG_ICS_DATES_MAX)
             return at_line(m, line, "the line has too many dates"), false;
@@ -298,7 +138,7 @@ static int found_one(int64_t start_local_s, void *data)
 }
 
 /* The first one counts, whatever the rule says: other programs show it. Where that would open something, the rule decides. */
-static bool count_start(struct meaning *m, struct tg_ics_known *k)
+static bool count_start(struct tg_ics_meaning *m, struct tg_ics_known *k)
 {
     bool found = false;
     int64_t s = k->when.start_local_s;
@@ -311,7 +151,7 @@ static bool count_start(struct meaning *m, struct tg_ics_known *k)
     return found || !(m->rc = put_also(k, s, m->e));
 }
 
-static bool take_rule(struct meaning *m, struct tg_ics_known *k)
+static bool take_rule(struct tg_ics_meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *rule = &k->event->has[TG_ICS_RRULE];
     struct tg_error why = TG_ERROR_INIT;
@@ -332,7 +172,7 @@ static bool take_rule(struct meaning *m, struct tg_ics_known *k)
 }
 
 /* Which of its master's it stands for. */
-static bool take_override(struct meaning *m, struct tg_ics_known *k)
+static bool take_override(struct tg_ics_meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *line = &k->event->has[TG_ICS_RECURRENCE_ID];
     const char *name, *range;
@@ -343,7 +183,7 @@ static bool take_override(struct meaning *m, struct tg_ics_known *k)
     if (tg_ics_param(line, "RANGE", &range, &len))
         return at_line(m, line, "RANGE (this one and all behind it) is not supported"), false;
     k->override = true;
-    if (!take_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->recurrence_zone, &name))
+    if (!tg_ics_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->recurrence_zone, &name))
         return false;
     k->recurrence_wall_s = tg_local_wall_s(&k->recurrence_zone, k->recurrence_s, TG_ZONE_ICAL);
     return true;
@@ -365,7 +205,7 @@ static char *what_of(const struct tg_ics_line *summary)
 }
 
 /* Nothing of it is looked at but what it takes away. false: a window may not be what it says, and that was said. */
-static bool take_status(struct meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
+static bool take_status(struct tg_ics_meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
 {
     const struct tg_ics_line *line = &event->has[TG_ICS_STATUS];
     const char *status = line->value ? line->value : "CONFIRMED";
@@ -378,14 +218,14 @@ static bool take_status(struct meaning *m, const struct tg_ics_event *event, str
     return false;
 }
 
-static bool take_start(struct meaning *m, struct tg_ics_known *k)
+static bool take_start(struct tg_ics_meaning *m, struct tg_ics_known *k)
 {
     const struct tg_ics_line *start = &k->event->has[TG_ICS_DTSTART];
     const char *name;
 
     if (!start->value)
         return tg_ics_problem(m->ics, k->event->line, k->event->source, "the event has no DTSTART"), false;
-    if (!take_time(m, start, &k->when.start_local_s, &k->all_day, &k->zone, &name))
+    if (!tg_ics_time(m, start, &k->when.start_local_s, &k->all_day, &k->zone, &name))
         return false;
     k->when.zone = k->zone;
     memcpy(k->when.zone_name, name, strlen(name) + 1);
@@ -393,7 +233,7 @@ static bool take_start(struct meaning *m, struct tg_ics_known *k)
 }
 
 /* false: a mistake, which was said, or m->rc. */
-static bool take_event(struct meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
+static bool take_event(struct tg_ics_meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
 {
     const char *sequence = event->has[TG_ICS_SEQUENCE].value;
     struct tg_error why = TG_ERROR_INIT;
@@ -428,7 +268,7 @@ static bool take_event(struct meaning *m, const struct tg_ics_event *event, stru
 /* ---- all of them */
 
 /* Into the rule; the list keeps what is out. */
-static int hand_over(struct meaning *m, struct tg_ics_known *list, size_t n)
+static int hand_over(struct tg_ics_meaning *m, struct tg_ics_known *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct tg_when *when;
@@ -444,7 +284,7 @@ static int hand_over(struct meaning *m, struct tg_ics_known *list, size_t n)
     return 0;
 }
 
-static int take_all(struct meaning *m, struct tg_error *e)
+static int take_all(struct tg_ics_meaning *m, struct tg_error *e)
 {
     size_t before = tg_problems_count(m->ics->p), n = 0;
     struct tg_ics_known *list = calloc(m->ics->n + 1, sizeof *list);
@@ -452,11 +292,17 @@ static int take_all(struct meaning *m, struct tg_error *e)
     if (!list)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < m->ics->n && !m->rc && m->never < NEVER_MAX; i++)
-        take_event(m, &m->ics->events[i], &list[n++]);
+        if (m->ics->events[i].busy)
+            tg_ics_busy(m, &m->ics->events[i], NULL);
+        else
+            take_event(m, &m->ics->events[i], &list[n++]);
     if (!m->rc && tg_problems_count(m->ics->p) == before)
         m->rc = tg_ics_settle(m->ics, m->rule->kind, list, n, m->e);
     if (!m->rc && tg_problems_count(m->ics->p) == before)
         m->rc = hand_over(m, list, n);
+    for (size_t i = 0; !m->rc && tg_problems_count(m->ics->p) == before && i < m->ics->n; i++)
+        if (m->ics->events[i].busy)
+            tg_ics_busy(m, &m->ics->events[i], m->rule);
     for (size_t i = 0; i < n; i++)
         tg_when_release(&list[i].when);
     free(list);
@@ -466,7 +312,7 @@ static int take_all(struct meaning *m, struct tg_error *e)
 int tg_ics_read(const char *file, const char *text, size_t len, const char *zone, struct tg_problems *problems, struct tg_rule *rule, struct tg_error *e)
 {
     struct tg_ics ics = {.file = file, .text = text, .len = len, .p = problems};
-    struct meaning m = {.ics = &ics, .rule = rule, .zone = zone, .e = e};
+    struct tg_ics_meaning m = {.ics = &ics, .rule = rule, .zone = zone, .e = e};
     size_t before = tg_problems_count(problems);
     int rc = tg_ics_split(&ics, e);
 

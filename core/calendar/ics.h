@@ -1,4 +1,4 @@
-/* Inside of reading .ics: the lines of a file (ics_lines.c), and what they mean (ics.c). */
+/* Inside of reading .ics: the lines of a file (ics_lines.c), the times that they tell (ics_time.c), what the events mean (ics.c, ics_busy.c), and which of them count (ics_settle.c). */
 #ifndef TG_CALENDAR_ICS_H
 #define TG_CALENDAR_ICS_H
 
@@ -22,16 +22,18 @@ struct tg_ics_line {
 enum tg_ics_name {
     TG_ICS_UID, TG_ICS_SEQUENCE, TG_ICS_STATUS, TG_ICS_SUMMARY, TG_ICS_DTSTART, TG_ICS_DTEND, TG_ICS_DURATION, TG_ICS_RRULE, TG_ICS_RECURRENCE_ID,
     TG_ICS_EXRULE, TG_ICS_ONCE, /* of these an event has one each; */
-    TG_ICS_EXDATE = TG_ICS_ONCE, TG_ICS_RDATE, TG_ICS_NAMES
+    TG_ICS_EXDATE = TG_ICS_ONCE, TG_ICS_RDATE, TG_ICS_FREEBUSY, /* of these any number */
+    TG_ICS_NAMES
 };
 
 struct tg_ics_event {
     struct tg_ics_line has[TG_ICS_ONCE]; /* value NULL: it has none */
-    struct tg_ics_line *except, *also;   /* EXDATE, RDATE */
+    struct tg_ics_line *except, *also;   /* EXDATE; RDATE, or FREEBUSY of a VFREEBUSY */
     size_t n_except, n_also;
     int line;
     const char *source;
     bool cancelled;      /* its VCALENDAR has METHOD:CANCEL */
+    bool busy;           /* it is a VFREEBUSY: of it only the lines FREEBUSY count */
 };
 
 struct tg_ics_zone {
@@ -77,8 +79,32 @@ int tg_ics_zone(struct tg_ics *ics, const char *name, size_t len, struct tg_ics_
 bool tg_ics_param(const struct tg_ics_line *line, const char *name, const char **out, size_t *out_len);
 /* A start of an event that is not (day: with all that begin on that day). TG_E_MEMORY. */
 int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_error *e);
+
+/* What is carried about while events are understood. */
+struct tg_ics_meaning {
+    struct tg_ics *ics;
+    struct tg_rule *rule;
+    const char *zone;  /* of times that name none */
+    struct tg_error *e;
+    int rc;            /* TG_E_MEMORY, TG_E_CONFIG */
+    int never;
+};
+
+/*
+ * ics_busy.c: when somebody is busy, by a VFREEBUSY, which is a blackout. into: where these go; NULL: it is only looked whether it can be understood. false: a mistake, which was
+ * said, or m->rc.
+ */
+bool tg_ics_busy(struct tg_ics_meaning *m, const struct tg_ics_event *event, struct tg_rule *into);
 /* What clocks of one zone show when those of another show this. */
 int64_t tg_ics_translate(const struct tg_zone *from, int64_t local_s, const struct tg_zone *to);
+/* "20261122", "20261122T220000", "20261122T220000Z" */
+bool tg_ics_local(const char *text, size_t len, int64_t *out_s, bool *out_date);
+/* The zone of a line: UTC when its value ends in Z. false: it has none that is known, and that was said. */
+bool tg_ics_zone_of(struct tg_ics_meaning *m, const struct tg_ics_line *line, const char *value, size_t len, struct tg_zone *out, const char **out_name);
+/* A line's one value; with its zone. false: it is none, and that was said. */
+bool tg_ics_time(struct tg_ics_meaning *m, const struct tg_ics_line *line, int64_t *out_s, bool *out_date, struct tg_zone *zone, const char **zone_name);
+/* "P1W", "P1DT2H30M", "PT90S": nominal days, and exact seconds. */
+bool tg_ics_duration(const char *text, int64_t *out_clock_s, int64_t *out_exact_s);
 
 /*
  * ics_settle.c: of several versions of an event only the latest stays; what stands for one of a series takes that away. What can't be told opens nothing:

@@ -15,7 +15,7 @@
 static const char *const names[TG_ICS_NAMES] = {
     [TG_ICS_UID] = "UID", [TG_ICS_SEQUENCE] = "SEQUENCE", [TG_ICS_STATUS] = "STATUS", [TG_ICS_SUMMARY] = "SUMMARY", [TG_ICS_DTSTART] = "DTSTART",
     [TG_ICS_DTEND] = "DTEND", [TG_ICS_DURATION] = "DURATION", [TG_ICS_RRULE] = "RRULE", [TG_ICS_RECURRENCE_ID] = "RECURRENCE-ID", [TG_ICS_EXRULE] = "EXRULE",
-    [TG_ICS_EXDATE] = "EXDATE", [TG_ICS_RDATE] = "RDATE",
+    [TG_ICS_EXDATE] = "EXDATE", [TG_ICS_RDATE] = "RDATE", [TG_ICS_FREEBUSY] = "FREEBUSY",
 };
 
 /* A line as it lies in the file, folds included. */
@@ -227,8 +227,9 @@ static int begin(struct split *s, const struct raw *raw, const char *name, struc
         return TG_E_DATA;
     }
     bool top = s->depth == 1 && within(s, "VCALENDAR"), calendar = strcasecmp(name, "VCALENDAR") == 0;
-    if ((calendar && s->depth) || (strcasecmp(name, "VEVENT") == 0 && !top)) {
-        tg_ics_problem(s->ics, raw->line, raw->text, "%s stands %s%.40s", calendar ? "VCALENDAR" : "VEVENT", s->depth ? "within " : "outside of a VCALENDAR",
+    bool event = strcasecmp(name, "VEVENT") == 0, busy = strcasecmp(name, "VFREEBUSY") == 0;
+    if ((calendar && s->depth) || ((event || busy) && !top)) {
+        tg_ics_problem(s->ics, raw->line, raw->text, "%s stands %s%.40s", calendar ? "VCALENDAR" : event ? "VEVENT" : "VFREEBUSY", s->depth ? "within " : "outside of a VCALENDAR",
                        s->depth ? s->component[s->depth - 1] : "");
         return TG_E_DATA;
     }
@@ -238,8 +239,10 @@ static int begin(struct split *s, const struct raw *raw, const char *name, struc
         s->cancels = false;
         s->first = s->ics->n;
     }
-    if (top && strcasecmp(name, "VEVENT") == 0)
+    if (top && (event || busy))
         rc = new_event(s, raw, e);
+    if (!rc && top && busy)
+        s->event->busy = true;
     if (top && strcasecmp(name, "VTIMEZONE") == 0) {
         s->zone_text = raw->text;
         s->zone_line = raw->line;
@@ -333,7 +336,7 @@ static int take(struct split *s, const struct raw *raw, char **text, char *value
     memmove(*text, *text + strlen(names[name]), strlen(*text + strlen(names[name])) + 1);
     line.params = *text;
     *text = NULL;
-    if (name == TG_ICS_EXDATE || name == TG_ICS_RDATE) {
+    if (name >= TG_ICS_ONCE) {
         if (v->n_except + v->n_also < TG_ICS_DATES_MAX) {
             rc = name == TG_ICS_EXDATE ? keep(&v->except, &v->n_except, &line, e) : keep(&v->also, &v->n_also, &line, e);
             if (!rc)
@@ -356,7 +359,9 @@ static int take_line(struct split *s, const struct raw *raw, struct tg_error *e)
 {
     char head[32];
     head_of(raw, head, sizeof head);
-    int name = s->event && within(s, "VEVENT") ? name_of(head) : -1, rc = 0;
+    int name = s->event && within(s, s->event->busy ? "VFREEBUSY" : "VEVENT") ? name_of(head) : -1, rc = 0;
+    if (name >= 0 && s->event->busy != (name == TG_ICS_FREEBUSY))
+        name = -1;
     size_t len = (size_t) (raw->end - raw->text);
     bool matters = name >= 0 || strncasecmp(head, "END:", 4) == 0 || strncasecmp(head, "BEGIN:", 6) == 0 || strncasecmp(head, "METHOD:", 7) == 0 ||
                    (s->zone_text && strncasecmp(head, "TZID", 4) == 0);

@@ -90,6 +90,18 @@ bool tg_request_is_open(const struct tg_request *q)
     return q->state == TG_REQ_WAITING || q->state == TG_REQ_SCHEDULED;
 }
 
+void tg_requests_audit(struct tg_request_newses *news, const char *verb, const struct tg_request *q, const char *why)
+{
+    if (news->n_deeds == TG_REQ_DEEDS_MAX)
+        return;
+    struct tg_request_deed *d = &news->deeds[news->n_deeds++];
+    *d = (struct tg_request_deed) {.verb = verb};
+    memcpy(d->id, q->id, sizeof d->id);
+    memcpy(d->activity, q->activity, sizeof d->activity);
+    memcpy(d->owner, q->owner, sizeof d->owner);
+    tg_shown_text(why, d->why, sizeof d->why);
+}
+
 /* --- how long it takes --- */
 
 static const struct tg_request_took *took_of(const struct tg_requests *r, const char *activity)
@@ -117,8 +129,22 @@ int64_t tg_request_expected_ms(const struct tg_requests *r, const struct tg_requ
         qsort(sorted, t->n, sizeof *sorted, by_length);
         learned = sorted[(t->n * 95 + 99) / 100 - 1];
     }
-    int64_t ms = t && t->n >= TG_REQ_SURE ? learned : learned > q->estimate_ms ? learned : q->estimate_ms;
+    bool of_group = q->usual_ms && strncmp(q->usual_of, "group:", 6) == 0;
+    int64_t base = of_group || q->usual_ms > q->estimate_ms ? q->usual_ms : q->estimate_ms;
+    int64_t ms = t && t->n >= TG_REQ_SURE ? learned : learned > base ? learned : base;
     return ms < TG_REQ_ESTIMATE_MIN_MS ? TG_REQ_ESTIMATE_MIN_MS : ms > TG_REQ_ESTIMATE_MAX_MS ? TG_REQ_ESTIMATE_MAX_MS : ms;
+}
+
+const char *tg_request_expected_of(const struct tg_requests *r, const struct tg_request *q)
+{
+    const struct tg_request_took *t = took_of(r, q->activity);
+    int64_t ms = tg_request_expected_ms(r, q);
+
+    if (t && t->n >= TG_REQ_SURE)
+        return "this host";
+    if (q->usual_ms && ms == q->usual_ms)
+        return q->usual_of;
+    return t && ms != q->estimate_ms ? "this host" : "asked";
 }
 
 void tg_requests_learn(struct tg_requests *r, const char *activity, int64_t ms)

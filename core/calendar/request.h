@@ -23,6 +23,7 @@
 #define TG_CALENDAR_REQUEST_H
 
 #include "calendar/agenda.h"
+#include "calendar/book_marks.h"
 #include "guard/record.h"
 
 #define TG_REQUESTS_PATH "/requests"
@@ -30,6 +31,7 @@
 #define TG_REQ_ID_SIZE 9                          /* bucket, six of TG_ID_ALPHABET */
 #define TG_REQ_UID_SIZE 64
 #define TG_REQ_WHY_SIZE 201
+#define TG_REQ_USUAL_SIZE 260
 #define TG_REQ_BOOT_SIZE 40
 #define TG_ACTIVITY_SIZE 49
 #define TG_REQUESTS_MAX 16                        /* open ones of one host: a record stays below 16 KB */
@@ -63,6 +65,8 @@ struct tg_request {
     int64_t tries;
     char boot[TG_REQ_BOOT_SIZE];     /* of its host when it was first asked for, there; "" elsewhere */
     char why[TG_REQ_WHY_SIZE];       /* it waits, is tried again or held; "" */
+    int64_t usual_ms;                /* what it took on other hosts, as was known when it was given its time; 0: nobody knew */
+    char usual_of[TG_REQ_USUAL_SIZE]; /* which: "group:web", "fleet" */
 };
 struct tg_request_past {
     char id[TG_REQ_ID_SIZE], activity[TG_ACTIVITY_SIZE];
@@ -88,6 +92,8 @@ struct tg_visit_now {
     char boot[TG_REQ_BOOT_SIZE];     /* of the host at that time */
     char lock[TG_LOCK_ID_SIZE];      /* which keeps others off the host */
     bool rebooting;                  /* something has been told to reboot the host, and said that it would */
+    char customer[129];              /* whose the host was when it began: he is told of the end; "": nobody's */
+    char week[TG_BOOK_KEY_SIZE];     /* the booked week in whose slot of this host something that disturbs was begun; "": none */
     struct tg_visit visit;
 };
 
@@ -103,6 +109,7 @@ struct tg_requests {
     struct tg_request_took took[TG_REQUESTS_MAX];
     size_t n_took;
     int64_t version;                 /* of its node, not in the record; -1: there is none yet */
+    bool was_held;                   /* not in the record: when it was read one was HELD (request_held.h) */
 };
 /* An empty one. TG_E_MEMORY. */
 int tg_requests_init(struct tg_requests *out, const char *host, struct tg_error *e);
@@ -117,8 +124,13 @@ int tg_activity_check(const char *name, struct tg_error *e);
 bool tg_request_id_parse(const char *text, char out[TG_REQ_ID_SIZE], char out_bucket[3]);
 /* By id or by activity; NULL. */
 struct tg_request *tg_requests_find(const struct tg_requests *r, const char *what);
-/* What it is reckoned to take: the 95th percentile of the last ten, once there are three; before, the longest known, or as asked. */
+/*
+ * What it is reckoned to take: the 95th percentile of the last ten on this host, once there are three; else that of a group of it; else that of the fleet, and no less than was asked; else as
+ * asked. No less than the longest that is known of this host.
+ */
 int64_t tg_request_expected_ms(const struct tg_requests *r, const struct tg_request *q);
+/* Where that comes from: "this host", "group:web", "fleet", "asked". */
+const char *tg_request_expected_of(const struct tg_requests *r, const struct tg_request *q);
 /* The sum of those of a kind that are open and not under way; 0: there are none. */
 int64_t tg_requests_need_ms(const struct tg_requests *r, enum tg_visit_kind kind);
 
@@ -132,10 +144,22 @@ struct tg_request_news {
     char customer[129];              /* who is told; "": whose the host is */
 };
 #define TG_REQ_NEWS_MAX 4            /* of one change */
+/* What the audit is to say (guard/audit.c), in the same transaction. */
+struct tg_request_deed {
+    const char *verb;                /* "req-submit" …: static */
+    char id[TG_REQ_ID_SIZE], activity[TG_ACTIVITY_SIZE], owner[TG_OWNER_SIZE], why[TG_REQ_WHY_SIZE];
+};
+#define TG_REQ_DEEDS_MAX TG_REQUESTS_MAX
 struct tg_request_newses {
     struct tg_request_news v[TG_REQ_NEWS_MAX];
     size_t n;
+    struct tg_request_deed deeds[TG_REQ_DEEDS_MAX];
+    size_t n_deeds;
+    char week[TG_BOOK_KEY_SIZE];     /* whose slot of the host begins or ends (calendar/book_marks.h); "": none does */
+    struct tg_mark mark;
 };
+/* verb: static, at most 15 letters. why is shown as it is: no control characters. */
+void tg_requests_audit(struct tg_request_newses *news, const char *verb, const struct tg_request *q, const char *why);
 
 /* --- changes. Each may be done twice --- */
 
@@ -145,6 +169,9 @@ struct tg_request_when {
     void *self;
     int64_t lead_ms;                 /* how long ahead the customer wants to know */
     const char *customer;            /* whose the host is; "" nobody's */
+    /* How long an activity takes on other hosts, and which (request_usual.h); 0: nobody knows. NULL: nobody is asked. */
+    int64_t (*usual)(void *self, const char *activity, char of[TG_REQ_USUAL_SIZE]);
+    const char *week;                /* the booked week in whose slot of the host it was asked (its key); NULL or "": none */
 };
 
 struct tg_request_wish {
@@ -183,8 +210,8 @@ enum tg_requests_turn tg_requests_turn(const struct tg_requests *r, int64_t now_
 /* What the visits that are due take; with_quiet: and what would not disturb anyway and may be done already. */
 enum tg_requests_whom { TG_REQ_WHOM_DUE, TG_REQ_WHOM_QUIET_TOO };
 int64_t tg_requests_due_ms(const struct tg_requests *r, enum tg_requests_whom whom, int64_t now_ms);
-/* These begin: they become DUE, and their visits are under way. */
-void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const char *boot, const char *lock, int64_t now_ms, struct tg_request_newses *news);
+/* These begin: they become DUE, and their visits are under way. week: as in tg_request_when. */
+void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const char *boot, const char *lock, const char *week, int64_t now_ms, struct tg_request_newses *news);
 /* What of the visit that is under way is yet to be done. */
 int64_t tg_requests_left_ms(const struct tg_requests *r);
 /* The one to run now, of those that are DUE or to be tried again: the least of rank, < 0 not at all. NULL: none is left. */
@@ -193,7 +220,7 @@ struct tg_request *tg_requests_next(const struct tg_requests *r, int (*rank)(voi
 void tg_requests_start(struct tg_request *q, int64_t now_ms);
 enum { TG_REQ_EXIT_DONE = 0, TG_REQ_EXIT_POSTPONE = 69, TG_REQ_EXIT_RETRY = 75, TG_REQ_EXIT_UNSAFE = 80 };
 /* Outcome: its exit status (or, of one that was broken off, RETRY or UNSAFE), and a sentence about it. Its host's way of taking is learned. */
-void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status, const char *why, int64_t now_ms);
+void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status, const char *why, int64_t now_ms, struct tg_request_newses *news);
 /* The visit is over: what is left of it waits anew. False: one is HELD, so the host stays out of service, and its lock where it is. */
 bool tg_requests_leave(struct tg_requests *r, int64_t now_ms, struct tg_request_newses *news);
 bool tg_requests_has(const struct tg_requests *r, enum tg_request_state state);

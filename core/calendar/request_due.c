@@ -192,6 +192,7 @@ static int take_lock(struct tg_due_walk *w, int64_t for_ms, struct tg_error *e)
     if (rc)
         return rc;
     memcpy(w->note.lock, lock.id, sizeof w->note.lock);
+    w->lock_txid = lock.txid;
     tg_lock_clear(&lock);
     if ((rc = tg_due_step(w, "locked", e)))
         return rc;
@@ -220,6 +221,7 @@ int tg_due_lock(struct tg_due_walk *w, int64_t for_ms, struct tg_error *e)
 struct beginning {
     const struct tg_due_walk *w;
     enum tg_requests_whom whom;
+    const char *week;
     int64_t now_ms;
 };
 
@@ -232,7 +234,7 @@ static int begin(struct tg_requests *r, void *data, struct tg_request_newses *ne
         return TG_REQUESTS_AS_IT_IS; /* the answer was lost */
     if (tg_requests_turn(r, b->now_ms) != TG_TURN_DUE)
         return TG_REQUESTS_AS_IT_IS; /* cancelled or postponed meanwhile */
-    tg_requests_begin(r, b->whom, b->w->d->boot, b->w->note.lock, b->now_ms, news);
+    tg_requests_begin(r, b->whom, b->w->d->boot, b->w->note.lock, b->week, b->now_ms, news);
     return 0;
 }
 
@@ -256,6 +258,11 @@ static int ask(struct tg_due_walk *w, struct tg_error *e)
     return rc;
 }
 
+static int ask_room(struct tg_due_walk *w, const char *own, int64_t before_txid, struct tg_error *e)
+{
+    return w->d->room ? w->d->room(w->d->self, own, before_txid, e) : 0;
+}
+
 /* Locked for nothing: it goes again. */
 static int give_up(struct tg_due_walk *w, const char *why, struct tg_error *e)
 {
@@ -272,6 +279,8 @@ static int begin_locked(struct tg_due_walk *w, struct tg_error *e)
     int rc = tg_due_step(w, "noted lock", e);
 
     if (!rc)
+        rc = ask_room(w, w->note.request, w->lock_txid, e);
+    if (!rc)
         rc = w->d->when(w->d->self, &when, e);
     if (!rc)
         rc = tg_due_clocks(w, e);
@@ -286,6 +295,7 @@ static int begin_locked(struct tg_due_walk *w, struct tg_error *e)
     if (!fit)
         return give_up(w, "it no longer fits, and is to be at ", e);
     b.now_ms = tg_due_wall(w);
+    b.week = when.week;
     if ((rc = tg_due_change(w, begin, &b, e)) != 0)
         return rc;
     if (!w->r.now.began_ms)
@@ -312,7 +322,7 @@ static int begin_visit(struct tg_due_walk *w, struct tg_error *e)
         return rc;
     if (!fit)
         return tg_due_lay(w, "its window has closed, and it is to be at ", e);
-    if ((rc = ask(w, e)) != 0)
+    if ((rc = ask(w, e)) != 0 || (rc = ask_room(w, "", 0, e)) != 0)
         return rc;
     rc = tg_due_lock(w, tg_requests_due_ms(&w->r, whom, tg_due_wall(w)), e);
     return rc ? rc : begin_locked(w, e);

@@ -3,10 +3,11 @@
  *
  *   1  the host's record is read, in one round trip; nothing is due: that was all
  *   2  is it the time? asked of calendar and booked weeks, read anew, and of two clocks: this host's and the store's must agree
- *   3  would a permit be given? somebody else's lock is waited for, until it is too late, and then for the next window
+ *   3  would a permit be given, and is there room among the hosts that share its fate? somebody else's lock is waited for, until it is too late, and then for the next window
  *   4  intent, on this host's disk: who asks for the lock, and its token
  *   5  a lock on the host: others keep off, and those in flight are waited for. It stays, whatever becomes of this process or this host (P3)
- *   6  is it still the time? (step 2 again: 5 may have taken long)
+ *   6  is there still room? of two that locked their hosts at one moment the first one's lock counts for the second, which goes back; is it still the time? (step 2 again: 5 may
+ *      have taken long)
  *   7  intent, in the store: the visit is under way; in the same transaction, customers are told when that is late
  *   8  for each: intent in the store; a permit, which passes the own lock and no other; the command; its outcome in the store
  *   9  the visit is over, in the store; the lock goes; the note of 4 goes
@@ -47,6 +48,9 @@ struct tg_due {
     /* Runs it to its end. 0: *out_status is what it ended with. TG_E_HELD, TG_E_UNKNOWN: no permit, it was not begun. TG_E_CONFIG: it can't be begun.
      * TG_E_TIMEOUT, TG_E_SESSION, TG_E_CANCELLED: it was stopped. */
     int (*act)(void *self, const struct tg_due_act *act, int *out_status, struct tg_error *e);
+    /* May it go down beside those that are down already (engine/room.h)? own, before_txid: of the lock that does not count; "" and 0: it has none yet. TG_E_HELD: not now, and why. NULL: it may. */
+    int (*room)(void *self, const char *own, int64_t before_txid, struct tg_error *e);
+    void (*took)(void *self, const char *activity, int64_t ms); /* one was done, and took so long: for other hosts to know. NULL */
     void (*tell)(void *self, const char *line);    /* for people */
     bool (*dies)(void *self, const char *step);    /* tests: this process is gone at that step; NULL */
 };

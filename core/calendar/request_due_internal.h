@@ -11,6 +11,12 @@ struct tg_due_walk {
     struct tg_requests r;            /* as it was read or written last */
     bool has_note, stopped;          /* stopped: a command was, so nothing more is begun */
     struct tg_due_note note;
+    struct {
+        char activity[TG_ACTIVITY_SIZE];
+        int64_t ms;
+    } took[TG_REQUESTS_MAX];         /* done by the last change, */
+    size_t n_took;                   /* and not yet told to others */
+    int64_t lock_txid;               /* of the lock that was taken last */
     int64_t mono_ms, wall_ms;        /* when it began */
 };
 

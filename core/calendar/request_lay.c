@@ -198,10 +198,20 @@ static void change_customer(struct tg_requests *r, const char *customer, struct 
     snprintf(r->customer, sizeof r->customer, "%s", customer);
 }
 
+/* Asked when a time is looked for, and not again: what others take meanwhile is no reason to move a visit that its customer knows. */
+static void ask_others(struct tg_requests *r, const struct tg_request_when *when)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->v[i].state == TG_REQ_WAITING)
+            r->v[i].usual_ms = when->usual(when->self, r->v[i].activity, r->v[i].usual_of);
+}
+
 int tg_requests_lay(struct tg_requests *r, const struct tg_request_when *when, int64_t now_ms, struct tg_request_newses *news, struct tg_error *e)
 {
     change_customer(r, when->customer, news);
     r->laid_ms = now_ms;
+    if (when->usual)
+        ask_others(r, when);
     int rc = lay_kind(r, TG_VISIT_QUIET, when, now_ms, news, e);
     return rc ? rc : lay_kind(r, TG_VISIT_DISRUPTIVE, when, now_ms, news, e);
 }

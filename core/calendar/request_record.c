@@ -28,6 +28,8 @@ static json_t *open_json(const struct tg_requests *r)
                                               "reason", q->reason, "disruptive", q->disruptive, "state", states[q->state], "estimate", (json_int_t) q->estimate_ms,
                                               "added", (json_int_t) q->added_ms, "seen", (json_int_t) q->seen_ms, "expires", (json_int_t) q->expires_ms, "after",
                                               (json_int_t) q->after_ms, "began", (json_int_t) q->began_ms, "tries", (json_int_t) q->tries, "boot", q->boot, "why", q->why));
+        if (q->usual_ms)
+            json_object_set_new(json_array_get(list, i), "usual", json_pack("[I,s]", (json_int_t) q->usual_ms, q->usual_of));
     }
     return list;
 }
@@ -62,8 +64,8 @@ char *tg_requests_encode(const struct tg_requests *r)
     json_t *now = json_null();
 
     if (r->now.began_ms)
-        now = json_pack("{s:I,s:s,s:s,s:b,s:o}", "began", (json_int_t) r->now.began_ms, "boot", r->now.boot, "lock", r->now.lock, "rebooting", r->now.rebooting, "visit",
-                        visit_json(&r->now.visit));
+        now = json_pack("{s:I,s:s,s:s,s:b,s:s,s:s,s:o}", "began", (json_int_t) r->now.began_ms, "boot", r->now.boot, "lock", r->now.lock, "rebooting", r->now.rebooting,
+                        "customer", r->now.customer, "week", r->now.week, "visit", visit_json(&r->now.visit));
     return tg_seal(json_pack("{s:i,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "format", TG_REQUESTS_FORMAT, "host", r->host, "customer", r->customer, "laid",
                              (json_int_t) r->laid_ms, "open", open_json(r), "quiet", visit_json(&r->visits[TG_VISIT_QUIET]), "disruptive",
                              visit_json(&r->visits[TG_VISIT_DISRUPTIVE]), "now", now, "past", past_json(r), "took", took_json(r)));
@@ -119,20 +121,35 @@ static bool read_visit(json_t *o, struct tg_visit *v)
     return true;
 }
 
+/* NULL: nobody knew; an older tagout never asks. */
+static bool read_usual(json_t *o, struct tg_request *q)
+{
+    const char *of;
+    json_int_t ms;
+
+    if (!o)
+        return true;
+    if (json_unpack(o, "[I,s!]", &ms, &of) || ms < 1 || ms > TG_REQ_ESTIMATE_MAX_MS || !of[0] || !copy(of, q->usual_of, sizeof q->usual_of))
+        return false;
+    q->usual_ms = ms;
+    return true;
+}
+
 static bool read_open(json_t *o, struct tg_request *q)
 {
+    json_t *usual = NULL;
     const char *id, *activity, *owner, *reason, *state, *boot, *why;
     json_int_t estimate, added, seen, expires, after, began, tries;
     int disruptive, is;
 
-    if (json_unpack(o, "{s:s,s:s,s:s,s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s!}", "id", &id, "activity", &activity, "owner", &owner, "reason", &reason, "disruptive",
+    if (json_unpack(o, "{s:s,s:s,s:s,s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s?o!}", "id", &id, "activity", &activity, "owner", &owner, "reason", &reason, "disruptive",
                     &disruptive, "state", &state, "estimate", &estimate, "added", &added, "seen", &seen, "expires", &expires, "after", &after, "began", &began, "tries",
-                    &tries, "boot", &boot, "why", &why) ||
+                    &tries, "boot", &boot, "why", &why, "usual", &usual) ||
         !read_id(id, q->id) || tg_activity_check(activity, NULL) || !copy(activity, q->activity, sizeof q->activity) || !copy(owner, q->owner, sizeof q->owner) ||
         !copy(reason, q->reason, sizeof q->reason) || !copy(boot, q->boot, sizeof q->boot) || !copy(why, q->why, sizeof q->why) || !one_of(state, states, &is))
         return false;
     if (estimate < TG_REQ_ESTIMATE_MIN_MS || estimate > TG_REQ_ESTIMATE_MAX_MS || !is_time(added) || !is_time(seen) || !is_time(expires) || !is_time(after) ||
-        !is_time(began) || tries < 0 || tries > TG_REQ_TRIES_MAX)
+        !is_time(began) || !read_usual(usual, q) || tries < 0 || tries > TG_REQ_TRIES_MAX)
         return false;
     q->disruptive = disruptive;
     q->state = (enum tg_request_state) is;
@@ -175,17 +192,20 @@ static bool read_took(const char *activity, json_t *list, struct tg_request_took
     return true;
 }
 
-static bool read_now(json_t *o, struct tg_visit_now *now)
+/* Records of an older tagout have neither customer nor week: the customer is the host's. */
+static bool read_now(json_t *o, const char *customer, struct tg_visit_now *now)
 {
-    const char *boot, *lock;
+    const char *boot, *lock, *week = "";
     json_int_t began;
     json_t *visit;
     int rebooting;
 
     if (json_is_null(o))
         return true;
-    if (json_unpack(o, "{s:I,s:s,s:s,s:b,s:o!}", "began", &began, "boot", &boot, "lock", &lock, "rebooting", &rebooting, "visit", &visit) || began < 1 || !is_time(began) ||
-        !copy(boot, now->boot, sizeof now->boot) || !copy(lock, now->lock, sizeof now->lock) || (lock[0] && !tg_lock_id_is_proper(lock)))
+    if (json_unpack(o, "{s:I,s:s,s:s,s:b,s?s,s?s,s:o!}", "began", &began, "boot", &boot, "lock", &lock, "rebooting", &rebooting, "customer", &customer, "week", &week, "visit",
+                    &visit) ||
+        began < 1 || !is_time(began) || !copy(boot, now->boot, sizeof now->boot) || !copy(lock, now->lock, sizeof now->lock) || (lock[0] && !tg_lock_id_is_proper(lock)) ||
+        !copy(customer, now->customer, sizeof now->customer) || !copy(week, now->week, sizeof now->week))
         return false;
     now->began_ms = began;
     now->rebooting = rebooting;
@@ -227,7 +247,7 @@ static int read_record(json_t *o, struct tg_requests *r, struct tg_error *e)
         !copy(host, r->host, sizeof r->host) || !copy(customer, r->customer, sizeof r->customer) || !is_time(laid))
         return tg_fail(e, TG_E_DATA, "it has something that this tagout does not know");
     r->laid_ms = laid;
-    if (!read_visit(quiet, &r->visits[TG_VISIT_QUIET]) || !read_visit(disruptive, &r->visits[TG_VISIT_DISRUPTIVE]) || !read_now(now, &r->now) ||
+    if (!read_visit(quiet, &r->visits[TG_VISIT_QUIET]) || !read_visit(disruptive, &r->visits[TG_VISIT_DISRUPTIVE]) || !read_now(now, r->customer, &r->now) ||
         !read_lists(open, past, took, r))
         return tg_fail(e, TG_E_DATA, "something in it makes no sense");
     for (size_t i = 0; !r->now.began_ms && i < r->n; i++)
@@ -249,7 +269,8 @@ int tg_requests_decode(const char *text, size_t len, struct tg_requests *out, st
     json_decref(o);
     if (rc)
         tg_requests_release(&r);
-    else
+    r.was_held = !rc && tg_requests_has(&r, TG_REQ_HELD);
+    if (!rc)
         *out = r;
     return rc;
 }

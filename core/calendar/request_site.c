@@ -2,6 +2,7 @@
 #include "calendar/request_site.h"
 
 #include "calendar/book.h"
+#include "calendar/request_usual.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,15 @@ static int fits(void *self, int64_t t_ms, int64_t need_ms, struct tg_fit *out, s
     struct tg_request_site *s = self;
 
     return tg_agenda_fits(s->agenda, tg_agenda_class(s->agenda, s->host->index), t_ms, need_ms, out, e);
+}
+
+static int64_t usual(void *self, const char *activity, char of[TG_REQ_USUAL_SIZE])
+{
+    const struct tg_request_site *s = self;
+    const char *groups[TG_USUAL_GROUPS];
+    size_t n = tg_usual_groups(s->inventory, s->host, groups);
+
+    return tg_usual_read(s->store, activity, groups, n, s->wait_ms, of);
 }
 
 /* A week of which nothing is known but this host's slot: to its agenda it is as good as the whole. */
@@ -68,6 +78,8 @@ static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < n; i++) {
         const struct tg_booked *booked = in_force(&book, bookings[i].week);
+        if (booked && bookings[i].from_ms - TG_MARK_EARLY_MS <= wall_ms && wall_ms < bookings[i].until_ms)
+            memcpy(s->week, booked->key, sizeof s->week);
         rc = booked ? add_week(s, booked, &bookings[i], e) : tg_fail(e, TG_E_HELD, "the booked weeks change right now");
     }
     free(bookings);
@@ -78,7 +90,7 @@ static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t
 int tg_request_site_open(struct tg_request_site *out, struct tg_store *store, const struct tg_inventory *inventory, const char *calendar, const char *host, int64_t wall_ms,
                          int64_t wait_ms, struct tg_problems *problems, struct tg_error *e)
 {
-    *out = (struct tg_request_site) {.inventory = inventory};
+    *out = (struct tg_request_site) {.inventory = inventory, .store = store, .wait_ms = wait_ms};
     if (!inventory) {
         tg_fail(e, TG_E_CONFIG, "when %s may be maintained is not known: no inventory is configured", host);
         return tg_error_hint(e, "give --inventory FILE, or set inventory: in /etc/tagout/tagout.yaml"), TG_E_CONFIG;
@@ -95,7 +107,8 @@ int tg_request_site_open(struct tg_request_site *out, struct tg_store *store, co
     if (rc)
         return rc;
     const struct tg_customer *customer = tg_host_customer(inventory, out->host);
-    out->when = (struct tg_request_when) {.fits = fits, .self = out, .lead_ms = tg_agenda_lead_ms(out->agenda, out->host), .customer = customer ? customer->name : ""};
+    out->when = (struct tg_request_when) {.fits = fits, .usual = usual, .self = out, .lead_ms = tg_agenda_lead_ms(out->agenda, out->host), .customer = customer ? customer->name : "",
+                                            .week = out->week};
     return 0;
 }
 

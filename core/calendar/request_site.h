@@ -7,12 +7,15 @@
 #include <tagout/store.h>
 
 struct tg_request_site {
+    struct tg_store *store;
+    int64_t wait_ms;
     const struct tg_inventory *inventory;
     const struct tg_host *host;
     struct tg_calendar *calendar;      /* NULL: none is configured */
     struct tg_agenda *agenda;
     struct tg_week **weeks;            /* each with this host's slot alone */
     size_t n_weeks;
+    char week[TG_BOOK_KEY_SIZE];       /* in whose slot of the host it was opened; "": in none */
     struct tg_request_when when;       /* what it was made for; its self is this struct, which must stay where it is */
 };
 /*

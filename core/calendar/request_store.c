@@ -2,6 +2,9 @@
 #include "calendar/request_store.h"
 
 #include "calendar/announce.h"
+#include "calendar/request_held.h"
+
+#include <tagout/log.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,12 @@ void tg_requests_path(const char *host, char *out, size_t size)
 
 /* --- reading --- */
 
+/* As the record was read: what a change names, so that nothing is written into a tree that is being moved, and which folders of the audit are there. */
+struct seen {
+    int64_t cluster;
+    struct tg_audit_slot slot;
+};
+
 static int take_record(struct tg_guard *guard, const char *host, const struct tg_read_item *item, struct tg_requests *out, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
@@ -42,14 +51,20 @@ static int take_record(struct tg_guard *guard, const char *host, const struct tg
     return rc;
 }
 
-/* The cluster's version is what a change names, so that nothing is written into a tree that is being moved. */
-static int read_once(struct tg_guard *guard, const char *host, struct tg_requests *out, int64_t *out_cluster, struct tg_error *e)
+/* seen NULL: nothing is to be changed. */
+static int read_once(struct tg_guard *guard, const char *host, struct tg_requests *out, struct seen *seen, struct tg_error *e)
 {
     char path[TG_NODE_PATH_SIZE];
-    struct tg_read_item items[3] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH}, {.path = path}};
+    struct tg_read_item items[5] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH}, {.path = path}};
+    size_t n = 3;
 
     tg_requests_path(host, path, sizeof path);
-    int rc = tg_store_read_many(guard->store, items, 3, tg_guard_deadline(guard), e);
+    if (seen) {
+        tg_audit_slot(guard, &seen->slot);
+        items[n++].path = seen->slot.day;
+        items[n++].path = seen->slot.minute;
+    }
+    int rc = tg_store_read_many(guard->store, items, n, tg_guard_deadline(guard), e);
     if (rc)
         return rc;
     rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
@@ -57,12 +72,16 @@ static int read_once(struct tg_guard *guard, const char *host, struct tg_request
         rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
     if (!rc)
         rc = take_record(guard, host, &items[2], out, e);
-    *out_cluster = items[0].node.stat.version;
-    tg_read_items_release(items, 3);
+    if (seen) {
+        seen->cluster = items[0].node.stat.version;
+        seen->slot.have_day = items[3].code == 0;
+        seen->slot.have_minute = items[4].code == 0;
+    }
+    tg_read_items_release(items, n);
     return rc;
 }
 
-static int read_proven(struct tg_guard *guard, const char *host, struct tg_requests *out, int64_t *out_cluster, struct tg_error *e)
+static int read_proven(struct tg_guard *guard, const char *host, struct tg_requests *out, struct seen *seen, struct tg_error *e)
 {
     int64_t deadline = tg_guard_deadline(guard);
     struct tg_error why = TG_ERROR_INIT;
@@ -71,7 +90,7 @@ static int read_proven(struct tg_guard *guard, const char *host, struct tg_reque
     tg_tree_begin(guard);
     do {
         tg_error_clear(&why);
-        rc = read_once(guard, host, out, out_cluster, &why);
+        rc = read_once(guard, host, out, seen, &why);
     } while (rc && tg_tree_look_again(guard, rc, deadline));
     if (rc) {
         tg_fail(e, rc, "%s", why.message);
@@ -82,9 +101,7 @@ static int read_proven(struct tg_guard *guard, const char *host, struct tg_reque
 
 int tg_requests_read(struct tg_guard *guard, const char *host, struct tg_requests *out, struct tg_error *e)
 {
-    int64_t cluster;
-
-    return read_proven(guard, host, out, &cluster, e);
+    return read_proven(guard, host, out, NULL, e);
 }
 
 /* --- changing --- */
@@ -92,6 +109,9 @@ int tg_requests_read(struct tg_guard *guard, const char *host, struct tg_request
 struct telling {
     struct tg_announce_op ops[TG_REQ_NEWS_MAX];
     size_t n;
+    struct tg_mark_ops marks;
+    struct tg_held_op held;
+    struct tg_batch audit;
 };
 
 static const char *event_of(const struct tg_request_news *news)
@@ -115,10 +135,44 @@ static int prepare(struct tg_guard *guard, const struct tg_requests *r, const ch
     return rc;
 }
 
+/* What is damaged there keeps nobody from the visit: it is another's trouble, and customers are told of the visit itself. */
+static int prepare_mark(struct tg_guard *guard, const struct tg_requests *r, const char *by, const struct tg_request_newses *newses, struct telling *t, struct tg_error *e)
+{
+    const struct tg_mark_word word = {r->host, newses->mark};
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = newses->week[0] ? tg_marks_prepare(guard->store, newses->week, &word, by, guard->timeout_ms ? guard->timeout_ms : 10000, &t->marks, &why) : 0;
+
+    if (rc == TG_E_UNKNOWN || rc == TG_E_DATA) {
+        tg_log(TG_LOG_WARN, "requests", "how the slot of %s goes can't be noted: %s", r->host, why.message);
+        rc = 0;
+    }
+    return rc ? tg_fail(e, rc, "%s", why.message) : 0;
+}
+
+/* The audit knows locks: a request is written there as one, with its own id, and its activity for a ticket. */
+static void put_audit(struct tg_guard *guard, const struct tg_requests *r, const char *by, const struct tg_request_newses *newses, struct seen *seen, struct tg_batch *b)
+{
+    struct tg_scope scope = {.kind = TG_SCOPE_HOST};
+
+    snprintf(scope.name, sizeof scope.name, "%s", r->host);
+    for (size_t i = 0; i < newses->n_deeds; i++) {
+        const struct tg_request_deed *d = &newses->deeds[i];
+        struct tg_lock entry = {.scopes = {&scope, 1}};
+        snprintf(entry.id, sizeof entry.id, "%s", d->id);
+        snprintf(entry.owner, sizeof entry.owner, "%s", d->owner);
+        snprintf(entry.ticket, sizeof entry.ticket, "%s", d->activity);
+        tg_audit_append(b, &seen->slot, tg_guard_wall(guard), d->verb, &entry, by, d->why);
+        seen->slot.have_day = seen->slot.have_minute = true;
+    }
+}
+
 static void telling_release(struct telling *t)
 {
     for (size_t i = 0; i < t->n; i++)
         tg_announce_op_release(&t->ops[i]);
+    tg_mark_ops_release(&t->marks);
+    tg_held_op_release(&t->held);
+    tg_batch_release(&t->audit);
 }
 
 /* An empty folder does no harm to anybody: it is made ahead of the transaction. */
@@ -134,7 +188,7 @@ static int make_bucket(struct tg_guard *guard, const char *path, struct tg_error
 
 static int write_record(struct tg_guard *guard, const struct tg_requests *r, int64_t cluster, const struct telling *t, struct tg_error *e)
 {
-    struct tg_op ops[2 + TG_REQ_NEWS_MAX] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster}};
+    struct tg_op ops[2 + TG_REQ_NEWS_MAX + 3 + TG_REQ_DEEDS_MAX + 2] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = cluster}};
     char path[TG_NODE_PATH_SIZE], *text = tg_requests_encode(r);
     size_t n = 2;
     int rc = text ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -147,6 +201,15 @@ static int write_record(struct tg_guard *guard, const struct tg_requests *r, int
         for (size_t i = 0; i < t->n; i++)
             if (t->ops[i].any)
                 ops[n++] = t->ops[i].op;
+        for (size_t i = 0; i < t->marks.n; i++)
+            ops[n++] = t->marks.ops[i];
+        if (t->held.any)
+            ops[n++] = t->held.op;
+        for (size_t i = 0; i < t->audit.n && n < sizeof ops / sizeof ops[0]; i++)
+            ops[n++] = t->audit.ops[i];
+        rc = t->audit.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+    }
+    if (!rc) {
         rc = tg_store_multi(guard->store, ops, n, tg_guard_deadline(guard), NULL, e);
     }
     free(text);
@@ -154,10 +217,10 @@ static int write_record(struct tg_guard *guard, const struct tg_requests *r, int
 }
 
 /* *out_refused: the deed's own word, not the store's. */
-static int change_once(struct tg_guard *guard, struct tg_requests *r, int64_t cluster, const char *by, tg_requests_deed deed, void *data, bool *out_refused, struct tg_error *e)
+static int change_once(struct tg_guard *guard, struct tg_requests *r, struct seen *seen, const char *by, tg_requests_deed deed, void *data, bool *out_refused, struct tg_error *e)
 {
     struct tg_request_newses news = {.n = 0};
-    struct telling t = {.n = 0};
+    struct telling t = {.n = 0, .audit = TG_BATCH_INIT};
     int rc = deed(r, data, &news, e);
 
     *out_refused = rc < 0;
@@ -165,9 +228,16 @@ static int change_once(struct tg_guard *guard, struct tg_requests *r, int64_t cl
         return rc;
     rc = prepare(guard, r, by, &news, &t, e);
     if (!rc)
-        rc = write_record(guard, r, cluster, &t, e);
+        rc = prepare_mark(guard, r, by, &news, &t, e);
+    if (!rc)
+        rc = tg_held_prepare(guard, r, &t.held, e);
+    if (!rc) {
+        put_audit(guard, r, by, &news, seen, &t.audit);
+        rc = write_record(guard, r, seen->cluster, &t, e);
+    }
     telling_release(&t);
     r->version += !rc;
+    r->was_held = !rc ? tg_requests_has(r, TG_REQ_HELD) : r->was_held;
     return rc;
 }
 
@@ -181,7 +251,8 @@ int tg_requests_change(struct tg_guard *guard, const char *host, const char *by,
 {
     struct tg_error why = TG_ERROR_INIT;
     struct tg_requests now = {.n = 0};
-    int64_t deadline = tg_guard_deadline(guard), cluster = 0;
+    struct seen seen = {.cluster = 0};
+    int64_t deadline = tg_guard_deadline(guard);
     bool refused = false;
     int rc = TG_E_VERSION;
 
@@ -190,9 +261,9 @@ int tg_requests_change(struct tg_guard *guard, const char *host, const char *by,
             (void) tg_store_sync(guard->store, TG_REQUESTS_PATH, deadline, NULL);
         tg_requests_release(&now);
         tg_error_clear(&why);
-        rc = read_proven(guard, host, &now, &cluster, &why);
+        rc = read_proven(guard, host, &now, &seen, &why);
         if (!rc)
-            rc = change_once(guard, &now, cluster, by, deed, data, &refused, &why);
+            rc = change_once(guard, &now, &seen, by, deed, data, &refused, &why);
     }
     if (rc >= 0 && out)
         *out = now;

@@ -55,7 +55,24 @@ int64_t tg_requests_due_ms(const struct tg_requests *r, enum tg_requests_whom wh
     return ms;
 }
 
-void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const char *boot, const char *lock, int64_t now_ms, struct tg_request_newses *news)
+/* Something that disturbs begins: in the slot of a booked week it is what the slot is for. */
+static void begin_slot(struct tg_requests *r, const char *week, int64_t now_ms, struct tg_request_newses *news)
+{
+    bool disturbs = false;
+
+    for (size_t i = 0; i < r->n; i++) {
+        disturbs = disturbs || (r->v[i].state == TG_REQ_DUE && r->v[i].disruptive);
+        if (r->v[i].state == TG_REQ_DUE)
+            tg_requests_audit(news, "req-begin", &r->v[i], "");
+    }
+    if (!disturbs || !week || !week[0])
+        return;
+    snprintf(r->now.week, sizeof r->now.week, "%s", week);
+    snprintf(news->week, sizeof news->week, "%s", week);
+    news->mark = (struct tg_mark) {.state = TG_MARK_BEGUN, .began_ms = now_ms};
+}
+
+void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const char *boot, const char *lock, const char *week, int64_t now_ms, struct tg_request_newses *news)
 {
     const struct tg_visit *told = &r->visits[is_due(&r->visits[TG_VISIT_DISRUPTIVE], now_ms) ? TG_VISIT_DISRUPTIVE : TG_VISIT_QUIET];
     bool meant[TG_REQUESTS_MAX], quiet_left = false;
@@ -64,6 +81,7 @@ void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const 
     r->now = (struct tg_visit_now) {.began_ms = now_ms, .visit = *told};
     snprintf(r->now.boot, sizeof r->now.boot, "%s", boot);
     snprintf(r->now.lock, sizeof r->now.lock, "%s", lock);
+    snprintf(r->now.customer, sizeof r->now.customer, "%s", r->customer);
     for (size_t i = 0; i < r->n; i++) {
         meant[i] = is_meant(r, &r->v[i], whom, now_ms);
         quiet_left = quiet_left || (!meant[i] && tg_request_is_open(&r->v[i]) && !r->v[i].disruptive);
@@ -74,6 +92,7 @@ void tg_requests_begin(struct tg_requests *r, enum tg_requests_whom whom, const 
     for (int k = 0; k < TG_VISITS; k++)
         if (is_due(&r->visits[k], now_ms) || (k == TG_VISIT_QUIET && whom == TG_REQ_WHOM_QUIET_TOO && !quiet_left))
             r->visits[k] = (struct tg_visit) {0};
+    begin_slot(r, week, now_ms, news);
     if (!r->now.visit.told_ms || now_ms <= r->now.visit.start_ms + TG_REQ_LATE_MS)
         return;
     r->now.visit.until_ms += now_ms - r->now.visit.start_ms;
@@ -141,9 +160,13 @@ static void hold(struct tg_requests *r, struct tg_request *q, const char *why)
         }
 }
 
-void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status, const char *why, int64_t now_ms)
+void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status, const char *why, int64_t now_ms, struct tg_request_newses *news)
 {
     int64_t took = now_ms > q->began_ms ? now_ms - q->began_ms : 0;
+    bool again = status == TG_REQ_EXIT_RETRY && q->tries < TG_REQ_TRIES_MAX;
+
+    if (!again)
+        tg_requests_audit(news, status == TG_REQ_EXIT_DONE ? "req-done" : status == TG_REQ_EXIT_POSTPONE ? "req-postpone" : status == TG_REQ_EXIT_UNSAFE ? "req-hold" : "req-fail", q, why);
 
     if (status == TG_REQ_EXIT_DONE) {
         tg_requests_learn(r, q->activity, took);
@@ -152,7 +175,7 @@ void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status
         postpone(r, q, why, now_ms);
     } else if (status == TG_REQ_EXIT_UNSAFE) {
         hold(r, q, why);
-    } else if (status == TG_REQ_EXIT_RETRY && q->tries < TG_REQ_TRIES_MAX) {
+    } else if (again) {
         q->state = TG_REQ_RETRY;
         tg_shown_text(why, q->why, sizeof q->why);
     } else {
@@ -160,8 +183,34 @@ void tg_requests_outcome(struct tg_requests *r, struct tg_request *q, int status
     }
 }
 
+/* Something of the visit that disturbs is left, or has failed, or nothing of it was done. */
+static bool has_failed(const struct tg_requests *r)
+{
+    bool done = false;
+
+    for (size_t i = 0; i < r->n_past; i++)
+        if (r->past[i].at_ms >= r->now.began_ms) {
+            if (r->past[i].end == TG_REQ_FAILED)
+                return true;
+            done = done || r->past[i].end == TG_REQ_DONE;
+        }
+    return !done || tg_requests_has(r, TG_REQ_DUE) || tg_requests_has(r, TG_REQ_RETRY);
+}
+
+static void end_slot(const struct tg_requests *r, bool failed, int64_t now_ms, struct tg_request_newses *news)
+{
+    int64_t began = r->now.began_ms;
+
+    if (!r->now.week[0])
+        return;
+    snprintf(news->week, sizeof news->week, "%s", r->now.week);
+    news->mark = (struct tg_mark) {.state = failed ? TG_MARK_FAILED : TG_MARK_DONE, .began_ms = began, .ended_ms = now_ms > began ? now_ms : began + 1};
+}
+
 bool tg_requests_leave(struct tg_requests *r, int64_t now_ms, struct tg_request_newses *news)
 {
+    bool failed = has_failed(r);
+
     for (size_t i = 0; i < r->n; i++)
         if (r->v[i].state == TG_REQ_DUE || r->v[i].state == TG_REQ_RETRY) {
             char why[TG_REQ_WHY_SIZE];
@@ -170,10 +219,14 @@ bool tg_requests_leave(struct tg_requests *r, int64_t now_ms, struct tg_request_
         }
     if (tg_requests_has(r, TG_REQ_HELD) || tg_requests_has(r, TG_REQ_RUNNING))
         return false;
-    if (r->now.visit.told_ms) {
-            r->now.visit.start_ms = r->now.began_ms; /* as it was */
+    end_slot(r, failed, now_ms, news);
+    if (r->now.visit.told_ms && r->now.customer[0]) {
+        size_t at = news->n;
+        r->now.visit.start_ms = r->now.began_ms; /* as it was */
         r->now.visit.until_ms = now_ms > r->now.began_ms ? now_ms : r->now.began_ms + 1;
         tg_requests_tell(news, TG_REQ_TELL_DONE, &r->now.visit, "");
+        if (news->n > at) /* who was told of the beginning, whosever the host is by now */
+            snprintf(news->v[at].customer, sizeof news->v[at].customer, "%s", r->now.customer);
     }
     r->now = (struct tg_visit_now) {0};
     return true;

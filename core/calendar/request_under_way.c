@@ -35,14 +35,30 @@ static int became(const struct tg_due_walk *w, const struct tg_requests *r, cons
     return a && a->repeat ? TG_REQ_EXIT_RETRY : TG_REQ_EXIT_UNSAFE;
 }
 
+/* Before its outcome is written; a change may be tried several times. */
+static void note_took(struct tg_due_walk *w, const struct tg_request *q, int status, int64_t now_ms)
+{
+    if (status != TG_REQ_EXIT_DONE || now_ms <= q->began_ms || w->n_took == TG_REQUESTS_MAX)
+        return;
+    memcpy(w->took[w->n_took].activity, q->activity, sizeof q->activity);
+    w->took[w->n_took++].ms = now_ms - q->began_ms;
+}
+
+static void tell_took(struct tg_due_walk *w)
+{
+    for (size_t i = 0; w->d->took && i < w->n_took; i++)
+        w->d->took(w->d->self, w->took[i].activity, w->took[i].ms);
+    w->n_took = 0;
+}
+
 static int resolve(struct tg_requests *r, void *data, struct tg_request_newses *news, struct tg_error *e)
 {
     struct tg_due_walk *w = data;
     int64_t now = tg_due_wall(w);
     bool changed = false;
 
-    (void) news;
     (void) e;
+    w->n_took = 0;
     for (size_t i = r->n; i-- > 0;) {
         char why[WHY_SIZE];
         if (r->v[i].state != TG_REQ_RUNNING)
@@ -50,7 +66,8 @@ static int resolve(struct tg_requests *r, void *data, struct tg_request_newses *
         int status = became(w, r, &r->v[i], now, why, sizeof why);
         if (status < 0)
             continue;
-        tg_requests_outcome(r, &r->v[i], status, why, now);
+        note_took(w, &r->v[i], status, now);
+        tg_requests_outcome(r, &r->v[i], status, why, now, news);
         changed = true;
     }
     if (!changed)
@@ -91,14 +108,16 @@ static int outcome(struct tg_requests *r, void *data, struct tg_request_newses *
     const struct doing *d = data;
     struct tg_request *q = tg_requests_find(r, d->id);
 
-    (void) news;
     (void) e;
     if (!q || q->state != TG_REQ_RUNNING || (d->rebooting && r->now.rebooting))
         return TG_REQUESTS_AS_IT_IS;
-    if (d->rebooting)
+    d->w->n_took = 0;
+    if (d->rebooting) {
         r->now.rebooting = true;
-    else
-        tg_requests_outcome(r, q, d->status, d->why, tg_due_wall(d->w));
+        return 0;
+    }
+    note_took(d->w, q, d->status, tg_due_wall(d->w));
+    tg_requests_outcome(r, q, d->status, d->why, tg_due_wall(d->w), news);
     return 0;
 }
 
@@ -176,6 +195,7 @@ static int do_one(struct tg_due_walk *w, const struct tg_request *which, struct 
     d.why = why_text;
     if ((rc = tg_due_step(w, "acted", e)) || (rc = tg_due_change(w, outcome, &d, e)))
         return rc;
+    tell_took(w);
     tell_outcome(w, d.id, activity, &d);
     return tg_due_step(w, "outcome", e);
 }
@@ -365,6 +385,7 @@ int tg_due_go_on(struct tg_due_walk *w, bool blocked, struct tg_error *e)
 
     if (rc || blocked)
         return rc;
+    tell_took(w);
     bool left = tg_requests_has(&w->r, TG_REQ_DUE) || tg_requests_has(&w->r, TG_REQ_RETRY);
     if (!tg_requests_has(&w->r, TG_REQ_RUNNING) && left && !tg_requests_has(&w->r, TG_REQ_HELD))
         rc = go(w, e);

@@ -1,8 +1,6 @@
 /* The agenda of a site as it is now: see site_agenda.h. */
 #include "calendar/site_agenda.h"
 
-#include "calendar/book.h"
-
 #include <tagout/clock.h>
 
 #include <errno.h>
@@ -11,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define OVER_MS INT64_C(86400000)    /* how the last slots of a week went is said behind its end */
 #define READ_ANEW_MS INT64_C(600000) /* whatever the files look like: a clock that was set may have made two times one */
 
 /* A file as it was when it was read. */
@@ -24,6 +23,7 @@ struct file {
 struct laid {
     struct tg_calendar *calendar;
     struct tg_week **weeks;
+    struct tg_booked *booked;   /* of each */
     size_t n_weeks;
     struct tg_agenda *agenda;
 };
@@ -55,6 +55,7 @@ static void release(struct laid *l)
     for (size_t i = 0; i < l->n_weeks; i++)
         tg_week_free(l->weeks[i]);
     free(l->weeks);
+    free(l->booked);
     tg_calendar_free(l->calendar);
     *l = (struct laid) {0};
 }
@@ -130,12 +131,15 @@ static int load_weeks(const struct tg_site_agenda *s, const struct tg_book *book
     int64_t now = tg_wall_ms(s->o.clock);
     int rc = 0;
 
-    if (!(l->weeks = calloc(book->n + 1, sizeof *l->weeks)))
+    l->weeks = calloc(book->n + 1, sizeof *l->weeks);
+    l->booked = calloc(book->n + 1, sizeof *l->booked);
+    if (!l->weeks || !l->booked)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < book->n; i++) {
-        if (book->weeks[i].cancelled || book->weeks[i].until_ms <= now)
+        if (book->weeks[i].cancelled || book->weeks[i].until_ms <= now - OVER_MS)
             continue;
         rc = tg_book_load(s->o.store, &book->weeks[i], s->o.wait_ms, &l->weeks[l->n_weeks], e);
+        l->booked[l->n_weeks] = book->weeks[i];
         l->n_weeks += !rc;
     }
     return rc;
@@ -215,6 +219,13 @@ struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *s)
 const char *tg_site_agenda_zone(const struct tg_site_agenda *s)
 {
     return s->laid.calendar ? tg_calendar_zone(s->laid.calendar) : "UTC";
+}
+
+size_t tg_site_agenda_weeks(const struct tg_site_agenda *s, const struct tg_week *const **out, const struct tg_booked **out_booked)
+{
+    *out = (const struct tg_week *const *) s->laid.weeks;
+    *out_booked = s->laid.booked;
+    return s->laid.agenda ? s->laid.n_weeks : 0;
 }
 
 bool tg_site_agenda_says(const struct tg_site_agenda *s)

@@ -155,13 +155,15 @@ static int serve(struct tg_frame *f, struct tg_error *e)
 /* One after the other: those before one that can't be are forgotten. */
 static int forget_all(struct tg_frame *f, struct tg_store *store, const struct tg_hostlist *names, json_t *list, struct tg_error *e)
 {
+    char who[TG_OWNER_SIZE];
     int rc = 0;
 
+    tg_cli_owner(f, who, sizeof who);
     for (size_t i = 0; !rc && i < names->n; i++) {
         struct tg_scope host = {.kind = TG_SCOPE_HOST};
         bool was = false;
         snprintf(host.name, sizeof host.name, "%s", tg_hostlist_get(names, i));
-        rc = tg_known_forget(store, &host, tg_store_deadline(store, STORE_MS), &was, e);
+        rc = tg_known_forget(store, &host, who, tg_store_deadline(store, STORE_MS), &was, e);
         if (!rc && f->json)
             json_array_append_new(list, json_pack("{s:s,s:b}", "host", host.name, "was_known", was));
         else if (!rc)

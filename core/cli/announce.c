@@ -41,6 +41,7 @@ int tg_announce_ready(struct tg_frame *f, struct tg_announce_site *site, struct 
     run->store = f->store;
     run->inventory = f->inventory;
     run->site = site;
+    run->place.inventory = f->inventory;
     return tg_announce_open(run, &f->problems, e);
 }
 
@@ -119,7 +120,7 @@ const struct tg_cmd tg_cmd_announce = {
     .details = "What customers are to be told is queued in the store, together with the change that it tells of. send makes mails of it, with calendar entries that follow "
                "each change, and calls webhooks; from a timer, or with --watch as a service. list shows what waits or was refused, show one of them, retry and drop decide "
                "what becomes of what was refused. preview prints the mail as it would be sent: of an announcement, or of a kind (scheduled, changed, cancelled, late, "
-               "done) with made-up hosts, to try a template. test sends such a one to an address, or to a webhook.",
+               "done, former) with made-up hosts, to try a template. test sends such a one to an address, or to a webhook.",
     .examples = "  $ tagout announce list\n  $ tagout announce send\n  $ tagout announce retry 3f2a9c01\n  $ tagout announce preview scheduled\n  $ tagout announce test alice@example.com\n",
     .opts = opts,
     .min_args = 1,

@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "cli/guarding.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +45,8 @@ static json_t *recipients_json(const struct tg_thread_message *m)
 
     for (size_t i = 0; i < m->n_recipients; i++) {
         const struct tg_recipient *r = &m->recipients[i];
-        json_t *o = json_pack("{s:s,s:s,s:I,s:I,s:s}", "to", r->to, "state", tg_recipient_state_name(r->state), "tries", (json_int_t) r->tries, "unsure",
-                              (json_int_t) r->unsure, "answer", r->text);
+        json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:s}", "to", r->to, "as", tg_recipient_role_name(r->role), "state", tg_recipient_state_name(r->state), "mails",
+                              (json_int_t) r->parts, "tries", (json_int_t) r->tries, "unsure", (json_int_t) r->unsure, "answer", r->text);
         if (o && r->at_ms)
             json_object_set_new(o, "at", tg_cli_time_json(r->at_ms));
         json_array_append_new(array, o);
@@ -59,32 +58,21 @@ json_t *tg_announce_thread_json(const struct tg_thread *t)
 {
     char name[TG_THREAD_NAME_SIZE];
 
-    tg_thread_name(t->source, t->customer, name);
+    tg_thread_name(t->source, t->customer, t->lane, name);
     json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:o}", "name", name, "customer", t->customer, "source", t->source, "state", tg_announce_state(t), "messages",
                           (json_int_t) t->sequence, "now", events_json(&t->now), "told", events_json(&t->told));
     if (o && t->due_ms > 1)
         json_object_set_new(o, "due", tg_cli_time_json(t->due_ms));
     if (o && t->message)
-        json_object_set_new(o, "message", json_pack("{s:s,s:I,s:o,s:o}", "kind", tg_announce_kind_name(t->message->kind), "sequence", (json_int_t) t->message->sequence, "at",
-                                                    tg_cli_time_json(t->message->at_ms), "recipients", recipients_json(t->message)));
+        json_object_set_new(o, "message", json_pack("{s:s,s:I,s:o,s:o,s:I}", "kind", tg_announce_kind_name(t->message->kind), "sequence", (json_int_t) t->message->sequence, "at",
+                                                    tg_cli_time_json(t->message->at_ms), "recipients", recipients_json(t->message), "left-out",
+                                                    (json_int_t) t->message->n_left_out));
     return o;
 }
 
 /* ---- list ---- */
 
 #define COLUMNS 7
-
-static char *cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *cell(const char *format, ...)
-{
-    struct tg_buf b = TG_BUF_INIT;
-    va_list args;
-
-    va_start(args, format);
-    tg_buf_vprintf(&b, format, args);
-    va_end(args);
-    return tg_buf_take(&b, NULL);
-}
 
 /* What is most wrong with it. */
 static const char *trouble(const struct tg_thread *t)
@@ -101,20 +89,22 @@ static const char *trouble(const struct tg_thread *t)
 
 static char **make_row(const struct tg_frame *f, const struct tg_thread *t)
 {
-    char **row = calloc(COLUMNS, sizeof *row), name[TG_THREAD_NAME_SIZE], at[64] = "";
+    char **row = calloc(COLUMNS, sizeof *row), name[TG_THREAD_NAME_SIZE], at[64] = "", left[40] = "";
 
     if (!row)
         return NULL;
-    tg_thread_name(t->source, t->customer, name);
+    tg_thread_name(t->source, t->customer, t->lane, name);
     if (t->due_ms > now_of(f))
         tg_cli_when(t->due_ms, now_of(f), at, sizeof at);
-    row[0] = cell("%s", name);
-    row[1] = cell("%s", t->customer);
-    row[2] = cell("%s", t->source);
-    row[3] = cell("%s", t->message ? tg_announce_kind_name(t->message->kind) : "-");
-    row[4] = cell("%s", tg_announce_state(t));
-    row[5] = cell("%s", at[0] ? at : t->due_ms ? "now" : "-");
-    row[6] = t->message ? cell("%zu of %zu sent%s%s", tg_thread_count(t, TG_RECIPIENT_SENT), t->message->n_recipients, trouble(t)[0] ? ": " : "", trouble(t)) : cell("%s", "");
+    row[0] = tg_cli_cell("%s", name);
+    row[1] = tg_cli_cell("%s", t->customer);
+    row[2] = tg_cli_cell("%s", t->source);
+    row[3] = tg_cli_cell("%s", t->message ? tg_announce_kind_name(t->message->kind) : "-");
+    row[4] = tg_cli_cell("%s", tg_announce_state(t));
+    row[5] = tg_cli_cell("%s", at[0] ? at : t->due_ms ? "now" : "-");
+    if (t->message && t->message->n_left_out)
+        snprintf(left, sizeof left, ", %zu LEFT OUT", t->message->n_left_out);
+    row[6] = t->message ? tg_cli_cell("%zu of %zu sent%s%s%s", tg_thread_count(t, TG_RECIPIENT_SENT), t->message->n_recipients, left, trouble(t)[0] ? ": " : "", trouble(t)) : tg_cli_cell("%s", "");
     return row;
 }
 
@@ -122,11 +112,32 @@ struct list {
     struct tg_frame *f;
     char ***rows;
     json_t *json;
+    const char *customer; /* NULL: all */
     size_t n, bad;
     struct tg_error why;
 };
 
-static int add_root(struct list *l, const struct tg_announce_place *p, const char *root, const char *customer, struct tg_error *e)
+static int add_one(void *data, const char *path, struct tg_thread *t, const struct tg_error *unknown, struct tg_error *e)
+{
+    struct list *l = data;
+
+    (void) path, (void) e;
+    if (!t) {
+        l->bad++;
+        tg_fail(&l->why, unknown->code, "%s", unknown->message);
+        return 0;
+    }
+    if (!l->customer || strcmp(l->customer, t->customer) == 0) {
+        if (l->f->json)
+            json_array_append_new(l->json, tg_announce_thread_json(t));
+        else if ((l->rows[l->n] = make_row(l->f, t)) != NULL)
+            l->n++;
+    }
+    tg_thread_free(t);
+    return 0;
+}
+
+static int add_root(struct list *l, const struct tg_announce_place *p, const char *root, struct tg_error *e)
 {
     struct tg_announce_paths paths;
     int rc = tg_announce_list(p, root, &paths, e);
@@ -138,26 +149,8 @@ static int add_root(struct list *l, const struct tg_announce_place *p, const cha
         l->rows = rows;
     else
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
-    for (size_t i = 0; !rc && i < paths.n; i++) {
-        struct tg_thread *t;
-        struct tg_error why = TG_ERROR_INIT;
-        int one = tg_announce_read(p, paths.v[i], &t, &why);
-        if (one == TG_E_UNKNOWN) {
-            l->bad++;
-            tg_fail(&l->why, one, "%s", why.message);
-        } else if (one && one != TG_E_NOENT) {
-            rc = tg_fail(e, one, "%s", why.message);
-        }
-        if (one)
-            continue;
-        if (!customer || strcmp(customer, t->customer) == 0) {
-            if (l->f->json)
-                json_array_append_new(l->json, tg_announce_thread_json(t));
-            else if ((l->rows[l->n] = make_row(l->f, t)) != NULL)
-                l->n++;
-        }
-        tg_thread_free(t);
-    }
+    if (!rc)
+        rc = tg_announce_each(p, &paths, add_one, l, e);
     tg_announce_paths_release(&paths);
     return rc;
 }
@@ -187,8 +180,7 @@ static void print_list(const struct list *l, size_t notes, int64_t since_ms)
 
 int tg_announce_verb_list(struct tg_frame *f, struct tg_error *e)
 {
-    struct list l = {.f = f, .json = json_array()};
-    const char *customer = f->argc > 1 ? f->argv[1] : NULL;
+    struct list l = {.f = f, .json = json_array(), .customer = f->argc > 1 ? f->argv[1] : NULL};
     struct tg_announce_place p;
     size_t notes = 0;
     int64_t since = 0;
@@ -197,9 +189,9 @@ int tg_announce_verb_list(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_announce_waiting(&p, &notes, &since, e);
     if (!rc)
-        rc = add_root(&l, &p, TG_ANNOUNCE_OPEN, customer, e);
+        rc = add_root(&l, &p, TG_ANNOUNCE_OPEN, e);
     if (!rc && tg_opt_flag(f, "all"))
-        rc = add_root(&l, &p, TG_ANNOUNCE_TOLD, customer, e);
+        rc = add_root(&l, &p, TG_ANNOUNCE_TOLD, e);
     if (!rc && f->json)
         rc = tg_print_json(json_pack("{s:I,s:O}", "waiting-changes", (json_int_t) notes, "announcements", l.json), e);
     else if (!rc)
@@ -222,21 +214,25 @@ static void print_events(const struct tg_frame *f, const char *title, const stru
         const struct tg_thread_event *ev = &list->v[i];
         tg_cli_when(ev->from_ms, now_of(f), from, sizeof from);
         tg_cli_when(ev->until_ms, now_of(f), until, sizeof until);
+        bool why = (ev->late || ev->n_done) && ev->reason[0];
         if (!ev->n_hosts)
             printf("  %s  cancelled%s%s\n", ev->key, ev->reason[0] ? ": " : "", ev->reason);
         else
-            printf("  %s  %s - %s  %s%s  %lld host%s%s  %s\n", ev->key, from, until, ev->activity, ev->late ? ", late" : "", (long long) ev->n_hosts, ev->n_hosts == 1 ? "" : "s",
-                   ev->n_done == ev->n_hosts ? ", done" : "", ev->hosts);
+            printf("  %s  %s - %s  %s%s  %lld host%s%s  %s%s%s\n", ev->key, from, until, ev->activity,
+                   ev->late ? ", late" : "", (long long) ev->n_hosts, ev->n_hosts == 1 ? "" : "s",
+                   ev->n_done == ev->n_hosts ? ", done" : "", ev->hosts, why ? "; " : "", why ? ev->reason : "");
     }
     if (!list->n)
         puts("  nothing");
+
 }
 
 static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
 {
+    static const char *const as[TG_ROLES] = {[TG_ROLE_CONTACT] = "", [TG_ROLE_NEW] = " (new)", [TG_ROLE_FORMER] = " (no contact any more)"};
     char name[TG_THREAD_NAME_SIZE], at[64];
 
-    tg_thread_name(t->source, t->customer, name);
+    tg_thread_name(t->source, t->customer, t->lane, name);
     printf("%s  %s, %s: %s, %lld messages so far\n", name, t->customer, t->source, tg_announce_state(t), (long long) t->sequence);
     if (t->due_ms > 1)
         printf("next look: %s\n", tg_cli_when(t->due_ms, now_of(f), at, sizeof at));
@@ -247,8 +243,10 @@ static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
     printf("Message %lld (%s):\n", (long long) t->message->sequence, tg_announce_kind_name(t->message->kind));
     for (size_t i = 0; i < t->message->n_recipients; i++) {
         const struct tg_recipient *r = &t->message->recipients[i];
-        printf("  %-8s %s%s%s\n", tg_recipient_state_name(r->state), r->to, r->text[0] ? ": " : "", r->text);
+        printf("  %-8s %s%s%s%s\n", tg_recipient_state_name(r->state), r->to, as[r->role], r->text[0] ? ": " : "", r->text);
     }
+    if (t->message->n_left_out)
+        printf("  LEFT OUT: %zu contacts; %d of a customer can be told\n", t->message->n_left_out, TG_CUSTOMER_TOLD_MAX);
 }
 
 int tg_announce_verb_show(struct tg_frame *f, struct tg_error *e)

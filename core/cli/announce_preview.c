@@ -19,12 +19,15 @@ static int take(struct tg_thread *t, enum tg_announce_kind kind, int64_t from_ms
 
 int tg_announce_sample(enum tg_announce_kind kind, const char *to, int64_t now_ms, struct tg_thread **out, struct tg_error *e)
 {
+    static const struct tg_receipt_key key = {.bytes = "an example of it", .len = 16};
+    static const struct tg_retry retry = {.first_ms = HOUR_MS, .longest_ms = HOUR_MS, .give_up_ms = HOUR_MS};
     int64_t from = (now_ms / HOUR_MS + 24) * HOUR_MS;
     struct tg_thread *t;
-    int rc = tg_thread_new("example", "example", &t, e);
+    int rc = tg_thread_new("example", "example", 0, &t, e);
 
     if (rc)
         return rc;
+    t->key = &key;
     if (kind != TG_ANNOUNCE_SCHEDULED) { /* what came before */
         rc = take(t, TG_ANNOUNCE_SCHEDULED, from, "", e);
         if (!rc)
@@ -32,13 +35,13 @@ int tg_announce_sample(enum tg_announce_kind kind, const char *to, int64_t now_m
         if (!rc)
             rc = tg_thread_heard(t, e);
         if (!rc)
-            t->message->recipients[0].state = TG_RECIPIENT_SENT;
+            rc = tg_thread_tried(t, 0, 1, &retry, TG_TRY_SENT, "", now_ms, e);
     }
-    if (!rc)
+    if (!rc && kind != TG_ANNOUNCE_FORMER)
         rc = take(t, kind, kind == TG_ANNOUNCE_SCHEDULED || kind == TG_ANNOUNCE_CANCELLED ? from : from + HOUR_MS,
                   kind == TG_ANNOUNCE_SCHEDULED || kind == TG_ANNOUNCE_CHANGED ? "" : "an example of a reason", e);
     if (!rc)
-        rc = tg_thread_settle(t, &to, 1, now_ms, e);
+        rc = tg_thread_settle(t, &to, kind != TG_ANNOUNCE_FORMER, now_ms, e);
     if (rc) {
         tg_thread_free(t);
         return rc;
@@ -83,23 +86,60 @@ static int of_thread(struct tg_frame *f, const struct tg_announce_run *run, stru
     return 0;
 }
 
-static int print(const struct tg_frame *f, const struct tg_thread *t, const struct tg_announce_run *run, struct tg_error *e)
+/* Whose mail is shown: the first who waits for one. */
+static const struct tg_recipient *reader_of(const struct tg_thread_message *m)
 {
-    struct tg_buf mail = TG_BUF_INIT, subject = TG_BUF_INIT, text = TG_BUF_INIT;
-    int rc = 0;
+    static const struct tg_recipient nobody = {.to = NULL};
+    const struct tg_recipient *first = &nobody;
 
-    if (f->json) {
-        rc = tg_template_fill(run->sender.templates->of[t->message->kind], t, &run->sender.view, &subject, &text, e);
-        if (!rc)
-            rc = tg_print_json(json_pack("{s:s,s:s,s:o}", "subject", tg_buf_text(&subject), "text", tg_buf_text(&text), "webhook", tg_announce_json(t, &run->sender)), e);
-    } else if ((rc = tg_announce_mail(t, &run->sender, &mail, e)) == 0) {
-        for (const char *p = tg_buf_text(&mail); *p; p++)
-            if (*p != '\r')
-                putchar(*p);
-    }
-    tg_buf_release(&mail);
+    for (size_t i = 0; i < m->n_recipients; i++)
+        if (!tg_recipient_is_hook(&m->recipients[i]) && (first == &nobody || (first->state != TG_RECIPIENT_WAITING && m->recipients[i].state == TG_RECIPIENT_WAITING)))
+            first = &m->recipients[i];
+    return first;
+}
+
+static int print_json(const struct tg_thread *t, const struct tg_announce_run *run, size_t parts, struct tg_error *e)
+{
+    struct tg_buf subject = TG_BUF_INIT, text = TG_BUF_INIT;
+    int rc = tg_template_fill(run->sender.templates->of[t->message->kind], t, &run->sender.view, &subject, &text, e);
+
+    if (!rc)
+        rc = tg_print_json(json_pack("{s:s,s:s,s:I,s:o}", "subject", tg_buf_text(&subject), "text", tg_buf_text(&text), "mails", (json_int_t) parts, "webhook",
+                                     tg_announce_json(t, &run->sender)), e);
     tg_buf_release(&subject);
     tg_buf_release(&text);
+    return rc;
+}
+
+static int print_mail(const struct tg_thread *t, const struct tg_announce_run *run, struct tg_error *e)
+{
+    struct tg_buf mail = TG_BUF_INIT;
+    int rc = tg_announce_mail(t, &run->sender, &mail, e);
+
+    for (const char *p = tg_buf_text(&mail); !rc && *p; p++)
+        if (*p != '\r')
+            putchar(*p);
+    tg_buf_release(&mail);
+    return rc;
+}
+
+static int print(const struct tg_frame *f, const struct tg_thread *t, const struct tg_announce_run *run, struct tg_error *e)
+{
+    struct tg_thread_message m, part;
+    struct tg_thread one = *t;
+    int rc = tg_thread_message_for(t, reader_of(t->message), &m, e);
+
+    if (rc)
+        return rc;
+    one.message = &part;
+    for (size_t i = 0; !rc && i < (f->json ? 1 : m.parts); i++) {
+        part = tg_thread_message_part(&m, i);
+        if (f->json)
+            rc = print_json(&one, run, m.parts, e);
+        else
+            rc = print_mail(&one, run, e);
+    }
+    free(m.items.v);
     return rc;
 }
 

@@ -3,29 +3,34 @@
 #include "cli/announce_sample.h"
 #include "cli/guarding.h"
 #include "config/site.h"
+#include "fleet/inventory.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#define LOOK_MS 15000 /* --watch: how often it looks for what is new */
+#define LOOK_MS 15000    /* --watch: how often it looks for what is new, */
+#define RELOAD_MS 300000 /* and reads an inventory whose file is the same */
 
 /* ---- send ---- */
 
 static void say_try(void *data, const struct tg_thread *t, const struct tg_recipient *r, enum tg_try outcome)
 {
     static const char *const words[] = {[TG_TRY_SENT] = "sent", [TG_TRY_AGAIN] = "later", [TG_TRY_REFUSED] = "REFUSED", [TG_TRY_UNSURE] = "unsure"};
+    static const enum tg_announce_kind kinds[TG_ROLES] = {[TG_ROLE_CONTACT] = TG_ANNOUNCE_KINDS, [TG_ROLE_NEW] = TG_ANNOUNCE_SCHEDULED, [TG_ROLE_FORMER] = TG_ANNOUNCE_FORMER};
     const struct tg_frame *f = data;
 
     if (f->json)
         return;
-    printf("%-8s %-10s %s  %s%s%s\n", words[outcome], tg_announce_kind_name(t->message->kind), t->customer, r->to, outcome == TG_TRY_SENT ? "" : ": ", outcome == TG_TRY_SENT ? "" : r->text);
+    printf("%-8s %-10s %s  %s%s%s\n", words[outcome], tg_announce_kind_name(kinds[r->role] < TG_ANNOUNCE_KINDS ? kinds[r->role] : t->message->kind), t->customer, r->to, outcome == TG_TRY_SENT ? "" : ": ", outcome == TG_TRY_SENT ? "" : r->text);
     fflush(stdout);
 }
 
 static json_t *stats_json(const struct tg_announce_stats *s)
 {
-    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "messages", (json_int_t) s->messages, "sent", (json_int_t) s->sent, "later", (json_int_t) s->again, "refused",
-                          (json_int_t) s->refused, "unreadable", (json_int_t) s->bad, "unknown-customers", (json_int_t) s->strangers, "server-away", s->away);
+    json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I}", "messages", (json_int_t) s->messages, "sent", (json_int_t) s->sent, "later", (json_int_t) s->again, "refused",
+                          (json_int_t) s->refused, "unreadable", (json_int_t) s->bad, "unknown-customers", (json_int_t) s->strangers, "server-away", s->away, "contacts-left-out",
+                          (json_int_t) s->left_out);
 
     if (o && s->next_ms > 1)
         json_object_set_new(o, "next", tg_cli_time_json(s->next_ms));
@@ -61,6 +66,10 @@ static int judge(const struct tg_announce_stats *s, struct tg_error *e)
         tg_fail(e, s->bad ? TG_E_UNKNOWN : TG_E_DATA, "%s", s->why.message);
         return tg_error_hint(e, s->bad ? "the others were sent; tagout doctor looks at the store" : "mend the inventory, or: tagout announce drop NAME --reason TEXT"), e ? e->code : TG_E_DATA;
     }
+    if (s->left_out) {
+        tg_fail(e, TG_E_DATA, "%s", s->why.message);
+        return tg_error_hint(e, "a mailing list as their one contact reaches all of them"), e ? e->code : TG_E_DATA;
+    }
     if (s->refused)
         return tg_fail(e, TG_E_FAILED, "%zu were refused: tagout announce list, then retry or drop", s->refused);
     return s->again ? tg_fail(e, TG_E_HELD, "%zu could not be sent now, and will be tried again", s->again) : 0;
@@ -90,15 +99,72 @@ static int send_once(struct tg_frame *f, struct tg_announce_run *run, struct tg_
     return rc ? rc : judge(&stats, e);
 }
 
+/* ---- the inventory of a sender that stays ---- */
+
+struct file_mark {
+    struct stat st;
+    int64_t read_ms; /* monotonic */
+};
+
+static bool is_other(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+static void mark(const struct tg_frame *f, struct file_mark *m)
+{
+    m->st = (struct stat) {.st_size = 0};
+    if (f->config->inventory)
+        (void) stat(f->config->inventory, &m->st);
+    m->read_ms = tg_mono_ms(tg_loop_clock(f->loop));
+}
+
+/* Read anew when its file is another, and now and then: it may be a program, or name one. One with mistakes is told, and the one before stays. */
+static void reload(struct tg_frame *f, struct tg_announce_run *run, struct file_mark *m)
+{
+    struct tg_problems problems = TG_PROBLEMS_INIT;
+    struct tg_inventory *fresh = NULL;
+    struct tg_error why = TG_ERROR_INIT;
+    struct file_mark now;
+
+    mark(f, &now);
+    if (!f->config->inventory || (!is_other(&now.st, &m->st) && now.read_ms - m->read_ms < RELOAD_MS))
+        return;
+    bool told = is_other(&now.st, &m->st);
+    *m = now;
+    if (tg_inventory_load(f->config->inventory, &problems, &fresh, &why)) {
+        struct tg_error kept = TG_ERROR_INIT;
+        tg_fail(&kept, TG_E_CONFIG, "the inventory %.300s can't be used as it is now: the one before is kept", f->config->inventory);
+        tg_print_error(f, &kept);
+        struct tg_problems own = f->problems;
+        f->problems = problems;
+        tg_print_error(f, &why);
+        problems = f->problems;
+        f->problems = own;
+    } else {
+        tg_inventory_free(f->inventory);
+        f->inventory = fresh;
+        run->inventory = run->place.inventory = fresh;
+        run->audience[0] = '\0';
+        if (told && !f->json)
+            puts("The inventory has changed, and was read anew.");
+        fflush(stdout);
+    }
+    tg_problems_release(&problems);
+}
+
 static int watch(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *e)
 {
+    struct file_mark m;
     bool stopped = false;
     int rc = 0;
 
+    mark(f, &m);
     while (!rc && !stopped) {
         struct tg_announce_stats stats;
         struct tg_error why = TG_ERROR_INIT;
         int64_t until = tg_mono_ms(tg_loop_clock(f->loop)) + LOOK_MS, now;
+        reload(f, run, &m);
         rc = pass(f, run, &stats, e);
         if (!rc && judge(&stats, &why) && why.code != TG_E_HELD)
             tg_print_error(f, &why);
@@ -123,6 +189,10 @@ int tg_announce_verb_send(struct tg_frame *f, struct tg_error *e)
     tg_cli_owner(f, by, sizeof by);
     if (!rc)
         rc = tg_announce_sit(&run.place, by, tg_wall_ms(tg_loop_clock(f->loop)), e);
+    if (!rc)
+        rc = tg_announce_take_clock(&run, e);
+    if (!rc)
+        rc = tg_announce_key(site.key_file, f->config->state_dir, &run.key, e);
     if (!rc) {
         tg_cli_catch_signals(f->loop);
         rc = tg_opt_flag(f, "watch") ? watch(f, &run, e) : send_once(f, &run, e);

@@ -1,6 +1,7 @@
 /* tagout approve: says yes to what waits for it: a stage of a run, or a plan that is to be run. */
 #include "cli/commands.h"
 #include "cli/run_begin.h"
+#include "cli/run_windows.h"
 #include "cli/steering.h"
 #include "config/site.h"
 
@@ -11,6 +12,7 @@
 
 static const struct tg_opt opts[] = {
     {.name = "reason", .letter = 'r', .type = TG_OPT_STRING, .arg = "TEXT", .text = "What you have looked at: it stands in the journal"},
+    {.name = "skip", .type = TG_OPT_FLAG, .text = "Of a run: go on without the hosts that wait for a window which is not known to come"},
     {.name = "for", .type = TG_OPT_DURATION, .arg = "TIME", .value = "24h", .text = "Of a plan: how long the approval stands"},
     {.name = NULL},
 };
@@ -68,6 +70,14 @@ static int may_move(const struct tg_run *run, const struct tg_run_control *c, co
     return TG_E_FAILED;
 }
 
+static void say_driver(const struct tg_steered *s, const char *id)
+{
+    if (s->driven)
+        printf("It is driven by %s. Watch: tagout status %s\n", s->seat, id);
+    else
+        printf("Nobody drives the run. To go on with it: tagout run --resume %s\n", id);
+}
+
 static int say_stage(struct tg_frame *f, const char *id, const char *stage, bool was, bool waits, struct tg_error *e)
 {
     struct tg_steered s;
@@ -78,10 +88,7 @@ static int say_stage(struct tg_frame *f, const char *id, const char *stage, bool
     if (f->json)
         return tg_print_json(json_pack("{s:s,s:s,s:b,s:b,s:b}", "run", id, "stage", stage, "approved", 1, "was", was, "driven", s.driven), e);
     printf("%s stage %s of %s%s.\n", was ? "Approved already:" : "Approved:", stage, id, waits || was ? "" : "; its turn comes later");
-    if (s.driven)
-        printf("It is driven by %s. Watch: tagout status %s\n", s.seat, id);
-    else
-        printf("Nobody drives the run. To go on with it: tagout run --resume %s\n", id);
+    say_driver(&s, id);
     return 0;
 }
 
@@ -114,6 +121,53 @@ static int approve_stage(struct tg_frame *f, const struct tg_steering *words, st
     tg_plan_free(plan);
     tg_journal_free(j);
     return rc ? rc : say_stage(f, id, stage, was, waits, e);
+}
+
+/* ---- hosts whose window never comes ---- */
+
+static int say_skipped(struct tg_frame *f, const char *id, size_t windows, size_t hosts, struct tg_error *e)
+{
+    struct tg_steered s;
+    int rc = tg_steering_seat(f, id, &s, e);
+
+    if (rc)
+        return rc;
+    if (f->json)
+        return tg_print_json(json_pack("{s:s,s:I,s:I,s:b}", "run", id, "skipped", (json_int_t) hosts, "windows", (json_int_t) windows, "driven", s.driven), e);
+    printf("%s goes on without %zu host%s whose window is not known to come. %s stay%s as %s, and the run will not end well because of %s.\n", id, hosts, hosts == 1 ? "" : "s",
+           hosts == 1 ? "It" : "They", hosts == 1 ? "s" : "", hosts == 1 ? "it is" : "they are", hosts == 1 ? "it" : "them");
+    say_driver(&s, id);
+    return 0;
+}
+
+/* Those that it stands before now: what becomes so later is to be looked at then. */
+static int approve_skip(struct tg_frame *f, const struct tg_steering *words, struct tg_error *e)
+{
+    const char *id = f->argv[0];
+    struct tg_journal *j = NULL;
+    struct tg_plan *plan = NULL;
+    struct tg_run *run = NULL;
+    uint32_t windows[TG_CONTROL_SKIPPED_MAX];
+    size_t n = 0, hosts = 0;
+    int rc = f->argc > 1 ? tg_fail(e, TG_E_USAGE, "--skip is of the whole run: leave \"%.64s\" out", f->argv[1]) : tg_cli_run_id(id, e);
+
+    if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
+        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
+    if (rc)
+        return rc;
+    rc = may_move(run, &j->control, id, e);
+    if (!rc && (n = tg_run_windows_list_never(run, windows, TG_CONTROL_SKIPPED_MAX, &hosts)) == 0) {
+        rc = tg_fail(e, TG_E_FAILED, "no host of run %s waits for a window that is not known to come", id);
+        tg_error_hint(e, "what it waits for: tagout status %s", id);
+    }
+    if (!rc)
+        rc = tg_run_skip(f->store, id, windows, n, &words->said, e);
+    tg_run_free(run);
+    tg_plan_free(plan);
+    tg_journal_free(j);
+    return rc ? rc : say_skipped(f, id, n, hosts, e);
 }
 
 /* ---- a plan ---- */
@@ -177,17 +231,19 @@ static int approve_exec(struct tg_frame *f, struct tg_error *e)
     struct tg_steering words;
     int rc = tg_steering_words(f, &words, e);
 
+    if (!rc && tg_opt_flag(f, "skip"))
+        return approve_skip(f, &words, e);
     return rc ? rc : is_digest(f->argv[0]) ? approve_plan(f, &words, e) : approve_stage(f, &words, e);
 }
 
 const struct tg_cmd tg_cmd_approve = {
     .name = "approve",
-    .args = "RUN [STAGE] | DIGEST",
+    .args = "RUN [STAGE] | RUN --skip | DIGEST",
     .brief = "say yes to a stage of a run that waits for it, or to a plan",
     .details = "A stage with approve: true waits until it is approved. Without STAGE the next one that wants it; one whose turn comes later can be named "
                "before. With the DIGEST of a plan, as tagout plan shows it, one run of that plan may begin without anybody at a terminal. With runs: {approval: "
                "second-person} in tagout.yaml, whoever began the run, or made the plan, can't approve it.",
-    .examples = "  $ tagout approve openssl-20261122-1\n  $ tagout approve openssl-20261122-1 rest --reason \"canary looked at, graphs are flat\"\n  $ tagout approve 5f0c11d2a39b\n",
+    .examples = "  $ tagout approve openssl-20261122-1\n  $ tagout approve openssl-20261122-1 rest --reason \"canary looked at, graphs are flat\"\n  $ tagout approve openssl-20261122-1 --skip --reason \"db7 has no window before January\"\n  $ tagout approve 5f0c11d2a39b\n",
     .opts = opts,
     .min_args = 1,
     .max_args = 2,

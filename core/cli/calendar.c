@@ -1,11 +1,14 @@
 /* What the commands "calendar …" share: see calendar.h. */
 #include "cli/calendar.h"
 
+#include "base/columns.h"
+
 #include "base/whole.h"
 #include "calendar/local.h"
 #include "config/site.h"
 #include "fleet/nodeset.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +247,29 @@ void tg_calendar_place(const struct tg_rule *rule, const struct tg_when *when, c
         snprintf(out, size, "%s:%d:%d", file, line, column);
     else
         snprintf(out, size, "%s:%d", file, line);
+}
+
+void tg_calendar_say(const struct tg_frame *f, int indent, const char *format, ...)
+{
+    struct tg_buf text = TG_BUF_INIT, out = TG_BUF_INIT;
+    va_list args;
+
+    va_start(args, format);
+    tg_buf_vprintf(&text, format, args);
+    va_end(args);
+    int lead = (int) strspn(tg_buf_text(&text), " ");
+    if (f->out_tty) {
+        tg_put_blanks(&out, lead);
+        tg_put_wrapped(&out, tg_buf_text(&text) + lead, f->width - (lead > indent ? lead : indent), indent);
+    }
+    puts(tg_buf_text(f->out_tty ? &out : &text));
+    tg_buf_release(&text);
+    tg_buf_release(&out);
+}
+
+bool tg_calendar_is_narrow(const struct tg_frame *f)
+{
+    return f->out_tty && f->width < 80;
 }
 
 void tg_calendar_names(const struct tg_frame *f, const char *folded, int used)

@@ -49,6 +49,10 @@ const char *tg_calendar_until(const struct tg_calendar_view *view, int64_t ms, i
 json_t *tg_calendar_time_json(int64_t ms);
 /* "calendar.yaml:3:3" of a rule, or of the pattern of it that lies in another file. */
 void tg_calendar_place(const struct tg_rule *rule, const struct tg_when *when, char *out, size_t size);
+/* A line with its newline; on a terminal in as many as its width needs, those behind the first indented. */
+void tg_calendar_say(const struct tg_frame *f, int indent, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A terminal on which a table would be cut in its middle. */
+bool tg_calendar_is_narrow(const struct tg_frame *f);
 /* Folded names, cut with "…" where a terminal ends. */
 void tg_calendar_names(const struct tg_frame *f, const char *folded, int used);
 /* Draws into the file that --svg or --html names; nothing when it is not given. */

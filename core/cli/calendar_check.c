@@ -30,15 +30,15 @@ static void print_text(const struct tg_frame *f, const struct tg_calendar_view *
         n_windows += rules[i].kind == TG_RULE_WINDOW;
     tg_inventory_hosts(f->inventory, &n_hosts);
     tg_inventory_customers(f->inventory, &n_customers);
-    printf("%s: %zu window%s, %zu blackout%s, over %zu host%s of %zu customer%s, in %zu kind%s\n", tg_calendar_path(v->calendar), n_windows, n_windows == 1 ? "" : "s",
+    tg_calendar_say(f, 2, "%s: %zu window%s, %zu blackout%s, over %zu host%s of %zu customer%s, in %zu kind%s", tg_calendar_path(v->calendar), n_windows, n_windows == 1 ? "" : "s",
            n_rules - n_windows, n_rules - n_windows == 1 ? "" : "s", n_hosts, n_hosts == 1 ? "" : "s", n_customers, n_customers == 1 ? "" : "s",
            tg_agenda_classes(v->agenda), tg_agenda_classes(v->agenda) == 1 ? "" : "s");
     for (size_t i = 0; i < w->n; i++) {
         const struct tg_calendar_warning *x = &w->list[i];
         if (x->line)
-            printf("Warning: %s:%d:%d: %s\n", x->file, x->line, x->column, x->text);
+            tg_calendar_say(f, 2, "Warning: %s:%d:%d: %s", x->file, x->line, x->column, x->text);
         else
-            printf("Warning: %s: %s\n", x->file, x->text);
+            tg_calendar_say(f, 2, "Warning: %s: %s", x->file, x->text);
     }
 }
 

@@ -143,6 +143,22 @@ static void print_line(const struct tg_frame *f, const struct tg_calendar_view *
     tg_calendar_names(f, a->folded ? a->folded : a->part->folded, 63);
 }
 
+/* The same, where the table would be cut in its middle. */
+static void print_block(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *a)
+{
+    char start[40], until[40], latest[40], in[40];
+    const char *names = a->folded ? a->folded : a->part->folded, *many = a->n == 1 ? "" : "s";
+
+    tg_duration_format(a->start_ms > v->at_ms && a->start_ms != TG_CALENDAR_NEVER ? a->start_ms - v->at_ms : 0, in, sizeof in);
+    if (a->start_ms == TG_CALENDAR_NEVER)
+        tg_calendar_say(f, 2, "%zu host%s: never", a->n, many);
+    else
+        tg_calendar_say(f, 2, "%zu host%s: %s%s%s%s, to begin until %s and be over by %s", a->n, many, a->now ? "now" : tg_calendar_when(v, a->start_ms, start, sizeof start),
+                        a->now ? "" : " (in ", a->now ? "" : in, a->now ? "" : ")", near(v, a->latest_ms, a->start_ms, latest, sizeof latest),
+                        near(v, a->until_ms, a->start_ms, until, sizeof until));
+    tg_calendar_say(f, 2, "  %s", names);
+}
+
 static json_t *answer_json(const struct answer *a)
 {
     return json_pack("{s:s,s:i,s:b,s:o,s:o,s:o}", "hosts", a->folded ? a->folded : a->part->folded, "count", (int) a->n, "now", a->now, "start",
@@ -160,12 +176,15 @@ static int print(const struct tg_frame *f, const struct tg_calendar_view *v, con
             json_array_append_new(all, answer_json(&list[i]));
         return tg_print_json(json_pack("{s:o,s:o}", "at", tg_calendar_time_json(v->at_ms), "answers", all), e);
     }
-    printf("%s %s\n%6s  %-20s  %-7s  %-10s  %-10s  %s\n", tg_calendar_when(v, v->at_ms, at, sizeof at), v->zone_name, "HOSTS", "MAY BEGIN", "IN", "UNTIL", "OVER BY", "NAMES");
+    bool narrow = tg_calendar_is_narrow(f);
+    printf("%s %s\n", tg_calendar_when(v, v->at_ms, at, sizeof at), v->zone_name);
+    if (!narrow)
+        printf("%6s  %-20s  %-7s  %-10s  %-10s  %s\n", "HOSTS", "MAY BEGIN", "IN", "UNTIL", "OVER BY", "NAMES");
     size_t shown = f->out_tty && n > TG_CALENDAR_ROWS_MAX ? TG_CALENDAR_ROWS_MAX : n;
     for (size_t i = 0; i < shown; i++)
-        print_line(f, v, &list[i]);
+        (narrow ? print_block : print_line)(f, v, &list[i]);
     if (shown < n)
-        printf("… and %zu lines more: name fewer hosts, or use a pipe\n", n - shown);
+        tg_calendar_say(f, 2, "… and %zu lines more: name fewer hosts, or use a pipe", n - shown);
     return 0;
 }
 

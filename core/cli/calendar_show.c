@@ -123,7 +123,7 @@ static void print_now(const struct picture *p)
             now = c;
     if (now >= 0)
         printf("%*s▲ now\n", p->label + 8 + now + (p->cells > 1 ? now / p->cells + 1 : 0), "");
-    puts("█ open   ▒ open for a part   x blackout   · closed");
+    tg_calendar_say(p->f, 0, "█ open   ▒ open for a part   x blackout   · closed");
 }
 
 static int expand(struct picture *p, const struct tg_calendar_part *part, struct tg_error *e)

@@ -40,28 +40,32 @@ int tg_week_pictures(struct tg_frame *f, const struct tg_week *week, struct tg_e
     return rc ? rc : tg_calendar_picture(f, "html", draw_html, week, now_ms, e);
 }
 
-static int print_json(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)
+static int print_json(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, const struct tg_marks *marks, struct tg_error *e)
 {
     json_t *o = tg_week_json(week);
+    int64_t now_ms = tg_wall_ms(tg_loop_clock(f->loop));
 
-    if (o && booked && json_object_set_new(o, "booked", tg_week_booked_json(booked, tg_wall_ms(tg_loop_clock(f->loop))))) {
+    if (o && ((booked && json_object_set_new(o, "booked", tg_week_booked_json(booked, now_ms))) ||
+              (marks && json_object_set_new(o, "progress", tg_week_progress_json(week, marks, now_ms))))) {
         json_decref(o);
         o = NULL;
     }
     return tg_print_json(o, e);
 }
 
-int tg_week_show(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)
+int tg_week_show(struct tg_frame *f, const struct tg_week *week, const struct tg_booked *booked, const struct tg_marks *marks, struct tg_error *e)
 {
     const struct tg_week_paint paint = {.width = f->width, .cut = f->out_tty, .colour = f->colour, .now_ms = tg_wall_ms(tg_loop_clock(f->loop))};
     struct tg_buf text = TG_BUF_INIT;
 
     if (f->json)
-        return print_json(f, week, booked, e);
+        return print_json(f, week, booked, marks, e);
     int rc = tg_week_text(week, &paint, &text, e);
     if (!rc)
         fputs(tg_buf_text(&text), stdout);
     tg_buf_release(&text);
+    if (!rc && marks)
+        tg_week_progress(f, week, marks);
     return rc;
 }
 
@@ -110,9 +114,11 @@ static int verb_plan(struct tg_frame *f, struct tg_error *e)
     if (!rc && tg_opt_flag(f, "apply")) {
         rc = tg_week_apply(f, week, e);
     } else if (!rc) {
-        rc = tg_week_show(f, week, NULL, e);
-        if (!rc && !f->json)
-            printf("\nEach of the %zu hosts has exactly one slot. Nothing is booked; to book it: --apply\n", week->names.n);
+        rc = tg_week_show(f, week, NULL, NULL, e);
+        if (!rc && !f->json) {
+            putchar('\n');
+            tg_calendar_say(f, 0, "Each of the %zu hosts has exactly one slot. Nothing is booked; to book it: --apply", week->names.n);
+        }
     }
     tg_week_free(week);
     return rc;
@@ -124,11 +130,15 @@ static const struct verb {
     const char *name, *takes; /* what its argument is */
     const char *options;      /* those that are its own, with a blank behind each */
     int (*run)(struct tg_frame *f, struct tg_error *e);
+    bool hosts;               /* and may be of some of its hosts */
 } verbs[] = {
-    {"plan", "PATTERN", "start apply svg html ", verb_plan},
-    {"list", NULL, "", tg_week_verb_list},
-    {"show", "WEEK", "svg html ", tg_week_verb_show},
-    {"cancel", "WEEK", "reason ", tg_week_verb_cancel},
+    {"plan", "PATTERN", "start apply svg html ", verb_plan, false},
+    {"list", NULL, "", tg_week_verb_list, false},
+    {"show", "WEEK", "svg html ", tg_week_verb_show, false},
+    {"begin", "WEEK", "", tg_week_verb_begin, true},
+    {"done", "WEEK", "", tg_week_verb_done, true},
+    {"failed", "WEEK", "", tg_week_verb_failed, true},
+    {"cancel", "WEEK", "reason ", tg_week_verb_cancel, false},
 };
 #define VERBS (sizeof verbs / sizeof verbs[0])
 
@@ -152,9 +162,9 @@ static int run_week(struct tg_frame *f, struct tg_error *e)
         i++;
     if (i == VERBS) {
         tg_fail(e, TG_E_USAGE, "calendar week has no \"%.40s\"", f->argv[0]);
-        return tg_error_hint(e, "plan PATTERN, list, show WEEK, cancel WEEK"), TG_E_USAGE;
+        return tg_error_hint(e, "plan PATTERN, list, show WEEK, begin|done|failed WEEK [HOSTS], cancel WEEK"), TG_E_USAGE;
     }
-    if (f->argc != (verbs[i].takes ? 2 : 1)) {
+    if (f->argc != (verbs[i].takes ? 2 : 1) && !(verbs[i].hosts && f->argc == 3)) {
         tg_fail(e, TG_E_USAGE, f->argc > 1 ? "\"%.60s\" is one argument too many" : "calendar week %s: which one?", f->argc > 1 ? f->argv[f->argc - 1] : verbs[i].name);
         return tg_error_hint(e, "tagout calendar week %s%s%s", verbs[i].name, verbs[i].takes ? " " : "", verbs[i].takes ? verbs[i].takes : ""), TG_E_USAGE;
     }
@@ -164,16 +174,17 @@ static int run_week(struct tg_frame *f, struct tg_error *e)
 
 const struct tg_cmd tg_cmd_calendar_week = {
     .name = "calendar week",
-    .args = "plan PATTERN --start DATE | list | show WEEK | cancel WEEK",
+    .args = "plan PATTERN --start DATE | list | show WEEK | begin|done|failed WEEK [HOSTS|SLOT] | cancel WEEK",
     .brief = "lay a maintenance week over the fleet, and book it",
     .details = "plan lays the pattern of a maintenance week (tagout-week(5)) over the inventory and shows which hosts have which slot, how many a day, and the slots "
                "across the week. Each host of the pattern's location has exactly one slot: hosts that have none or two, and quotas that can't be filled, "
-               "are mistakes with their place in the pattern. With --apply it is booked in the store; list, show and cancel are about what is booked.",
+               "are mistakes with their place in the pattern. With --apply it is booked in the store; list, show and cancel are about what is booked; begin, "
+               "done and failed say how its slots go where no run works on them.",
     .examples = "  $ tagout calendar week plan week.yaml --start 2026-11-30\n  $ tagout calendar week plan week.yaml --start 2026-11-30 --apply\n"
                 "  $ tagout calendar week show flying-circus-2026-11-30 --html week.html\n",
     .opts = opts,
     .min_args = 1,
-    .max_args = 2,
+    .max_args = 3,
     .needs = TG_NEED_CONFIG,
     .complete = "file",
     .exec = run_week,

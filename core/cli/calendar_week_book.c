@@ -2,9 +2,9 @@
 #include "cli/calendar_week.h"
 
 #include "base/shown.h"
+#include "cli/calendar.h"
 #include "cli/guarding.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ int tg_week_apply(struct tg_frame *f, const struct tg_week *week, struct tg_erro
     if (!rc && !was)
         tg_frame_tick_store(f);
     if (!rc)
-        rc = tg_week_show(f, week, &booked, e);
+        rc = tg_week_show(f, week, &booked, NULL, e);
     if (rc || f->json)
         return rc;
     if (was)
@@ -71,18 +71,6 @@ int tg_week_apply(struct tg_frame *f, const struct tg_week *week, struct tg_erro
 
 #define COLUMNS 6
 
-static char *cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *cell(const char *format, ...)
-{
-    struct tg_buf b = TG_BUF_INIT;
-    va_list args;
-
-    va_start(args, format);
-    tg_buf_vprintf(&b, format, args);
-    va_end(args);
-    return tg_buf_take(&b, NULL);
-}
-
 static char **make_row(const struct tg_frame *f, const struct tg_booked *b)
 {
     char **row = calloc(COLUMNS, sizeof *row), from[40], until[40], shown[400];
@@ -91,13 +79,28 @@ static char **make_row(const struct tg_frame *f, const struct tg_booked *b)
         return NULL;
     tg_time_format(b->from_ms / 1000 * 1000, from, sizeof from);
     tg_time_format(b->until_ms / 1000 * 1000, until, sizeof until);
-    row[0] = cell("%s", b->id);
-    row[1] = cell("%s", state_of(b, now_of(f)));
-    row[2] = cell("%.10s %.5s", from, from + 11);
-    row[3] = cell("%.10s %.5s", until, until + 11);
-    row[4] = cell("%lld", (long long) b->hosts);
-    row[5] = b->cancelled ? cell("%s: %s", b->cancelled_by, tg_shown_text(b->reason, shown, sizeof shown)) : cell("%s", b->by);
+    row[0] = tg_cli_cell("%s", b->id);
+    row[1] = tg_cli_cell("%s", state_of(b, now_of(f)));
+    row[2] = tg_cli_cell("%.10s %.5s", from, from + 11);
+    row[3] = tg_cli_cell("%.10s %.5s", until, until + 11);
+    row[4] = tg_cli_cell("%lld", (long long) b->hosts);
+    row[5] = b->cancelled ? tg_cli_cell("%s: %s", b->cancelled_by, tg_shown_text(b->reason, shown, sizeof shown)) : tg_cli_cell("%s", b->by);
     return row;
+}
+
+/* A week each, where the table would be cut in its middle. */
+static void print_block(const struct tg_frame *f, const struct tg_booked *b)
+{
+    char **row = make_row(f, b);
+
+    if (row) {
+        tg_calendar_say(f, 2, "%s", row[0]);
+        tg_calendar_say(f, 2, "  %s, %s host%s, %s to %s UTC", row[1], row[4], b->hosts == 1 ? "" : "s", row[2], row[3]);
+        tg_calendar_say(f, 2, "  %s", row[5]);
+    }
+    for (size_t c = 0; row && c < COLUMNS; c++)
+        free(row[c]);
+    free(row);
 }
 
 static void print_table(const struct tg_frame *f, const struct tg_book *book)
@@ -132,6 +135,9 @@ int tg_week_verb_list(struct tg_frame *f, struct tg_error *e)
         for (size_t i = 0; i < book.n; i++)
             json_array_append_new(list, tg_week_booked_json(&book.weeks[i], now_of(f)));
         rc = tg_print_json(list, e);
+    } else if (book.n && tg_calendar_is_narrow(f)) {
+        for (size_t i = 0; i < book.n; i++)
+            print_block(f, &book.weeks[i]);
     } else if (book.n) {
         print_table(f, &book);
     } else {
@@ -143,7 +149,7 @@ int tg_week_verb_list(struct tg_frame *f, struct tg_error *e)
 
 /* ---- show, cancel ---- */
 
-static int find(struct tg_frame *f, const char *id, struct tg_booked *out, struct tg_error *e)
+int tg_week_find(struct tg_frame *f, const char *id, struct tg_booked *out, struct tg_error *e)
 {
     struct tg_book book;
     int rc = tg_book_read(f->store, WAIT_MS, &book, e);
@@ -165,21 +171,25 @@ static int find(struct tg_frame *f, const char *id, struct tg_booked *out, struc
 
 int tg_week_verb_show(struct tg_frame *f, struct tg_error *e)
 {
+    struct tg_marks marks = {.version = -1};
     struct tg_week *week = NULL;
     struct tg_booked booked;
     char at[64];
     int rc = tg_week_open_store(f, e);
 
     if (!rc)
-        rc = find(f, f->argv[1], &booked, e);
+        rc = tg_week_find(f, f->argv[1], &booked, e);
     if (!rc)
         rc = tg_book_load(f->store, &booked, WAIT_MS, &week, e);
     if (!rc)
+        rc = tg_marks_read(f->store, &booked, week, WAIT_MS, &marks, e);
+    if (!rc)
         rc = tg_week_pictures(f, week, e);
     if (!rc)
-        rc = tg_week_show(f, week, &booked, e);
+        rc = tg_week_show(f, week, &booked, &marks, e);
     if (!rc && !f->json)
         printf("\nBooked by %s, %s.\n", booked.by, tg_cli_when(booked.at_ms, now_of(f), at, sizeof at));
+    tg_marks_release(&marks);
     tg_week_free(week);
     return rc;
 }

@@ -3,10 +3,11 @@
 
 #include "base/shown.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void print_verdict(const struct tg_calendar_view *v, const struct tg_allowed *a)
+static void print_verdict(const struct tg_frame *f, const struct tg_calendar_view *v, const struct tg_allowed *a)
 {
     char at[40], until[40], start[40], next[40];
     const char *host = v->hosts.hosts[0]->name;
@@ -16,35 +17,35 @@ static void print_verdict(const struct tg_calendar_view *v, const struct tg_allo
     tg_calendar_until(v, a->start_until_ms, v->at_ms, start, sizeof start);
     tg_calendar_when(v, a->next_start_ms, next, sizeof next);
     if (a->may_start && a->open_until_ms == TG_CALENDAR_EVER)
-        printf("%s may be disturbed on %s %s, and no end is in sight.\n", host, at, v->zone_name);
+        tg_calendar_say(f, 2, "%s may be disturbed on %s %s, and no end is in sight.", host, at, v->zone_name);
     else if (a->may_start)
-        printf("%s may be disturbed on %s %s until %s; nothing begins from %s on.\n", host, at, v->zone_name, until, start);
+        tg_calendar_say(f, 2, "%s may be disturbed on %s %s until %s; nothing begins from %s on.", host, at, v->zone_name, until, start);
     else if (a->open)
-        printf("%s: nothing may begin on %s %s any more; what runs must be over by %s. Next: %s.\n", host, at, v->zone_name, until, next);
+        tg_calendar_say(f, 2, "%s: nothing may begin on %s %s any more; what runs must be over by %s. Next: %s.", host, at, v->zone_name, until, next);
     else
-        printf("%s must not be disturbed on %s %s. Next: %s.\n", host, at, v->zone_name, next);
+        tg_calendar_say(f, 2, "%s must not be disturbed on %s %s. Next: %s.", host, at, v->zone_name, next);
 }
 
-static void print_reason(const struct tg_calendar_view *v, const struct tg_reason *r)
+static void print_reason(const struct tg_frame *f, const struct tg_calendar_view *v, const struct tg_reason *r)
 {
-    char place[320], from[40], until[40], what[256] = "";
+    char place[320], from[40], until[40], what[256] = "", when[120];
 
     tg_calendar_place(r->rule, r->when, place, sizeof place);
     if (r->when && r->when->what)
         tg_shown_text(r->when->what, what, sizeof what);
-    printf("  %s \"%s\" for %s%s%s%s: ", r->rule->kind == TG_RULE_WINDOW ? "window" : "blackout", r->rule->name, r->rule->scope, what[0] ? " (" : "", what,
-           what[0] ? ")" : "");
     if (!r->when)
-        printf("does not come any more");
+        snprintf(when, sizeof when, "does not come any more");
     else if (r->holds)
-        printf("holds, until %s", tg_calendar_until(v, r->span.until_ms, v->at_ms, until, sizeof until));
+        snprintf(when, sizeof when, "holds, until %s", tg_calendar_until(v, r->span.until_ms, v->at_ms, until, sizeof until));
     else
-        printf("next %s until %s", tg_calendar_when(v, r->span.from_ms, from, sizeof from), tg_calendar_until(v, r->span.until_ms, r->span.from_ms, until, sizeof until));
-    printf("  [%s]\n", place);
+        snprintf(when, sizeof when, "next %s until %s", tg_calendar_when(v, r->span.from_ms, from, sizeof from),
+                 tg_calendar_until(v, r->span.until_ms, r->span.from_ms, until, sizeof until));
+    tg_calendar_say(f, 4, "  %s \"%s\" for %s%s%s%s: %s  [%s]", r->rule->kind == TG_RULE_WINDOW ? "window" : "blackout", r->rule->name, r->rule->scope, what[0] ? " (" : "", what,
+                    what[0] ? ")" : "", when, place);
 }
 
 /* Windows that would have been there, had not a more specific level its own. */
-static void print_put_aside(const struct tg_calendar_view *v, uint32_t class_)
+static void print_put_aside(const struct tg_frame *f, const struct tg_calendar_view *v, uint32_t class_)
 {
     size_t n, n_windows;
     const struct tg_rule *const *rules = tg_agenda_rules(v->agenda, class_, TG_AGENDA_PUT_ASIDE, &n);
@@ -53,10 +54,10 @@ static void print_put_aside(const struct tg_calendar_view *v, uint32_t class_)
     for (size_t i = 0; i < n; i++) {
         char place[320];
         tg_calendar_place(rules[i], NULL, place, sizeof place);
-        printf("  window \"%s\" for %s: does not count, since there are windows for %s  [%s]\n", rules[i]->name, rules[i]->scope, windows[0]->scope, place);
+        tg_calendar_say(f, 4, "  window \"%s\" for %s: does not count, since there are windows for %s  [%s]", rules[i]->name, rules[i]->scope, windows[0]->scope, place);
     }
     if (!n_windows)
-        printf("  no window is about it, and the calendar has \"default: %s\"\n", tg_calendar_default_open(v->calendar) ? "open" : "closed");
+        tg_calendar_say(f, 4, "  no window is about it, and the calendar has \"default: %s\"", tg_calendar_default_open(v->calendar) ? "open" : "closed");
 }
 
 static json_t *reason_json(const struct tg_reason *r)
@@ -102,10 +103,10 @@ static int explain(struct tg_frame *f, struct tg_calendar_view *v, struct tg_err
     if (!rc && f->json)
         rc = print_json(v, class_, &a, list, n, e);
     else if (!rc) {
-        print_verdict(v, &a);
+        print_verdict(f, v, &a);
         for (size_t i = 0; i < n; i++)
-            print_reason(v, &list[i]);
-        print_put_aside(v, class_);
+            print_reason(f, v, &list[i]);
+        print_put_aside(f, v, class_);
     }
     free(list);
     return rc;

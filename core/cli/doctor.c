@@ -6,7 +6,9 @@
 #include "cli/announce_left.h"
 #include "cli/enforce.h"
 #include "cli/guarding.h"
+#include "cli/requests_held.h"
 #include "cli/runs_left.h"
+#include "cli/weeks_look.h"
 #include "config/site.h"
 #include "guard/tree.h"
 #include "store/cluster.h"
@@ -316,17 +318,22 @@ static void check_locks(struct doctor *d)
 static void check_runs(struct doctor *d)
 {
     struct tg_error e = TG_ERROR_INIT;
-    size_t n = 0, looked = 0;
+    struct tg_runs_left left;
 
-    if (tg_runs_left(d->store, WAIT_MS, &d->now->more, &n, &looked, &e)) {
+    if (tg_runs_left(d->store, WAIT_MS, &d->now->more, &left, &e)) {
         find_error(d, UNKNOWN, &e);
         return;
     }
-    find(d, n ? WARN : OK, n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", n, n == 1 ? "s" : "");
-    if (n)
+    if (left.back)
+        find(d, FAIL, "%zu host%s withdrawn, and in service in spite of that; %zu of the runs that nobody drives hold%s something on hosts", left.back,
+             left.back == 1 ? " is" : "s are", left.n, left.n == 1 ? "s" : "");
+    else
+        find(d, left.n ? WARN : OK, left.n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", left.n,
+             left.n == 1 ? "s" : "");
+    if (left.n)
         mend(d, "tagout run --resume RUN goes on with a run, or undoes what an ended one has left; where that can't be, by hand:");
-    if (looked == TG_RUNS_LEFT_MAX)
-        find(d, WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, n);
+    if (left.looked == TG_RUNS_LEFT_MAX)
+        find(d, left.back ? FAIL : WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, left.n);
 }
 
 #define UNTOLD_MS INT64_C(3600000) /* after that somebody should know that nobody is told */
@@ -359,6 +366,33 @@ static void check_announcements(struct doctor *d)
     }
 }
 
+static void check_weeks(struct doctor *d)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_weeks_look look;
+
+    if (tg_weeks_look(d->store, tg_wall_ms(tg_loop_clock(d->f->loop)), WAIT_MS, &d->now->more, &look, &e)) {
+        find_error(d, UNKNOWN, &e);
+        return;
+    }
+    find(d, look.bad ? UNKNOWN : OK, look.bad ? "%zu booked, and %zu can't be understood:" : look.weeks ? "%zu booked, and can be read" : "none is booked", look.weeks, look.bad);
+    if (look.bad)
+        mend(d, "a newer tagout has written it, or it was damaged: with the tagout that booked it, tagout calendar week show WEEK");
+}
+
+static void check_requests(struct doctor *d)
+{
+    struct tg_guard guard = {.store = d->store, .state_dir = d->f->config->state_dir, .timeout_ms = WAIT_MS};
+    struct tg_error e = TG_ERROR_INIT;
+    size_t n = 0;
+
+    if (tg_requests_held_lines(&guard, tg_wall_ms(tg_loop_clock(d->f->loop)), &d->now->more, &n, &e)) {
+        find_error(d, e.code == TG_E_NOENT ? WARN : UNKNOWN, &e);
+        return;
+    }
+    find(d, n ? WARN : OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct doctor *d);
@@ -375,6 +409,8 @@ static const struct {
     {"locks", check_locks, true},
     {"runs", check_runs, true},
     {"announcements", check_announcements, true},
+    {"weeks", check_weeks, true},
+    {"requests", check_requests, true},
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 

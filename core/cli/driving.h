@@ -47,7 +47,14 @@ struct tg_cli_returns {
     size_t n;
     bool vouched;         /* without verifying them first */
     const char *reason;   /* or NULL */
+    /* Those that are to be kept out of service, or taken out anew: see struct tg_ports_options. */
+    const size_t *out;
+    size_t n_out;
+    bool out_anew;
 };
+struct tg_run_tokens;
+/* The run's tokens; with those of who brings hosts back (TAGOUT_TOKEN), so that he passes his own locks. Secret. */
+void tg_cli_return_tokens(const struct tg_run_tokens *tokens, bool given, char *out, size_t size);
 /* As tg_cli_drive(), of a run that has withdrawn hosts and has ended. f->status is 0 when all of them are back. */
 int tg_cli_drive_returns(struct tg_frame *f, const char *id, const struct tg_cli_returns *returns, struct tg_error *e);
 

@@ -179,6 +179,17 @@ static int fit(int *widths, size_t n_columns, int width)
     return width - used > COLUMN_MIN ? width - used : COLUMN_MIN;
 }
 
+char *tg_cli_cell(const char *format, ...)
+{
+    struct tg_buf b = TG_BUF_INIT;
+    va_list args;
+
+    va_start(args, format);
+    tg_buf_vprintf(&b, format, args);
+    va_end(args);
+    return tg_buf_take(&b, NULL);
+}
+
 void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns)
 {
     int widths[16] = {0}, room = INT_MAX;

@@ -25,18 +25,6 @@ static char *hold_cell(const struct tg_lock *l)
     return tg_buf_take(&b, NULL);
 }
 
-static char *text_cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_cell(const char *format, ...)
-{
-    struct tg_buf b = TG_BUF_INIT;
-    va_list args;
-
-    va_start(args, format);
-    tg_buf_vprintf(&b, format, args);
-    va_end(args);
-    return tg_buf_take(&b, NULL);
-}
-
 /* "text (more)": what others wrote. */
 static char *shown_cell(const char *text, const char *more)
 {
@@ -54,17 +42,17 @@ static char *until_cell(const struct tg_lock *l, int64_t now_ms)
     char text[40];
 
     if (l->state == TG_LOCK_TAKING)
-        return text_cell("waiting");
+        return tg_cli_cell("waiting");
     if (tg_lock_is_overdue(l, now_ms)) {
         tg_duration_format(now_ms - l->until_ms, text, sizeof text);
-        return text_cell("OVERDUE by %s", text);
+        return tg_cli_cell("OVERDUE by %s", text);
     }
     if (tg_lock_is_due(l, now_ms)) {
         char left[32];
         tg_duration_format(l->until_ms - now_ms, left, sizeof left);
-        return text_cell("%s, %s left", tg_cli_when(l->until_ms, now_ms, text, sizeof text), left);
+        return tg_cli_cell("%s, %s left", tg_cli_when(l->until_ms, now_ms, text, sizeof text), left);
     }
-    return text_cell("%s", tg_cli_when(l->until_ms, now_ms, text, sizeof text));
+    return tg_cli_cell("%s", tg_cli_when(l->until_ms, now_ms, text, sizeof text));
 }
 
 static char **make_row(const struct tg_lock *l, int64_t now_ms)
@@ -74,12 +62,12 @@ static char **make_row(const struct tg_lock *l, int64_t now_ms)
 
     if (!row)
         return NULL;
-    row[0] = text_cell("%s", l->id);
-    row[1] = text_cell("%s", tg_scopes_format(&l->scopes, scopes, sizeof scopes));
+    row[0] = tg_cli_cell("%s", l->id);
+    row[1] = tg_cli_cell("%s", tg_scopes_format(&l->scopes, scopes, sizeof scopes));
     row[2] = shown_cell(l->owner, "");
-    row[3] = text_cell("%s", tg_cli_when(l->since_ms, now_ms, since, sizeof since));
+    row[3] = tg_cli_cell("%s", tg_cli_when(l->since_ms, now_ms, since, sizeof since));
     row[4] = until_cell(l, now_ms);
-    row[5] = l->n_hold ? hold_cell(l) : text_cell("all");
+    row[5] = l->n_hold ? hold_cell(l) : tg_cli_cell("all");
     row[6] = shown_cell(l->reason, l->ticket);
     return row;
 }

@@ -18,7 +18,9 @@ static const char *verb_for_people(const char *verb)
                                                                  {"withdraw", "withdrew"}, {"expire", "expired"}, {"token", "took a token of"}, {"in-flight", "saw in flight under"},
                                                                  {"ask", "asked to break"}, {"budget", "set"}, {"budget-reset", "reset"},
                                                                  {"budget-remove", "removed"},
-                                                                 {"move-begin", "began to move"}, {"move-copy", "copied, moving"},
+                                                                 {"req-submit", "requested"}, {"req-cancel", "cancelled"}, {"req-postpone", "put off"},
+                                                                 {"req-hold", "leaves to a person"}, {"req-begin", "began"}, {"req-done", "finished"}, {"req-fail", "failed at"},
+                                                                 {"forget-agent", "forgot the agent of"}, {"move-begin", "began to move"}, {"move-copy", "copied, moving"},
                                                                  {"move-verify", "compared, moving"}, {"move-complete", "completes moving"},
                                                                  {"move-back", "takes back moving"}, {"move-live", "has moved"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)

@@ -4,6 +4,7 @@
 #include "cli/guarding.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SEAT_TRIES 8
@@ -31,6 +32,8 @@ static int add_tokens(struct tg_mending *m, struct tg_error *e)
             continue;
         tg_withdrawn_id(m->id, i, name);
         rc = tg_following_load(m->of.f, name, &w, e);
+        if (!rc)
+            rc = tg_mend_may(w.run, name, e);
         if (!rc)
             rc = add_token(m, w.j, e);
         tg_following_release(&w);
@@ -70,6 +73,20 @@ void tg_mending_release(struct tg_mending *m)
     *m = (struct tg_mending) {.withdrawn = {.n = 0}};
 }
 
+int tg_mending_plan(struct tg_frame *f, const char *id, struct tg_plan **plan, struct tg_mending *m, struct tg_error *e)
+{
+    struct tg_plan *p = NULL;
+    int rc = tg_mending_look(f, id, m, e);
+
+    if (!rc)
+        rc = tg_mend_plan(*plan, m->of.run, &m->withdrawn, m->id, &p, e);
+    if (rc)
+        return rc;
+    tg_plan_free(*plan);
+    *plan = p;
+    return 0;
+}
+
 /* ---- seats ---- */
 
 static void drop(struct tg_mending_seats *s, size_t i)
@@ -77,9 +94,35 @@ static void drop(struct tg_mending_seats *s, size_t i)
     tg_run_free(s->runs[i]);
     tg_plan_free(s->plans[i]);
     tg_journal_free(s->j[i]);
+    free(s->names[i]);
+    s->names[i] = NULL;
     s->runs[i] = NULL;
     s->plans[i] = NULL;
     s->j[i] = NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static int sort_names(struct tg_mending_seats *s, size_t i, struct tg_error *e)
+{
+    size_t n = s->plans[i]->n_hosts;
+    const char **names = calloc(n + 1, sizeof *names);
+
+    if (!names)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t k = 0; k < n; k++)
+        names[k] = s->plans[i]->hosts[k].name;
+    qsort(names, n, sizeof *names, by_name);
+    s->names[i] = names;
+    return 0;
+}
+
+static bool has_host(const struct tg_mending_seats *s, size_t i, const char *host)
+{
+    return bsearch(&host, s->names[i], s->plans[i]->n_hosts, sizeof *s->names[i], by_name) != NULL;
 }
 
 static int seat(struct tg_frame *f, const char *id, const char *who, struct tg_mending_seats *s, struct tg_error *e)
@@ -90,10 +133,20 @@ static int seat(struct tg_frame *f, const char *id, const char *who, struct tg_m
     for (int tries = 0; rc == TG_E_VERSION && tries < SEAT_TRIES; tries++) {
         tg_error_clear(e);
         drop(s, i);
-        rc = tg_journal_load(f->store, id, TG_FOLLOWING_WAIT_MS, &s->j[i], &s->plans[i], &s->runs[i], e);
+        rc = tg_journal_load_whole(f->store, id, TG_FOLLOWING_WAIT_MS, &s->j[i], &s->plans[i], &s->runs[i], e);
+        if (!rc && !s->runs[i])
+            return 0;
         if (!rc)
             rc = tg_journal_seat(s->j[i], who, tg_wall_ms(tg_loop_clock(f->loop)), e);
+        if (rc == TG_E_HELD && e)
+            e->hint[0] = '\0'; /* to take that over is not what is wanted here */
+        if (rc == TG_E_HELD)
+            tg_error_hint(e, "hosts are being withdrawn or returned there: look at tagout status %s, and go on when that has ended", id);
     }
+    if (!rc && (rc = tg_mend_may(s->runs[i], id, e)) != 0)
+        tg_journal_leave(s->j[i]);
+    if (!rc)
+        rc = sort_names(s, i, e);
     if (!rc)
         s->n++;
     else
@@ -116,10 +169,17 @@ int tg_mending_seat(struct tg_frame *f, const char *id, struct tg_mending_seats 
         tg_error_clear(e);
         rc = 0;
     }
-    if (rc == TG_E_HELD)
-        tg_error_hint(e, "hosts are being withdrawn or returned there: look at tagout status %s, and go on when that has ended", name);
     if (rc)
         tg_mending_leave(out);
+    return rc;
+}
+
+int tg_mending_may(struct tg_frame *f, const char *id, struct tg_error *e)
+{
+    struct tg_mending_seats seats;
+    int rc = tg_mending_seat(f, id, &seats, e);
+
+    tg_mending_leave(&seats);
     return rc;
 }
 
@@ -130,4 +190,22 @@ void tg_mending_leave(struct tg_mending_seats *s)
         drop(s, i);
     }
     s->n = 0;
+}
+
+int tg_mending_still_out(void *seats, const char *host, struct tg_error *e)
+{
+    const struct tg_mending_seats *s = seats;
+    struct tg_error own = TG_ERROR_INIT;
+
+    for (size_t i = s->n; i-- > 0;) {
+        if (!has_host(s, i, host))
+            continue;
+        int rc = tg_journal_prove(s->j[i], &own);
+        if (rc == TG_E_VERSION)
+            return tg_fail(e, TG_E_HELD, "somebody else withdraws or returns hosts now: tagout status %s", s->j[i]->id);
+        if (rc && e && !e->code)
+            *e = own;
+        return rc;
+    }
+    return 0;
 }

@@ -1,12 +1,15 @@
 /* tagout plan: what a rollout would do to today's fleet, and the digest to approve. */
 #include "cli/commands.h"
 #include "cli/guarding.h"
+#include "cli/mending.h"
 #include "cli/plan_down.h"
+#include "cli/steering.h"
 #include "cli/windows.h"
 #include "config/site.h"
 #include "engine/plan_keep.h"
 #include "engine/plan_text.h"
 #include "engine/plan_warn.h"
+#include "engine/plan_worst.h"
 
 #include <tagout/clock.h>
 
@@ -18,11 +21,27 @@
 
 static const struct tg_opt opts[] = {
     {.name = "transport", .type = TG_OPT_STRING, .arg = "NAME", .value = "ssh", .text = "How hosts will be reached: ssh, or local for this machine"},
+    {.name = "mends", .type = TG_OPT_STRING, .arg = "RUN", .text = "What tagout run --mends RUN would do: go over those hosts alone that RUN has out of service", .complete = "run"},
     {.name = "stages", .type = TG_OPT_FLAG, .text = "Prints the stages as YAML, a preset written out, to be put into the file; no fleet is needed"},
     {.name = NULL},
 };
 
-static json_t *times_json(const struct tg_plan *plan, const struct tg_stage_times *times)
+/* {"hosts": 100, "domain": "az a", "in_domain": 20, "of": 200} */
+static json_t *worst_json(const struct tg_plan *plan, const struct tg_stage_worst *worst)
+{
+    json_t *o = json_pack("{s:I}", "hosts", (json_int_t) worst->hosts);
+    char name[400];
+
+    if (worst->domain == TG_NO_DOMAIN)
+        return o;
+    tg_plan_domain_name(plan, worst->domain, name, sizeof name);
+    json_object_set_new(o, "domain", json_string(name));
+    json_object_set_new(o, "in_domain", json_integer((json_int_t) worst->in_domain));
+    json_object_set_new(o, "of", json_integer(plan->domains[worst->domain].n_hosts));
+    return o;
+}
+
+static json_t *times_json(const struct tg_plan *plan, const struct tg_stage_times *times, const struct tg_stage_worst *worst)
 {
     json_t *list = json_array();
     char start[40], end[40];
@@ -30,14 +49,24 @@ static json_t *times_json(const struct tg_plan *plan, const struct tg_stage_time
     for (size_t i = 0; i < plan->n_stages; i++) {
         tg_time_format(times[i].start_ms, start, sizeof start);
         tg_time_format(times[i].end_ms, end, sizeof end);
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "stage", plan->stages[i].name, "start", start, "end", end));
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:o}", "stage", plan->stages[i].name, "start", start, "end", end, "at_most_down", worst_json(plan, &worst[i])));
     }
     return list;
 }
 
-static int print_json(const struct tg_frame *f, const struct tg_plan *plan, struct tg_store *store, const char *file, struct tg_error *e)
+static json_t *warnings_json(const struct tg_plan *plan, const struct tg_stage_times *times, const struct tg_plan_down *down)
+{
+    json_t *list = tg_plan_warnings(plan, times), *more = tg_plan_down_warnings(down);
+
+    json_array_extend(list, more);
+    json_decref(more);
+    return list;
+}
+
+static int print_json(const struct tg_frame *f, const struct tg_plan *plan, const struct tg_plan_down *down, const char *file, struct tg_error *e)
 {
     struct tg_stage_times *times = NULL;
+    struct tg_stage_worst *worst = NULL;
     json_t *json = tg_plan_to_json(plan, e);
     char change[512] = "";
 
@@ -46,15 +75,19 @@ static int print_json(const struct tg_frame *f, const struct tg_plan *plan, stru
     int rc = tg_plan_describe_change(plan, change, sizeof change, e);
     if (!rc)
         rc = tg_plan_times(plan, tg_wall_ms(tg_loop_clock(f->loop)), &times, e);
+    if (!rc)
+        rc = tg_plan_worst(plan, &worst, e);
     if (rc) {
+        free(times);
         json_decref(json);
         return rc;
     }
-    rc = tg_print_json(json_pack("{s:s,s:s,s:o,s:I,s:o,s:o,s:o}", "file", file, "summary", change, "times", times_json(plan, times), "estimate_ms",
-                                 (json_int_t) tg_plan_estimate_ms(plan), "warnings", tg_plan_warnings(plan, times), "down",
-                                 tg_plan_down_json(plan, f->inventory, store, KEEP_MS), "plan", json),
+    rc = tg_print_json(json_pack("{s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o}", "file", file, "summary", change, "times", times_json(plan, times, worst), "estimate_ms",
+                                 (json_int_t) tg_plan_estimate_ms(plan), "warnings", warnings_json(plan, times, down), "down", tg_plan_down_json(down), "held",
+                                 tg_held_json(&down->held), "plan", json),
                        e);
     free(times);
+    free(worst);
     return rc;
 }
 
@@ -77,7 +110,7 @@ static void put_word(struct tg_buf *b, const char *word)
 /* The command that runs exactly this plan: with the options that made it. */
 static void put_command(struct tg_buf *b, const struct tg_frame *f, const struct tg_plan *plan, const char *file)
 {
-    static const char *const same[] = {"config", "inventory", "transport"};
+    static const char *const same[] = {"config", "inventory", "transport", "mends"};
 
     tg_buf_puts(b, "tagout run");
     put_word(b, file);
@@ -89,14 +122,17 @@ static void put_command(struct tg_buf *b, const struct tg_frame *f, const struct
     tg_buf_printf(b, " --plan %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
 }
 
-static int print_text(const struct tg_frame *f, const struct tg_plan *plan, struct tg_store *store, const char *file, struct tg_error *e)
+static int print_text(const struct tg_frame *f, const struct tg_plan *plan, const struct tg_plan_down *down, const char *file, struct tg_error *e)
 {
-    struct tg_buf text = TG_BUF_INIT;
-    struct tg_error why = TG_ERROR_INIT;
-    int rc = tg_plan_text(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, &text, e);
+    struct tg_buf text = TG_BUF_INIT, lines = TG_BUF_INIT;
+    json_t *warnings = tg_plan_down_warnings(down);
+    int rc = tg_plan_down_text(down, f->width, &lines, e);
 
-    if (!rc && tg_plan_down_text(plan, f->inventory, store, KEEP_MS, f->width, &text, &why)) /* a plan is there to be read, whatever the store does */
-        fprintf(stderr, "tagout: who is down can't be told: %s\n", why.message);
+    if (!rc)
+        rc = tg_plan_text_now(plan, tg_wall_ms(tg_loop_clock(f->loop)), f->width, f->out_tty ? f->width : TG_PLAN_TEXT_WHOLE,
+                              &(struct tg_plan_now) {tg_buf_text(&lines), warnings}, &text, e);
+    json_decref(warnings);
+    tg_buf_release(&lines);
     if (!rc) {
         tg_buf_puts(&text, "\nNothing has been changed. To run exactly this: ");
         put_command(&text, f, plan, file);
@@ -121,7 +157,7 @@ static int print_stages(const struct tg_frame *f, const struct tg_rollout *rollo
     return rc;
 }
 
-/* Connected, or NULL with why. */
+/* Connected, or NULL with why: a plan is there to be read, whatever the store does. */
 static struct tg_store *connect_store(struct tg_frame *f, struct tg_error *why)
 {
     struct tg_store *store = NULL;
@@ -133,6 +169,29 @@ static struct tg_store *connect_store(struct tg_frame *f, struct tg_error *why)
         return store;
     tg_store_close(store);
     return NULL;
+}
+
+/* Who is down or held, as far as that can be told. */
+static void look_down(struct tg_frame *f, const struct tg_plan *plan, struct tg_store *store, const char *more, struct tg_plan_down *out)
+{
+    const char *given = getenv("TAGOUT_TOKEN");
+    struct tg_error why = TG_ERROR_INIT;
+    struct tg_guard guard = tg_cli_guard(f, KEEP_MS);
+    char tokens[2048];
+
+    guard.store = store;
+    snprintf(tokens, sizeof tokens, "%.1023s%s%.1000s", given ? given : "", given && given[0] && more[0] ? "," : "", more);
+    if (tg_plan_down_look(plan, &guard, tokens, out, &why))
+        fprintf(stderr, "tagout: who is down or held can't be told: %s\n", why.message);
+    explicit_bzero(tokens, sizeof tokens);
+}
+
+/* Of the plan, what is out of service: then the store is needed. */
+static int make_mending(struct tg_frame *f, struct tg_plan **plan, struct tg_mending *m, struct tg_error *e)
+{
+    int rc = tg_frame_open_store(f, &f->store, e);
+
+    return rc ? rc : tg_mending_plan(f, tg_opt_text(f, "mends"), plan, m, e);
 }
 
 /* In the store, where there is one, so that run can tell what has changed since, and approve finds it. That it can't be is only said where a store was configured. */
@@ -166,6 +225,8 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
     struct tg_plan *plan = NULL;
     struct tg_store *store = NULL;
     struct tg_cli_windows windows = {.site = NULL};
+    struct tg_mending mending = {.withdrawn = {.n = 0}};
+    struct tg_plan_down down = {.plan = NULL};
     int rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
 
     if (!rc) {
@@ -173,12 +234,17 @@ static int print_plan(struct tg_frame *f, const struct tg_rollout *rollout, stru
         tg_cli_learn(store, plan, KEEP_MS);
         rc = tg_cli_windows_lay(f, store, plan, &windows, e);
     }
+    if (!rc && tg_opt_text(f, "mends"))
+        rc = make_mending(f, &plan, &mending, e);
     if (!rc) {
         say_unread(f, &windows, store, &why);
-        rc = f->json ? print_json(f, plan, store, f->argv[0], e) : print_text(f, plan, store, f->argv[0], e);
+        look_down(f, plan, store, mending.tokens, &down);
+        rc = f->json ? print_json(f, plan, &down, f->argv[0], e) : print_text(f, plan, &down, f->argv[0], e);
     }
     if (!rc)
         keep(f, store, plan, &why);
+    tg_plan_down_release(&down);
+    tg_mending_release(&mending);
     tg_cli_windows_release(&windows);
     tg_store_close(store);
     tg_plan_free(plan);
@@ -189,8 +255,13 @@ static int plan_exec(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_rollout *rollout = NULL;
     bool stages = tg_opt_flag(f, "stages");
-    int rc = stages ? 0 : tg_frame_load_inventory(f, e);
+    const char *mends = tg_opt_text(f, "mends");
 
+    if (stages && mends)
+        return tg_fail(e, TG_E_USAGE, "--stages asks no fleet: leave --mends out");
+    int rc = mends ? tg_cli_run_id(mends, e) : 0;
+    if (!rc && !stages)
+        rc = tg_frame_load_inventory(f, e);
     if (!rc)
         rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
     if (!rc)

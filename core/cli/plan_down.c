@@ -8,53 +8,91 @@
 #include "guard/gone.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FULL_MAX 5 /* domains that are named */
+#define HELD_MAX 8 /* of those who hold hosts */
 
-struct down {
-    const struct tg_host *hosts;
-    size_t n_hosts;
-    struct tg_gone *gone;
-    struct tg_others *others;
-    uint32_t *counts;       /* of each domain of the plan */
-};
-
-static void release(struct down *d)
+void tg_plan_down_release(struct tg_plan_down *d)
 {
-    tg_others_free(d->others);
     tg_gone_free(d->gone);
+    tg_held_release(&d->held);
     free(d->counts);
-    *d = (struct down) {.hosts = NULL};
+    *d = (struct tg_plan_down) {.plan = NULL};
 }
 
-/* 0 with d->gone NULL when there is nothing to look at; on failure, too, there is none. */
-static int look(const struct tg_plan *plan, const struct tg_inventory *inventory, struct tg_store *store, int64_t wait_ms, struct down *d, struct tg_error *e)
+static int look_gone(struct tg_plan_down *d, struct tg_guard *g, struct tg_error *e)
 {
-    *d = (struct down) {.hosts = NULL};
-    if (!plan->n_limits || plan->ignore_gone || !inventory || !store)
+    if (!d->plan->n_limits || d->plan->ignore_gone)
         return 0;
-    d->hosts = tg_inventory_hosts(inventory, &d->n_hosts);
-    d->counts = calloc(plan->n_domains + 1, sizeof *d->counts);
-    int rc = d->counts ? tg_gone_new(inventory, &d->gone, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    int rc = tg_gone_new(g->inventory, &d->gone, e);
     if (!rc)
-        rc = tg_gone_look(d->gone, store, tg_store_deadline(store, wait_ms), e);
+        rc = tg_gone_look(d->gone, g->store, tg_store_deadline(g->store, g->timeout_ms), e);
     if (!rc)
-        rc = tg_others_new(plan, inventory, d->gone, &d->others, e);
-    for (size_t i = 0; !rc && tg_gone_count(d->gone) && i < d->n_hosts; i++)
-        for (size_t l = 0; tg_gone_is(d->gone, i) && l < plan->n_limits; l++)
-            if (tg_others_domain(d->others, i, l) != TG_NO_DOMAIN)
-                d->counts[tg_others_domain(d->others, i, l)]++;
-    if (rc)
-        release(d);
+        return 0;
+    tg_gone_free(d->gone);
+    d->gone = NULL;
     return rc;
 }
 
-static bool is_full(const struct tg_plan *plan, const struct down *d, size_t domain)
+/* Each host once, gone or held. */
+static int count(struct tg_plan_down *d, const struct tg_inventory *inventory, const struct tg_locks *locks, const char *tokens, struct tg_error *e)
 {
-    return d->counts[domain] >= plan->domains[domain].max;
+    size_t n = d->plan->n_limits;
+    struct tg_others *others = NULL;
+
+    if (!n || (!locks->n && !(d->gone && tg_gone_count(d->gone))))
+        return 0;
+    int rc = tg_others_new(d->plan, inventory, d->gone, &others, e);
+    d->counts = rc ? NULL : calloc(d->plan->n_domains + 1, sizeof *d->counts);
+    if (!rc && !d->counts)
+        rc = tg_fail(e, TG_E_MEMORY, "out of memory");
+    if (!rc)
+        tg_others_begin(others, NULL);
+    for (size_t i = 0; !rc && i < locks->n; i++)
+        if (!tg_lock_token_fits(&locks->v[i], tokens))
+            tg_others_add(others, &locks->v[i], tg_lock_holds_actor(&locks->v[i], "config-management"));
+    if (!rc)
+        memcpy(d->counts, tg_others_counts(others), d->plan->n_domains * sizeof *d->counts);
+    for (size_t i = 0; !rc && d->gone && tg_gone_count(d->gone) && i < d->n_hosts; i++)
+        for (size_t l = 0; tg_gone_is(d->gone, i) && l < n; l++)
+            if (tg_others_domain(others, i, l) != TG_NO_DOMAIN)
+                d->counts[tg_others_domain(others, i, l)]++;
+    tg_others_free(others);
+    return rc;
 }
 
-static int fold_gone(const struct down *d, struct tg_buf *out, struct tg_error *e)
+int tg_plan_down_look(const struct tg_plan *plan, struct tg_guard *g, const char *tokens, struct tg_plan_down *d, struct tg_error *e)
+{
+    struct tg_locks locks = {0};
+
+    *d = (struct tg_plan_down) {.plan = plan};
+    if (!g->inventory || !g->store)
+        return 0;
+    d->hosts = tg_inventory_hosts(g->inventory, &d->n_hosts);
+    int rc = look_gone(d, g, e);
+    if (!rc)
+        rc = tg_lock_list(g, NULL, &locks, e);
+    if (!rc)
+        rc = count(d, g->inventory, &locks, tokens, e);
+    if (!rc)
+        rc = tg_held_collect(plan, g->inventory, &locks, tokens, &d->held, e);
+    tg_locks_release(&locks);
+    return rc;
+}
+
+static bool is_any_gone(const struct tg_plan_down *d)
+{
+    return d->gone && tg_gone_count(d->gone);
+}
+
+/* By these alone; in service are those that a run of the plan comes on top of. */
+static bool is_full(const struct tg_plan_down *d, size_t domain)
+{
+    return d->counts && d->counts[domain] && d->counts[domain] >= d->plan->domains[domain].max && !d->plan->mends;
+}
+
+static int fold_gone(const struct tg_plan_down *d, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_folder *folder;
     int rc = tg_folder_new(&folder, e);
@@ -75,61 +113,83 @@ static void put_line(const char *title, const struct tg_buf *what, int width, st
     tg_buf_putc(out, '\n');
 }
 
-static void put_full(const struct tg_plan *plan, const struct down *d, int width, struct tg_buf *out)
+static void put_full(const struct tg_plan_down *d, int width, struct tg_buf *out)
 {
     size_t n = 0;
     char name[160];
 
-    for (size_t i = 0; i < plan->n_domains; i++) {
+    for (size_t i = 0; i < d->plan->n_domains; i++) {
         struct tg_buf what = TG_BUF_INIT;
-        if (!is_full(plan, d, i) || n++ >= FULL_MAX)
+        if (!is_full(d, i) || n++ >= FULL_MAX)
             continue;
-        tg_plan_domain_name(plan, i, name, sizeof name);
-        tg_buf_printf(&what, "%s is full by that (%u of %u down): whoever is up waits there", name, d->counts[i], plan->domains[i].max);
-        put_line("", &what, width, out);
+        tg_plan_domain_name(d->plan, i, name, sizeof name);
+        tg_buf_printf(&what, "%s is full by that (%u of %u down): whoever is up waits there", name, d->counts[i], d->plan->domains[i].max);
+        put_line(n > 1 || is_any_gone(d) ? "" : "full", &what, width, out);
         tg_buf_release(&what);
     }
     if (n > FULL_MAX)
-        tg_buf_printf(out, "         %zu more are full\n", n - FULL_MAX);
-    if (n)
-        tg_buf_puts(out, "         One without an agent from now on: tagout agent --forget NAME\n");
+        tg_buf_printf(out, "         and %zu more\n", n - FULL_MAX);
 }
 
-int tg_plan_down_text(const struct tg_plan *plan, const struct tg_inventory *inventory, struct tg_store *store, int64_t wait_ms, int width, struct tg_buf *out,
-                      struct tg_error *e)
+static int put_gone(const struct tg_plan_down *d, int width, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_buf what = TG_BUF_INIT;
-    struct down d;
-    int rc = look(plan, inventory, store, wait_ms, &d, e);
-    size_t n = rc || !d.gone ? 0 : tg_gone_count(d.gone);
+    size_t n = tg_gone_count(d->gone);
 
-    if (n) {
-        tg_buf_printf(&what, n == 1 ? "%zu host, whose agent is gone: " : "%zu hosts, whose agents are gone: ", n);
-        rc = fold_gone(&d, &what, e);
-        tg_buf_putc(out, '\n');
-        put_line("down", &what, width, out);
-        put_full(plan, &d, width, out);
-    }
+    tg_buf_printf(&what, n == 1 ? "%zu host, whose agent is gone: " : "%zu hosts, whose agents are gone: ", n);
+    int rc = fold_gone(d, &what, e);
+    put_line("down", &what, width, out);
+    tg_buf_reset(&what);
+    tg_buf_puts(&what, "one that is to have no agent any more: tagout agent --forget NAME");
+    put_line("", &what, width, out);
     tg_buf_release(&what);
-    release(&d);
     return rc;
 }
 
-json_t *tg_plan_down_json(const struct tg_plan *plan, const struct tg_inventory *inventory, struct tg_store *store, int64_t wait_ms)
+int tg_plan_down_text(const struct tg_plan_down *d, int width, struct tg_buf *out, struct tg_error *e)
+{
+    int rc = is_any_gone(d) ? put_gone(d, width, out, e) : 0;
+
+    put_full(d, width, out);
+    return rc;
+}
+
+json_t *tg_plan_down_json(const struct tg_plan_down *d)
 {
     json_t *hosts = json_array(), *full = json_array();
-    struct down d;
     char name[160];
-    bool known = look(plan, inventory, store, wait_ms, &d, NULL) == 0 && d.gone && tg_gone_knows_any(d.gone);
+    bool known = d->gone && tg_gone_knows_any(d->gone);
 
-    for (size_t i = 0; known && i < d.n_hosts; i++)
-        if (tg_gone_is(d.gone, i))
-            json_array_append_new(hosts, json_string(d.hosts[i].name));
-    for (size_t i = 0; known && i < plan->n_domains; i++)
-        if (d.counts[i] && is_full(plan, &d, i)) {
-            tg_plan_domain_name(plan, i, name, sizeof name);
-            json_array_append_new(full, json_pack("{s:s,s:I,s:I}", "domain", name, "down", (json_int_t) d.counts[i], "at_most", (json_int_t) plan->domains[i].max));
+    for (size_t i = 0; known && i < d->n_hosts; i++)
+        if (tg_gone_is(d->gone, i))
+            json_array_append_new(hosts, json_string(d->hosts[i].name));
+    for (size_t i = 0; i < d->plan->n_domains; i++)
+        if (is_full(d, i)) {
+            tg_plan_domain_name(d->plan, i, name, sizeof name);
+            json_array_append_new(full, json_pack("{s:s,s:I,s:I}", "domain", name, "down", (json_int_t) d->counts[i], "at_most", (json_int_t) d->plan->domains[i].max));
         }
-    release(&d);
     return json_pack("{s:b,s:o,s:o}", "known", known, "hosts", hosts, "full", full);
+}
+
+json_t *tg_plan_down_warnings(const struct tg_plan_down *d)
+{
+    json_t *list = json_array();
+    struct tg_buf what = TG_BUF_INIT;
+    size_t more = 0;
+
+    for (size_t i = 0; i < d->held.n; i++) {
+        if (i >= HELD_MAX) {
+            more += d->held.v[i].n_hosts;
+            continue;
+        }
+        tg_buf_reset(&what);
+        tg_held_warning(&d->held.v[i], &what);
+        json_array_append_new(list, json_string(tg_buf_text(&what)));
+    }
+    tg_buf_reset(&what);
+    tg_buf_printf(&what, "%zu more host%s held by others. See: tagout locks", more, more == 1 ? " is" : "s are");
+    if (more)
+        json_array_append_new(list, json_string(tg_buf_text(&what)));
+    tg_buf_release(&what);
+    return list;
 }

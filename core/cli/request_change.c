@@ -2,6 +2,7 @@
 #include "cli/requests.h"
 
 #include "agent/snapshot.h"
+#include "base/shown.h"
 #include "config/site.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ static int change(struct tg_requests *r, void *data, struct tg_request_newses *n
     if (q) {
         memcpy(c->id, q->id, sizeof c->id);
         memcpy(c->activity, q->activity, sizeof c->activity);
+        tg_requests_audit(news, c->postpone ? "req-postpone" : "req-cancel", q, c->why);
     }
     int rc = c->postpone ? tg_requests_postpone(r, c->what, c->by, c->why, c->until_ms, e) : tg_requests_cancel(r, c->what, c->by, c->why, c->now_ms, e);
     if (!rc)
@@ -53,7 +55,7 @@ static int say(struct tg_frame *f, const struct tg_requests *r, const struct cha
 {
     const struct tg_request *q = tg_requests_find(r, c->id);
     const struct tg_visit *v = q ? tg_request_cli_visit(r, q) : NULL;
-    char when[96];
+    char when[96], why[TG_REQ_WHY_SIZE * 4];
 
     if (f->json)
         return tg_print_json(q ? tg_request_cli_json(r, q, c->now_ms) : json_pack("{s:s,s:s,s:s,s:s}", "id", c->id, "host", r->host, "activity", c->activity, "state", "cancelled"), e);
@@ -62,7 +64,7 @@ static int say(struct tg_frame *f, const struct tg_requests *r, const struct cha
     else if (v)
         printf("Postponed  %s  %s of %s\n  %s\n", c->id, c->activity, r->host, tg_request_cli_when(v, when, sizeof when));
     else
-        printf("Postponed  %s  %s of %s\n  no time yet: %s\n", c->id, c->activity, r->host, q ? q->why : "");
+        printf("Postponed  %s  %s of %s\n  no time yet: %s\n", c->id, c->activity, r->host, tg_shown_text(q ? q->why : "", why, sizeof why));
     if (r->now.began_ms)
         printf("  %s is still out of service, under lock %s: its next run-due ends that.\n", r->host, r->now.lock);
     return 0;

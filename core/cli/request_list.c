@@ -5,7 +5,6 @@
 #include "fleet/selector.h"
 
 #include <fnmatch.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,18 +64,6 @@ static bool host_is_meant(const struct listing *l, const char *host)
     return false;
 }
 
-static char *cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *cell(const char *format, ...)
-{
-    struct tg_buf b = TG_BUF_INIT;
-    va_list args;
-
-    va_start(args, format);
-    tg_buf_vprintf(&b, format, args);
-    va_end(args);
-    return tg_buf_take(&b, NULL);
-}
-
 static int add_row(struct listing *l, const struct tg_requests *r, const struct tg_request *q, struct tg_error *e)
 {
     const struct tg_visit *v = tg_request_cli_visit(r, q);
@@ -98,13 +85,13 @@ static int add_row(struct listing *l, const struct tg_requests *r, const struct 
     if (v && v->start_ms)
         tg_request_cli_when(v, when, sizeof when);
     tg_duration_format(tg_request_expected_ms(r, q), length, sizeof length);
-    c[0] = cell("%s", q->id);
-    c[1] = cell("%s", r->host);
-    c[2] = cell("%s%s", q->activity, q->disruptive ? " !" : "");
-    c[3] = cell("%s", tg_request_cli_state(r, q, l->now_ms));
-    c[4] = cell("%s", when);
-    c[5] = cell("%s", length);
-    c[6] = cell("%s", tg_shown_text(q->why[0] ? q->why : q->reason, text, sizeof text));
+    c[0] = tg_cli_cell("%s", q->id);
+    c[1] = tg_cli_cell("%s", r->host);
+    c[2] = tg_cli_cell("%s%s", q->activity, q->disruptive ? " !" : "");
+    c[3] = tg_cli_cell("%s", tg_request_cli_state(r, q, l->now_ms));
+    c[4] = tg_cli_cell("%s", when);
+    c[5] = tg_cli_cell("%s", length);
+    c[6] = tg_cli_cell("%s", tg_shown_text(q->why[0] ? q->why : q->reason, text, sizeof text));
     l->rows[l->n++] = (struct row) {.at_ms = v && v->start_ms ? v->start_ms : INT64_MAX, .cells = c};
     return 0;
 }
@@ -206,7 +193,8 @@ static void show_open(const struct tg_frame *f, const struct tg_requests *r, con
     tg_duration_format(tg_request_expected_ms(r, q), length, sizeof length);
     printf("%s  %s%s  %s\n", q->id, q->activity, q->disruptive ? ", disruptive" : "", tg_request_cli_state(r, q, now_ms));
     if (v && v->start_ms)
-        printf("  when    %s, about %s\n", tg_request_cli_when(v, when, sizeof when), length);
+        printf("  when    %s, about %s (%s%s)\n", tg_request_cli_when(v, when, sizeof when), length, strcmp(tg_request_expected_of(r, q), "asked") == 0 ? "" : "as on ",
+               tg_shown_text(tg_request_expected_of(r, q), text, sizeof text));
     printf("  asked   %s, by %s\n", tg_cli_when(q->added_ms, now_ms, asked, sizeof asked), tg_shown_text(q->owner, text, sizeof text));
     if (q->reason[0])
         printf("  reason  %s\n", tg_shown_text(q->reason, text, sizeof text));

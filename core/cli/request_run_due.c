@@ -4,7 +4,9 @@
 
 #include "agent/snapshot.h"
 #include "base/shown.h"
+#include "calendar/request_usual.h"
 #include "config/site.h"
+#include "engine/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,8 @@ static const struct tg_opt opts[] = {
     {.name = "wait", .letter = 'w', .type = TG_OPT_DURATION, .arg = "TIME", .value = "2m", .text = "How long to wait for what acts on the host before it is tried another time"},
     {.name = NULL},
 };
+
+#define TOOK_WAIT_MS 3000 /* nobody needs it */
 
 struct running {
     struct tg_frame *f;
@@ -53,6 +57,29 @@ static int act(void *self, const struct tg_due_act *a, int *out_status, struct t
     const struct running *x = self;
 
     return tg_request_cli_act(&x->runner, a, out_status, e);
+}
+
+static int room(void *self, const char *own, int64_t before_txid, struct tg_error *e)
+{
+    const struct running *x = self;
+    struct tg_guard g = tg_cli_guard(x->f, 0);
+    struct tg_error why = TG_ERROR_INIT;
+    int rc = tg_room_ask(&g, x->f->inventory, &x->f->config->requests, x->host, own, before_txid, &why);
+
+    if (!rc)
+        return 0;
+    rc = rc == TG_E_DATA ? TG_E_CONFIG : rc;
+    tg_fail(e, rc, "%s", why.message);
+    return tg_error_hint(e, "%s", why.hint), rc;
+}
+
+static void took(void *self, const char *activity, int64_t ms)
+{
+    const struct running *x = self;
+    const struct tg_host *host = x->f->inventory ? tg_inventory_host(x->f->inventory, x->host) : NULL;
+    const char *groups[TG_USUAL_GROUPS];
+
+    tg_usual_add(x->f->store, activity, groups, host ? tg_usual_groups(x->f->inventory, host, groups) : 0, ms, TOOK_WAIT_MS);
 }
 
 static void tell(void *self, const char *line)
@@ -121,7 +148,7 @@ static int run_on(struct tg_frame *f, const struct tg_scopes *scopes, int lock_f
     struct running x = {.f = f, .host = scopes->v[0].name, .lines = json_array()};
     struct tg_due_report report = {.done = 0};
     struct tg_due due = {.guard = &g, .scopes = scopes, .host = x.host, .owner = owner, .state_dir = f->config->state_dir, .boot = boot,
-                         .activities = &f->config->requests, .lock_wait_ms = tg_opt_ms(f, "wait"), .self = &x, .when = when, .act = act, .tell = tell};
+                         .activities = &f->config->requests, .lock_wait_ms = tg_opt_ms(f, "wait"), .self = &x, .when = when, .act = act, .room = room, .took = took, .tell = tell};
 
     snprintf(owner, sizeof owner, "requests@%.180s", x.host);
     tg_boot_id(boot, sizeof boot);

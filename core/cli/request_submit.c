@@ -44,6 +44,8 @@ static int submit(struct tg_requests *r, void *data, struct tg_request_newses *n
         return TG_REQUESTS_AS_IT_IS;
     if ((rc = tg_requests_clock(s->guard, e)))
         return rc;
+    if (s->was == TG_REQ_NEW)
+        tg_requests_audit(news, "req-submit", q, s->wish.reason);
     return tg_requests_lay(r, s->when, s->now_ms, news, e);
 }
 

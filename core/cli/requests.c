@@ -121,10 +121,10 @@ static json_t *visit_json(const struct tg_visit *v)
 
 json_t *tg_request_cli_json(const struct tg_requests *r, const struct tg_request *q, int64_t now_ms)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:f,s:f,s:o,s:o,s:o,s:I,s:s}", "id", q->id, "host", r->host, "customer", r->customer, "activity", q->activity, "state",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:f,s:f,s:o,s:o,s:o,s:I,s:s,s:s}", "id", q->id, "host", r->host, "customer", r->customer, "activity", q->activity, "state",
                      tg_request_cli_state(r, q, now_ms), "owner", q->owner, "reason", q->reason, "disruptive", q->disruptive, "estimate-seconds",
                      (double) q->estimate_ms / 1000, "expected-seconds", (double) tg_request_expected_ms(r, q) / 1000, "asked", tg_cli_time_json(q->added_ms), "not-before",
-                     q->after_ms ? tg_cli_time_json(q->after_ms) : json_null(), "visit", visit_json(tg_request_cli_visit(r, q)), "tries", (json_int_t) q->tries, "why", q->why);
+                     q->after_ms ? tg_cli_time_json(q->after_ms) : json_null(), "visit", visit_json(tg_request_cli_visit(r, q)), "tries", (json_int_t) q->tries, "why", q->why, "expected-from", tg_request_expected_of(r, q));
 }
 
 json_t *tg_requests_cli_json(const struct tg_requests *r, int64_t now_ms)

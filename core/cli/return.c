@@ -37,8 +37,9 @@ struct wanting {
     struct batch batches[TG_LINKED_MAX];
     size_t n_batches, n_hosts;
     size_t n_held;            /* that others hold: they stay out */
-    bool vouched;
+    bool vouched, only_count; /* only_count: nobody is asked who holds them */
     const char *reason;       /* or NULL */
+    const char *borne;        /* by a run that mends: the tokens of the withdrawals that are its own. Or NULL. Secret */
     struct tg_folder *folder;
 };
 
@@ -121,10 +122,11 @@ static int add_hosts(struct wanting *w, struct batch *b, const struct tg_run *ru
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; !rc && i < run->plan->n_hosts; i++) {
         enum tg_host_state state = run->hosts[i].state;
-        bool out = state == TG_HOST_WITHDRAWN || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING;
+        bool half = state != TG_HOST_RETURNED && run->hosts[i].end == TG_HOST_RETURNED; /* who was at it has died, or could not undo its drain */
+        bool out = state == TG_HOST_WITHDRAWN || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING || half;
         if (!out || !is_named(w, run->plan->hosts[i].name))
             continue;
-        if (state == TG_HOST_WITHDRAWN && is_held(w, holds, run->plan->hosts[i].name))
+        if (state == TG_HOST_WITHDRAWN && !w->only_count && is_held(w, holds, run->plan->hosts[i].name))
             continue;
         b->hosts[b->n++] = i;
         rc = tg_folder_add(w->folder, run->plan->hosts[i].name, e);
@@ -133,16 +135,22 @@ static int add_hosts(struct wanting *w, struct batch *b, const struct tg_run *ru
     return rc;
 }
 
+void tg_cli_return_tokens(const struct tg_run_tokens *tokens, bool given, char *out, size_t size)
+{
+    const char *more = given ? getenv("TAGOUT_TOKEN") : NULL;
+
+    snprintf(out, size, "%s%s%.1024s", tokens->all, more && more[0] ? "," : "", more ? more : "");
+}
+
 /* The withdrawal's own locks, and what the caller has a token of, are in nobody's way. */
 static int add_free_hosts(struct wanting *w, struct batch *b, struct tg_journal *j, const struct tg_run *run, struct tg_error *e)
 {
     struct tg_run_tokens tokens = {0};
     struct tg_holds *holds = NULL;
-    const char *given = getenv("TAGOUT_TOKEN");
     char all[sizeof tokens.all + 1026];
     int rc = tg_journal_tokens(j, &tokens, e);
 
-    snprintf(all, sizeof all, "%s%s%.1024s", tokens.all, given && given[0] ? "," : "", given ? given : "");
+    tg_cli_return_tokens(&tokens, true, all, sizeof all);
     const struct tg_holds_options o = {.store = w->f->store, .inventory = w->f->inventory, .state_dir = w->f->config->state_dir, .wait_ms = TG_FOLLOWING_WAIT_MS, .run = j->id,
                                        .owner = j->by, .reason = "return", .token = tokens.own, .tokens = all};
     if (!rc)
@@ -155,6 +163,17 @@ static int add_free_hosts(struct wanting *w, struct batch *b, struct tg_journal 
     return rc;
 }
 
+/* 1 it is, 0 it is not: a withdrawal behind the run that mends. */
+static int is_meant(const struct wanting *w, struct tg_journal *j, struct tg_error *e)
+{
+    struct tg_run_tokens tokens = {0};
+    int rc = w->borne ? tg_journal_tokens(j, &tokens, e) : 0;
+    bool meant = !w->borne || (!rc && strstr(w->borne, tokens.own));
+
+    explicit_bzero(&tokens, sizeof tokens);
+    return rc ? rc : meant;
+}
+
 static int look_at(struct wanting *w, const char *id, struct tg_error *e)
 {
     struct tg_journal *j = NULL;
@@ -163,9 +182,9 @@ static int look_at(struct wanting *w, const char *id, struct tg_error *e)
     struct batch *b = &w->batches[w->n_batches];
     int rc = tg_journal_load(w->f->store, id, TG_FOLLOWING_WAIT_MS, &j, &plan, &run, e);
 
-    if (!rc)
+    if (!rc && !w->only_count)
         rc = may_return(w->f, id, j, run, e);
-    if (!rc)
+    if (!rc && (rc = is_meant(w, j, e)) > 0)
         rc = add_free_hosts(w, b, j, run, e);
     if (b->n) {
         snprintf(b->id, sizeof b->id, "%s", id);
@@ -306,24 +325,46 @@ static int take_mended(struct wanting *w, const struct tg_run *run, struct tg_er
     return rc ? rc : w->met ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
-int tg_cli_return_mended(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_error *e)
+static int look_for_mended(struct wanting *w, struct tg_journal *j, const struct tg_run *run, struct tg_run_tokens *tokens, struct tg_error *e)
+{
+    int rc = tg_folder_new(&w->folder, e);
+
+    if (!rc)
+        rc = tg_journal_tokens(j, tokens, e);
+    w->borne = tokens->all;
+    if (!rc)
+        rc = take_mended(w, run, e);
+    return rc || !w->names.n ? rc : look(w, run->plan->mends, e);
+}
+
+int tg_cli_mended_out(struct tg_frame *f, struct tg_journal *j, const struct tg_run *run, size_t *out_n, struct tg_error *e)
+{
+    struct wanting w = {.f = f, .names = TG_HOSTLIST_INIT, .only_count = true};
+    struct tg_run_tokens tokens = {0};
+    int rc = look_for_mended(&w, j, run, &tokens, e);
+
+    *out_n = w.n_hosts;
+    release(&w);
+    explicit_bzero(&tokens, sizeof tokens);
+    return rc;
+}
+
+int tg_cli_return_mended(struct tg_frame *f, struct tg_journal *j, const struct tg_run *run, struct tg_error *e)
 {
     char reason[TG_RUN_ID_SIZE + 32];
     struct wanting w = {.f = f, .names = TG_HOSTLIST_INIT, .vouched = run->plan->n_verify > 0, .reason = reason};
-    int rc = tg_folder_new(&w.folder, e);
+    struct tg_run_tokens tokens = {0};
 
-    snprintf(reason, sizeof reason, "%s has verified it", id);
-    if (!rc)
-        rc = take_mended(&w, run, e);
-    if (!rc && w.names.n)
-        rc = look(&w, run->plan->mends, e);
+    snprintf(reason, sizeof reason, "%s has verified it", j->id);
+    int rc = look_for_mended(&w, j, run, &tokens, e);
     if (!rc && !w.n_hosts && !w.n_held)
-        rc = tg_fail(e, TG_E_NOENT, "none of what %s has mended is out of service", id);
+        rc = tg_fail(e, TG_E_NOENT, "none of what %s has mended is out of service", j->id);
     if (!rc && w.n_hosts && !f->json)
         printf("Brings back %zu host%s of %s: %s\n", w.n_hosts, w.n_hosts == 1 ? "" : "s", run->plan->mends, reason);
     if (!rc)
         rc = drive_all(&w, e);
     release(&w);
+    explicit_bzero(&tokens, sizeof tokens);
     return rc;
 }
 

@@ -39,6 +39,28 @@ static int take_withdrawn(const struct tg_following *u, struct tg_plan **plan, s
     return rc == TG_E_NOENT ? 0 : rc;
 }
 
+/* Who was rolled back where he was, out of service, and has not come back from there: somebody was interrupted. */
+static int look_out(const struct tg_following *u, const struct tg_rollback *rollback, size_t *out, struct tg_error *e)
+{
+    struct tg_withdrawn w = {.n = 0};
+    int rc = tg_withdraw_is_possible(u->plan) ? tg_withdrawn_look(u->f->store, u->id, u->run, TG_FOLLOWING_WAIT_MS, &w, e) : 0;
+
+    for (size_t i = 0; !rc && w.how && i < u->plan->n_hosts; i++)
+        *out += w.how[i] == TG_WITHDRAWN_IS && rollback->back[i];
+    tg_withdrawn_release(&w);
+    return rc;
+}
+
+/* P12: none is left to be rolled back; that may not be all. */
+static void say_who_is_out(const struct tg_following *u, const struct tg_rollback *rollback, struct tg_error *e)
+{
+    size_t out = 0;
+
+    if (!rollback->n || look_out(u, rollback, &out, NULL) || !out)
+        return;
+    tg_error_hint(e, "%zu of these %s out of service still: tagout return %s", out, out == 1 ? "is" : "are", u->id);
+}
+
 /* A new one. *out_id is that. */
 static int begin(const struct tg_following *u, const struct tg_rollback *rollback, enum tg_follows why, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
 {
@@ -46,6 +68,12 @@ static int begin(const struct tg_following *u, const struct tg_rollback *rollbac
     struct tg_plan *plan = NULL;
     int rc = tg_rollback_plan(u->plan, u->run, u->id, rollback->n ? rollback->back : NULL, &plan, e);
 
+    if (!rc && !rollback->next[0]) {
+        rc = tg_fail(e, TG_E_FAILED, "run %s was rolled back %zu times: no more", u->id, rollback->n);
+        tg_error_hint(e, "look what keeps them: tagout status %s", rollback->id);
+    }
+    if (rc == TG_E_NOENT)
+        say_who_is_out(u, rollback, e);
     if (!rc)
         rc = take_withdrawn(u, &plan, &mending, e);
     if (!rc && why == TG_FOLLOWS_ASKED)
@@ -80,6 +108,7 @@ static int tell_rest(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_rollback rollback = {.n = 0};
     struct tg_following u;
+    size_t out = 0;
     int rc = tg_following_load(f, id, &u, e);
 
     if (!rc)
@@ -89,8 +118,38 @@ static int tell_rest(struct tg_frame *f, const char *id, struct tg_error *e)
         if (!f->json)
             printf("%zu of %zu hosts are back. The others: tagout rollback %s, once more\n", rollback.done, rollback.hosts, id);
     }
+    if (!rc)
+        rc = look_out(&u, &rollback, &out, e);
+    if (out) {
+        f->status = 1;
+        if (!f->json)
+            printf("%zu of these %s out of service still. Bring back: tagout return %s\n", out, out == 1 ? "is" : "are", id);
+    }
     tg_rollback_release(&rollback);
     tg_following_release(&u);
+    return rc;
+}
+
+/* An earlier one went over hosts that are out of service, and nobody lived to bring them back: that comes first, and makes room for the others. "": there is none. */
+static int look_for_verified(const struct tg_following *u, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
+{
+    struct tg_rollback rollback = {.n = 0};
+    struct tg_following last;
+    size_t n = 0;
+    int rc = tg_rollback_look(u->f->store, u->id, u->run, TG_FOLLOWING_WAIT_MS, &rollback, e);
+
+    out_id[0] = '\0';
+    if (rc || !rollback.n || rollback.open) {
+        tg_rollback_release(&rollback);
+        return rc;
+    }
+    rc = tg_following_load(u->f, rollback.id, &last, e);
+    if (!rc && tg_mend_returns(last.run) && !last.j->control.abort.wanted)
+        rc = tg_cli_mended_out(u->f, last.j, last.run, &n, e);
+    if (!rc && n)
+        snprintf(out_id, TG_RUN_ID_SIZE, "%s", rollback.id);
+    tg_following_release(&last);
+    tg_rollback_release(&rollback);
     return rc;
 }
 
@@ -100,6 +159,10 @@ int tg_cli_roll_back(struct tg_frame *f, const char *id, enum tg_follows why, st
     char rollback_id[TG_RUN_ID_SIZE];
     int rc = tg_following_load(f, id, &u, e);
 
+    if (!rc)
+        rc = look_for_verified(&u, rollback_id, e);
+    if (!rc && rollback_id[0])
+        rc = tg_cli_drive(f, rollback_id, e);
     if (!rc)
         rc = look(&u, why, rollback_id, e);
     tg_following_release(&u);

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/driving.h"
 #include "cli/guarding.h"
+#include "cli/kept_out.h"
 #include "cli/mending.h"
 #include "cli/run_begin.h"
 #include "cli/run_show.h"
@@ -80,6 +81,27 @@ static int status_of(const struct tg_run *run, const struct tg_cli_returns *retu
     return returns->n ? !back : tg_run_end(run) != TG_END_DONE;
 }
 
+/* Of hosts that are kept out of service, what became of them is all there is to say. */
+static void on_kept_line(void *data, const struct tg_run *run, const json_t *line)
+{
+    struct tg_buf text = TG_BUF_INIT;
+
+    (void) data;
+    if (json_object_get(line, "h")) {
+        tg_run_view_line(run, line, &text);
+        fputs(tg_buf_text(&text), stdout);
+    }
+    tg_buf_release(&text);
+}
+
+static int drive_kept(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, struct tg_ports *ports, const char *who, struct tg_error *e)
+{
+    const struct tg_drive_options o = {.journal = j, .run = run, .by = who, .ports = tg_ports_table(ports), .on_line = f->json ? NULL : on_kept_line, .tick_ms = TICK_MS,
+                                       .stops = &stops};
+
+    return tg_drive(&o, e);
+}
+
 /* What ended the drive may have a mend of its own (make room): behind that, what became of the hosts, and how to go on. */
 static void say_how_to_go_on(const char *id, const struct tg_plan *plan, struct tg_error *e)
 {
@@ -101,15 +123,19 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
 
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    if (returns->n_out)
+        return drive_kept(f, j, run, ports, who, e);
     tg_run_show_init(&s.run, f, run, j->id);
     s.run.view.driven = true;
     s.run.view.name = tg_ports_name(ports);
     tg_run_show_begin(&s.run);
     int rc = tg_drive(&o, e);
+    if (!rc)
+        tg_ports_tell_slots(ports);
     s.run.view.driven = false;
     if (!rc)
         rc = tg_run_show_end(&s.run, e);
-    else if (rc != TG_E_HELD)
+    else if (rc != TG_E_HELD && rc != TG_E_VERSION) /* the seat is another's: he goes on */
         say_how_to_go_on(j->id, run->plan, e);
     if (!rc)
         f->status = status_of(run, returns);
@@ -118,31 +144,35 @@ static int drive(struct tg_frame *f, struct tg_journal *j, struct tg_run *run, s
 }
 
 static int with_holds(struct tg_frame *f, struct tg_journal *j, struct tg_plan *plan, struct tg_run *run, const struct tg_run_tokens *tokens,
-                      const struct tg_cli_returns *returns, struct tg_error *e)
+                      const struct tg_cli_returns *returns, struct tg_mending_seats *seats, struct tg_error *e)
 {
     const struct tg_config *c = f->config;
-    char who[256], reason[256];
+    char who[256], reason[TG_REASON_SIZE], all[sizeof tokens->all + 1026];
     struct tg_holds *holds = NULL;
     struct tg_ports *ports = NULL;
     struct tg_site_agenda *calendar = NULL;
     const struct tg_site_agenda_options co = {.calendar = c->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
 
     tg_cli_owner(f, who, sizeof who);
-    if (plan->withdraws) /* whoever meets the lock at night */
-        snprintf(reason, sizeof reason, "out of service since %.90s halted; back: tagout return %.90s", plan->undoes, plan->undoes);
+    if (plan->withdraws)
+        tg_withdraw_reason(plan->undoes, reason, sizeof reason);
     else
         snprintf(reason, sizeof reason, "run %s: rollout %.100s", j->id, plan->name);
     const struct tg_around *lock = plan->n_around ? &plan->around[0] : NULL;
     const struct tg_holds_options ho = {.store = f->store, .inventory = f->inventory, .state_dir = c->state_dir, .wait_ms = WAIT_MS, .run = j->id,
-                                        .owner = j->by, .reason = reason, .token = tokens->own, .tokens = tokens->all,
+                                        .owner = j->by, .reason = reason, .token = tokens->own, .tokens = all,
                                         .hold = lock ? lock->hold : NULL, .n_hold = lock ? lock->n_hold : 0};
+    tg_cli_return_tokens(tokens, returns->n > 0, all, sizeof all);
     int rc = tg_holds_new(&ho, &holds, e);
+    explicit_bzero(all, sizeof all);
     if (!rc && plan->n_windows)
         rc = tg_site_agenda_new(&co, &calendar, e);
     const struct tg_ports_options po = {.loop = f->loop, .plan = plan, .calendar = calendar, .run = run, .journal = j, .holds = holds, .inventory = f->inventory, .tokens = tokens->all, .owner = j->by,
                                         .transport = {.identity_file = c->ssh_identity, .known_hosts_file = c->ssh_known_hosts, .config_file = c->ssh_config},
                                         .connect_ms = tg_opt_ms(f, "connect-timeout"), .step_ms = tg_opt_ms(f, "step-timeout"),
-                                        .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce")};
+                                        .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce"),
+                                        .out = returns->out, .n_out = returns->n_out, .out_anew = returns->out_anew,
+                                        .still_out = tg_mending_still_out, .still_out_data = seats};
     if (!rc)
         rc = tg_ports_new(&po, &ports, e);
     if (!rc)
@@ -163,11 +193,11 @@ static enum tg_then what_follows(const struct tg_journal *j, const struct tg_run
 }
 
 /* Whom a run that mends has verified: back. That nobody is out any more is no failure. */
-static int bring_back(struct tg_frame *f, const char *id, const struct tg_run *run, struct tg_error *e)
+static int bring_back(struct tg_frame *f, struct tg_journal *j, const struct tg_run *run, struct tg_error *e)
 {
     struct tg_error own = TG_ERROR_INIT;
     int bad = tg_run_end(run) != TG_END_DONE;
-    int rc = tg_cli_return_mended(f, id, run, &own);
+    int rc = tg_cli_return_mended(f, j, run, &own);
 
     f->status = bad ? bad : rc ? 0 : f->status;
     if (rc && rc != TG_E_NOENT && e && !e->code)
@@ -201,14 +231,14 @@ static void learn(const struct tg_frame *f, const struct tg_run *run, const char
 }
 
 /* *out_again: the journal was written to between its loading and our seat. *out_then: what follows. */
-static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan *plan, struct tg_run *run, const struct tg_cli_returns *returns, bool *out_again,
-                        enum tg_then *out_then, struct tg_error *e)
+static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan *plan, struct tg_run *run, const struct tg_cli_returns *returns, struct tg_mending_seats *seats,
+                        bool *out_again, enum tg_then *out_then, struct tg_error *e)
 {
     struct tg_run_tokens tokens = {0};
     int rc = 0;
 
     *out_then = what_follows(j, run);
-    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && !returns->n) {
+    if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && !returns->n && !returns->n_out) {
         if (*out_then != TG_THEN_HALT || tg_mend_returns(run))
             return 0;
         tg_fail(e, TG_E_FAILED, "run %s has ended: %s", j->id, tg_run_end_name(tg_run_end(run)));
@@ -217,13 +247,25 @@ static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan
     }
     rc = tg_journal_tokens(j, &tokens, e);
     if (!rc)
-        rc = with_holds(f, j, plan, run, &tokens, returns, e);
+        rc = with_holds(f, j, plan, run, &tokens, returns, seats, e);
     if (!rc)
         learn(f, run, j->id);
     explicit_bzero(&tokens, sizeof tokens);
     *out_then = rc ? TG_THEN_HALT : what_follows(j, run);
     *out_again = rc == TG_E_VERSION && !j->seated;
     return rc;
+}
+
+/* Before and behind a run that mends: a host that its load balancer has forgotten is out of service before it is touched, and stays so when it is no better. */
+static void keep_out(struct tg_frame *f, const char *mends)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int status = f->status;
+    size_t left;
+
+    if (tg_cli_out_keep(f, mends, TG_CLI_OUT_KEEP, &left, &own))
+        fprintf(stderr, "tagout: whether what %s has withdrawn is out of service still, can't be told: %s\n", mends, own.message);
+    f->status = status;
 }
 
 static int drive_once(struct tg_frame *f, const char *id, const struct tg_cli_returns *returns, bool *out_again, struct tg_error *e)
@@ -235,13 +277,18 @@ static int drive_once(struct tg_frame *f, const char *id, const struct tg_cli_re
     enum tg_then then = TG_THEN_HALT;
     int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
 
-    if (!rc && plan->mends && run->state != TG_RUN_ENDED)
+    bool mends = !rc && plan->mends && run->state != TG_RUN_ENDED;
+    if (mends)
+        keep_out(f, plan->mends);
+    if (mends)
         rc = tg_mending_seat(f, plan->mends, &seats, e);
     if (!rc)
-        rc = drive_loaded(f, j, plan, run, returns, out_again, &then, e);
+        rc = drive_loaded(f, j, plan, run, returns, &seats, out_again, &then, e);
     tg_mending_leave(&seats);
+    if (mends && !rc)
+        keep_out(f, plan->mends);
     if (!rc && !j->control.abort.wanted && tg_mend_returns(run))
-        rc = bring_back(f, id, run, e);
+        rc = bring_back(f, j, run, e);
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
@@ -348,43 +395,31 @@ static int check_now(const struct tg_frame *f, const struct tg_plan *plan, struc
             tg_windows_why(plan->calendar, window, now, &says, why, sizeof why);
         }
     }
-    tg_plan_time_format(plan, best.until_ms == INT64_MAX ? now : best.until_ms, now, when, sizeof when);
-    if (best.until_ms == INT64_MAX)
+    tg_plan_time_format(plan, best.until_ms >= TG_WINDOW_UNTOLD ? now : best.until_ms, now, when, sizeof when);
+    if (best.until_ms >= TG_WINDOW_UNTOLD)
         return tg_fail(e, TG_E_HELD, "no host of stage %s may start now, nor later: %s", plan->stages[stage].name, why);
     tg_fail(e, TG_E_HELD, "no host of stage %s may start now: %s opens %s %s", plan->stages[stage].name, why, when, tg_plan_zone(plan));
     tg_error_hint(e, "without --no-wait the run waits for it");
     return TG_E_HELD;
 }
 
-/* For today's fleet and calendar. */
-static int make_plan(struct tg_frame *f, struct tg_plan *plan, struct tg_cli_windows *windows, struct tg_error *e)
+/* For today's fleet and calendar; of that what is out of service, with --mends. */
+static int make_plan(struct tg_frame *f, struct tg_plan **plan, struct tg_cli_windows *windows, struct tg_mending *mending, struct tg_error *e)
 {
+    const char *mends = tg_opt_text(f, "mends");
     int rc = tg_frame_prove_store(f, e);
 
     if (!rc)
-        tg_cli_learn(f->store, plan, WAIT_MS);
+        tg_cli_learn(f->store, *plan, WAIT_MS);
     if (!rc)
-        rc = tg_cli_windows_lay(f, f->store, plan, windows, e);
+        rc = tg_cli_windows_lay(f, f->store, *plan, windows, e);
     if (!rc)
-        rc = tg_begin_check(f, plan, e);
+        rc = take_reason(f, *plan, e);
+    if (!rc && mends)
+        rc = tg_mending_plan(f, mends, plan, mending, e);
     if (!rc)
-        rc = take_reason(f, plan, e);
-    return rc || tg_opt_flag(f, "dry-run") || tg_opt_text(f, "mends") ? rc : check_now(f, plan, e);
-}
-
-/* Of the plan, what is out of service. */
-static int make_mending(struct tg_frame *f, struct tg_plan **plan, struct tg_mending *m, struct tg_error *e)
-{
-    struct tg_plan *p = NULL;
-    int rc = tg_mending_look(f, tg_opt_text(f, "mends"), m, e);
-
-    if (!rc)
-        rc = tg_mend_plan(*plan, m->of.run, &m->withdrawn, m->id, &p, e);
-    if (rc)
-        return rc;
-    tg_plan_free(*plan);
-    *plan = p;
-    return 0;
+        rc = tg_begin_check(f, *plan, e);
+    return rc || mends || tg_opt_flag(f, "dry-run") ? rc : check_now(f, *plan, e);
 }
 
 static int run_file(struct tg_frame *f, struct tg_error *e)
@@ -399,13 +434,13 @@ static int run_file(struct tg_frame *f, struct tg_error *e)
     if (!rc)
         rc = tg_plan_compile(rollout, f->inventory, tg_opt_text(f, "transport"), &f->problems, &plan, e);
     if (!rc)
-        rc = make_plan(f, plan, &windows, e);
-    if (!rc && tg_opt_text(f, "mends"))
-        rc = make_mending(f, &plan, &mending, e);
+        rc = make_plan(f, &plan, &windows, &mending, e);
     if (!rc && tg_opt_flag(f, "dry-run"))
         rc = make_dry(plan, e);
     if (!rc)
         rc = tg_begin_confirm(f, plan, e);
+    if (!rc && plan->mends)
+        rc = tg_mending_may(f, plan->mends, e);
     if (!rc)
         rc = begin_run(f, plan, mending.tokens, id, e);
     tg_mending_release(&mending);

@@ -113,7 +113,7 @@ static int ask(struct tg_frame *f, const struct tg_plan *plan, size_t n, struct 
 {
     struct tg_buf text = TG_BUF_INIT;
     char answer[64] = "", wanted[32];
-    int rc = tg_plan_text(plan, wall_ms(f), f->width, &text, e);
+    int rc = tg_plan_text(plan, wall_ms(f), f->width, f->width, &text, e);
 
     if (!rc)
         fputs(tg_buf_text(&text), stdout);

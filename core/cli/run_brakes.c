@@ -1,6 +1,8 @@
 /* What holds back the next host of a run: see run_brakes.h. A new brake needs a row; what more there is to say about it is optional. */
 #include "cli/run_brakes.h"
 
+#include "cli/run_windows.h"
+
 #include "engine/plan_when.h"
 #include "fleet/nodeset.h"
 
@@ -17,7 +19,8 @@ static void say_unverified(const struct tg_run *run, const char *id, int64_t now
 {
     (void) id;
     (void) now_ms;
-    tg_buf_printf(out, " (%zu of %lld without a verdict)", run->in_work + tg_run_without_verdict(run), (long long) run->plan->unverified);
+    size_t judged = run->in_work + tg_run_without_verdict(run), all = run->in_work + tg_run_not_back(run);
+    tg_buf_printf(out, " (%zu of %lld without a verdict%s)", all, (long long) run->plan->unverified, all > judged ? ", or not back in service" : "");
 }
 
 static void say_rate(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
@@ -64,13 +67,13 @@ static void say_domain(const struct tg_run *run, const char *id, int64_t now_ms,
     const struct tg_run_domain *d = &run->domains[domain];
     tg_buf_printf(out, " in %s (%llu of %u down", name, (unsigned long long) tg_run_domain_down(d), run->plan->domains[domain].max);
     if (d->outside)
-        tg_buf_printf(out, ", %u of others", d->outside);
+        tg_buf_printf(out, ", %u of others%s%s", d->outside, d->whose ? ": " : "", d->whose ? d->whose : "");
     if (d->gone || d->outside_gone)
         say_gone(run, domain, out);
     tg_buf_printf(out, ", %zu wait%s", waiting, waiting == 1 ? "s" : "");
     for (size_t other, n; tg_run_full_domain(run, &at, &other, &n); more++)
         ;
-    tg_buf_printf(out, more ? "; %zu more are full)" : ")", more);
+    tg_buf_printf(out, more == 1 ? "; %zu more is full)" : more ? "; %zu more are full)" : ")", more);
 }
 
 /* " night of customer:acme, opens Tue 02:00 Europe/Berlin (in 3h); 4 hosts wait for this and 2 more" */
@@ -79,15 +82,16 @@ static void say_window(const struct tg_run *run, const char *id, int64_t now_ms,
     size_t at = 0, window, waiting, soonest = 0, n = 0, hosts = 0;
     char when[40], left[32];
 
-    (void) id;
     while (tg_run_closed_window(run, &at, &window, &waiting)) {
         soonest = n++ && tg_run_window(run, soonest)->until_ms <= tg_run_window(run, window)->until_ms ? soonest : window;
         hosts += waiting;
     }
-    if (!n)
+    if (!n) {
+        tg_buf_puts(out, "s of hosts that bake out of service: they are brought back before these end, and then others begin");
         return;
+    }
     const struct tg_run_domain *w = tg_run_window(run, soonest);
-    if (!w->open && w->until_ms == INT64_MAX)
+    if (!w->open && w->until_ms >= TG_WINDOW_UNTOLD)
         tg_buf_printf(out, "s that are not known to open: %s", w->why ? w->why : run->plan->windows[soonest].name);
     else
         tg_buf_printf(out, " %s", w->why ? w->why : run->plan->windows[soonest].name);
@@ -95,7 +99,7 @@ static void say_window(const struct tg_run *run, const char *id, int64_t now_ms,
         tg_buf_puts(out, ", and nobody has told yet when it opens");
     else if (w->open)
         tg_buf_puts(out, ", where each host has its moment");
-    else if (w->until_ms < INT64_MAX) {
+    else if (w->until_ms < TG_WINDOW_UNTOLD) {
         tg_plan_time_format(run->plan, w->until_ms, now_ms, when, sizeof when);
         tg_duration_format(w->until_ms > now_ms ? (w->until_ms - now_ms + 59999) / 60000 * 60000 : 0, left, sizeof left);
         tg_buf_printf(out, ", opens %s %s (in %s)", when, tg_plan_zone(run->plan), left);
@@ -103,6 +107,7 @@ static void say_window(const struct tg_run *run, const char *id, int64_t now_ms,
     tg_buf_printf(out, "; %zu host%s wait%s", hosts, hosts == 1 ? "" : "s", hosts == 1 ? "s" : "");
     if (n > 1)
         tg_buf_printf(out, " for this and %zu more", n - 1);
+    tg_run_windows_never(run, id, out);
 }
 
 static void say_approval(const struct tg_run *run, const char *id, int64_t now_ms, struct tg_buf *out)
@@ -184,8 +189,8 @@ json_t *tg_run_full_json(const struct tg_run *run)
     while (json_array_size(list) < FULL_MAX && tg_run_full_domain(run, &at, &domain, &waiting)) {
         const struct tg_run_domain *d = &run->domains[domain];
         tg_plan_domain_name(run->plan, domain, name, sizeof name);
-        json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:I,s:s*,s:I}", "domain", name, "at_most", (json_int_t) run->plan->domains[domain].max, "down",
-                                              (json_int_t) tg_run_domain_down(d), "of_others", (json_int_t) d->outside, "gone",
+        json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:s*,s:I,s:s*,s:I}", "domain", name, "at_most", (json_int_t) run->plan->domains[domain].max, "down",
+                                              (json_int_t) tg_run_domain_down(d), "of_others", (json_int_t) d->outside, "whose", d->whose, "gone",
                                               (json_int_t) d->gone + d->outside_gone, "who", d->who_gone, "waiting", (json_int_t) waiting));
     }
     return list;

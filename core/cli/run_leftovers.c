@@ -1,11 +1,13 @@
 /* What a run has left behind, for people and as JSON: each thing with its hosts folded, and the commands that mend it. See run_view.h. */
 #include "cli/run_view_internal.h"
 
+#include "engine/around_module.h"
 #include "engine/leftovers.h"
 #include "fleet/nodeset.h"
 
 #include <stdio.h>
 
+#define HOSTS_NAMED_MAX 1000 /* more are counted */
 #define MENDS_MAX 5 /* of each thing that are told; -o json has all */
 
 struct listing {
@@ -90,6 +92,58 @@ void tg_view_leftovers(const struct tg_run_view *v, enum tg_view_locks locks, st
     tg_leftovers(v->run, v->id, v->name, of(v), list, &l);
     end_thing(&l);
 }
+
+/* ---- what others had done already ---- */
+
+static bool stays(const struct tg_run_host *h, int step)
+{
+    return h->left >> step & 1U && tg_host_state_is_end(h->state) && h->state != TG_HOST_WITHDRAWN;
+}
+
+/* A run that mends leaves what its hosts were withdrawn by to those who bring them back. */
+static bool tells_of_others(const struct tg_run *run)
+{
+    return run->state == TG_RUN_ENDED && !run->plan->mends;
+}
+
+/* P12: that a host is done, or back, and serves nobody all the same. */
+void tg_view_by_others(const struct tg_run_view *v, struct tg_buf *out)
+{
+    const struct tg_run *run = v->run;
+
+    for (int step = 1; tells_of_others(run) && (size_t) step < run->plan->n_around; step++) {
+        struct tg_folder *folder = NULL;
+        struct tg_buf names = TG_BUF_INIT;
+        char what[400];
+        size_t n = 0;
+        for (size_t i = 0; i < run->plan->n_hosts; i++)
+            if (stays(&run->hosts[i], step) && n++ < HOSTS_NAMED_MAX && (folder || !tg_folder_new(&folder, NULL)))
+                tg_folder_add(folder, run->plan->hosts[i].name, NULL);
+        if (n) {
+            tg_around_module_describe(&run->plan->around[step], what, sizeof what);
+            tg_folder_print(folder, &names, NULL);
+            tg_buf_puts(out, "  ");
+            tg_put_cut(out, tg_buf_text(&names), 300);
+            tg_buf_printf(out, ": %s was so already, by others, and stays so: it is theirs to undo (%zu host%s)\n", what, n, n == 1 ? "" : "s");
+        }
+        tg_buf_release(&names);
+        tg_folder_free(folder);
+    }
+}
+
+json_t *tg_view_by_others_json(const struct tg_run_view *v)
+{
+    const struct tg_run *run = v->run;
+    json_t *list = json_array();
+
+    for (int step = 1; tells_of_others(run) && (size_t) step < run->plan->n_around; step++)
+        for (size_t i = 0; i < run->plan->n_hosts; i++)
+            if (stays(&run->hosts[i], step))
+                json_array_append_new(list, json_pack("{s:s,s:s}", "host", run->plan->hosts[i].name, "kind", tg_around_what_name(run->plan->around[step].what)));
+    return list;
+}
+
+/* ---- */
 
 struct making {
     const struct tg_run_view *v;

@@ -1,9 +1,10 @@
 /* A run as lines on a pipe, and as JSON: see run_view.h. */
 #include "cli/run_view_internal.h"
 #include "cli/run_brakes.h"
-#include "cli/guarding.h"
+#include "cli/run_windows.h"
 #include "engine/leftovers.h"
 #include "engine/plan_when.h"
+#include "guard/show.h"
 
 #include <tagout/clock.h>
 
@@ -48,9 +49,14 @@ static void add_applied(const json_t *line, struct tg_buf *out)
 
 static void add_hours(const json_t *line, const char *event, struct tg_buf *out)
 {
+    const char *text = json_string_value(json_object_get(line, "text"));
     char until[40];
 
     tg_time_format(json_integer_value(json_object_get(line, "until")), until, sizeof until);
+    if (text) {
+        tg_buf_printf(out, "the hours are closed: %s\n", text);
+        return;
+    }
     tg_buf_printf(out, strcmp(event, "opened") == 0 ? "hours are open until %s\n" : "outside the hours: nothing starts until %s\n", until);
 }
 
@@ -65,16 +71,24 @@ static void add_window(const struct tg_run *run, const json_t *line, const char 
 
     if (w < 0 || (size_t) w >= run->plan->n_windows || (!opened && run->plan->n_windows > WINDOWS_TOLD))
         return;
-    if (until != INT64_MAX)
+    if (until < TG_WINDOW_UNTOLD)
         tg_plan_time_format(run->plan, until, at, when, sizeof when);
     tg_buf_printf(out, "window %s (%u host%s): ", name ? name : "?", run->plan->windows[w].n_hosts, run->plan->windows[w].n_hosts == 1 ? "" : "s");
     if (opened)
         tg_buf_printf(out, until == INT64_MAX ? "open\n" : "open, hosts may start until %s %s\n", when, tg_plan_zone(run->plan));
-    else if (until == INT64_MAX)
+    else if (until >= TG_WINDOW_UNTOLD)
         tg_buf_printf(out, "closed: %s\n", text ? text : "it is not known to open");
     else
         tg_buf_printf(out, "closed until %s %s%s%s\n", when, tg_plan_zone(run->plan), text && name && strcmp(text, name) != 0 ? ": " : "",
                       text && name && strcmp(text, name) != 0 ? text : "");
+}
+
+static void add_skipped(const json_t *line, struct tg_buf *out)
+{
+    const char *name = json_string_value(json_object_get(line, "window")), *text = json_string_value(json_object_get(line, "text"));
+    const char *by = json_string_value(json_object_get(line, "by"));
+
+    tg_buf_printf(out, "goes on without the hosts of window %s, which is not known to open, at the word of %s%s%s\n", name ? name : "?", by ? by : "?", text ? ": " : "", text ? text : "");
 }
 
 /* Hosts of a domain that are not in the plan. */
@@ -108,6 +122,8 @@ static void add_run_line(const struct tg_run *run, const json_t *line, const cha
         add_hours(line, event, out);
     else if (strcmp(event, "window-opened") == 0 || strcmp(event, "window-closed") == 0)
         add_window(run, line, event, out);
+    else if (strcmp(event, "window-skipped") == 0)
+        add_skipped(line, out);
     else if (strcmp(event, "outside-gone") == 0)
         add_outside_gone(line, text, out);
     else if (strcmp(event, "gave-up") == 0)
@@ -135,6 +151,10 @@ void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_bu
         return;
     const char *says = word_of(event);
     bool applied = strcmp(event, "applied") == 0;
+    if (strcmp(event, "keep") == 0 && json_object_get(line, "record"))
+        says = "put in force again";
+    else if (strcmp(event, "keep") == 0 && json_is_true(json_object_get(line, "ours")))
+        says = "may not be in force any more";
     if (!host && !stage) {
         add_run_line(run, line, event, out);
         return;
@@ -174,6 +194,8 @@ static json_t *host_json(const struct tg_run *run, size_t i)
         json_object_set_new(o, "lock", json_string(h->lock));
     if (h->gone)
         json_object_set_new(o, "gone", json_true());
+    if (h->state == TG_HOST_WAITING && run->plan->n_windows && run->plan->window_of[i] != TG_NO_DOMAIN && !tg_run_window(run, run->plan->window_of[i])->open)
+        tg_run_window_host_json(run, i, o);
     if (h->text)
         json_object_set_new(o, "text", json_string(h->text));
     return o;
@@ -207,21 +229,30 @@ static json_t *run_json(const struct tg_run_view *v)
 {
     const struct tg_run *run = v->run;
     json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:I,s:I,s:I}", "run", v->id, "rollout", run->plan->name, "digest", run->plan->digest, "state",
-                          tg_run_state_name(run->state), "driven", v->driven, "started", tg_cli_time_json(run->started_ms), "last", tg_cli_time_json(run->last_ms),
+                          tg_run_state_name(run->state), "driven", v->driven, "started", tg_time_json(run->started_ms), "last", tg_time_json(run->last_ms),
                           "failures", (json_int_t) tg_run_failures(run), "failures_max", (json_int_t) tg_run_failures_max(run), "leftovers",
                           (json_int_t) tg_run_leftovers(run));
 
     double wanted, is;
+    int64_t ends_ms;
     if (o && tg_run_view_shares(run, &wanted, &is))
         json_object_set_new(o, "share", json_pack("{s:f,s:f}", "changed", is, "stage", wanted));
     if (o && run->state == TG_RUN_ACTIVE && v->driven)
         json_object_set_new(o, "waits_for", tg_run_brakes_json(run, run->last_ms));
     if (o && run->state == TG_RUN_ACTIVE && v->driven && (tg_run_brakes(run, run->last_ms) & TG_BRAKE_DOMAIN))
         json_object_set_new(o, "full", tg_run_full_json(run));
+    if (o && run->state == TG_RUN_ACTIVE && run->plan->n_windows && run->totals[TG_HOST_WAITING])
+        json_object_set_new(o, "windows", tg_run_windows_json(run, TG_WINDOWS_LISTED));
+    if (o && run->state == TG_RUN_ACTIVE && tg_run_view_end_ms(v, &ends_ms))
+        json_object_set_new(o, "ends", tg_time_json(ends_ms / 1000 * 1000));
     if (o && run->state == TG_RUN_ENDED)
         json_object_set_new(o, "end", json_string(tg_run_end_name(tg_run_end(run))));
     if (o && tg_leftovers_count(run, v->driven ? TG_LEFTOVERS_ENDED : TG_LEFTOVERS_ALL))
         json_object_set_new(o, "left", tg_view_leftovers_json(v));
+    json_t *by_others = o ? tg_view_by_others_json(v) : NULL;
+    if (json_array_size(by_others))
+        json_object_set(o, "left_to_others", by_others);
+    json_decref(by_others);
     if (o && run->causes)
         json_object_set_new(o, "hold", json_pack("{s:s*,s:s*,s:b,s:b,s:b,s:b}", "by", run->hold_by, "why", run->hold_why, "command", run->causes & TG_CAUSE_COMMAND ? 1 : 0,
                                                  "scope", run->causes & TG_CAUSE_SCOPE ? 1 : 0, "verdict", run->causes & TG_CAUSE_VERDICT ? 1 : 0, "around", run->causes & TG_CAUSE_AROUND ? 1 : 0));
@@ -269,6 +300,9 @@ json_t *tg_run_view_progress_json(struct tg_run_view *v, int64_t now_ms)
         if (run->totals[s])
             json_object_set_new(counts, tg_host_state_name((enum tg_host_state) s), json_integer((json_int_t) run->totals[s]));
     int64_t left = tg_run_view_left_ms(v, now_ms);
-    return json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o,s:o,s:o}", "at", tg_cli_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
+    json_t *o = json_pack("{s:o,s:s,s:s?,s:I,s:I,s:I,s:o,s:o,s:o}", "at", tg_time_json(now_ms), "state", tg_run_state_name(run->state), "stage", stage, "done",
                      (json_int_t) tg_run_done(run), "hosts", (json_int_t) run->plan->n_hosts, "failures", (json_int_t) tg_run_failures(run), "counts", counts, "waits_for", tg_run_brakes_json(run, now_ms), "left_ms", left < 0 ? json_null() : json_integer(left));
+    if (o && run->plan->n_windows && run->totals[TG_HOST_WAITING])
+        json_object_set_new(o, "windows", tg_run_windows_json(run, 0));
+    return o;
 }

@@ -10,7 +10,7 @@
 
 void tg_run_show_init(struct tg_run_show *s, struct tg_frame *f, const struct tg_run *run, const char *id)
 {
-    *s = (struct tg_run_show) {.f = f, .view = {.run = run, .id = id, .width = f->width, .colour = f->colour}};
+    *s = (struct tg_run_show) {.f = f, .view = {.run = run, .id = id, .width = f->width, .wrap = f->out_tty ? f->width : 0, .colour = f->colour}};
 }
 
 void tg_run_show_release(struct tg_run_show *s)

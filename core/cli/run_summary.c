@@ -52,9 +52,9 @@ static void put_trouble(const struct tg_run_view *v, const struct tg_trouble *t,
     struct tg_buf line = TG_BUF_INIT;
     int name_width = v->width < 60 ? 12 : 24;
     const char *names = tg_buf_text(&t->names);
-    int most = whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
+    int most = whole && v->wrap ? v->wrap - 6 : whole ? NAMES_MAX : v->width < 60 ? 16 : 40;
 
-    if (whole && tg_columns(names) > LONG_NAMES) { /* what it is first: the names would push it out of sight */
+    if (whole && tg_columns(names) > (v->wrap && v->wrap < LONG_NAMES ? v->wrap - 16 : LONG_NAMES)) { /* what it is first: the names would push it out of sight */
         tg_buf_printf(out, "  %zu hosts %s%s%s\n      ", t->n, t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state),
                       t->text[0] ? ": " : "", t->text);
         tg_put_cut(out, names, most);
@@ -64,8 +64,11 @@ static void put_trouble(const struct tg_run_view *v, const struct tg_trouble *t,
     tg_buf_puts(&line, "  ");
     tg_put_cut(&line, names, most);
     tg_put_blanks(&line, (int) name_width - tg_columns(names));
-    tg_buf_printf(&line, " %s%s%s", t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state), t->text[0] ? ": " : "", t->text);
-    if (t->n > 1)
+    tg_buf_printf(&line, " %s", t->state == TG_HOST_DONE ? tg_outcome_name(t->outcome) : tg_host_state_name(t->state));
+    if (t->n > 1 && !whole) /* before what may be cut */
+        tg_buf_printf(&line, " (%zu hosts)", t->n);
+    tg_buf_printf(&line, "%s%s", t->text[0] ? ": " : "", t->text);
+    if (t->n > 1 && whole)
         tg_buf_printf(&line, " (%zu hosts)", t->n);
     if (whole)
         tg_buf_printf(out, "%s\n", tg_buf_text(&line));
@@ -122,7 +125,10 @@ static void add_verdict(const struct tg_run_view *v, struct tg_buf *out)
         tg_buf_printf(out, "DONE in %s.\n", took);
         break;
     case TG_END_BADLY:
-        tg_buf_printf(out, "ENDED BADLY after %s: not every host is %s.\n", took, run->plan->withdraws ? "out of service" : "done");
+        if (run->plan->withdraws && run->totals[TG_HOST_RETURNED]) /* somebody wanted them back: that is no failure */
+            tg_buf_printf(out, "ENDED after %s.\n", took);
+        else
+            tg_buf_printf(out, "ENDED BADLY after %s: not every host is %s.\n", took, run->plan->withdraws ? "out of service" : "done");
         break;
     case TG_END_HALTED:
         tg_buf_printf(out, "HALTED: %s.  Nothing new started; what was in flight has ended.\n", run->why ? run->why : "");
@@ -241,17 +247,54 @@ static void add_sum(const struct tg_run_view *v, struct tg_buf *out)
         tg_buf_puts(out, run->plan->n_around > 1 ? " · nothing left behind\n" : " · nothing left locked\n");
 }
 
-int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
+static int add_all(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
 {
     add_verdict(v, out);
     add_way_back(v, out);
     int rc = put_troubles(v, true, out, e);
     add_sum(v, out);
     add_leftovers(v, out);
+    tg_view_by_others(v, out);
     if ((tg_run_end(v->run) == TG_END_HALTED || tg_run_end(v->run) == TG_END_BADLY) && !v->run->plan->withdraws)
-        tg_buf_printf(out, "Look closer: tagout status %s -o json      When it is mended, run the rollout again: what is done is left as it is\n", v->id);
-    if (v->run->state != TG_RUN_ENDED)
-        tg_buf_printf(out, "Go on with: %stagout run --resume %s      Stop for good: tagout abort %s\n", v->run->causes ? "tagout resume, then " : "", v->id,
-                      v->id);
+        tg_buf_printf(out, "Look closer: tagout status %s -o json\nWhen it is mended, run the rollout again: what is done is left as it is\n", v->id);
+    if (v->run->state == TG_RUN_ENDED)
+        return rc;
+    tg_buf_puts(out, "Go on with: ");
+    if (v->run->causes & (TG_CAUSE_COMMAND | TG_CAUSES_TO_LOOK))
+        tg_buf_printf(out, "tagout resume %s, then ", v->id);
+    tg_buf_printf(out, "tagout run --resume %s\nStop for good: tagout abort %s\n", v->id, v->id);
+    return rc;
+}
+
+/* Commands that are to be copied stay in one piece: they stand in lines of their own, four blanks in. */
+static void put_wrapped_lines(const char *text, int wrap, struct tg_buf *out)
+{
+    struct tg_buf line = TG_BUF_INIT;
+
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        bool whole = strncmp(text, "    ", 4) == 0;
+        tg_buf_reset(&line);
+        tg_buf_add(&line, text, (size_t) (end - text));
+        if (whole || tg_columns(tg_buf_text(&line)) <= wrap)
+            tg_buf_puts(out, tg_buf_text(&line));
+        else
+            tg_put_wrapped(out, tg_buf_text(&line), wrap - 4, 4);
+        tg_buf_putc(out, '\n');
+    }
+    tg_buf_release(&line);
+}
+
+int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_buf all = TG_BUF_INIT;
+    int rc = add_all(v, &all, e);
+
+    if (v->wrap)
+        put_wrapped_lines(tg_buf_text(&all), v->wrap < 24 ? 24 : v->wrap, out);
+    else
+        tg_buf_puts(out, tg_buf_text(&all));
+    if (!rc)
+        rc = tg_buf_ok(&all, e);
+    tg_buf_release(&all);
     return rc ? rc : tg_buf_ok(out, e);
 }

@@ -69,7 +69,8 @@ static void plain_text(const struct tg_run *run, size_t i, char *out, size_t siz
     const struct tg_plan_host *host = &run->plan->hosts[i];
     char named[TEXT_MAX];
 
-    replace(run->hosts[i].text ? run->hosts[i].text : "", host->name, "{host}", named, sizeof named);
+    const char *text = run->hosts[i].text ? run->hosts[i].text : "", *undo = run->hosts[i].state == TG_HOST_UNDO_WAITING ? strstr(text, "; not undone: ") : NULL;
+    replace(undo ? undo + 2 : text, host->name, "{host}", named, sizeof named); /* what is waited for, before how the host ended */
     replace(named, host->address, "{address}", out, size);
     static const char at[] = "{host} ({address} ";
     const char *rest = out;

@@ -15,12 +15,34 @@
 
 static const char *const marks[TG_STAGE_STATES] = {"·", "▶", "◷", "◷", "✔", "?"};
 
-void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width)
+/* Without blanks at its end. */
+static void end_line(struct tg_buf *out)
 {
-    tg_put_cut(out, tg_buf_text(line), width > 20 ? width - 1 : 79);
     while (out->len && out->data[out->len - 1] == ' ')
         out->data[--out->len] = '\0';
     tg_buf_putc(out, '\n');
+}
+
+/* In several lines when it has no room in one, those behind the first indented. */
+static void put_long(struct tg_buf *out, const struct tg_buf *line, int width, int indent)
+{
+    int room = width > 20 ? width - 1 : 79;
+
+    if (tg_columns(tg_buf_text(line)) <= room)
+        tg_buf_puts(out, tg_buf_text(line));
+    else
+        tg_put_wrapped(out, tg_buf_text(line), room - indent, indent);
+    end_line(out);
+}
+
+void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width)
+{
+    if (width > 20 && width < NARROW) { /* little has room there: what is cut off would be missed */
+        put_long(out, line, width, 4);
+        return;
+    }
+    tg_put_cut(out, tg_buf_text(line), width > 20 ? width - 1 : 79);
+    end_line(out);
 }
 
 /* ---- one line for the run ---- */
@@ -73,6 +95,14 @@ int64_t tg_run_view_left_ms(struct tg_run_view *v, int64_t now_ms)
         left += s->state == TG_STAGE_BAKING ? (s->bake_until_ms > now_ms ? s->bake_until_ms - now_ms : 0) : s->state < TG_STAGE_BAKING ? p->bake_ms : 0;
     }
     return left;
+}
+
+bool tg_run_view_end_ms(const struct tg_run_view *v, int64_t *out_ms)
+{
+    if (!v->looked_ms || v->end_ms == INT64_MAX)
+        return false;
+    *out_ms = v->end_ms;
+    return true;
 }
 
 static void add_times(struct tg_run_view *v, int64_t now_ms, struct tg_buf *line)
@@ -136,15 +166,19 @@ static void add_head(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
 }
 
 /* Until when somebody has to look. */
-static void add_give_up(const struct tg_run_view *v, struct tg_buf *out)
+static void add_give_up(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
 {
-    char when[32];
+    const struct tg_plan *plan = v->run->plan;
+    char when[40];
 
     if (!tg_run_is_to_be_looked_at(v->run) || !v->run->give_up_ms)
         return;
     struct tg_buf line = TG_BUF_INIT;
-    tg_time_format(v->run->give_up_ms, when, sizeof when);
-    tg_buf_printf(&line, "  it halts at %s, unless somebody has looked by then", when);
+    tg_plan_time_format(plan, v->run->give_up_ms, now_ms, when, sizeof when);
+    if (now_ms < v->run->give_up_ms)
+        tg_buf_printf(&line, "  it halts at %s %s, unless somebody has looked by then", when, tg_plan_zone(plan));
+    else
+        tg_buf_printf(&line, "  nobody has looked by %s %s: it halts when it is driven again", when, tg_plan_zone(plan));
     tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
 }
@@ -163,7 +197,7 @@ static void add_ignored(const struct tg_run_view *v, struct tg_buf *out)
 }
 
 /* Who has paused it, why, and the way on. */
-static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
+static void add_hold(const struct tg_run_view *v, int64_t now_ms, struct tg_buf *out)
 {
     const struct tg_run *run = v->run;
 
@@ -174,7 +208,7 @@ static void add_hold(const struct tg_run_view *v, struct tg_buf *out)
                   run->hold_why ? run->hold_why : "");
     tg_view_line(out, &line, v->width);
     tg_buf_release(&line);
-    add_give_up(v, out);
+    add_give_up(v, now_ms, out);
     if (run->causes & TG_CAUSE_SCOPE)
         tg_buf_puts(out, "  go on: tagout resume SCOPE, as tagout status lists it\n");
     if (run->causes & (TG_CAUSE_COMMAND | TG_CAUSES_TO_LOOK))
@@ -231,8 +265,7 @@ static void add_brakes(const struct tg_run_view *v, int64_t now_ms, size_t name_
     size_t words = line.len;
     tg_run_brakes_text(v->run, v->id, now_ms, &line);
     if (before && line.len > words && tg_run_brakes(v->run, now_ms) & (TG_BRAKE_WINDOW | TG_BRAKE_DOMAIN)) { /* when it opens, or who is down, stands at the end */
-        tg_put_wrapped(out, tg_buf_text(&line), v->width > 20 ? v->width - 1 : 79, (int) before);
-        tg_buf_putc(out, '\n');
+        put_long(out, &line, v->width, (int) before);
     } else if (before && line.len > words) {
         tg_view_line(out, &line, v->width);
     }
@@ -271,7 +304,7 @@ static void add_stage(const struct tg_run_view *v, size_t i, int64_t now_ms, siz
         tg_buf_puts(&line, "  verified");
     if (s->approved && s->state != TG_STAGE_WAITING)
         tg_buf_printf(&line, "  approved by %s", s->approved_by ? s->approved_by : "?");
-    tg_view_line(out, &line, v->width);
+    put_long(out, &line, v->width, v->width < NARROW ? 4 : (int) name_width + 5);
     if (i == v->run->stage && v->driven)
         add_brakes(v, now_ms, name_width, out);
     tg_buf_release(&line);
@@ -340,7 +373,7 @@ int tg_run_view_block(struct tg_run_view *v, int64_t now_ms, struct tg_buf *out,
             name_width = strlen(v->run->plan->stages[i].name);
     add_head(v, now_ms, out);
     add_ignored(v, out);
-    add_hold(v, out);
+    add_hold(v, now_ms, out);
     for (size_t i = 0; i < v->run->plan->n_stages; i++)
         add_stage(v, i, now_ms, name_width, out);
     add_share(v, out);

@@ -11,6 +11,7 @@ struct tg_run_view {
     const char *id;
     const char *name;    /* of the run elsewhere: tg_run_name(); NULL: its id */
     int width;
+    int wrap;    /* summary: columns at which sentences are broken; 0: they are not, such as on a pipe */
     bool colour;
     bool driven; /* somebody is in its seat */
     bool with_summary; /* block: the summary follows */
@@ -29,6 +30,8 @@ int tg_run_view_block(struct tg_run_view *view, int64_t now_ms, struct tg_buf *o
 int tg_run_view_summary(struct tg_run_view *view, struct tg_buf *out, struct tg_error *e);
 /* How long it will take from now on, as far as can be told; -1 it can't. Of hosts that wait for windows, when their plan has its calendar. */
 int64_t tg_run_view_left_ms(struct tg_run_view *view, int64_t now_ms);
+/* When it is expected to end, as windows have it; false: that can't be told, or no windows are waited for. */
+bool tg_run_view_end_ms(const struct tg_run_view *view, int64_t *out_ms);
 /* Of the targets, in percent: what the stages up to the current one are to change, what is changed. False: it changes none. */
 bool tg_run_view_shares(const struct tg_run *run, double *out_wanted, double *out_is);
 /* What one line of the journal says to people; nothing for what only machines care about. */

@@ -12,6 +12,9 @@ enum tg_view_locks { TG_VIEW_NO_LOCKS, TG_VIEW_WITH_LOCKS };
 void tg_view_leftovers(const struct tg_run_view *v, enum tg_view_locks locks, struct tg_buf *out);
 /* The same with the locks, as JSON: new reference. */
 json_t *tg_view_leftovers_json(const struct tg_run_view *v);
+/* Of a run that has ended: what was done around its hosts by others already, and stays so (P12). */
+void tg_view_by_others(const struct tg_run_view *v, struct tg_buf *out);
+json_t *tg_view_by_others_json(const struct tg_run_view *v);
 /* It is to go on, and nobody drives it. */
 bool tg_view_is_left(const struct tg_run_view *v);
 /* What went wrong where, a line a group, each fitting the width. */

@@ -1,6 +1,7 @@
 /* What runs that nobody drives hold on hosts: see runs_left.h. */
 #include "cli/runs_left.h"
 
+#include "cli/kept_out.h"
 #include "cli/run_view_internal.h"
 #include "engine/around_module.h"
 #include "engine/leftovers.h"
@@ -30,8 +31,9 @@ static void tell(struct tg_journal *j, const struct tg_run *run, struct tg_buf *
 }
 
 /* One that can't be read is told of by tagout status; here it may hold anything. */
-static int look_at(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_buf *out, size_t *out_n, struct tg_error *e)
+static int look_at(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_buf *out, struct tg_runs_left *left, struct tg_error *e)
 {
+    struct tg_cli_out seen = {.n = 0};
     struct tg_error own = TG_ERROR_INIT;
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
@@ -40,7 +42,7 @@ static int look_at(struct tg_store *store, const char *id, int64_t wait_ms, stru
 
     if (rc == TG_E_DATA || rc == TG_E_NOENT) {
         tg_buf_printf(out, "%s can't be read: %s\n", id, own.message);
-        ++*out_n;
+        left->n++;
         return 0;
     }
     if (rc) {
@@ -49,28 +51,31 @@ static int look_at(struct tg_store *store, const char *id, int64_t wait_ms, stru
         return rc;
     }
     if (tg_leftovers_count(run, TG_LEFTOVERS_ALL)) {
-        ++*out_n;
+        left->n++;
         tell(j, run, out);
+        rc = tg_cli_out_look(tg_store_loop(store), j, run, wait_ms, &seen, e);
+        tg_buf_puts(out, tg_buf_text(&seen.says));
+        left->back += seen.n_in;
+        tg_cli_out_release(&seen);
     }
     tg_run_free(run);
     tg_plan_free(plan);
     tg_journal_free(j);
-    return 0;
+    return rc;
 }
 
-int tg_runs_left(struct tg_store *store, int64_t wait_ms, struct tg_buf *out, size_t *out_n, size_t *out_looked, struct tg_error *e)
+int tg_runs_left(struct tg_store *store, int64_t wait_ms, struct tg_buf *out, struct tg_runs_left *left, struct tg_error *e)
 {
     struct tg_run_row *rows = NULL;
-    size_t n = 0, looked = 0, holding = 0;
+    size_t n = 0;
     int rc = tg_run_rows(store, wait_ms, &rows, &n, e);
 
-    for (size_t i = 0; !rc && i < n && looked < TG_RUNS_LEFT_MAX; i++)
+    *left = (struct tg_runs_left) {.n = 0};
+    for (size_t i = 0; !rc && i < n && left->looked < TG_RUNS_LEFT_MAX; i++)
         if (may_hold(&rows[i])) {
-            looked++;
-            rc = look_at(store, rows[i].id, wait_ms, out, &holding, e);
+            left->looked++;
+            rc = look_at(store, rows[i].id, wait_ms, out, left, e);
         }
     free(rows);
-    *out_n = holding;
-    *out_looked = looked;
     return rc;
 }

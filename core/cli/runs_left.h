@@ -8,7 +8,12 @@
 
 #define TG_RUNS_LEFT_MAX 20 /* runs whose journal is read: those that ended with leftovers, or have not ended, the newest first */
 
-/* Appends what each holds, with the commands that mend it. out_n: runs that hold something; out_looked: journals that were read. Top level. */
-int tg_runs_left(struct tg_store *store, int64_t wait_ms, struct tg_buf *out, size_t *out_n, size_t *out_looked, struct tg_error *e);
+struct tg_runs_left {
+    size_t n;      /* runs that hold something */
+    size_t looked; /* journals that were read */
+    size_t back;   /* hosts that were withdrawn, and are in service in spite of that */
+};
+/* Appends what each holds, with the commands that mend it; load balancers are asked whether what was withdrawn is out of service still. Top level. */
+int tg_runs_left(struct tg_store *store, int64_t wait_ms, struct tg_buf *out, struct tg_runs_left *left, struct tg_error *e);
 
 #endif

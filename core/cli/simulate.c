@@ -26,6 +26,7 @@ static const struct tg_opt opts[] = {
      .arg = "FILE",
      .text = "Reads the parameters below from FILE (YAML, by the same names); options win"},
     {.name = "svg", .type = TG_OPT_FILE, .arg = "FILE", .text = "Writes the timeline as a picture"},
+    {.name = "weeks", .type = TG_OPT_FLAG, .text = "Counts the maintenance weeks that are booked, too: for these the store is asked, and for nothing else"},
     TG_SIM_FIELDS(OPTION){.name = NULL},
 };
 #undef OPTION
@@ -140,8 +141,8 @@ static int print_text(const struct tg_frame *f, const struct tg_sim *sim, struct
 {
     const struct tg_sim_paint paint = {.width = f->width, .colour = f->colour};
     struct tg_buf text = TG_BUF_INIT;
-    char model[300];
-    int rc = tg_plan_text(sim->plan, sim->started_ms, f->width, &text, e);
+    char model[TG_SIM_DESCRIBED_SIZE];
+    int rc = tg_plan_text(sim->plan, sim->started_ms, f->width, f->out_tty ? f->width : TG_PLAN_TEXT_WHOLE, &text, e);
 
     if (!rc) {
         tg_sim_model_describe(sim->model, model, sizeof model);
@@ -175,8 +176,12 @@ static int simulate(struct tg_frame *f, const struct tg_plan *plan, const struct
 /* Windows have dates: without another wish the run begins now, or the calendar's first window would be years away. */
 static int lay_windows(struct tg_frame *f, struct tg_plan *plan, struct tg_sim_model *model, struct tg_cli_windows *windows, struct tg_error *e)
 {
-    int rc = tg_cli_windows_lay(f, NULL, plan, windows, e);
+    int rc = tg_opt_flag(f, "weeks") ? tg_frame_open_store(f, &f->store, e) : 0;
 
+    if (!rc && f->store)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
+        rc = tg_cli_windows_lay(f, f->store, plan, windows, e);
     if (!rc && windows->windows && model->start_ms == TG_SIM_START)
         model->start_ms = tg_wall_ms(tg_loop_clock(f->loop)) / 60000 * 60000;
     return rc;
@@ -193,6 +198,8 @@ static int simulate_exec(struct tg_frame *f, struct tg_error *e)
 
     if (!rc)
         rc = check_svg(f, e);
+    if (!rc && made_up && tg_opt_flag(f, "weeks"))
+        rc = tg_fail(e, TG_E_USAGE, "--weeks: hosts that are made up have no booked weeks; an inventory is needed, without --hosts");
     if (!rc)
         rc = tg_rollout_read(f->argv[0], &f->problems, &rollout, e);
     if (!rc)
@@ -219,7 +226,7 @@ const struct tg_cmd tg_cmd_simulate = {
     .brief = "show how a rollout would go, on hosts that are made up",
     .details = "Runs the rollout FILE on a virtual clock: the engine of tagout run itself, with hosts that fail, "
                "break, are slow and away as the options say. "
-               "No host and no store is asked. Shows what is changed when, how many hosts a bad change would hurt "
+               "No host is asked, and no store (but with --weeks). Shows what is changed when, how many hosts a bad change would hurt "
                "before the run halts, and what held it back. "
                "Exits with 0 when the run would end well, with 1 when it would not.",
     .examples = "  $ tagout simulate openssl.yaml --failing 2% --unreachable 1%\n  $ tagout simulate openssl.yaml "

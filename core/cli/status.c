@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/run_view_internal.h"
 #include "cli/guarding.h"
+#include "cli/mending.h"
 #include "cli/status.h"
 #include "cli/steering.h"
 #include "cli/windows.h"
@@ -79,8 +80,20 @@ static int put_withdrawn(struct tg_frame *f, const char *id, const struct tg_run
     if (!rc && w.n)
         tg_buf_printf(out, "Out of service: %zu of the %zu hosts that it has changed; %zu were, and are back.  See: tagout status %s\n", w.is, w.hosts, w.was, w.id);
     if (!rc && w.is)
-        tg_buf_printf(out, "Bring them back as they are: tagout return %s.  With something better: tagout run --mends %s FILE\n", id, id);
+        tg_buf_printf(out, "Bring them back as they are: tagout return %s.  With something better: tagout run --mends %s FILE\n"
+                           "A load balancer that has restarted may have forgotten them: tagout doctor asks.\n", id, id);
     tg_withdrawn_release(&w);
+    return rc;
+}
+
+/* Whom a run that mends has verified, and whose way back was cut short. */
+static int put_mended(struct tg_frame *f, const char *id, struct tg_journal *j, const struct tg_run *run, struct tg_buf *out, struct tg_error *e)
+{
+    size_t n = 0;
+    int rc = tg_mend_returns(run) && !j->control.abort.wanted ? tg_cli_mended_out(f, j, run, &n, e) : 0;
+
+    if (!rc && n)
+        tg_buf_printf(out, "%zu of the hosts that it has verified %s out of service still. Bring back: tagout run --resume %s\n", n, n == 1 ? "is" : "are", id);
     return rc;
 }
 
@@ -133,23 +146,6 @@ static const char *name_of(struct tg_journal *j, const struct tg_run *run, char 
     return out;
 }
 
-#define CALENDAR_HOSTS_MAX 20000 /* of more hosts the inventory takes longer than a status may */
-
-/* When its hosts have their windows, for when it ends; whatever is in the way of that, the rest is told. */
-static void lay_windows(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out)
-{
-    struct tg_problems p = TG_PROBLEMS_INIT;
-    bool changed, wanted = plan->n_windows && run->state == TG_RUN_ACTIVE && plan->n_hosts <= CALENDAR_HOSTS_MAX && f->config->inventory && !f->json;
-
-    if (wanted && !tg_inventory_load(f->config->inventory, &p, &f->inventory, NULL)) {
-        const struct tg_site_agenda_options o = {.calendar = f->config->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
-        if (!tg_site_agenda_new(&o, &out->site, NULL) && !tg_site_agenda_look(out->site, &p, &changed, NULL) && !tg_windows_new(plan, f->inventory, &out->windows, NULL) &&
-            !tg_windows_bind(out->windows, tg_site_agenda(out->site), run, NULL))
-            plan->calendar = out->windows;
-    }
-    tg_problems_release(&p);
-}
-
 static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
 {
     struct tg_cli_windows windows = {.site = NULL};
@@ -165,10 +161,11 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    struct tg_run_view v = {.run = run, .id = id, .width = f->width, .colour = f->colour, .driven = driven, .with_summary = !driven,
+    struct tg_run_view v = {.run = run, .id = id, .width = f->width, .wrap = f->out_tty ? f->width : 0, .colour = f->colour, .driven = driven, .with_summary = !driven,
                             .name = name_of(j, run, name)};
-    lay_windows(f, plan, run, &windows);
+    tg_cli_windows_follow(f, plan, run, &windows);
     if (f->json) {
+        (void) tg_run_view_left_ms(&v, tg_wall_ms(tg_loop_clock(f->loop)));
         rc = tg_print_json(with_history(tg_run_view_json(&v), j), e);
     } else {
         rc = tg_run_view_block(&v, tg_wall_ms(tg_loop_clock(f->loop)), &out, e);
@@ -186,6 +183,8 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             rc = put_rollbacks(f, id, run, &out, e);
         if (!rc)
             rc = put_withdrawn(f, id, run, &out, e);
+        if (!rc)
+            rc = put_mended(f, id, j, run, &out, e);
         fputs(tg_buf_text(&out), stdout);
     }
     tg_run_view_release(&v);
@@ -315,6 +314,8 @@ static int status_all(struct tg_frame *f, struct tg_error *e)
     if (!f->json && !n)
         puts("There are no runs.");
     rc = show_rows(f, rows, n, e);
+    if (!rc && !f->json)
+        tg_status_calendar(f);
     free(rows);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* What the parts of tagout status share: status.c (one run, all runs), status_watch.c. */
+/* What the parts of tagout status share: status.c (one run, all runs), status_watch.c, status_calendar.c. */
 #ifndef TG_CLI_STATUS_H
 #define TG_CLI_STATUS_H
 
@@ -8,5 +8,7 @@
 
 /* Shows a run until it has ended; the frame's status is its. */
 int tg_status_watch(struct tg_frame *f, const char *id, struct tg_error *e);
+/* Below the runs: booked weeks that are now, and requests that are held for a person. What can't be known is told, and the frame's status says so. */
+void tg_status_calendar(struct tg_frame *f);
 
 #endif

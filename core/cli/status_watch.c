@@ -3,12 +3,14 @@
 
 #include "cli/guarding.h"
 #include "cli/run_show.h"
+#include "cli/windows.h"
 #include "engine/follow.h"
 
 #include <string.h>
 
 #define TURN_MS 250
 #define AGAIN_MS 1000 /* between tries, while the store can't be asked */
+#define WINDOWS_MS 10000 /* a calendar that is edited counts this soon */
 #define PATIENCE_MS 2000 /* a connection that breaks and is there again is not worth a word */
 
 struct watching {
@@ -16,6 +18,8 @@ struct watching {
     const char *id;
     struct tg_run_show show;
     struct tg_follow *follow;
+    struct tg_cli_windows windows; /* of its hosts, for when it ends */
+    int64_t windows_ms;       /* monotonic: when they are looked at again */
     bool begun, was_driven;
     bool unknown;             /* it was told that the store can't be asked */
     unsigned loads;
@@ -55,6 +59,16 @@ static void tell_seat(struct watching *w)
     tg_run_show_note(&w->show, wall(w), "seat", f->driven ? json_pack("{s:b,s:s}", "driven", 1, "by", who) : json_pack("{s:b}", "driven", 0), text);
 }
 
+static void look_at_windows(struct watching *w)
+{
+    const struct tg_follow *f = w->follow;
+
+    if (w->loads == f->loads && mono(w) < w->windows_ms)
+        return;
+    w->windows_ms = mono(w) + WINDOWS_MS;
+    tg_cli_windows_follow(w->f, f->plan, f->run, &w->windows);
+}
+
 /* Takes over what the follow knows by now. */
 static void update(struct watching *w)
 {
@@ -62,6 +76,7 @@ static void update(struct watching *w)
 
     w->show.view.run = f->run;
     w->show.view.driven = f->driven;
+    look_at_windows(w);
     if (w->loads != f->loads) {
         if (w->begun)
             tg_run_show_note(&w->show, wall(w), "reloaded", NULL, "… (it went on meanwhile)");
@@ -111,6 +126,7 @@ static int begin_again(struct watching *w, struct tg_error *e)
 {
     const char *id = w->id;
 
+    tg_cli_windows_release(&w->windows);
     tg_follow_free(w->follow);
     w->follow = NULL;
     w->loads = 0;
@@ -193,6 +209,7 @@ int tg_status_watch(struct tg_frame *f, const char *id, struct tg_error *e)
         f->status = 130;
         rc = 0;
     }
+    tg_cli_windows_release(&w.windows);
     tg_follow_free(w.follow);
     tg_run_show_release(&w.show);
     return rc;

@@ -83,3 +83,35 @@ int tg_cli_windows_lay(struct tg_frame *f, struct tg_store *store, struct tg_pla
     plan->calendar = rc ? NULL : out->windows;
     return rc;
 }
+
+/* The windows of a plan that was loaded anew, by an agenda that may be there already. */
+static bool bind(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out, bool changed)
+{
+    if (out->of == plan && !changed)
+        return out->windows != NULL;
+    if (out->of != plan) {
+        tg_windows_free(out->windows);
+        out->windows = NULL;
+        out->of = plan;
+        if (tg_windows_new(plan, f->inventory, &out->windows, NULL))
+            return false;
+    }
+    return !tg_windows_bind(out->windows, tg_site_agenda(out->site), run, NULL);
+}
+
+void tg_cli_windows_follow(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out)
+{
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    bool wanted = plan->n_windows && run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_WAITING] && f->config->inventory, changed = false;
+
+    plan->calendar = NULL;
+    if (wanted && (f->inventory || !tg_inventory_load(f->config->inventory, &p, &f->inventory, NULL))) {
+        const struct tg_site_agenda_options o = {.calendar = f->config->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
+        bool there = out->site || !tg_site_agenda_new(&o, &out->site, NULL);
+        if (there && !tg_site_agenda_look(out->site, &p, &changed, NULL) && bind(f, plan, run, out, changed))
+            plan->calendar = out->windows;
+        else if (there)
+            out->of = NULL;
+    }
+    tg_problems_release(&p);
+}

@@ -9,6 +9,7 @@
 struct tg_cli_windows {
     struct tg_site_agenda *site;  /* NULL: the plan needs none */
     struct tg_windows *windows;   /* of the plan, for its dates; NULL: it has none */
+    const struct tg_plan *of;     /* follow: the plan that windows are of */
     struct tg_error unread;       /* plan, simulate: what of it could not be read, and is not counted; code 0: all was */
 };
 
@@ -18,6 +19,11 @@ struct tg_cli_windows {
  * tg_cli_windows_release() in any case. Mistakes of files are in frame->problems: TG_E_DATA. TG_E_CONFIG: the rollout honours windows, and nothing says what they are.
  */
 int tg_cli_windows_lay(struct tg_frame *f, struct tg_store *store, struct tg_plan *plan, struct tg_cli_windows *out, struct tg_error *e);
+/*
+ * The same for a run that goes on, for when it ends, and whose windows its hosts wait for: sets plan->calendar. Whatever is in the way of that (no inventory here, a calendar that
+ * can't be read) leaves it without. Call it again now and then: the calendar changes. Release it before the store is closed.
+ */
+void tg_cli_windows_follow(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out);
 void tg_cli_windows_release(struct tg_cli_windows *windows);
 /* How long hosts of this rollout took in its last runs, into the plan; without history it stays as it is. Blocks. */
 void tg_cli_learn(struct tg_store *store, struct tg_plan *plan, int64_t wait_ms);

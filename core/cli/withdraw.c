@@ -1,6 +1,7 @@
 /* tagout withdraw: takes what a run has changed out of service, as a run of its own. See engine/withdraw.h. */
 #include "cli/commands.h"
 #include "cli/driving.h"
+#include "cli/kept_out.h"
 #include "cli/run_begin.h"
 #include "cli/steering.h"
 #include "engine/rollback.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 static const struct tg_opt opts[] = {
+    {.name = "keep", .type = TG_OPT_FLAG, .text = "Goes over those alone that are withdrawn, and takes whoever is in service in spite of it out again"},
     TG_DRIVING_OPTS,
     {.name = NULL},
 };
@@ -54,23 +56,44 @@ static int begin(const struct tg_following *u, const struct tg_withdrawn *w, enu
         rc = tg_following_create(u, plan, w->next, NULL, e);
     if (!rc && !u->f->json)
         printf("%s\n", w->next);
-    snprintf(out_id, TG_RUN_ID_SIZE, "%s", w->next);
+    if (!rc)
+        snprintf(out_id, TG_RUN_ID_SIZE, "%s", w->next);
     free(left_out);
     tg_plan_free(plan);
     return rc;
 }
 
-static int look(const struct tg_following *u, enum tg_follows why, char out_id[TG_RUN_ID_SIZE], struct tg_error *e)
+/* Said again: whoever is in service in spite of it leaves once more. */
+static int keep_out(const struct tg_following *u, const struct tg_withdrawn *w, size_t *out_left, struct tg_error *e)
 {
+    int rc = tg_cli_out_keep(u->f, u->id, TG_CLI_OUT_ANEW, out_left, e);
+
+    if (!rc && !u->f->json)
+        printf("%zu of the %zu host%s withdrawn before: out of service\n", w->is - *out_left, w->is, w->is == 1 ? "" : "s");
+    return rc;
+}
+
+/* out_id: "" when there is nothing more to withdraw. */
+static int look(const struct tg_following *u, enum tg_follows why, char out_id[TG_RUN_ID_SIZE], size_t *out_left, struct tg_error *e)
+{
+    bool keeps = why == TG_FOLLOWS_ASKED && tg_opt_flag(u->f, "keep");
     struct tg_withdrawn w = {.n = 0};
     int rc = tg_following_may_begin(u, why, e);
 
     if (!rc)
         rc = tg_withdrawn_look(u->f->store, u->id, u->run, TG_FOLLOWING_WAIT_MS, &w, e);
-    if (!rc && w.open)
+    if (!rc && why == TG_FOLLOWS_ASKED && w.is)
+        rc = keep_out(u, &w, out_left, e);
+    if (!rc && keeps && !w.is)
+        rc = tg_fail(e, TG_E_NOENT, "no host is out of service by %s", u->id);
+    if (!rc && !keeps && w.open)
         snprintf(out_id, TG_RUN_ID_SIZE, "%s", w.id);
-    else if (!rc)
+    else if (!rc && !keeps)
         rc = begin(u, &w, why, out_id, e);
+    if (rc == TG_E_NOENT && why == TG_FOLLOWS_ASKED && w.is) { /* all of them are out */
+        tg_error_clear(e);
+        rc = 0;
+    }
     tg_withdrawn_release(&w);
     return rc;
 }
@@ -78,15 +101,16 @@ static int look(const struct tg_following *u, enum tg_follows why, char out_id[T
 int tg_cli_withdraw(struct tg_frame *f, const char *id, enum tg_follows why, struct tg_error *e)
 {
     struct tg_following u;
-    char next[TG_RUN_ID_SIZE];
+    char next[TG_RUN_ID_SIZE] = "";
+    size_t left = 0;
     int rc = tg_following_load(f, id, &u, e);
 
     if (!rc)
-        rc = look(&u, why, next, e);
+        rc = look(&u, why, next, &left, e);
     tg_following_release(&u);
-    if (!rc)
+    if (!rc && next[0])
         rc = tg_cli_drive(f, next, e);
-    if (why == TG_FOLLOWS_PLANNED && !rc)
+    if (left || (why == TG_FOLLOWS_PLANNED && !rc))
         f->status = 1; /* P12: a run whose hosts were withdrawn has not ended well, however well that went */
     return rc;
 }

@@ -11,9 +11,12 @@
 #define ESTIMATE_MAX_MS (INT64_C(7) * 86400000)
 #define TIMEOUT_MIN_MS 1000
 
-enum key { HOLD, ENTER, LEAVE, ACTIVITIES };
+enum key { HOLD, ENTER, LEAVE, ACTIVITIES, LIMITS };
 static const struct tg_yaml_key keys[] = {
-    [HOLD] = {.name = "hold"}, [ENTER] = {.name = "enter"}, [LEAVE] = {.name = "leave"}, [ACTIVITIES] = {.name = "activities"}, {.name = NULL}};
+    [HOLD] = {.name = "hold"}, [ENTER] = {.name = "enter"}, [LEAVE] = {.name = "leave"}, [ACTIVITIES] = {.name = "activities"},
+    [LIMITS] = {.name = "limits"}, {.name = NULL}};
+enum limit_key { DOMAINS, FLOOR, DOWN };
+static const struct tg_yaml_key limit_keys[] = {[DOMAINS] = {.name = "domains"}, [FLOOR] = {.name = "floor"}, [DOWN] = {.name = "down"}, {.name = NULL}};
 enum activity_key { RUN, ACTOR, REBOOTS, REPEAT, ESTIMATE, TIMEOUT };
 static const struct tg_yaml_key activity_keys[] = {[RUN] = {.name = "run", .required = true}, [ACTOR] = {.name = "actor"}, [REBOOTS] = {.name = "reboots"},
                                                    [REPEAT] = {.name = "repeat"}, [ESTIMATE] = {.name = "estimate"}, [TIMEOUT] = {.name = "timeout"}, {.name = NULL}};
@@ -35,8 +38,16 @@ static void free_all(struct tg_activity *v, size_t n)
     free(v);
 }
 
+static void free_limits(struct tg_request_limit *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(v[i].name);
+    free(v);
+}
+
 void tg_activities_release(struct tg_activities *a)
 {
+    free_limits(a->limits, a->n_limits);
     free_all(a->v, a->n);
     free_list(a->hold);
     free_list(a->enter);
@@ -150,6 +161,55 @@ static int take_activities(const struct tg_yaml_node *map, struct tg_problems *p
     return 0;
 }
 
+static bool is_attribute(const char *key)
+{
+    return !key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
+}
+
+/* As a rollout has them. What the inventory does not have is told when it is asked. */
+static int take_limit(const struct tg_yaml_node *map, const char *what, bool floor, struct tg_problems *p, struct tg_activities *out, struct tg_error *e)
+{
+    if (!map || !tg_yaml_is_map(map, what, p))
+        return 0;
+    for (uint32_t i = 0; i < map->n; i++) {
+        const struct tg_yaml_node *key = map->pairs[i].key, *value = map->pairs[i].value;
+        if (out->n_limits == TG_REQUEST_LIMITS_MAX) {
+            tg_yaml_problem(p, key, "more than %d limits", TG_REQUEST_LIMITS_MAX);
+            return 0;
+        }
+        struct tg_request_limit *l = &out->limits[out->n_limits];
+        *l = (struct tg_request_limit) {.floor = floor, .selector = !is_attribute(key->text)};
+        if (!key->text[0])
+            tg_yaml_problem(p, key, "a key of %s is empty", what);
+        if (tg_yaml_is_null(value))
+            tg_error_hint(tg_yaml_problem(p, key, "%s of %.80s is empty", what, key->text), "a number of hosts such as 1, or a share such as 10%%");
+        else if (tg_yaml_share(value, what, p, &l->share) && l->share.value == 0)
+            tg_yaml_problem(p, value, "%s must be more than 0", what);
+        if (!(l->name = strdup(key->text)))
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+        out->n_limits++;
+    }
+    return 0;
+}
+
+static int take_limits(const struct tg_yaml_node *node, struct tg_problems *p, struct tg_activities *out, struct tg_error *e)
+{
+    static const char *const downs[] = {"count", "ignore", NULL};
+    const struct tg_yaml_node *values[sizeof limit_keys / sizeof limit_keys[0] - 1];
+    size_t down = 0;
+
+    if (!node)
+        return 0;
+    free_limits(out->limits, out->n_limits);
+    out->n_limits = 0;
+    if (!(out->limits = calloc(TG_REQUEST_LIMITS_MAX, sizeof *out->limits)))
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    tg_yaml_fields(node, "requests.limits", limit_keys, p, values);
+    out->ignore_gone = tg_yaml_choice(values[DOWN], "requests.limits.down", downs, p, &down) && down == 1;
+    int rc = take_limit(values[DOMAINS], "requests.limits.domains", false, p, out, e);
+    return rc ? rc : take_limit(values[FLOOR], "requests.limits.floor", true, p, out, e);
+}
+
 int tg_activities_read(const struct tg_yaml_node *node, struct tg_problems *p, struct tg_activities *out, struct tg_error *e)
 {
     const struct tg_yaml_node *values[sizeof keys / sizeof keys[0] - 1];
@@ -162,5 +222,7 @@ int tg_activities_read(const struct tg_yaml_node *node, struct tg_problems *p, s
     for (size_t i = 0; i < out->n_hold && values[HOLD]; i++)
         if (!is_word(out->hold[i], ACTOR_MAX, "_-") || strcmp(out->hold[i], "all") == 0)
             tg_yaml_problem(p, tg_yaml_item(values[HOLD], i), "\"%.60s\" is no actor that a lock can hold", out->hold[i]);
+    if ((rc = take_limits(values[LIMITS], p, out, e)))
+        return rc;
     return values[ACTIVITIES] ? take_activities(values[ACTIVITIES], p, out, e) : 0;
 }

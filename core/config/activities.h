@@ -5,6 +5,7 @@
  *     hold: [autoscaler, package-manager]      # whom the host is kept from meanwhile; all automation when not given
  *     enter: [/usr/local/sbin/evacuate]        # before the first one; same exit statuses
  *     leave: [/usr/local/sbin/come-back]       # after the last one
+ *     limits: {domains: {pair: 1}, floor: {role: 80%}}   # how many hosts that share a fate may be down at once, as in a rollout
  *     activities:
  *       reboot: {run: [/usr/bin/systemctl, reboot], reboots: true, estimate: 10m}
  *       update: {run: [/usr/local/sbin/update-all], repeat: true, actor: package-manager, estimate: 20m, timeout: 2h}
@@ -12,6 +13,7 @@
 #ifndef TG_CONFIG_ACTIVITIES_H
 #define TG_CONFIG_ACTIVITIES_H
 
+#include "config/share.h"
 #include "config/yaml.h"
 
 #define TG_ACTIVITIES_MAX 64
@@ -27,12 +29,21 @@ struct tg_activity {
     int64_t estimate_ms;   /* when nobody gives one; 0 */
     int64_t timeout_ms;
 };
+#define TG_REQUEST_LIMITS_MAX 16
+struct tg_request_limit {
+    char *name;            /* an attribute's key, or a selector */
+    bool selector, floor;  /* floor: so many must stay up; else so many may be down */
+    struct tg_share share;
+};
 struct tg_activities {
     struct tg_activity *v;
     size_t n;
     char **hold;           /* NULL-terminated; NULL: all */
     size_t n_hold;
     char **enter, **leave; /* as run; NULL: nothing */
+    struct tg_request_limit *limits;
+    size_t n_limits;
+    bool ignore_gone;      /* hosts whose agents are gone don't count as down */
 };
 
 /* Adds to *out what a file says; a later file's list replaces an earlier one's. Mistakes go to problems. TG_E_MEMORY. */

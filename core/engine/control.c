@@ -36,6 +36,9 @@ void tg_control_release(struct tg_run_control *c)
     free(c->approved);
     c->approved = NULL;
     c->n_approved = 0;
+    free(c->skipped);
+    c->skipped = NULL;
+    c->n_skipped = 0;
 }
 
 const struct tg_wish *tg_control_approval(const struct tg_run_control *c, const char *stage)
@@ -68,20 +71,40 @@ static int take_approvals(const json_t *list, struct tg_run_control *out, struct
     return rc;
 }
 
+static int take_skipped(const json_t *list, struct tg_run_control *out, struct tg_error *e)
+{
+    size_t n = json_array_size(list);
+
+    if ((list && !json_is_array(list)) || n > TG_CONTROL_SKIPPED_MAX || !n != !out->skip.wanted)
+        return tg_fail(e, TG_E_DATA, "its control is damaged: windows that are to be skipped");
+    out->skipped = calloc(n + 1, sizeof *out->skipped);
+    if (!out->skipped)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (; out->n_skipped < n; out->n_skipped++) {
+        const json_t *one = json_array_get(list, out->n_skipped);
+        if (!json_is_integer(one) || json_integer_value(one) < 0 || json_integer_value(one) >= UINT32_MAX)
+            return tg_fail(e, TG_E_DATA, "its control is damaged: a window that is to be skipped");
+        out->skipped[out->n_skipped] = (uint32_t) json_integer_value(one);
+    }
+    return 0;
+}
+
 static int take_fields(json_t *o, struct tg_run_control *out, struct tg_error *e)
 {
-    json_t *abort = NULL, *pause = NULL, *resume = NULL, *approved = NULL;
+    json_t *abort = NULL, *pause = NULL, *resume = NULL, *approved = NULL, *skip = NULL, *windows = NULL;
     json_int_t hold = 0;
     json_error_t je;
     int format, rc;
 
-    if (json_unpack_ex(o, &je, JSON_STRICT, "{s:i,s?o,s?o,s?o,s?I,s?o}", "format", &format, "abort", &abort, "pause", &pause, "resume", &resume, "hold", &hold,
-                       "approved", &approved))
+    if (json_unpack_ex(o, &je, JSON_STRICT, "{s:i,s?o,s?o,s?o,s?I,s?o,s?o,s?o}", "format", &format, "abort", &abort, "pause", &pause, "resume", &resume, "hold", &hold,
+                       "approved", &approved, "skip", &skip, "windows", &windows))
         return tg_fail(e, TG_E_DATA, "its control has something that this tagout does not know: %s", je.text);
     out->resumed_hold = hold;
     if ((rc = take_wish(abort, &out->abort, e)) != 0 || (rc = take_wish(pause, &out->pause, e)) != 0)
         return rc;
     if ((rc = take_wish(resume, &out->resume, e)) != 0)
+        return rc;
+    if ((rc = take_wish(skip, &out->skip, e)) != 0 || (rc = take_skipped(windows, out, e)) != 0)
         return rc;
     return take_approvals(approved, out, e);
 }
@@ -127,10 +150,23 @@ static int put_approvals(json_t *o, const struct tg_run_control *c)
     return rc;
 }
 
+static int put_skipped(json_t *o, const struct tg_run_control *c)
+{
+    json_t *list = json_array();
+    int rc = list ? 0 : -1;
+
+    for (size_t i = 0; !rc && i < c->n_skipped; i++)
+        rc = json_array_append_new(list, json_integer(c->skipped[i]));
+    if (!rc && c->n_skipped)
+        rc = json_object_set(o, "windows", list);
+    json_decref(list);
+    return rc || put_wish(o, "skip", &c->skip);
+}
+
 char *tg_control_encode(const struct tg_run_control *c, struct tg_error *e)
 {
     json_t *o = json_pack("{s:i}", "format", TG_JOURNAL_FORMAT);
-    int rc = !o || put_wish(o, "abort", &c->abort) || put_wish(o, "pause", &c->pause) || put_wish(o, "resume", &c->resume) || put_approvals(o, c);
+    int rc = !o || put_wish(o, "abort", &c->abort) || put_wish(o, "pause", &c->pause) || put_wish(o, "resume", &c->resume) || put_approvals(o, c) || put_skipped(o, c);
 
     if (!rc && c->resume.wanted)
         rc = json_object_set_new(o, "hold", json_integer((json_int_t) c->resumed_hold));
@@ -143,10 +179,12 @@ char *tg_control_encode(const struct tg_run_control *c, struct tg_error *e)
 
 /* ---- saying something ---- */
 
-/* Changes what is wanted; false when it is the case already. what: of which hold, or of which stage. */
+/* Changes what is wanted; false when it is the case already. what: of which hold, stage, windows. */
 struct subject {
     int64_t hold;
     const char *stage;
+    const uint32_t *windows;
+    size_t n;
 };
 typedef bool (*change_fn)(struct tg_run_control *control, const struct tg_said *said, const struct subject *what);
 
@@ -250,6 +288,37 @@ static bool want_approval(struct tg_run_control *c, const struct tg_said *said, 
     more[c->n_approved] = (struct tg_approved) {.said = {.wanted = false}};
     snprintf(more[c->n_approved].stage, sizeof more->stage, "%s", what->stage);
     return fill(&more[c->n_approved++].said, said);
+}
+
+bool tg_control_skips(const struct tg_run_control *c, size_t window)
+{
+    size_t i = 0;
+
+    while (i < c->n_skipped && c->skipped[i] != window)
+        i++;
+    return i < c->n_skipped;
+}
+
+static bool want_skip(struct tg_run_control *c, const struct tg_said *said, const struct subject *what)
+{
+    uint32_t *more = realloc(c->skipped, (c->n_skipped + what->n + 1) * sizeof *more);
+    size_t before = c->n_skipped;
+
+    if (!more)
+        return false;
+    c->skipped = more;
+    for (size_t i = 0; i < what->n && c->n_skipped < TG_CONTROL_SKIPPED_MAX; i++)
+        if (!tg_control_skips(c, what->windows[i]))
+            more[c->n_skipped++] = what->windows[i];
+    if (c->n_skipped == before)
+        return false;
+    c->skip = (struct tg_wish) {.wanted = false};
+    return fill(&c->skip, said);
+}
+
+int tg_run_skip(struct tg_store *store, const char *id, const uint32_t *windows, size_t n, const struct tg_said *said, struct tg_error *e)
+{
+    return say(store, id, want_skip, &(struct subject) {.windows = windows, .n = n}, said, e);
 }
 
 int tg_run_abort(struct tg_store *store, const char *id, const struct tg_said *said, struct tg_error *e)

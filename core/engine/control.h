@@ -26,6 +26,7 @@ struct tg_wish {
 
 #define TG_CONTROL_STAGE_SIZE 64
 #define TG_CONTROL_APPROVALS_MAX 1000 /* a plan has no more stages */
+#define TG_CONTROL_SKIPPED_MAX 500 /* windows; more than these is a calendar that is to be mended */
 
 /* A stage may open. */
 struct tg_approved {
@@ -41,6 +42,9 @@ struct tg_run_control {
     int64_t resumed_hold;
     struct tg_approved *approved; /* in the order of saying */
     size_t n_approved;
+    struct tg_wish skip;    /* of these windows of its plan: go on without the hosts that wait, as long as they are not known to open */
+    uint32_t *skipped;
+    size_t n_skipped;
 };
 
 void tg_control_release(struct tg_run_control *control);
@@ -62,5 +66,8 @@ int tg_run_pause(struct tg_store *store, const char *id, const struct tg_said *s
 int tg_run_resume(struct tg_store *store, const char *id, int64_t hold, const struct tg_said *said, struct tg_error *e);
 /* Lets a stage open, now or when its turn comes. Idempotent, likewise. The caller knows that there is such a stage. */
 int tg_run_approve(struct tg_store *store, const char *id, const char *stage, const struct tg_said *said, struct tg_error *e);
+/* Goes on without the hosts of these windows, too, as long as they are not known to open; the last one's name and reason stay. n ≤ TG_CONTROL_SKIPPED_MAX; of more in all the first ones stay. */
+int tg_run_skip(struct tg_store *store, const char *id, const uint32_t *windows, size_t n, const struct tg_said *said, struct tg_error *e);
+bool tg_control_skips(const struct tg_run_control *control, size_t window);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/drive.h"
 #include "engine/drive_alarms.h"
 #include "engine/drive_inbox.h"
+#include "engine/run_clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 struct tg_drive {
     const struct tg_drive_options *o;
     struct tg_loop *loop;
-    int64_t wall_start_ms, mono_start_ms;
+    struct tg_run_clock clock;
     struct tg_inbox inbox;
     struct tg_error failure;     /* from ports */
     bool control_changed, paused;
@@ -28,9 +29,7 @@ struct tg_drive {
 
 int64_t tg_drive_now(const struct tg_drive *d)
 {
-    int64_t now = d->wall_start_ms + tg_mono_ms(tg_loop_clock(d->loop)) - d->mono_start_ms;
-
-    return now > d->o->run->last_ms ? now : d->o->run->last_ms; /* a run's time never goes back, whichever machine drives it */
+    return tg_run_clock_now(&d->clock, tg_mono_ms(tg_loop_clock(d->loop)), d->o->run->last_ms);
 }
 
 /* ---- the inbox ---- */
@@ -211,15 +210,13 @@ static int look_at_stops(struct tg_drive *d, struct tg_error *e)
 /* The plan's hours open, or close. */
 static int look_at_hours(struct tg_drive *d, struct tg_error *e)
 {
+    const struct tg_clock *clock = tg_loop_clock(d->loop);
     struct tg_run_event event;
-    int64_t now = tg_drive_now(d);
-    int rc = 0;
+    bool any;
 
-    if (now < tg_run_hours_due_ms(d->o->run))
-        return 0;
-    if (!(rc = tg_run_hours_event(d->o->run, d->o->hours ? d->o->hours : tg_hours_at, now, &event, e)))
-        rc = feed(d, event, e);
-    return rc;
+    tg_run_clock_look(&d->clock, tg_wall_ms(clock), tg_mono_ms(clock), d->waits.n ? TG_RUN_CLOCK_WAITS : TG_RUN_CLOCK_IDLE);
+    int rc = tg_run_clock_hours(&d->clock, d->o->run, d->o->hours ? d->o->hours : tg_hours_at, tg_wall_ms(clock), tg_mono_ms(clock), &any, &event, e);
+    return rc || !any ? rc : feed(d, event, e);
 }
 
 /* ---- waits ---- */
@@ -410,7 +407,9 @@ static bool over(const struct tg_drive *d)
     enum tg_run_state state = d->o->run->state;
     bool leaves = state == TG_RUN_ENDED || state == TG_RUN_PAUSED || (state == TG_RUN_HELD && d->paused);
 
-    return leaves && d->at == d->todo.n && !d->inbox.first && json_array_size(d->lines) == 0;
+    bool busy = d->o->ports->busy && d->o->ports->busy(d->o->ports->data);
+
+    return leaves && !busy && d->at == d->todo.n && !d->inbox.first && json_array_size(d->lines) == 0;
 }
 
 /* A step of folding the journal: whatever may kill the driver may do so between any two of these. */
@@ -436,7 +435,8 @@ static int go_round(struct tg_drive *d, struct tg_error *e)
             tg_journal_fold_end(d->o->journal);
             return 0;
         }
-        if (d->inbox.first || d->control_changed || d->at < d->todo.n)
+        bool soon = d->o->ports->soon && d->o->ports->soon(d->o->ports->data);
+        if (soon || d->inbox.first || d->control_changed || d->at < d->todo.n)
             continue;
         if (tg_loop_turn(d->loop, next_wait_ms(d)) == TG_E_CANCELLED)
             return tg_fail(e, TG_E_CANCELLED, "interrupted");
@@ -463,7 +463,8 @@ static int feed_return(struct tg_drive *d, size_t host, struct tg_error *e)
 
 static int start(struct tg_drive *d, struct tg_error *e)
 {
-    int rc = d->o->take_over ? tg_journal_take_over(d->o->journal, d->o->by, d->wall_start_ms, e) : tg_journal_seat(d->o->journal, d->o->by, d->wall_start_ms, e);
+    int rc = d->o->take_over ? tg_journal_take_over(d->o->journal, d->o->by, tg_wall_ms(tg_loop_clock(d->loop)), e)
+                              : tg_journal_seat(d->o->journal, d->o->by, tg_wall_ms(tg_loop_clock(d->loop)), e);
 
     d->lease_changed = true; /* watches it */
     if (!rc)
@@ -482,8 +483,7 @@ int tg_drive(const struct tg_drive_options *o, struct tg_error *e)
     struct tg_drive d = {.o = o, .loop = tg_store_loop(o->journal->store), .lines = json_array(), .n_lines = o->journal->lines};
 
     tg_inbox_init(&d.inbox);
-    d.wall_start_ms = tg_wall_ms(tg_loop_clock(d.loop));
-    d.mono_start_ms = tg_mono_ms(tg_loop_clock(d.loop));
+    tg_run_clock_init(&d.clock, tg_wall_ms(tg_loop_clock(d.loop)), tg_mono_ms(tg_loop_clock(d.loop)), o->run->last_ms);
     int rc = d.lines ? start(&d, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     if (!rc)
         rc = go_round(&d, e);

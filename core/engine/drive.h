@@ -24,6 +24,10 @@ struct tg_drive_ports {
     int (*begin)(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);
     /* Called at top level once a round: for what callbacks have only recorded. May be NULL. */
     int (*turn)(void *data, struct tg_drive *drive, struct tg_error *e);
+    /* Is something under way that no action has asked for, and that is to be waited for? May be NULL. */
+    bool (*busy)(void *data);
+    /* Is turn() to be called again at once? May be NULL. */
+    bool (*soon)(void *data);
     /* Drops what is under way: nothing is answered afterwards. What runs on hosts goes on there. */
     void (*drop)(void *data);
 };

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define ACTOR "config-management"
+#define READS_APART 4 /* of the time that one takes: thousands of locks are not read for each host that starts */
+#define SEEN_MS 1000 /* locks of others that were read are good for so long: a release behind that would be missed, never a lock */
 
 /* A lock that was placed and is not confirmed yet. */
 struct placed {
@@ -25,6 +27,9 @@ struct tg_holds {
     const char **hold;
     size_t n_hold;
     struct placed *placed;
+    int64_t top_txid;        /* of the locks that were placed, the last one's */
+    struct tg_locks others;  /* locks of others, as they were read at seen_ms, behind our lock of seen_txid and all that were placed before it */
+    int64_t seen_ms, seen_txid, took_ms;
 };
 
 static char *copy(const char *text, bool *failed)
@@ -87,6 +92,7 @@ void tg_holds_free(struct tg_holds *h)
         forget(h, h->placed->host);
     for (size_t i = 0; i < h->n_hold; i++)
         free((char *) h->hold[i]);
+    tg_locks_release(&h->others);
     free(h->hold);
     free(h->run);
     free(h->owner);
@@ -96,13 +102,19 @@ void tg_holds_free(struct tg_holds *h)
     free(h);
 }
 
-static int scope_of(const struct tg_holds *h, const char *name, struct tg_scopes *out, struct tg_error *e)
+/* inventory: it has to have that host; NULL: whatever has become of it. */
+static int scope_in(const struct tg_inventory *inventory, const char *name, struct tg_scopes *out, struct tg_error *e)
 {
     char text[TG_SCOPE_TEXT_SIZE];
     const char *texts[] = {text};
 
     snprintf(text, sizeof text, "host:%.253s", name);
-    return tg_scopes_parse(out, texts, 1, h->guard.inventory, e);
+    return tg_scopes_parse(out, texts, 1, inventory, e);
+}
+
+static int scope_of(const struct tg_holds *h, const char *name, struct tg_scopes *out, struct tg_error *e)
+{
+    return scope_in(h->guard.inventory, name, out, e);
 }
 
 static void request_id(const struct tg_holds *h, size_t host, const char *name, int begun, char out[TG_REQUEST_ID_SIZE])
@@ -139,21 +151,62 @@ int tg_hold_place(struct tg_holds *h, size_t host, const char *name, int begun, 
     h->placed = p;
     snprintf(out_id, TG_HOLD_ID_SIZE, "%.16s", p->lock.id);
     *out_txid = p->lock.txid;
+    h->top_txid = p->lock.txid > h->top_txid ? p->lock.txid : h->top_txid;
     return 0;
 }
 
-int tg_hold_count_others(struct tg_holds *h, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e)
+static int64_t mono_ms(const struct tg_holds *h)
+{
+    return tg_mono_ms(tg_loop_clock(tg_store_loop(h->guard.store)));
+}
+
+/* Locks that the run does not pass. */
+static int read_others(struct tg_holds *h, struct tg_error *e)
 {
     struct tg_locks locks = {0};
+    int64_t behind_txid = h->top_txid, begun_ms = mono_ms(h);
+    size_t n = 0;
     int rc = tg_lock_list(&h->guard, NULL, &locks, e);
 
     if (rc)
         return rc;
-    tg_others_begin(others, run);
     for (size_t i = 0; i < locks.n; i++)
-        if (!tg_lock_token_fits(&locks.v[i], h->tokens) && (!before_txid || locks.v[i].txid < before_txid))
-            tg_others_add(others, &locks.v[i], tg_lock_holds_actor(&locks.v[i], ACTOR));
-    tg_locks_release(&locks);
+        if (tg_lock_token_fits(&locks.v[i], h->tokens))
+            tg_lock_clear(&locks.v[i]);
+        else
+            locks.v[n++] = locks.v[i];
+    locks.n = n;
+    tg_locks_release(&h->others);
+    h->others = locks;
+    h->seen_txid = behind_txid;
+    h->seen_ms = mono_ms(h);
+    h->took_ms = h->seen_ms - begun_ms;
+    return 0;
+}
+
+/* What was read behind a later lock of ours has all that was there before this one: so hosts that start together are counted for together. */
+static bool is_seen(const struct tg_holds *h, int64_t before_txid)
+{
+    return before_txid && before_txid <= h->seen_txid && mono_ms(h) - h->seen_ms < SEEN_MS;
+}
+
+int64_t tg_hold_count_wait_ms(const struct tg_holds *h, int64_t before_txid)
+{
+    int64_t left = h->seen_ms + READS_APART * h->took_ms - mono_ms(h);
+
+    return is_seen(h, before_txid) || left < 0 ? 0 : left;
+}
+
+int tg_hold_count_others(struct tg_holds *h, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e)
+{
+    int rc = is_seen(h, before_txid) ? 0 : read_others(h, e);
+
+    if (rc)
+        return rc;
+    tg_others_begin(others, run);
+    for (size_t i = 0; i < h->others.n; i++)
+        if (!before_txid || h->others.v[i].txid < before_txid)
+            tg_others_add(others, &h->others.v[i], tg_lock_holds_actor(&h->others.v[i], ACTOR));
     return 0;
 }
 
@@ -222,7 +275,7 @@ static int find_lock(struct tg_holds *h, size_t host, const char *name, int begu
     struct tg_scopes scopes = TG_SCOPES_INIT;
     struct tg_locks locks = {0};
     char id[TG_REQUEST_ID_SIZE];
-    int rc = scope_of(h, name, &scopes, e);
+    int rc = scope_in(NULL, name, &scopes, e); /* who left the inventory meanwhile may be locked all the same */
 
     out_id[0] = '\0';
     if (!rc)

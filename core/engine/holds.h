@@ -47,6 +47,8 @@ int tg_hold_place(struct tg_holds *holds, size_t host, const char *name, int beg
  * none of those: of two runs that lock at one moment, one sees the other's lock, and it is the later one.
  */
 int tg_hold_count_others(struct tg_holds *holds, struct tg_others *others, const struct tg_run *run, int64_t before_txid, struct tg_error *e);
+/* How long to wait before that, so that hosts which start close together are counted for by one look at all locks; 0: not at all. */
+int64_t tg_hold_count_wait_ms(const struct tg_holds *holds, int64_t before_txid);
 /* Looks who is gone (guard/gone.h). */
 int tg_hold_look_gone(struct tg_holds *holds, struct tg_gone *gone, struct tg_error *e);
 /* 1 when nobody whom the lock holds is at work any more (it is confirmed then), 0 with whom it waits for in text. */

@@ -131,6 +131,10 @@ int tg_journal_tokens(struct tg_journal *j, struct tg_run_tokens *out, struct tg
  */
 int tg_journal_load(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan,
                     struct tg_run **out_run, struct tg_error *e);
+/*
+ * The same. 0 with *out_run NULL: its making was cut short, or is under way: it never did anything. One that was made whole meanwhile is read.
+ */
+int tg_journal_load_whole(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan, struct tg_run **out_run, struct tg_error *e);
 /* A line that was read: event or intent. run is as it is behind it. */
 typedef void (*tg_journal_line_fn)(void *data, const struct tg_run *run, const json_t *line);
 struct tg_journal_reader {

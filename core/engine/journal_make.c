@@ -179,3 +179,32 @@ int tg_journal_create_as(struct tg_store *store, const struct tg_plan *plan, con
 {
     return make_as(store, plan, id, by, tokens, wall_ms, wait_ms, e);
 }
+
+static int exists(struct tg_store *store, const char *id, const char *below, int64_t wait_ms)
+{
+    char path[TG_RUN_ID_SIZE + 32];
+    struct tg_node node;
+
+    snprintf(path, sizeof path, "/runs/%s%s", id, below);
+    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, NULL);
+    if (!rc)
+        tg_node_release(&node);
+    return rc;
+}
+
+int tg_journal_load_whole(struct tg_store *store, const char *id, int64_t wait_ms, struct tg_journal **out, struct tg_plan **out_plan, struct tg_run **out_run, struct tg_error *e)
+{
+    struct tg_error own = TG_ERROR_INIT;
+    int rc = TG_E_DATA;
+
+    *out_run = NULL;
+    for (int tries = 0; rc == TG_E_DATA && tries < 2; tries++) { /* who was making it may have ended between the two looks */
+        tg_error_clear(&own);
+        rc = tg_journal_load(store, id, wait_ms, out, out_plan, out_run, &own);
+        if (rc == TG_E_DATA && exists(store, id, "", wait_ms) == 0 && exists(store, id, "/journal", wait_ms) == TG_E_NOENT)
+            return 0;
+    }
+    if (rc && e && !e->code)
+        *e = own;
+    return rc;
+}

@@ -18,6 +18,16 @@ static int copy_plan(const struct tg_plan *plan, struct tg_plan **out, struct tg
     return rc;
 }
 
+/* What is no part of a plan's JSON, and holds of this one as well. */
+static void remember(const struct tg_plan *plan, struct tg_plan *copy)
+{
+    copy->learned_ms = plan->learned_ms;
+    copy->learned_hosts = plan->learned_hosts;
+    copy->learned_runs = plan->learned_runs;
+    copy->learned_p95_ms = plan->learned_p95_ms;
+    copy->learned_back_ms = plan->learned_back_ms;
+}
+
 static void move_host(struct tg_plan *p, size_t from, struct tg_plan_host *to)
 {
     *to = p->hosts[from];
@@ -132,6 +142,8 @@ int tg_linked_plan(const struct tg_plan *plan, const struct tg_linked_host *list
     if (!rc)
         rc = one_stage(p, stage, e);
     if (!rc)
+        remember(plan, p);
+    if (!rc)
         rc = ignore_windows(p, e);
     if (rc)
         tg_plan_free(p);
@@ -180,17 +192,9 @@ static int look_at(struct tg_linked *l, const char *id, const struct named *name
     struct tg_journal *j = NULL;
     struct tg_plan *plan = NULL;
     struct tg_run *run = NULL;
-    struct tg_node node;
-    char path[TG_RUN_ID_SIZE + 32];
-    int rc = tg_journal_load(l->store, id, l->wait_ms, &j, &plan, &run, &own);
+    int rc = tg_journal_load_whole(l->store, id, l->wait_ms, &j, &plan, &run, &own);
 
-    if (rc == TG_E_DATA) {
-        snprintf(path, sizeof path, "/runs/%s/journal", id);
-        if (tg_store_read(l->store, path, tg_store_deadline(l->store, l->wait_ms), &node, NULL) == TG_E_NOENT)
-            return 0;
-        tg_node_release(&node);
-    }
-    if (rc == TG_E_NOENT)
+    if (rc == TG_E_NOENT || (!rc && !run))
         return rc;
     if (rc) {
         if (e && !e->code)
@@ -227,10 +231,12 @@ int tg_linked_look(struct tg_linked *l, struct tg_error *e)
         qsort(names, l->hosts, sizeof *names, by_name);
     if (!rc && strlen(l->id) + strlen(l->word) + 8 > TG_RUN_ID_SIZE)
         rc = tg_fail(e, TG_E_DATA, "run %s has too long an id for a %s", l->id, l->word);
-    for (int i = 1; !rc && i <= TG_LINKED_MAX; i++) {
-        snprintf(l->next, sizeof l->next, i == 1 ? "%s-%s" : "%s-%s-%d", l->id, l->word, i);
+    for (l->at = 1; !rc && l->at <= TG_LINKED_MAX; l->at++) {
+        snprintf(l->next, sizeof l->next, l->at == 1 ? "%s-%s" : "%s-%s-%d", l->id, l->word, l->at);
         rc = look_at(l, l->next, names, e);
     }
+    if (!rc)
+        l->next[0] = '\0';
     free(names);
     return rc == TG_E_NOENT ? 0 : rc;
 }

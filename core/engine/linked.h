@@ -39,10 +39,11 @@ struct tg_linked {
     void *data;
     /* out */
     size_t n;                  /* how many there are */
+    int at;                    /* for each(): which it is by its id, from 1; one whose making was cut short is none, and has an id */
     size_t hosts;              /* that are wanted */
     char last[TG_RUN_ID_SIZE]; /* "": none */
     bool open;                 /* the last one has not ended */
-    char next[TG_RUN_ID_SIZE]; /* of one more; with n == TG_LINKED_MAX it is of none */
+    char next[TG_RUN_ID_SIZE]; /* of one more; "": there may be none */
 };
 /* Reads those that there are, in their order. Blocks. TG_E_DATA: one can't be read. */
 int tg_linked_look(struct tg_linked *linked, struct tg_error *e);

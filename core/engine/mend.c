@@ -95,6 +95,23 @@ int tg_mend_plan(const struct tg_plan *plan, const struct tg_run *run, const str
     return rc;
 }
 
+/* P5: if somebody has brought it back meanwhile, its domains were not asked for room. */
+int tg_mend_is_back(const struct tg_plan *plan, struct tg_holds *holds, const char *host, struct tg_error *e)
+{
+    int passes = plan->mends ? tg_hold_passes(holds, host, e) : 1;
+
+    return passes < 0 ? passes : passes == 0;
+}
+
+int tg_mend_may(const struct tg_run *withdrawal, const char *id, struct tg_error *e)
+{
+    if (withdrawal->state == TG_RUN_ENDED)
+        return 0;
+    tg_fail(e, TG_E_HELD, "hosts are being withdrawn or brought back by %s: it is %s", id, tg_run_state_name(withdrawal->state));
+    tg_error_hint(e, "let that come to its end first; when nobody drives it: tagout run --resume %s", id);
+    return TG_E_HELD;
+}
+
 bool tg_mend_returns(const struct tg_run *run)
 {
     enum tg_run_end end = tg_run_end(run);

@@ -1,9 +1,11 @@
 /* Hosts that others hold, by domain: see others.h. */
 #include "engine/others.h"
 
+#include "base/columns.h"
 #include "base/index.h"
-#include "fleet/selector.h"
+#include "engine/withdraw.h"
 #include "fleet/nodeset.h"
+#include "fleet/selector.h"
 #include "guard/gone.h"
 #include "guard/record.h"
 
@@ -11,6 +13,14 @@
 #include <string.h>
 
 #define WHO_MAX 8 /* names of a text */
+
+/* Whoever has locks for one reason. */
+#define HOLDERS_MAX 32 /* that are told apart; the rest count as the last of them */
+#define REASON_COLUMNS 48
+struct holder {
+    char id[TG_LOCK_ID_SIZE]; /* of the first of them */
+    char owner[TG_OWNER_SIZE], reason[TG_REASON_SIZE];
+};
 
 struct tg_others {
     const struct tg_plan *plan;
@@ -25,6 +35,10 @@ struct tg_others {
     uint32_t *counts;      /* of each domain */
     uint32_t *gone_counts; /* likewise */
     uint8_t *is_gone;      /* hosts that those have */
+    struct holder holders[HOLDERS_MAX]; /* of this count */
+    size_t n_holders;
+    uint8_t *whose;        /* by domain: of whom it has a host, from 1; 0: nobody */
+    uint8_t *several;      /* and of others */
     const struct tg_run *run;
 };
 
@@ -103,7 +117,9 @@ int tg_others_new(const struct tg_plan *plan, const struct tg_inventory *invento
     o->counts = calloc(plan->n_domains + 1, sizeof *o->counts);
     o->gone_counts = calloc(plan->n_domains + 1, sizeof *o->gone_counts);
     o->is_gone = calloc(o->n_hosts + 1, 1);
-    int rc = o->domain_of && o->in_plan && o->counted && o->counts && o->gone_counts && o->is_gone ? place(o, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    o->whose = calloc(plan->n_domains + 1, 1);
+    o->several = calloc(plan->n_domains + 1, 1);
+    int rc = o->domain_of && o->in_plan && o->counted && o->counts && o->gone_counts && o->is_gone && o->whose && o->several ? place(o, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     if (rc)
         tg_others_free(o);
     else
@@ -121,6 +137,8 @@ void tg_others_free(struct tg_others *o)
     free(o->counts);
     free(o->gone_counts);
     free(o->is_gone);
+    free(o->whose);
+    free(o->several);
     free(o);
 }
 
@@ -128,7 +146,10 @@ void tg_others_begin(struct tg_others *o, const struct tg_run *run)
 {
     o->run = run;
     o->count++;
+    o->n_holders = 0;
     memset(o->counts, 0, o->plan->n_domains * sizeof *o->counts);
+    memset(o->whose, 0, o->plan->n_domains);
+    memset(o->several, 0, o->plan->n_domains);
 }
 
 static void count(const struct tg_others *o, size_t host, uint32_t *counts, int by)
@@ -140,44 +161,96 @@ static void count(const struct tg_others *o, size_t host, uint32_t *counts, int 
     }
 }
 
-static void add_host(struct tg_others *o, const struct tg_host *host)
+/* From 1. Locks of one run stand beside each other mostly. */
+static uint8_t holder_of(struct tg_others *o, const struct tg_lock *lock)
+{
+    for (size_t i = o->n_holders; i > 0; i--)
+        if (strcmp(o->holders[i - 1].reason, lock->reason) == 0 && strcmp(o->holders[i - 1].owner, lock->owner) == 0)
+            return (uint8_t) i;
+    if (o->n_holders == HOLDERS_MAX)
+        return HOLDERS_MAX;
+    struct holder *h = &o->holders[o->n_holders++];
+    memcpy(h->id, lock->id, sizeof h->id);
+    memcpy(h->owner, lock->owner, sizeof h->owner);
+    memcpy(h->reason, lock->reason, sizeof h->reason);
+    return (uint8_t) o->n_holders;
+}
+
+static void note_holder(const struct tg_others *o, size_t host, uint8_t holder)
+{
+    for (size_t l = 0; l < o->plan->n_limits; l++) {
+        uint32_t d = o->domain_of[host * o->plan->n_limits + l];
+        if (d == TG_NO_DOMAIN)
+            continue;
+        o->several[d] |= o->whose[d] && o->whose[d] != holder;
+        o->whose[d] = o->whose[d] ? o->whose[d] : holder;
+    }
+}
+
+static bool is_down(const struct tg_others *o, size_t host)
+{
+    if (!o->run)
+        return o->gone && tg_gone_is(o->gone, host);
+    const struct tg_run_host *of_run = o->in_plan[host] != TG_RUN_NOBODY ? &o->run->hosts[o->in_plan[host]] : NULL;
+    return of_run ? of_run->gone || tg_run_is_down(o->run, of_run) : o->is_gone[host];
+}
+
+static void add_host(struct tg_others *o, const struct tg_host *host, uint8_t holder)
 {
     size_t i = host->index;
 
     if (o->counted[i] == o->count)
         return;
     o->counted[i] = o->count;
-    const struct tg_run_host *of_run = o->in_plan[i] != TG_RUN_NOBODY ? &o->run->hosts[o->in_plan[i]] : NULL;
-    if (of_run ? of_run->gone || tg_run_is_down(o->run, of_run) : o->is_gone[i])
+    if (is_down(o, i))
         return;
     count(o, i, o->counts, 1);
+    note_holder(o, i, holder);
 }
 
-static void add_group(struct tg_others *o, const char *name)
+static void add_group(struct tg_others *o, const char *name, uint8_t holder)
 {
     const struct tg_group *group = tg_inventory_group(o->inventory, name);
 
     for (size_t i = 0; group && i < group->n_hosts; i++)
-        add_host(o, &o->hosts[group->hosts[i]]);
+        add_host(o, &o->hosts[group->hosts[i]], holder);
 }
 
 void tg_others_add(struct tg_others *o, const struct tg_lock *lock, bool holds)
 {
+    uint8_t holder = holder_of(o, lock);
+
     for (size_t i = 0; i < lock->scopes.n; i++) {
         const struct tg_scope *scope = &lock->scopes.v[i];
         const struct tg_host *host = scope->kind == TG_SCOPE_HOST ? tg_inventory_host(o->inventory, scope->name) : NULL;
         if (host)
-            add_host(o, host);
+            add_host(o, host, holder);
         if (scope->kind == TG_SCOPE_GROUP && holds)
-            add_group(o, scope->name);
+            add_group(o, scope->name, holder);
         for (size_t h = 0; scope->kind == TG_SCOPE_FLEET && holds && h < o->n_hosts; h++)
-            add_host(o, &o->hosts[h]);
+            add_host(o, &o->hosts[h], holder);
     }
 }
 
 const uint32_t *tg_others_counts(const struct tg_others *o)
 {
     return o->counts;
+}
+
+void tg_others_whose(const struct tg_others *o, uint32_t domain, struct tg_buf *out)
+{
+    const struct holder *h = o->whose[domain] ? &o->holders[o->whose[domain] - 1] : NULL;
+    char id[TG_RUN_ID_SIZE];
+
+    if (!h)
+        return;
+    if (tg_withdraw_reason_read(h->reason, id)) {
+        tg_buf_printf(out, "out of service by %s (tagout run --mends %s FILE)", id, id);
+    } else {
+        tg_buf_printf(out, "%s of %s: ", h->id, h->owner);
+        tg_put_cut(out, h->reason, REASON_COLUMNS);
+    }
+    tg_buf_puts(out, o->several[domain] ? ", and others" : "");
 }
 
 uint32_t tg_others_in_plan(const struct tg_others *o, size_t host)

@@ -22,12 +22,15 @@ struct tg_others;
 int tg_others_new(const struct tg_plan *plan, const struct tg_inventory *inventory, const struct tg_gone *gone, struct tg_others **out, struct tg_error *e);
 void tg_others_free(struct tg_others *others);
 
-/* Begins a count; run: whose hosts that are down are left out. */
+/* Begins a count; run: whose hosts that are down are left out; NULL: there is none yet, and who is gone is. */
 void tg_others_begin(struct tg_others *others, const struct tg_run *run);
 /* holds: does it hold config management? */
 void tg_others_add(struct tg_others *others, const struct tg_lock *lock, bool holds);
 /* So many hosts of each of plan.domains are held. Until the next count. */
 const uint32_t *tg_others_counts(const struct tg_others *others);
+/* By whom those of a domain are: "L7K2QX of bob@ops2: new disk, and others"; or the run that has them out of service, and what brings them back. The counted ones. */
+struct tg_buf;
+void tg_others_whose(const struct tg_others *others, uint32_t domain, struct tg_buf *out);
 
 /* The host of the plan that is changed and that a host of the inventory is, or TG_RUN_NOBODY. */
 uint32_t tg_others_in_plan(const struct tg_others *others, size_t host);
@@ -38,7 +41,6 @@ void tg_others_moved(struct tg_others *others, size_t host);
 /* So many hosts of each of plan.domains are gone, and not in the plan. Kept by tg_others_moved(). */
 const uint32_t *tg_others_gone(const struct tg_others *others);
 /* Which: "db[1-2].example.com", the first of them when there are many. Walks over the inventory. TG_E_MEMORY. */
-struct tg_buf;
 int tg_others_who(const struct tg_others *others, uint32_t domain, struct tg_buf *out, struct tg_error *e);
 
 #endif

@@ -10,7 +10,7 @@
 struct tg_inventory;
 struct tg_windows;
 
-#define TG_PLAN_FORMAT 11
+#define TG_PLAN_FORMAT 12
 #define TG_PLAN_DIGEST_SIZE 65 /* SHA-256 in hex, and NUL */
 
 struct tg_plan_host {

@@ -1,5 +1,5 @@
 /* A plan as people read it: see plan_text.h. */
-#include "engine/plan_text.h"
+#include "engine/plan_text_internal.h"
 
 #include "base/columns.h"
 #include "engine/around_module.h"
@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RUN_COLUMNS 95 /* of a run */
+#define TITLE 9        /* columns before what a line of facts says */
 
 int tg_plan_fold(const struct tg_plan *plan, size_t first, size_t count, struct tg_buf *out, struct tg_error *e)
 {
@@ -48,145 +51,25 @@ int tg_plan_describe_change(const struct tg_plan *plan, char *out, size_t size, 
     return 0;
 }
 
-static int put_head(const struct tg_plan *plan, int width, struct tg_buf *out, struct tg_error *e)
+/* What it does and its digest, which stands beside that or below it; what it is for. */
+static int put_head(const struct tg_plan_sheet *t, struct tg_buf *out, struct tg_error *e)
 {
-    char change[512], digest[32];
+    const struct tg_plan *plan = t->plan;
+    char change[512], line[640], digest[32];
     int rc = tg_plan_describe_change(plan, change, sizeof change, e);
-    size_t start = out->len;
 
     if (rc)
         return rc;
-    if (plan->withdraws)
-        snprintf(change, sizeof change, "taken out of service, as far as the limits allow");
     snprintf(digest, sizeof digest, "digest %.*s", TG_PLAN_DIGEST_SHORT, plan->digest);
-    tg_buf_printf(out, "%s: ", plan->name);
-    tg_put_cut(out, change, width - tg_columns(plan->name) - 2);
-    int used = tg_buf_ok(out, NULL) ? 0 : tg_columns(out->data + start);
-    if (used + 2 + (int) strlen(digest) > width) {
-        tg_buf_putc(out, '\n');
-        used = 0;
-    }
-    tg_put_blanks(out, used ? width - used - (int) strlen(digest) : 0);
+    snprintf(line, sizeof line, "%s: %s", plan->name, plan->withdraws ? "taken out of service, as far as the limits allow" : change);
+    int blanks = t->width - tg_columns(line) - (int) strlen(digest);
+    tg_put_wrapped(out, line, t->wrap - 2, 2);
+    tg_buf_puts(out, blanks < 2 ? "\n" : "");
+    tg_put_blanks(out, blanks < 2 ? 0 : blanks);
     tg_buf_printf(out, "%s\ntargets  ", digest);
-    tg_put_cut(out, plan->targets, width - 9 - 18);
+    tg_put_wrapped(out, plan->targets, t->wrap - TITLE - 18, TITLE);
     tg_buf_printf(out, ": %zu host%s\n", plan->n_targets, plan->n_targets == 1 ? "" : "s");
     return 0;
-}
-
-/* What is needed for a line of the table, and how wide its columns are. */
-struct table {
-    const struct tg_plan *plan;
-    const struct tg_stage_times *times;
-    int64_t now_ms;
-    int name, hosts, pace, bake, when, width;
-};
-struct cells {
-    char hosts[24], pace[160], bake[32], when[80];
-};
-
-static void pace_of(const struct tg_plan *plan, const struct tg_plan_stage *s, char *out, size_t size)
-{
-    char each[32], most[32] = "", rate[100];
-
-    tg_rate_format(&s->rate, each, sizeof each);
-    if (s->spread_ms < TG_SPREAD_MAX_MS)
-        tg_duration_format(s->spread_ms, most, sizeof most);
-    snprintf(rate, sizeof rate, "%s%s%s%s%s", each, each[0] && s->spread_ms ? ", " : "", s->spread_ms ? "spread" : "", s->spread_ms && most[0] ? " ≤ " : "",
-             s->spread_ms ? most : "");
-    if (s->over_window)
-        snprintf(rate, sizeof rate, "%s%sspread", each, each[0] ? ", " : "");
-    if (s->count == 0)
-        snprintf(out, size, "nothing left");
-    else if (s->dry_run)
-        snprintf(out, size, "dry-run%s%s", rate[0] ? ", " : "", rate);
-    else if (s->count == 1)
-        snprintf(out, size, "–");
-    else
-        snprintf(out, size, "%s%s%lld at once", rate, rate[0] ? ", " : "",
-                 (long long) (plan->running < (int64_t) s->count ? plan->running : (int64_t) s->count));
-}
-
-static void fill_cells(const struct table *t, size_t i, struct cells *c)
-{
-    const struct tg_plan_stage *s = &t->plan->stages[i];
-
-    snprintf(c->hosts, sizeof c->hosts, "%zu", s->count);
-    pace_of(t->plan, s, c->pace, sizeof c->pace);
-    snprintf(c->bake, sizeof c->bake, "–");
-    if (s->bake_ms)
-        tg_duration_format(s->bake_ms, c->bake, sizeof c->bake);
-    c->when[0] = '\0';
-    if (s->count)
-        tg_plan_times_format(t->plan, &t->times[i], t->now_ms, c->when, sizeof c->when);
-}
-
-static void widen(int *width, const char *text)
-{
-    if (tg_columns(text) > *width)
-        *width = tg_columns(text);
-}
-
-static void put_cell(struct tg_buf *out, const char *text, int width, bool last)
-{
-    tg_buf_puts(out, text);
-    tg_put_blanks(out, last ? 0 : width - tg_columns(text) + 2);
-}
-
-#define NAMES_MIN 24 /* narrower than that names get a line of their own */
-
-static int put_stage(const struct table *t, size_t i, struct tg_buf *out, struct tg_error *e)
-{
-    const struct tg_plan_stage *s = &t->plan->stages[i];
-    int room = t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10;
-    struct cells c;
-    struct tg_buf names = TG_BUF_INIT;
-    int rc = tg_plan_fold(t->plan, s->first, s->count, &names, e);
-
-    if (!rc) {
-        fill_cells(t, i, &c);
-        put_cell(out, s->name, t->name, false);
-        tg_put_blanks(out, t->hosts - tg_columns(c.hosts));
-        put_cell(out, c.hosts, 0, true);
-        tg_buf_puts(out, "  ");
-        put_cell(out, c.pace, t->pace, false);
-        put_cell(out, c.bake, t->bake, s->count == 0);
-        put_cell(out, c.when, t->when, s->count == 0 || room < NAMES_MIN);
-        if (s->count) {
-            tg_buf_puts(out, room < NAMES_MIN ? "\n  " : "");
-            tg_put_cut(out, tg_buf_text(&names), room < NAMES_MIN ? t->width - 2 : room);
-        }
-        tg_buf_putc(out, '\n');
-    }
-    tg_buf_release(&names);
-    return rc;
-}
-
-static int put_stages(struct table *t, struct tg_buf *out, struct tg_error *e)
-{
-    const struct tg_plan *plan = t->plan;
-    char when[80];
-    struct cells c;
-    int rc = 0;
-
-    snprintf(when, sizeof when, "WHEN (%s)", tg_plan_zone(plan));
-    widen(&t->when, when);
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        fill_cells(t, i, &c);
-        widen(&t->name, plan->stages[i].name);
-        widen(&t->hosts, c.hosts);
-        widen(&t->pace, c.pace);
-        widen(&t->bake, c.bake);
-        widen(&t->when, c.when);
-    }
-    tg_buf_printf(out, "\n%-*s  %*s  %-*s  %-*s  %s", t->name, "STAGE", t->hosts, "HOSTS", t->pace, "PACE", t->bake, "BAKE", when);
-    if (t->width - t->name - t->hosts - t->pace - t->bake - t->when - 10 >= NAMES_MIN) {
-        tg_put_blanks(out, t->when - tg_columns(when) + 2);
-        tg_buf_puts(out, "WHICH");
-    }
-    tg_buf_putc(out, '\n');
-    for (size_t i = 0; !rc && i < plan->n_stages; i++)
-        rc = put_stage(t, i, out, e);
-    return rc;
 }
 
 static void put_around(const struct tg_plan *plan, int width, struct tg_buf *out)
@@ -255,7 +138,7 @@ static size_t worst_domain(const struct tg_plan *plan, size_t limit, size_t *out
 }
 
 /* "at most 1 of each rack down: at worst 1 of 40 down, rack r7" */
-static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *out)
+static void put_domains(const struct tg_plan *plan, struct tg_buf *out)
 {
     for (size_t i = 0; i < plan->n_limits; i++) {
         const struct tg_plan_limit *l = &plan->limits[i];
@@ -273,27 +156,45 @@ static void put_domains(const struct tg_plan *plan, int width, struct tg_buf *ou
                 tg_buf_printf(&what, ": at worst %u of %u down, %.100s", plan->domains[worst].max, plan->domains[worst].n_hosts, name);
         }
         tg_buf_puts(out, i || plan->unverified > plan->running ? "         " : "limits   ");
-        tg_put_cut(out, tg_buf_text(&what), width - 9);
-        tg_buf_putc(out, '\n');
+        tg_buf_printf(out, "%s\n", tg_buf_text(&what));
         tg_buf_release(&what);
     }
     if (plan->n_limits && plan->ignore_gone)
         tg_buf_puts(out, "         hosts whose agents are gone don't count as down\n");
 }
 
+static void put_wrapped_line(const char *title, const char *text, int width, struct tg_buf *out)
+{
+    tg_buf_printf(out, "%-9s", title);
+    tg_put_wrapped(out, text, width - 9, 9);
+    tg_buf_putc(out, '\n');
+}
+
+/* Hosts that are out of service before, and what becomes of that. */
+static void put_mends(const struct tg_plan *plan, int width, struct tg_buf *out)
+{
+    char text[2 * RUN_COLUMNS + 300];
+
+    if (!plan->mends)
+        return;
+    snprintf(text, sizeof text, "its hosts are out of service by %.*s, drained and locked, and stay so while they are changed and verified", RUN_COLUMNS, plan->mends);
+    put_wrapped_line("mends", text, width, out);
+    put_wrapped_line("room", "none is needed: they are down already, so neither domains nor floors hold them back", width, out);
+    snprintf(text, sizeof text, "who is verified comes back into service behind the end, unless it halts or is aborted; who is not stays out of it: tagout return %.*s HOST",
+             RUN_COLUMNS, plan->mends);
+    put_wrapped_line("then", text, width, out);
+}
+
 /* Where somebody must say so before it goes on. */
-static void put_approvals(const struct tg_plan *plan, int width, struct tg_buf *out)
+static void put_approvals(const struct tg_plan *plan, struct tg_buf *out)
 {
     struct tg_buf names = TG_BUF_INIT;
 
     for (size_t i = 0; i < plan->n_stages; i++)
         if (plan->stages[i].policy.approve && plan->stages[i].count)
             tg_buf_printf(&names, "%s%s", names.len ? ", " : "before ", plan->stages[i].name);
-    if (names.len) {
-        tg_buf_puts(out, "approve  ");
-        tg_put_cut(out, tg_buf_text(&names), width - 9);
-        tg_buf_putc(out, '\n');
-    }
+    if (names.len)
+        tg_buf_printf(out, "approve  %s\n", tg_buf_text(&names));
     tg_buf_release(&names);
 }
 
@@ -375,16 +276,19 @@ static void put_basis(const struct tg_plan *plan, struct tg_buf *out)
 {
     if (plan->estimate_ms)
         return;
+    char slow[32] = "";
+
+    tg_duration_format((plan->learned_p95_ms + 500) / 1000 * 1000, slow, sizeof slow);
     if (!plan->learned_ms)
         tg_buf_puts(out, " (a guess: no \"estimate:\")");
     else if (plan->learned_runs == 1)
         tg_buf_printf(out, " (as %lld host%s in the last run)", (long long) plan->learned_hosts, plan->learned_hosts == 1 ? "" : "s");
     else
-        tg_buf_printf(out, " (as %lld hosts in the last %lld runs)", (long long) plan->learned_hosts, (long long) plan->learned_runs);
+        tg_buf_printf(out, " (as %lld hosts in the last %lld runs; 95 of 100 within %s)", (long long) plan->learned_hosts, (long long) plan->learned_runs, slow);
 }
 
 /* How long it all takes, and on what that rests. */
-static void put_takes(const struct table *t, struct tg_buf *out)
+static void put_takes(const struct tg_plan_sheet *t, struct tg_buf *out)
 {
     int64_t end = t->now_ms, each = tg_plan_estimate_ms(t->plan);
     char takes[32], when[48], host[32];
@@ -394,63 +298,117 @@ static void put_takes(const struct table *t, struct tg_buf *out)
         end = t->times[i].end_ms > end ? t->times[i].end_ms : end;
         approve |= t->plan->stages[i].policy.approve && t->plan->stages[i].count;
     }
-    tg_duration_format((end - t->now_ms) / 1000 * 1000, takes, sizeof takes);
-    tg_duration_format(each, host, sizeof host);
+    int64_t left = end - t->now_ms, unit = left >= 600000 ? 60000 : 1000; /* nobody waits by the second for what takes an hour */
+    tg_duration_format((left + unit / 2) / unit * unit, takes, sizeof takes);
+    tg_duration_format((each + 500) / 1000 * 1000, host, sizeof host);
     tg_plan_time_format(t->plan, end, t->now_ms, when, sizeof when);
     tg_buf_printf(out, "takes    about %s, to %s, at %s a host", takes, when, host);
     put_basis(t->plan, out);
     tg_buf_puts(out, approve ? ", and what approvals take\n" : "\n");
 }
 
-static int put_warnings(const struct table *t, struct tg_buf *out, struct tg_error *e)
+static void put_warning(const char *text, int wrap, struct tg_buf *out)
+{
+    struct tg_buf line = TG_BUF_INIT;
+
+    tg_buf_printf(&line, "Warning: %s", text);
+    tg_put_wrapped(out, tg_buf_text(&line), wrap - 2, 2);
+    tg_buf_putc(out, '\n');
+    tg_buf_release(&line);
+}
+
+static int put_warnings(const struct tg_plan_sheet *t, const json_t *more, struct tg_buf *out, struct tg_error *e)
 {
     json_t *list = tg_plan_warnings(t->plan, t->times);
     const json_t *text;
     size_t i;
 
-    if (!list)
+    if (!list || (more && json_array_extend(list, (json_t *) more))) {
+        json_decref(list);
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
     if (json_array_size(list))
         tg_buf_putc(out, '\n');
     json_array_foreach(list, i, text)
-        tg_buf_printf(out, "Warning: %s\n", json_string_value(text));
+        put_warning(json_string_value(text), t->wrap, out);
     json_decref(list);
     return 0;
 }
 
-static int put_all(struct table *t, struct tg_buf *out, struct tg_error *e)
+static void put_facts(const struct tg_plan_sheet *t, struct tg_buf *out)
 {
     const struct tg_plan *plan = t->plan;
-    int rc = put_head(plan, t->width, out, e);
 
-    if (!rc)
-        rc = put_stages(t, out, e);
-    if (rc)
-        return rc;
-    tg_buf_putc(out, '\n');
     put_around(plan, t->width, out);
     put_verify(plan, t->width, out);
     put_unverified(plan, out);
     if (!plan->mends) /* they come on top of nobody */
-        put_domains(plan, t->width, out);
+        put_domains(plan, out);
+    put_mends(plan, t->width, out);
     put_hours(plan, out);
     tg_plan_text_windows(plan, t->now_ms, t->width, out);
-    put_approvals(plan, t->width, out);
+    put_approvals(plan, out);
     if (!plan->withdraws)
         put_halt(plan, out);
     put_takes(t, out);
-    return put_warnings(t, out, e);
 }
 
-int tg_plan_text(const struct tg_plan *plan, int64_t now_ms, int width, struct tg_buf *out, struct tg_error *e)
+/* What is too long for a terminal goes on below where it began. */
+static void put_lines(const char *text, int wrap, struct tg_buf *out)
+{
+    struct tg_buf line = TG_BUF_INIT;
+
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        size_t title = end - text < TITLE ? (size_t) (end - text) : TITLE;
+        tg_buf_add(out, text, title);
+        tg_buf_reset(&line);
+        tg_buf_add(&line, text + title, (size_t) (end - text) - title);
+        tg_put_wrapped(out, tg_buf_text(&line), wrap - TITLE, TITLE);
+        tg_buf_putc(out, '\n');
+    }
+    tg_buf_release(&line);
+}
+
+static int put_all(struct tg_plan_sheet *t, const struct tg_plan_now *now, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_buf facts = TG_BUF_INIT;
+    int rc = put_head(t, out, e);
+
+    tg_buf_putc(out, '\n');
+    if (!rc)
+        rc = tg_plan_text_stages(t, out, e);
+    if (rc)
+        return rc;
+    tg_buf_putc(out, '\n');
+    put_facts(t, &facts);
+    tg_buf_puts(&facts, now->lines);
+    put_lines(tg_buf_text(&facts), t->wrap, out);
+    rc = tg_buf_ok(&facts, e);
+    tg_buf_release(&facts);
+    return rc ? rc : put_warnings(t, now->warnings, out, e);
+}
+
+#define NARROWEST 40 /* columns that it is laid for */
+
+int tg_plan_text_now(const struct tg_plan *plan, int64_t now_ms, int width, int wrap, const struct tg_plan_now *now, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_stage_times *times = NULL;
-    struct table t = {.plan = plan, .now_ms = now_ms, .name = 5, .hosts = 5, .pace = 4, .bake = 4, .width = width < 60 ? 60 : width};
+    struct tg_stage_worst *worst = NULL;
+    struct tg_plan_sheet t = {.plan = plan, .now_ms = now_ms, .width = width < NARROWEST ? NARROWEST : width, .wrap = wrap < NARROWEST ? NARROWEST : wrap};
     int rc = tg_plan_times(plan, now_ms, &times, e);
 
-    t.times = times;
     if (!rc)
-        rc = put_all(&t, out, e);
+        rc = tg_plan_worst(plan, &worst, e);
+    t.times = times;
+    t.worst = worst;
+    if (!rc)
+        rc = put_all(&t, now, out, e);
     free(times);
+    free(worst);
     return rc ? rc : tg_buf_ok(out, e);
+}
+
+int tg_plan_text(const struct tg_plan *plan, int64_t now_ms, int width, int wrap, struct tg_buf *out, struct tg_error *e)
+{
+    return tg_plan_text_now(plan, now_ms, width, wrap, &(struct tg_plan_now) {.lines = ""}, out, e);
 }

@@ -32,7 +32,7 @@ static void put_window(const struct tg_plan *plan, int64_t now_ms, int width, co
     struct tg_buf line = TG_BUF_INIT;
     char when[40] = "";
 
-    if (o->says.until_ms != INT64_MAX)
+    if (o->says.until_ms < TG_WINDOW_UNTOLD)
         tg_plan_time_format(plan, o->says.until_ms, now_ms, when, sizeof when);
     tg_buf_printf(&line, "%s: %zu host%s, ", o->name, o->hosts, o->hosts == 1 ? "" : "s");
     if (o->says.open)

@@ -223,7 +223,7 @@ static void warn_of_windows(struct warner *w)
 
     for (size_t i = 0; plan->calendar && i < plan->n_windows; i++) {
         tg_windows_ask(plan->calendar, i, w->now_ms, &says);
-        if (says.open || says.until_ms != INT64_MAX)
+        if (says.open || says.until_ms < TG_WINDOW_UNTOLD)
             continue;
         first = never++ ? first : i;
         hosts += plan->windows[i].n_hosts;
@@ -236,7 +236,7 @@ static void warn_of_windows(struct warner *w)
         host++;
     tg_duration_format(one->need_ms, need, sizeof need);
     tg_duration_format(tg_plan_estimate_ms(plan), short_need, sizeof short_need);
-    warn(w, "%zu host%s (%.100s%s) ha%s no window that is ever %s long, and would wait for ever: %.160s. A longer window, or a shorter estimate than %s%s.", hosts, hosts == 1 ? "" : "s",
+    warn(w, "%zu host%s (%.100s%s) ha%s no window that is ever %s long, and would wait for ever: %.160s. A window for them, a longer one, or a shorter estimate than %s%s.", hosts, hosts == 1 ? "" : "s",
          plan->hosts[host].name, hosts > 1 ? " …" : "", hosts == 1 ? "s" : "ve", need, one->name, short_need, plan->rollback ? " (the way back counts as well)" : "");
 }
 

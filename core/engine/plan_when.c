@@ -1,6 +1,7 @@
 /* The dates of a plan: see plan_when.h. */
 #include "engine/plan_when.h"
 
+#include "engine/run_internal.h"
 #include "engine/windows.h"
 
 #include <stdio.h>
@@ -58,9 +59,36 @@ static int await(struct cursor *c, int64_t day)
     return rc;
 }
 
+/* What its steps of around say that they wait for, such as for the sessions of a host that is drained. */
+static int64_t around_waits_ms(const struct tg_plan *plan)
+{
+    int64_t sum = 0, ms;
+
+    for (size_t i = 0; i < plan->n_around; i++) {
+        const char *wait = json_string_value(json_object_get(plan->around[i].params, "wait"));
+        if (wait && !tg_duration_parse(wait, &ms, NULL))
+            sum += ms;
+    }
+    return sum;
+}
+
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan)
 {
-    return plan->estimate_ms ? plan->estimate_ms : plan->learned_ms ? plan->learned_ms : TG_ESTIMATE_USUAL_MS;
+    return plan->estimate_ms ? plan->estimate_ms : plan->learned_ms ? plan->learned_ms : TG_ESTIMATE_USUAL_MS + around_waits_ms(plan);
+}
+
+/* The last of many ends when the slow ones do. */
+static int64_t slowest_ms(const struct tg_plan *plan, const struct tg_plan_stage *s)
+{
+    int64_t each = tg_plan_estimate_ms(plan);
+
+    return !plan->estimate_ms && plan->learned_p95_ms > each && s->count > 1 ? plan->learned_p95_ms : each;
+}
+
+/* Who is drained while he bakes keeps others of his domains out until that is over. */
+static bool bakes_in_waves(const struct tg_plan *plan, const struct tg_plan_stage *s)
+{
+    return s->bake_ms > 0 && plan->n_limits && tg_around_drains(plan) != 0;
 }
 
 /* From one start to the next, in µs, when nothing but rate and limits is in the way. */
@@ -69,11 +97,12 @@ static int64_t gap_us(const struct tg_plan *plan, size_t i)
     const struct tg_plan_stage *s = &plan->stages[i];
     int64_t n = (int64_t) s->count, each = tg_plan_estimate_ms(plan) * 1000, gap = tg_rate_interval_us(&s->rate);
     size_t domain;
-    int64_t turns = (n + plan->running - 1) / plan->running, rounds = s->dry_run ? 0 : (int64_t) tg_plan_rounds(plan, i, &domain);
+    int64_t turns = (n + plan->running - 1) / plan->running - 1, rounds = s->dry_run || plan->mends ? 0 : (int64_t) tg_plan_rounds(plan, i, &domain) - 1;
+    int64_t by_turns = turns * each, by_rounds = rounds * (each + (bakes_in_waves(plan, s) ? s->bake_ms * 1000 : 0));
 
-    turns = rounds > turns ? rounds : turns;
-    if (n > 1 && (turns - 1) * each / (n - 1) > gap)
-        gap = (turns - 1) * each / (n - 1);
+    by_turns = by_rounds > by_turns ? by_rounds : by_turns;
+    if (n > 1 && by_turns / (n - 1) > gap)
+        gap = by_turns / (n - 1);
     return gap;
 }
 
@@ -133,7 +162,7 @@ static size_t look_at_windows(const struct cursor *c, const struct tg_plan_stage
         if (of[w].says.until_ms <= c->now_ms)
             tg_windows_ask(c->plan->calendar, s->first_window + w, c->now_ms, &of[w].says);
         n += of[w].says.open ? of[w].left : 0;
-        if (of[w].says.until_ms > c->now_ms && of[w].says.until_ms < *out_until_ms)
+        if (of[w].says.until_ms > c->now_ms && of[w].says.until_ms < *out_until_ms && of[w].says.until_ms != TG_WINDOW_UNTOLD)
             *out_until_ms = of[w].says.until_ms;
     }
     return n;
@@ -204,7 +233,7 @@ static int time_stage(struct cursor *c, size_t i, struct tg_stage_times *times)
     if (!rc)
         rc = start_all(c, i, &times->start_ms);
     if (!rc)
-        rc = move(c, c->now_ms + tg_plan_estimate_ms(c->plan) + s->bake_ms);
+        rc = move(c, c->now_ms + slowest_ms(c->plan, s) + s->bake_ms);
     times->end_ms = c->now_ms;
     return rc;
 }

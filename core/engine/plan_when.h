@@ -19,7 +19,7 @@ int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_ti
 /* When a run would end that goes on now: of its hosts that wait, in their windows when plan->calendar is there. INT64_MAX: some have none that comes. Errors as above. */
 struct tg_run;
 int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t now_ms, int64_t *out_ms, struct tg_error *e);
-/* How long a host takes: as its author says, else as in the last runs, else as is usual. */
+/* How long a host takes: as its author says, else as in the last runs (all that is done around it included), else as is usual, and what its steps of around wait for. */
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan);
 /* "Mon 14:00–14:12", "Mon 14:00–Tue 09:30", "30 Nov 09:00–16:00", in the zone of the plan's hours or in UTC; "now" for a start within the minute. size ≥ 64. */
 void tg_plan_times_format(const struct tg_plan *plan, const struct tg_stage_times *times, int64_t now_ms, char *out, size_t size);

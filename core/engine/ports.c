@@ -1,4 +1,5 @@
 /* Actions of a run on the real fleet: tasks, and those that only the store is asked for. See ports.h. */
+#include "engine/mend.h"
 #include "engine/ports_internal.h"
 
 #include "base/sha256.h"
@@ -117,15 +118,17 @@ static int release(struct tg_task *t, struct tg_error *e)
     return 0;
 }
 
-/* Who is brought something better is out of service until it has that: if somebody has brought it back meanwhile, its domains were not asked for room. */
+/* Who is brought something better is out of service until it has that. */
 static int count_before(struct tg_task *t, bool *out_back, struct tg_error *e)
 {
-    int rc = tg_ports_count_before(t, e), passes = 1;
+    const struct tg_ports_options *o = &t->ports->o;
+    int rc = tg_ports_count_before(t, e);
 
-    if (!rc && t->ports->o.plan->mends)
-        passes = tg_hold_passes(t->ports->o.holds, tg_task_host(t)->name, e);
-    *out_back = passes == 0;
-    return rc ? rc : passes < 0 ? passes : 0;
+    if (!rc && o->plan->mends && o->still_out)
+        rc = o->still_out(o->still_out_data, tg_task_host(t)->name, e);
+    int back = rc ? 0 : tg_mend_is_back(o->plan, o->holds, tg_task_host(t)->name, e);
+    *out_back = back == 1;
+    return rc ? rc : back < 0 ? back : 0;
 }
 
 static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
@@ -134,8 +137,13 @@ static int wait_for_quiet(struct tg_task *t, struct tg_error *e)
     struct tg_error own = TG_ERROR_INIT;
     int quiet = t->quiet ? 1 : tg_hold_quiet(p->o.holds, t->action.host, t->text, sizeof t->text, &own);
     bool back = false;
+    int64_t later;
 
     t->quiet |= quiet == 1;
+    if (quiet == 1 && p->others && (later = tg_hold_count_wait_ms(p->o.holds, t->lock_txid)) > 0) {
+        t->due_ms = tg_ports_now(p) + later;
+        return 0;
+    }
     if (quiet == 1) {
         int rc = count_before(t, &back, &own);
         quiet = rc ? rc : 1;
@@ -177,7 +185,9 @@ static int place_lock(struct tg_task *t, struct tg_error *e)
     }
     tg_hold_terms_taken(&p->terms, t->action.host, tg_wall_ms(tg_loop_clock(p->o.loop)), for_ms);
     t->give_up_ms = tg_ports_now(p) + p->o.quiesce_ms;
-    return wait_for_quiet(t, e);
+    p->soon = true;
+    t->due_ms = tg_ports_now(p); /* the others that start now are locked first: then one look at the locks of others is enough for all */
+    return 0;
 }
 
 static int ask_guard(struct tg_task *t, struct tg_error *e)
@@ -277,10 +287,13 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     int64_t now = tg_ports_now(p);
     int rc = 0;
 
+    p->soon = false;
     if (!p->away_ms || now >= p->again_ms)
         rc = tg_ports_look_at_others(p, drive, e);
     if (!rc && (!p->away_ms || now >= p->again_ms))
         rc = tg_ports_look_at_windows(p, drive, e);
+    if (!rc && !p->away_ms)
+        tg_ports_look_at_slots(p);
     extend_locks(p);
     if (!rc)
         rc = tg_ports_keep(p, drive, e);
@@ -295,6 +308,16 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
         }
     }
     return rc;
+}
+
+static bool busy(void *data)
+{
+    return tg_ports_is_keeping_out(data);
+}
+
+static bool soon(void *data)
+{
+    return ((const struct tg_ports *) data)->soon;
 }
 
 /* Closing the transport and the probes calls back all that is under way; then the tasks are nobody's. */
@@ -349,6 +372,8 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
     if (!rc)
         rc = tg_ports_open_windows(p, e);
     if (!rc)
+        rc = tg_ports_open_slots(p, e);
+    if (!rc)
         rc = tg_ports_open_around(p, e);
     if (!rc && wants_probe(plan)) {
         rc = tg_probe_find("http", &p->probe, e);
@@ -370,7 +395,7 @@ int tg_ports_new(const struct tg_ports_options *o, struct tg_ports **out, struct
     p->o.look_ms = o->look_ms ? o->look_ms : 5 * 60000;
     p->o.quiesce_ms = o->quiesce_ms ? o->quiesce_ms : 10 * 60000;
     tg_run_name(o->journal->id, o->tokens, p->name);
-    p->table = (struct tg_drive_ports) {.data = p, .begin = begin, .turn = turn, .drop = drop};
+    p->table = (struct tg_drive_ports) {.data = p, .begin = begin, .turn = turn, .busy = busy, .soon = soon, .drop = drop};
     int rc = tg_hold_terms_init(&p->terms, o->run, p->o.step_ms, e);
     if (!rc)
         rc = open_all(p, e);
@@ -392,6 +417,7 @@ void tg_ports_free(struct tg_ports *p)
     tg_ports_free_around(p);
     tg_ports_free_others(p);
     tg_ports_close_windows(p);
+    free(p->slots.told);
     tg_hold_terms_release(&p->terms);
     free(p);
 }

@@ -28,7 +28,14 @@ struct tg_ports_options {
     int64_t step_ms;                   /* of a step on the host, unless the driver says otherwise; 0: 30 min */
     int64_t look_ms;                   /* how long a host whose connection broke is looked for; 0: 5 min */
     int64_t quiesce_ms;                /* how long a lock waits for those in flight; 0: 10 min */
+    /* Hosts of a run that has withdrawn them, by their number: their drains are kept once, and what comes of it is told; the drive waits for that. */
+    const size_t *out;
+    size_t n_out;
+    bool out_anew;                     /* as it was done first, so that also what a person took back is done again */
     const char *steps_dir;             /* of the bare script; NULL: its own */
+    /* Of a run that mends, behind each host's lock: 0 when the host is out of service still, and nobody else may bring it back; TG_E_HELD, and why it is not to be begun; others: it is not known. */
+    int (*still_out)(void *data, const char *host, struct tg_error *e);
+    void *still_out_data;
 };
 
 /* Opens transport, driver and probes; all pointers are borrowed and must outlive it. TG_E_CONFIG when one of these is not there. */
@@ -37,6 +44,8 @@ void tg_ports_free(struct tg_ports *ports);
 const struct tg_drive_ports *tg_ports_table(struct tg_ports *ports);
 /* The windows of the run's hosts, as they are now; NULL: it has none. Lives as long as the ports. */
 struct tg_windows *tg_ports_windows(const struct tg_ports *ports);
+/* Says what is not yet said of how the slots of booked weeks go (calendar/book_marks.h): when the run has ended, or its driver leaves. Blocks. */
+void tg_ports_tell_slots(struct tg_ports *ports);
 /* The run's name on hosts and elsewhere (tg_run_name()); lives as long as the ports. */
 const char *tg_ports_name(const struct tg_ports *ports);
 

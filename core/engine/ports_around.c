@@ -11,7 +11,8 @@
 static const int64_t most_ms[TG_AROUND_VERBS] = {
     [TG_AROUND_LOOK] = 120000, [TG_AROUND_ACT] = 2 * INT64_C(3600000), [TG_AROUND_KEEP] = 120000, [TG_AROUND_UNDO] = 2700000,
 };
-#define KEEP_EVERY_MS 60000
+#define KEEP_EVERY_MS 10000 /* so long a host may be in service that a load balancer has forgotten */
+#define KEEP_EACH_MS 50     /* and this for each: a big stage that bakes is not all that a load balancer has to do */
 #define KEEP_MAX 20 /* begun in one turn */
 #define AFTER_KEEP_MS 100
 
@@ -72,7 +73,7 @@ static bool is_news(const struct tg_task *t, bool well)
     return !told;
 }
 
-/* What is in force still is no news, unless its record is another. */
+/* What is in force still is no news, unless its record is another; or somebody asked. */
 static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *text, const char *record)
 {
     struct tg_run_event event = {.kind = TG_EV_KEEP, .host = t->action.host, .stage = TG_RUN_NONE, .step = t->action.step, .changed = -1};
@@ -81,11 +82,12 @@ static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *tex
 
     tg_run_record(host_of(t), t->action.step, known, sizeof known);
     t->over = true;
-    if (t->ports->closing || (!is_news(t, well) && !well) || (well && strcmp(known, record) == 0))
+    if (t->ports->closing || (!is_news(t, well) && !well && !t->ports->o.n_out) || (well && !t->ports->o.n_out && strcmp(known, record) == 0))
         return;
     say(t, text[0] ? text : tg_around_end_name(end), all, sizeof all);
-    event.text = well ? NULL : all;
+    event.text = well && !text[0] ? NULL : all;
     event.record = well ? record : NULL;
+    event.ours = end > TG_AROUND_KEPT; /* it may be so still */
     tg_drive_answer(t->drive, &event);
 }
 
@@ -132,8 +134,12 @@ static int64_t until_ms(const struct tg_task *t)
     return lock > least && lock < INT64_MAX ? lock : least;
 }
 
-static enum tg_around_verb verb_of(enum tg_run_action_kind kind)
+static enum tg_around_verb verb_of(const struct tg_task *t)
 {
+    enum tg_run_action_kind kind = t->action.kind;
+
+    if (t->anew)
+        return TG_AROUND_ACT;
     return kind == TG_DO_AROUND_LOOK ? TG_AROUND_LOOK : kind == TG_DO_AROUND ? TG_AROUND_ACT : kind == TG_DO_UNDO ? TG_AROUND_UNDO : TG_AROUND_KEEP;
 }
 
@@ -152,7 +158,7 @@ static int ask(struct tg_task *t, struct tg_error *e)
                                               .lock_id = of->lock, .who = p->o.owner, .reason = p->o.plan->name, .tag = tag,
                                               .record = record[0] ? record : NULL, .now_ms = tg_wall_ms(tg_loop_clock(p->o.loop)),
                                               .until_ms = until_ms(t), .failed = tg_run_host_failed(of)};
-    enum tg_around_verb verb = verb_of(t->action.kind);
+    enum tg_around_verb verb = verb_of(t);
 
     if (verb == TG_AROUND_ACT)
         p->warned[t->action.host] = (uint16_t) (p->warned[t->action.host] & ~(1U << t->action.step));
@@ -201,7 +207,7 @@ static bool is_to_be_kept(const struct tg_run_host *h, int step)
     bool does = h->state >= TG_HOST_AROUND_LOOKING && h->state <= TG_HOST_AROUND_WAITING && h->step == step;
     bool leaves = h->state >= TG_HOST_UNDOING && h->state <= TG_HOST_UNLOCKING;
 
-    return (h->made >> step & 1U) && !does && !leaves && (!tg_host_state_is_end(h->state) || h->state == TG_HOST_LOST);
+    return (h->made >> step & 1U) && !does && !leaves && (!tg_host_state_is_end(h->state) || h->state == TG_HOST_LOST || h->state == TG_HOST_WITHDRAWN);
 }
 
 static int keep_host(struct tg_ports *p, struct tg_drive *drive, size_t host, int *begun, struct tg_error *e)
@@ -212,6 +218,7 @@ static int keep_host(struct tg_ports *p, struct tg_drive *drive, size_t host, in
         struct tg_task *t = tg_ports_add(p, drive, &(struct tg_run_action) {.kind = TG_DO_NOTHING, .host = host, .stage = TG_RUN_NONE, .step = step}, e);
         if (!t)
             return TG_E_MEMORY;
+        t->anew = p->o.n_out && p->o.out_anew;
         if (is_kept_now(t))
             t->over = true;
         else
@@ -221,18 +228,49 @@ static int keep_host(struct tg_ports *p, struct tg_drive *drive, size_t host, in
     return 0;
 }
 
+static size_t under_way(const struct tg_ports *p)
+{
+    size_t n = 0;
+
+    for (const struct tg_task *t = p->tasks; t; t = t->next)
+        n += keeps(t) && !t->over;
+    return n;
+}
+
+bool tg_ports_is_keeping_out(const struct tg_ports *p)
+{
+    return p->o.n_out && (p->out_next < p->o.n_out || under_way(p));
+}
+
+/* Those that somebody asked for, once. */
+static int keep_out(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
+{
+    int begun = 0, rc = 0;
+
+    while (!rc && p->out_next < p->o.n_out && under_way(p) < KEEP_MAX) {
+        size_t host = p->o.out[p->out_next++];
+        if (host < p->o.plan->n_hosts && p->o.run->hosts[host].state == TG_HOST_WITHDRAWN)
+            rc = keep_host(p, drive, host, &begun, e);
+    }
+    return rc;
+}
+
 int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
 {
     int begun = 0, rc = 0;
 
+    if (p->o.plan->n_around >= 2 && p->o.n_out)
+        return keep_out(p, drive, e);
     if (p->o.plan->n_around < 2 || (p->keep_next == 0 && tg_ports_now(p) < p->keep_ms))
         return 0;
     for (; !rc && p->keep_next < p->o.plan->n_hosts && begun < KEEP_MAX; p->keep_next++)
         if (p->o.run->hosts[p->keep_next].made)
             rc = keep_host(p, drive, p->keep_next, &begun, e);
+    p->kept += (size_t) begun;
     if (p->keep_next == p->o.plan->n_hosts) {
         p->keep_next = 0;
-        p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS;
+        p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS + (int64_t) p->kept * KEEP_EACH_MS;
+        p->kept = 0;
     }
     return rc;
 }

@@ -23,6 +23,7 @@ struct tg_task {
     int64_t due_ms;      /* monotonic: when turn() shall go on with it; INT64_MAX: when what is asked has answered */
     int64_t pause_ms;    /* between tries of LOOK */
     bool over;           /* answered: turn() frees it */
+    bool anew;           /* of what is kept: done again, whoever took it back */
     char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
     bool quiet;          /* LOCK: nobody is at work there any more, the lock is confirmed */
     int64_t lock_txid;
@@ -58,6 +59,13 @@ struct tg_ports_windows {
     struct tg_steady steady;
 };
 
+/* How the slots of booked weeks go, as far as it has been said (ports_slots.c). */
+struct tg_ports_slots {
+    uint8_t *told;                   /* of each host, enum tg_mark_state; NULL: there are no windows */
+    int64_t look_ms;                 /* monotonic: when it is looked at next */
+    bool any;                        /* there is a booked week */
+};
+
 struct tg_ports {
     struct tg_drive_ports table;
     struct tg_ports_options o;
@@ -72,6 +80,7 @@ struct tg_ports {
     uint32_t *told;      /* of each domain, what the run was told of others last */
     int64_t others_ms;   /* monotonic: when they are counted again */
     struct tg_ports_windows windows;
+    struct tg_ports_slots slots;
     struct tg_gone *gone; /* NULL when the plan says that nobody cares */
     int64_t gone_ms;     /* monotonic: when it is looked again who is */
     int64_t gone_seen_ms; /* monotonic: when it was looked last; INT64_MIN never */
@@ -80,10 +89,13 @@ struct tg_ports {
     struct tg_hold_terms terms;
     struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
     uint16_t *warned;    /* by host: steps of which it was told that they are not kept */
+    size_t kept;         /* asked about in this sweep */
     size_t keep_next;    /* of the sweep over hosts that have something in force */
     int64_t keep_ms;     /* monotonic: the next begins then */
+    size_t out_next;     /* of options.out: not seen to yet */
     int64_t away_ms;     /* monotonic: since when the store does not answer; 0 it does */
     int64_t again_ms;    /* monotonic: when it is asked again */
+    bool soon;           /* a task is due in the next turn */
     bool closing;        /* callbacks say nothing more */
     /* On hosts: one that knows a step of that name would not begin it again. */
     char name[TG_RUN_NAME_SIZE];
@@ -117,6 +129,8 @@ int tg_task_run_step(struct tg_task *t, struct tg_error *e);
 int tg_task_run_around(struct tg_task *t, struct tg_error *e);
 /* Begins what is to be kept now and then. */
 int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
+/* Is something of options.out waited for? */
+bool tg_ports_is_keeping_out(const struct tg_ports *p);
 int tg_ports_open_around(struct tg_ports *p, struct tg_error *e);
 void tg_ports_close_around(struct tg_ports *p);
 void tg_ports_free_around(struct tg_ports *p);
@@ -127,6 +141,11 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
 /* Before what would disturb a host, and before it is told that it has its lock, and GO: is it in its window, with the time that it needs? If not, the run is told first that it is
  * closed; true: and what came of the task has been answered. */
 bool tg_ports_is_refused(struct tg_task *t);
+/* ports_slots.c: hosts that begin and end in slots of booked weeks. Nothing of it keeps the run from anything. */
+int tg_ports_open_slots(struct tg_ports *p, struct tg_error *e);
+void tg_ports_look_at_slots(struct tg_ports *p);
+/* The weeks are others than before. */
+void tg_ports_slots_anew(struct tg_ports *p);
 /* A new task; NULL when memory is short. */
 struct tg_task *tg_ports_add(struct tg_ports *p, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e);
 /* VERIFY: the next try of the current check, or the verdict. */

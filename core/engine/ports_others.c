@@ -12,20 +12,31 @@
 
 #define OTHERS_POLL_MS 5000
 #define GONE_POLL_MS 2000
+#define GONE_PATIENCE_MS 10000 /* an agent that is restarted, or updated, is back by then; a host that reboots is not */
 #define GONE_OLD_MS 5000     /* nobody starts by what was seen longer ago */
 #define GONE_AT_ONCE 2000    /* events of one turn: the drive hears of other things in between */
 #define GONE_NAMED_MAX 16    /* domains whose hosts are named: when more change at once, numbers do */
 
 /* ---- locks of others ---- */
 
+/* How many, and by whom. That it is by others now, as many as before, is told where somebody waits for them. */
 static void tell_outside(struct tg_ports *p, struct tg_drive *drive, uint32_t domain)
 {
-    uint32_t n;
+    struct tg_buf whose = TG_BUF_INIT;
 
-    if (domain == TG_NO_DOMAIN || (n = tg_others_counts(p->others)[domain]) == p->told[domain])
+    if (domain == TG_NO_DOMAIN)
         return;
+    uint32_t n = tg_others_counts(p->others)[domain];
+    const struct tg_run_domain *d = &p->o.run->domains[domain];
+    bool same = n == p->told[domain];
+    if (same && (n == 0 || !(d->lines[0].n || d->lines[1].n)))
+        return;
+    tg_others_whose(p->others, domain, &whose);
+    if (!same || !d->whose || strcmp(d->whose, tg_buf_text(&whose)) != 0)
+        tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n,
+                                                       .text = n ? tg_buf_text(&whose) : NULL});
     p->told[domain] = n;
-    tg_drive_answer(drive, &(struct tg_run_event) {.kind = TG_EV_OUTSIDE, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n});
+    tg_buf_release(&whose);
 }
 
 static bool matters(const struct tg_ports *p)
@@ -199,6 +210,8 @@ int tg_ports_open_others(struct tg_ports *p, struct tg_error *e)
     for (size_t i = 0; i < p->o.plan->n_hosts; i++)
         p->told_gone[i] = p->o.run->hosts[i].gone;
     int rc = p->o.plan->ignore_gone ? 0 : tg_gone_new(p->o.inventory, &p->gone, e);
+    if (!rc && p->gone)
+        rc = tg_gone_patience(p->gone, GONE_PATIENCE_MS, e);
     return rc ? rc : tg_others_new(p->o.plan, p->o.inventory, p->gone, &p->others, e);
 }
 

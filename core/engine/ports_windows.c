@@ -78,6 +78,20 @@ static void tell_all(struct tg_ports *p, struct tg_drive *drive)
     p->windows.anew = false;
 }
 
+/* Somebody has said to go on without those whose windows are not known to open. While nobody can tell that, it is not done. */
+static void skip_never(struct tg_ports *p, struct tg_drive *drive)
+{
+    const struct tg_run_control *c = &p->o.journal->control;
+    size_t at = 0, window, waiting;
+
+    while (c->skip.wanted && p->windows.bound && !p->windows.shut && tg_run_closed_window(p->o.run, &at, &window, &waiting)) {
+        const struct tg_run_event event = {.kind = TG_EV_WINDOW_SKIPPED, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = window, .until_ms = INT64_MAX,
+                                           .by = c->skip.by, .text = c->skip.reason[0] ? c->skip.reason : NULL};
+        if (tg_control_skips(c, window) && tg_run_window_never_comes(p->o.run, window))
+            tg_drive_answer(drive, &event);
+    }
+}
+
 static void shut(struct tg_ports *p, const char *why)
 {
     p->windows.shut = p->windows.anew = true;
@@ -110,6 +124,8 @@ static int look_anew(struct tg_ports *p, struct tg_error *e)
         return 0;
     w->anew = w->bound = true;
     w->shut = false;
+    if (changed)
+        tg_ports_slots_anew(p);
     return tg_windows_bind(w->windows, tg_site_agenda(p->o.calendar), p->o.run, e);
 }
 
@@ -127,6 +143,8 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
     }
     if (!rc)
         tell_all(p, drive);
+    if (!rc)
+        skip_never(p, drive);
     return rc;
 }
 

@@ -121,8 +121,6 @@ int tg_rollback_look(struct tg_store *store, const char *id, const struct tg_run
     r.hosts = linked.hosts;
     memcpy(r.id, linked.last, sizeof r.id);
     memcpy(r.next, linked.next, sizeof r.next);
-    if (!rc && linked.n == TG_LINKED_MAX && !r.open)
-        rc = tg_fail(e, TG_E_FAILED, "run %s was rolled back %d times: no more", id, TG_LINKED_MAX);
     if (rc)
         tg_rollback_release(&r);
     else

@@ -25,7 +25,7 @@ struct tg_rollback {
     size_t n;                   /* how many there were; 0: none */
     char id[TG_RUN_ID_SIZE];    /* of the last */
     bool open;                  /* which has not ended */
-    char next[TG_RUN_ID_SIZE];  /* of one more */
+    char next[TG_RUN_ID_SIZE];  /* of one more; "": there may be none */
     size_t hosts, done;         /* changed by the run; brought back, by all of them */
     bool *back;                 /* by host: tg_rollback_release() */
 };

@@ -108,7 +108,9 @@ static void move_host(struct tg_run *run, size_t i, enum tg_host_state to, bool 
     stage->stuck_done -= h->state == TG_HOST_STUCK && h->end == TG_HOST_DONE;
     tg_policy_count(run, h, -1);
     stage->returning -= leaves(h->state) && comes_back(h->end);
+    tg_window_count(run, i, -1);
     h->state = to;
+    tg_window_count(run, i, 1);
     run->totals[to]++;
     stage->counts[to]++;
     run->in_work += tg_host_state_is_work(to);
@@ -142,7 +144,8 @@ static void remember(struct tg_step *s, struct tg_run_host *h, const struct tg_r
         h->outcome = ev->outcome;
         h->changed = ev->changed;
     }
-    h->away += ev->kind == TG_EV_AWAY;
+    if (ev->kind == TG_EV_AWAY)
+        h->away++;
     if (ev->kind == TG_EV_BUSY)
         h->attempt++; /* its answer is recorded on the host under this attempt: the next try is another step */
     if (ev->kind == TG_EV_RETURN)
@@ -217,6 +220,8 @@ static int host_event(struct tg_step *s, size_t i, const struct tg_run_event *ev
         action = TG_DO_UNDO;
     }
     move_host(run, i, next, was_down);
+    if (next == TG_HOST_TO_RETURN && i < run->bring)
+        run->bring = i;
     if (tg_host_state_is_end(next))
         h->ended_ms = s->now_ms;
     tg_step_add(s, action, i, h->stage, action == TG_DO_RETRY ? tg_policy_retry_ms(run, h, as.kind, s->now_ms) : 0);
@@ -404,6 +409,7 @@ static void domain_event(struct tg_step *s, const struct tg_run_event *ev)
 {
     if (ev->kind == TG_EV_OUTSIDE) {
         tg_queue_outside(s->run, ev->domain, ev->count);
+        tg_step_set_text(s, &s->run->domains[ev->domain].whose, ev->count ? ev->text : NULL);
         return;
     }
     tg_queue_outside_gone(s->run, ev->domain, ev->count);
@@ -425,6 +431,8 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
         rc = stage_event(&s, ev->stage, ev->kind, e);
     else if (!rc && of == TG_OF_DOMAIN)
         domain_event(&s, ev);
+    else if (!rc && ev->kind == TG_EV_WINDOW_SKIPPED)
+        tg_window_skipped(&s, ev);
     else if (!rc && of == TG_OF_WINDOW)
         tg_window_told(&s, ev);
     else if (!rc)
@@ -440,66 +448,10 @@ int tg_run_step(struct tg_run *run, const struct tg_run_event *ev, struct tg_run
     }
     if (ev->kind == TG_EV_UNLOCKED && run->hosts[ev->host].state == TG_HOST_UNDECIDED && !tg_run_is_stopping(run))
         tg_step_tell_host(&s, ev->host, TG_EV_RECHECK, NULL); /* somebody said "go on" before it was unlocked */
-    if (ev->kind == TG_EV_RETURN) {
-        run->bring = ev->host < run->bring ? ev->host : run->bring;
+    if (ev->kind == TG_EV_RETURN)
         tg_step_tell_run(&s, TG_EV_UNSETTLED);
-    }
     tg_step_settle(&s);
     if (run->causes && run->state != TG_RUN_HOLDING && run->state != TG_RUN_HELD)
         forget_hold(&s);
     return s.failed ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
-}
-
-/* ---- life ---- */
-
-int tg_run_new(const struct tg_plan *plan, struct tg_run **out, struct tg_error *e)
-{
-    struct tg_run *run = calloc(1, sizeof *run);
-
-    if (!run)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    run->plan = plan;
-    run->drains = tg_around_drains(plan);
-    run->stages = calloc(plan->n_stages + 1, sizeof *run->stages);
-    run->hosts = calloc(plan->n_hosts + 1, sizeof *run->hosts);
-    if (!run->stages || !run->hosts) {
-        tg_run_free(run);
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    }
-    size_t covered = 0;
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        const struct tg_plan_stage *p = &plan->stages[i];
-        for (size_t h = p->first; h < p->first + p->count && h < plan->n_hosts; h++, covered++)
-            run->hosts[h] = (struct tg_run_host) {.stage = i, .attempt = 1, .changed = -1};
-        run->stages[i].counts[TG_HOST_WAITING] = p->count;
-    }
-    run->totals[TG_HOST_WAITING] = plan->n_hosts;
-    int rc = covered == plan->n_hosts ? tg_queue_new(run, e)
-                                      : tg_fail(e, TG_E_DATA, "the plan has %zu hosts, its stages have %zu", plan->n_hosts, covered);
-    if (rc)
-        tg_run_free(run);
-    else
-        *out = run;
-    return rc;
-}
-
-void tg_run_free(struct tg_run *run)
-{
-    if (!run)
-        return;
-    for (size_t i = 0; run->hosts && i < run->plan->n_hosts; i++) {
-        free(run->hosts[i].lock);
-        free(run->hosts[i].text);
-        free(run->hosts[i].records);
-    }
-    for (size_t i = 0; run->stages && i < run->plan->n_stages; i++)
-        free(run->stages[i].approved_by);
-    tg_queue_free(run);
-    free(run->hosts);
-    free(run->stages);
-    free(run->why);
-    free(run->by);
-    free(run->hold_why);
-    free(run->hold_by);
-    free(run);
 }

@@ -7,7 +7,8 @@
  * current state is in no table is refused: it means a garbled journal, or a bug.
  *
  * What holds starts back: limits.running, hosts from their start until they are changed (and lost ones); limits.unverified, these and those that
- * are being verified, so that whatever comes of them no more than that were changed without a verdict; the stage's rate, one host an interval;
+ * are being verified, so that whatever comes of them no more than that were changed without a verdict, and, in a plan with drains, those around which things are being undone,
+ * so that a slow way back into service does not pile them up; the stage's rate, one host an interval;
  * who is late by at most a tenth of it, or of a second, keeps the average, and more than that is not made up for. The plan's hours, of which whoever
  * drives the run tells (TG_EV_OPENED, TG_EV_CLOSED): between what was told last has ended and is told anew, they are closed; the stage's day, counted in days on
  * which hours opened; its spread over what is left of them. They hold back starts only: who has begun is brought to the end at any hour.
@@ -48,7 +49,8 @@
  *                the change may still be going on.
  *   held         somebody else's lock, disable or run is in the way. The host was not changed. Not a failure.
  *   unreachable  nothing was sent. Not a failure: the change can't be to blame. Counts against failure.unreachable, where that is said.
- *   skipped      a domain had no room for it, and was not to get any. The host was not touched. Not a failure.
+ *   skipped      a domain had no room for it, and was not to get any; or its window was not known to open, and somebody said to go on without it. The host was not
+ *                touched. Not a failure.
  * A stage of which no host at all ended well proves nothing, so none follows it: the run halts. A run with any host that did not end
  * well, or that left something behind, ends badly.
  */
@@ -134,11 +136,12 @@ enum tg_run_event_kind {
     TG_EV_APPROVED, /* somebody approves it; also before it is asked for */
     TG_EV_PACED, /* its next host may start, as far as its rate goes */
     /* of a domain */
-    TG_EV_OUTSIDE, /* so many of its hosts are held by others' locks */
+    TG_EV_OUTSIDE, /* so many of its hosts are held by others' locks; text: by whom */
     TG_EV_OUTSIDE_GONE, /* so many of its hosts are gone that are not in the plan; text: which */
     /* of a window */
     TG_EV_WINDOW_OPENED, /* who starts before until_ms has the time that he needs */
-    TG_EV_WINDOW_CLOSED, /* until until_ms; INT64_MAX: for ever, as far as can be told. text: what opens then, or why nobody can tell */
+    TG_EV_WINDOW_CLOSED, /* until until_ms; INT64_MAX: for ever, as far as can be told; TG_WINDOW_UNTOLD. text: what opens then, or why nobody can tell */
+    TG_EV_WINDOW_SKIPPED, /* somebody says (by, text) to go on without those of its hosts that wait, as it is not known to open */
     /* of a host */
     TG_EV_LOCKED,
     TG_EV_LOCK_REFUSED, /* nobody may rely on it; what there is of it is unlocked */
@@ -188,7 +191,7 @@ enum tg_run_event_kind {
     TG_EV_UNCLEAR,      /* host: inconclusive, and there is time to try again */
     TG_EV_DOUBT,        /* host: inconclusive, and a person must look */
     TG_EV_RECHECK,      /* host: somebody has */
-    TG_EV_SKIP,         /* host: limits leave it no room for good */
+    TG_EV_SKIP,         /* host: limits leave it no room for good, or its window never comes and somebody has said to go on without it */
     TG_EV_STOP,         /* host: nothing new is to begin */
     TG_EV_BAKE_ENDED,   /* host */
     TG_EV_NO_ROOM,      /* host: LOCKED, and others have taken what room its domain had; LOCKED, GO, and its window has closed */
@@ -239,6 +242,7 @@ enum tg_run_cause { TG_CAUSE_COMMAND = 1, TG_CAUSE_SCOPE = 2, TG_CAUSE_VERDICT =
 #define TG_CAUSES_TO_LOOK ((unsigned) TG_CAUSE_VERDICT | TG_CAUSE_AROUND) /* the machine's own: somebody must look */
 
 #define TG_RUN_NONE SIZE_MAX      /* "no host", "no stage" */
+#define TG_WINDOW_UNTOLD (INT64_MAX - 1) /* a window is closed, and nobody can tell until when: the calendar can't be read */
 #define TG_RUN_ATTEMPTS_MAX 20    /* of a host whose tool is busy: with 15 s between them, five minutes, longer than most tools run */
 #define TG_RUN_BUSY_MS 15000
 #define TG_RUN_AROUND_TRIES 6     /* of a step of around that gives no answer, doubling from 5 s to at most a minute: a restart of a load balancer, not a night */
@@ -258,7 +262,7 @@ struct tg_run_event {
     int changed;                /* APPLIED: resources; -1 unknown */
     const char *text;           /* one line for people, or NULL; ABORT, HOLD: why */
     const char *lock;           /* LOCKED: its id */
-    const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE, APPROVED: who */
+    const char *by;             /* BEGIN, RESUME, SEATED, ABORT, HOLD, CONTINUE, APPROVED, WINDOW_SKIPPED: who */
     int64_t epoch;              /* BEGIN, RESUME, SEATED */
     enum tg_run_cause cause;    /* HOLD */
     int64_t until_ms, date;     /* OPENED, CLOSED: see struct tg_hours_span; WINDOW_…: until_ms */
@@ -289,7 +293,8 @@ struct tg_run_host {
     size_t stage;
     int attempt;                /* of applying, from 1 */
     int begun;                  /* how often it was started: names its lock */
-    int away;                   /* how often it, or what a step of around talks to, was not reached in a row, and is tried again */
+    uint16_t away;                   /* how often it, or what a step of around talks to, was not reached in a row, and is tried again */
+    uint16_t left;              /* steps of around that were so already, by others, when it was done last: they stay so */
     enum tg_outcome_kind outcome;
     int changed;
     uint16_t step;              /* of around that is being done, or undone; plan.n_around: all are in force. 0: the plan has none */
@@ -330,6 +335,7 @@ struct tg_run_domain {
     uint32_t down;              /* of this run */
     uint32_t gone;              /* of the plan's, and not down by this run */
     uint32_t outside;           /* held by others, as was last told: down as well */
+    char *whose;                /* and by whom; NULL: nothing was told */
     uint32_t outside_gone;      /* gone, and not of the plan, as was last told */
     char *who_gone;             /* and which; NULL: nothing was told */
     struct tg_run_line {        /* hosts that found it full when it was their turn: */
@@ -385,6 +391,8 @@ size_t tg_run_failures(const struct tg_run *run);
 int64_t tg_run_failures_max(const struct tg_run *run);
 /* Changed, and not known to be well or not: with in_work, what limits.unverified counts. */
 size_t tg_run_without_verdict(const struct tg_run *run);
+/* These, and those that are verified and on their way back into service: what limits.unverified counts besides those at work. */
+size_t tg_run_not_back(const struct tg_run *run);
 /* Hosts that ended well, STUCK ones included. */
 size_t tg_run_done(const struct tg_run *run);
 /* On hold since somebody must look, and for nothing else. */
@@ -406,6 +414,8 @@ unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms);
 bool tg_run_full_domain(const struct tg_run *run, size_t *at, size_t *out_domain, size_t *out_waiting);
 /* The first window from *at on that keeps somebody waiting, and how many; false behind the last. */
 bool tg_run_closed_window(const struct tg_run *run, size_t *at, size_t *out_window, size_t *out_waiting);
+/* Closed, and as far as can be told it never opens. */
+bool tg_run_window_never_comes(const struct tg_run *run, size_t window);
 /* Whether anybody may start by it: its stage has come, and not all of its hosts have ended. Only then it need be told. */
 bool tg_run_wants_window(const struct tg_run *run, size_t window);
 /* A window, as it is now. */

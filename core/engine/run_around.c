@@ -8,6 +8,7 @@
 #define LOCK_BIT ((uint16_t) 1)
 
 static const char not_undone[] = "not undone: ";
+static const char behind_end[] = "; not undone: ";
 
 /* The last one of those; 0: none. */
 static uint16_t last_of(uint16_t steps)
@@ -74,15 +75,35 @@ static void set_record(struct tg_step *s, struct tg_run_host *h, int step, const
 
 /* ---- what is remembered ---- */
 
-/* Why it did not end well comes first. */
+/* How much of a host's text says how it ended, and not what keeps it from being undone. */
+static size_t ended_text(const struct tg_run_host *h)
+{
+    const char *text = h->text ? h->text : "", *behind = strstr(text, behind_end);
+
+    return strncmp(text, not_undone, sizeof not_undone - 1) == 0 ? 0 : behind ? (size_t) (behind - text) : strlen(text);
+}
+
+/* Behind how it ended. */
 static void say_not_undone(struct tg_step *s, struct tg_run_host *h, const char *what, const char *why)
 {
-    char text[256];
+    char text[512];
+    size_t n = ended_text(h);
 
-    if (h->text && h->text[0] && strncmp(h->text, not_undone, sizeof not_undone - 1) != 0)
-        return;
-    snprintf(text, sizeof text, "%s%.200s", what, why ? why : "no answer");
+    if (n && !what[0])
+        return; /* kept on purpose, as it is meant to be of one that failed */
+    snprintf(text, sizeof text, "%.*s%s%s%.200s", n < 250 ? (int) n : 250, h->text ? h->text : "", n ? "; " : "", what, why ? why : "no answer");
     tg_step_set_text(s, &h->text, text);
+}
+
+static void say_undone(struct tg_step *s, struct tg_run_host *h)
+{
+    char text[512];
+    size_t n = ended_text(h);
+
+    if (!h->text || n == strlen(h->text))
+        return;
+    snprintf(text, sizeof text, "%.*s", (int) n, h->text);
+    tg_step_set_text(s, &h->text, n ? text : NULL);
 }
 
 /* ev: as it came, as: as the tables had it. The step is over, or waits for another try. */
@@ -99,8 +120,8 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
     h->made &= (uint16_t) ~bit;
     if (ev->kind == TG_EV_UNDONE) {
         set_record(s, h, h->step, NULL);
-        if (!(h->stuck & ~LOCK_BIT) && h->text && strncmp(h->text, not_undone, sizeof not_undone - 1) == 0)
-            tg_step_set_text(s, &h->text, NULL);
+        if (!(h->stuck & ~LOCK_BIT))
+            say_undone(s, h);
         return;
     }
     if (ev->kind == TG_EV_UNDO_KEPT)
@@ -138,9 +159,14 @@ static void remember_doing(struct tg_step *s, struct tg_run_host *h, const struc
         h->made |= BIT(h->step);
     if (ev->kind == TG_EV_LEFT)
         h->made &= (uint16_t) ~BIT(h->step);
+    if (ends)
+        h->left = (uint16_t) (ev->kind == TG_EV_LEFT ? h->left | BIT(h->step) : h->left & ~BIT(h->step));
     if (ev->kind == TG_EV_LEFT || ev->record)
         set_record(s, h, h->step, ev->kind == TG_EV_LEFT ? NULL : ev->record);
-    h->away = ends ? 0 : h->away + (ev->kind == TG_EV_AROUND_AWAY || ev->kind == TG_EV_AROUND_LOST);
+    if (ends)
+        h->away = 0;
+    else if (ev->kind == TG_EV_AROUND_AWAY || ev->kind == TG_EV_AROUND_LOST)
+        h->away++;
     h->step = (uint16_t) (h->step + ends);
     if (ends || ev->text)
         tg_step_set_text(s, &h->text, ends ? NULL : ev->text);
@@ -164,7 +190,7 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *h, const struct t
 {
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->step = s->run->plan->n_around > 1;
-        h->made = h->stuck = 0;
+        h->made = h->stuck = h->left = 0;
         h->shut = false;
     }
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_UNLOCK_FAILED)
@@ -281,7 +307,7 @@ bool tg_around_fits(const struct tg_plan *plan, const struct tg_run_host *h)
     size_t n = plan->n_around ? plan->n_around : 1;
     bool does = (h->state >= TG_HOST_AROUND_LOOKING && h->state <= TG_HOST_AROUND_WAITING) || undoes(h->state);
 
-    if (n > TG_RUN_AROUND_STEPS || h->step > n || ((unsigned) h->made | h->stuck | h->kept) >> n || (h->made & LOCK_BIT))
+    if (n > TG_RUN_AROUND_STEPS || h->step > n || ((unsigned) h->made | h->stuck | h->kept | h->left) >> n || (h->made & LOCK_BIT))
         return false;
     return !does || (h->step >= 1 && h->step < n && (!undoes(h->state) || (h->made & BIT(h->step))));
 }

@@ -96,7 +96,7 @@ static const struct tg_field host_rows[] = {
     HOST(stage, DERIVED), /* the plan's */
     F(tg_run_host, attempt, INT, NULL, 1),
     HOST(begun, INT),
-    HOST(away, INT),
+    HOST(away, SHORT),
     F(tg_run_host, outcome, WORD, &outcome_words, 0),
     F(tg_run_host, changed, INT, NULL, -1),
     HOST(started_ms, TIME),
@@ -113,6 +113,7 @@ static const struct tg_field host_rows[] = {
     HOST(text, TEXT),
     HOST(lock, TEXT),
     HOST(records, TEXT),
+    HOST(left, SHORT),
 };
 
 /* What others hold came as events; the rest follows from the hosts. */
@@ -121,6 +122,7 @@ static const struct tg_field domain_rows[] = {
     F(tg_run_domain, gone, DERIVED, NULL, 0),
     F(tg_run_domain, outside, INT, NULL, 0),
     F(tg_run_domain, outside_gone, INT, NULL, 0),
+    F(tg_run_domain, whose, TEXT, NULL, 0),
     F(tg_run_domain, who_gone, TEXT, NULL, 0),
     F(tg_run_domain, lines, DERIVED, NULL, 0),
     F(tg_run_domain, open, BOOL, NULL, 0),

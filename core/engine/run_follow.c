@@ -8,11 +8,11 @@
 static unsigned brakes_of(const struct tg_run *run, size_t i, int64_t now_ms)
 {
     const struct tg_run_stage *stage = &run->stages[i];
-    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) tg_run_without_verdict(run);
+    int64_t in_work = (int64_t) run->in_work, unverified = in_work + (int64_t) tg_run_not_back(run);
 
     return (in_work >= run->plan->running ? TG_BRAKE_RUNNING : 0U) | (unverified >= run->plan->unverified ? TG_BRAKE_UNVERIFIED : 0U) |
            (now_ms * 1000 < stage->next_us ? TG_BRAKE_RATE : 0U) | (tg_run_is_open(run, now_ms) ? 0U : TG_BRAKE_HOURS) |
-           (run->day < run->plan->stages[i].day ? TG_BRAKE_DAY : 0U);
+           (run->day < run->plan->stages[i].day ? TG_BRAKE_DAY : 0U) | (tg_window_is_late(run, i) ? TG_BRAKE_WINDOW : 0U);
 }
 
 unsigned tg_run_brakes(const struct tg_run *run, int64_t now_ms)
@@ -144,16 +144,17 @@ static bool skip_stage(struct tg_step *s, size_t i, const size_t *first)
     return any;
 }
 
-/* Those that bake keep others of their stage out of full domains: it bakes with whom it has. */
+/* Those that bake keep others of their stage out of full domains, or must be back before their windows end: it bakes with whom it has. */
 static bool bake_some(struct tg_step *s)
 {
     struct tg_run *run = s->run;
     const struct tg_plan_stage *p = &run->plan->stages[run->stage];
     const struct tg_run_stage *stage = &run->stages[run->stage];
 
-    if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || tg_queue_any(run, run->stage))
+    bool late = tg_window_is_late(run, run->stage);
+    if (!bakes_in_waves(run, run->stage) || stage->state != TG_STAGE_RUNNING || !stage->counts[TG_HOST_BAKING] || (!late && tg_queue_any(run, run->stage)))
         return false;
-    bool some = stage->kept_out > 0;
+    bool some = late || stage->kept_out > 0;
     for (size_t h = p->first; !some && run->drains && h < p->first + p->count; h++)
         some = run->hosts[h].state == TG_HOST_WAITING && tg_queue_full_for_good(run, h) != TG_NO_DOMAIN;
     if (some)
@@ -173,6 +174,8 @@ static bool skip_blocked(struct tg_step *s)
         bool goes_on = run->stages[i].state == TG_STAGE_RUNNING || run->stages[i].state == TG_STAGE_DONE; /* done: one came back there, untouched */
         if (!goes_on || !run->stages[i].counts[TG_HOST_WAITING] || tg_queue_any(run, i) || !run->stages[i].parked)
             continue;
+        if (!first && !tg_queue_any_full_for_good(run))
+            return any;
         if (!first && !(first = first_down(run))) {
             s->failed = true;
             return false;

@@ -1,4 +1,4 @@
-/* What the parts of a run's machine share: run.c (the step), run_follow.c (what follows from it), run_queue.c (who starts next), run_hours.c. */
+/* What the parts of a run's machine share: run.c (the step), run_new.c (its life), run_follow.c (what follows from it), run_queue.c (who starts next), run_hours.c. */
 #ifndef TG_ENGINE_RUN_INTERNAL_H
 #define TG_ENGINE_RUN_INTERNAL_H
 
@@ -93,6 +93,8 @@ void tg_queue_outside(struct tg_run *run, size_t domain, uint32_t count);
 bool tg_queue_is_crowded(const struct tg_run *run, size_t host);
 /* A domain of a host that hosts of this run alone keep full, or TG_NO_DOMAIN. A run that withdraws hosts waits for nobody: there others count as well. */
 uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host);
+/* Whether that can be true of anybody, for a look at the domains alone. */
+bool tg_queue_any_full_for_good(const struct tg_run *run);
 /* Takes the next one of a stage; TG_RUN_NONE when nobody waits, or every one that does is held back by a domain. It must be started. */
 size_t tg_queue_take(struct tg_run *run, size_t stage);
 /* As take, and leaves it there. */
@@ -104,11 +106,16 @@ bool tg_queue_untried(const struct tg_run *run, size_t stage);
 
 /* Windows (run_windows.c): what is told, as TG_EV_WINDOW_… */
 void tg_window_told(struct tg_step *s, const struct tg_run_event *ev);
+void tg_window_skipped(struct tg_step *s, const struct tg_run_event *ev);
 /* Its window, if any, as its number in run.domains; TG_NO_DOMAIN. */
 uint32_t tg_window_of(const struct tg_run *run, size_t host);
 /* Does its window keep it from starting: it is closed, or its moment has not come? */
 bool tg_window_keeps(const struct tg_run *run, size_t host);
 bool tg_window_is_closed_for(const struct tg_run *run, size_t host);
+/* A host as it is now, into the count of its window's hosts that are out of service (by 1), or out of it (-1). */
+void tg_window_count(struct tg_run *run, size_t host, int by);
+/* Would another start keep hosts that bake out of service beyond their own windows? Theirs have closed, and their bake begins behind the last one's verdict. */
+bool tg_window_is_late(const struct tg_run *run, size_t stage);
 /* Its moment in the window that is open. */
 int64_t tg_window_moment_ms(const struct tg_run *run, size_t host);
 /* Of those of a stage that wait in windows that are open, the next one's moment; INT64_MAX. */
@@ -116,6 +123,8 @@ int64_t tg_window_next_ms(const struct tg_run *run, size_t stage);
 /* Those whose moment has come are to be tried (run_queue.c). */
 void tg_queue_wake(struct tg_run *run, size_t stage);
 void tg_queue_window(struct tg_run *run, uint32_t domain);
+/* Takes one that waits for a window (a number of run.domains) out of its line, for good; TG_RUN_NONE: nobody does. */
+size_t tg_queue_leave_window(struct tg_run *run, uint32_t domain);
 
 /* Whether hosts may start, as far as the plan's hours go. */
 bool tg_run_is_open(const struct tg_run *run, int64_t now_ms);

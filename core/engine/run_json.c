@@ -80,7 +80,7 @@ json_t *tg_run_event_to_json(const struct tg_run *run, const struct tg_run_event
         json_object_set_new(o, "date", json_integer((json_int_t) ev->date));
     if (tg_around_is_event(ev->kind))
         json_object_set_new(o, "step", json_integer(ev->step));
-    if (ev->kind == TG_EV_FOUND)
+    if (ev->kind == TG_EV_FOUND || (ev->kind == TG_EV_KEEP && ev->ours))
         json_object_set_new(o, "ours", json_boolean(ev->ours));
     if (ev->kind == TG_EV_RETURN)
         json_object_set_new(o, "vouched", json_boolean(ev->vouched));

@@ -139,6 +139,13 @@ size_t tg_run_without_verdict(const struct tg_run *run)
     return run->totals[TG_HOST_VERIFYING] + run->totals[TG_HOST_DECIDING] + run->totals[TG_HOST_UNDECIDED];
 }
 
+size_t tg_run_not_back(const struct tg_run *run)
+{
+    size_t undone = run->drains ? run->totals[TG_HOST_UNDOING] + run->totals[TG_HOST_UNDO_WAITING] : 0;
+
+    return tg_run_without_verdict(run) + undone;
+}
+
 size_t tg_run_leftovers(const struct tg_run *run)
 {
     return run->totals[TG_HOST_LOST] + run->totals[TG_HOST_STUCK];

@@ -156,6 +156,15 @@ uint32_t tg_queue_full_for_good(const struct tg_run *run, size_t host)
     return crowded_domain(run, host, run->plan->withdraws, run->plan->withdraws ? adds(run, host) : 1);
 }
 
+bool tg_queue_any_full_for_good(const struct tg_run *run)
+{
+    uint32_t d = 0;
+
+    while (!run->plan->withdraws && d < run->plan->n_domains && !has_too_many(run, d, false, 1))
+        d++;
+    return d < run->plan->n_domains;
+}
+
 bool tg_queue_is_crowded(const struct tg_run *run, size_t host)
 {
     return tg_window_is_closed_for(run, host) || crowded_domain(run, host, true, 0) != TG_NO_DOMAIN;
@@ -210,6 +219,18 @@ void tg_queue_outside_gone(struct tg_run *run, size_t domain, uint32_t n)
 void tg_queue_window(struct tg_run *run, uint32_t domain)
 {
     represent(run, 2 * domain);
+}
+
+size_t tg_queue_leave_window(struct tg_run *run, uint32_t domain)
+{
+    struct tg_run_line *w = line_of(run, 2 * domain);
+
+    if (w->first == TG_RUN_NOBODY)
+        return TG_RUN_NONE;
+    uint32_t host = pop(run, &w->first);
+    count_parked(run, 2 * domain, host, -1);
+    run->links[host].parked = TG_NO_DOMAIN;
+    return host;
 }
 
 void tg_queue_wake(struct tg_run *run, size_t stage)
@@ -434,6 +455,7 @@ void tg_queue_free(struct tg_run *run)
 {
     for (size_t i = 0; run->domains && i < run->plan->n_domains + run->plan->n_windows; i++) {
         free(run->domains[i].why);
+        free(run->domains[i].whose);
         free(run->domains[i].who_gone);
     }
     free(run->domains);

@@ -15,7 +15,7 @@ static const char *const host_names[TG_HOST_STATES] = {
     "waiting", "locking", "checking", "around-looking", "around", "around-waiting", "applying", "looking", "busy", "verifying", "deciding", "baking", "proving", "undoing", "undo-waiting", "unlocking",
     "dry-checking", "dry-running", "to-return", "returning", "done", "failed", "held", "unreachable", "unknown", "undecided", "lost", "skipped", "withdrawn", "returned", "stuck"};
 static const char *const event_names[TG_EV_COUNT] = {
-    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "outside-gone", "window-opened", "window-closed", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
+    "begin", "resume", "seated", "hold", "continue", "pause", "abort", "opened", "closed", "gave-up", "baked", "approved", "paced", "outside", "outside-gone", "window-opened", "window-closed", "window-skipped", "locked", "lock-refused", "go", "no-go", "applied", "busy", "held", "failed",
     "unproven", "not-sent", "lost", "absent", "retry-due", "verified", "not-verified", "inconclusive", "unlocked", "unlock-failed",
     "withdrawn", "return", "found", "made", "left", "around-refused", "around-away", "around-lost", "undone", "undo-kept", "keep", "gone", "back", "halt", "idle", "complete", "open", "gate", "all-verified", "all-ended", "again", "unsettled", "resumed", "start", "start-dry", "unclear", "doubt", "recheck", "skip", "stop", "bake-ended", "no-room", "away", "go-around", "all-made", "all-undone", "all-out", "bring", "bring-vouched", "reopen"};
 static const char *const action_names[TG_DO_COUNT] = {"nothing", "lock", "check", "apply", "look", "retry", "verify", "unlock",
@@ -44,7 +44,7 @@ const char *tg_run_event_name(enum tg_run_event_kind kind)
 
 enum tg_run_subject tg_run_event_subject(enum tg_run_event_kind kind)
 {
-    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind <= TG_EV_OUTSIDE_GONE ? TG_OF_DOMAIN : kind <= TG_EV_WINDOW_CLOSED ? TG_OF_WINDOW : TG_OF_HOST;
+    return kind < TG_EV_BAKED ? TG_OF_RUN : kind <= TG_EV_PACED ? TG_OF_STAGE : kind <= TG_EV_OUTSIDE_GONE ? TG_OF_DOMAIN : kind <= TG_EV_WINDOW_SKIPPED ? TG_OF_WINDOW : TG_OF_HOST;
 }
 
 const char *tg_run_action_name(enum tg_run_action_kind kind)
@@ -302,11 +302,13 @@ static const struct tg_host_rule host_rules[] = {
     R(WITHDRAWN, RETURN, GO(TO_RETURN, NOTHING)),
     R(TO_RETURN, STOP, GO(WITHDRAWN, NOTHING)),
     R(TO_RETURN, BRING, GO(RETURNING, VERIFY)),
-    R(TO_RETURN, BRING_VOUCHED, U(RETURNED)),
-    R(RETURNING, VERIFIED, U(RETURNED)),
+    R(TO_RETURN, BRING_VOUCHED, GO(RETURNING, CHECK)),
+    R(RETURNING, VERIFIED, GO(RETURNING, CHECK)), /* behind our seat: who took a lock under the one before us is seen */
+    R(RETURNING, GO, U(RETURNED)),
+    R(RETURNING, NO_GO, GO(WITHDRAWN, NOTHING)),
     R(RETURNING, NOT_VERIFIED, GO(WITHDRAWN, NOTHING)),
     R(RETURNING, INCONCLUSIVE, GO(WITHDRAWN, NOTHING)), /* not to know is no reason to serve */
-    R(RETURNING, RESUMED, GO(RETURNING, VERIFY)),
+    R(RETURNING, RESUMED, GO(TO_RETURN, NOTHING)),
 
     R(LOST, RESUMED, GO(LOOKING, LOOK)),
     R(STUCK, RESUMED, GO(UNLOCKING, UNLOCK)),
@@ -384,7 +386,7 @@ static const uint64_t host_impossible[TG_HOST_STATES] = {
     [TG_HOST_DRY_CHECKING] = RETURNS | AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
     [TG_HOST_DRY_RUNNING] = RETURNS | AROUNDS | B(AWAY) | STARTS | LOCKS | GUARDS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(BAKE_ENDED),
     [TG_HOST_TO_RETURN] = B(REOPEN) | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | VERDICTS | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED),
-    [TG_HOST_RETURNING] = BRINGS | AROUNDS | STARTS | LOCKS | GUARDS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | B(UNCLEAR) | B(DOUBT),
+    [TG_HOST_RETURNING] = BRINGS | AROUNDS | STARTS | LOCKS | ANSWERS | AWAYS | B(ABSENT) | B(RETRY_DUE) | UNLOCKS | B(WITHDRAWN) | B(BAKE_ENDED) | B(UNCLEAR) | B(DOUBT),
     [TG_HOST_DONE] = RETURNS | ENDED,
     [TG_HOST_FAILED] = RETURNS | ENDED,
     [TG_HOST_HELD] = (RETURNS | ENDED) & ~B(REOPEN),

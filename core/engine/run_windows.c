@@ -3,6 +3,10 @@
 
 #include "fleet/shard.h"
 
+#include <stdio.h>
+
+#define LATE_SHARE 10 /* of a window, its last tenth: for whoever waited for a lock or a limit at his moment */
+
 const struct tg_run_domain *tg_run_window(const struct tg_run *run, size_t window)
 {
     return &run->domains[run->plan->n_domains + window];
@@ -22,6 +26,33 @@ bool tg_window_is_closed_for(const struct tg_run *run, size_t host)
     return domain != TG_NO_DOMAIN && !run->domains[domain].open;
 }
 
+/* Whoever is on his way to a bake, or in it. */
+static bool is_of_wave(enum tg_host_state state)
+{
+    return state >= TG_HOST_LOCKING && state <= TG_HOST_BAKING;
+}
+
+void tg_window_count(struct tg_run *run, size_t host, int by)
+{
+    uint32_t domain = tg_window_of(run, host);
+
+    if (domain != TG_NO_DOMAIN && is_of_wave(run->hosts[host].state))
+        run->domains[domain].down += (uint32_t) by;
+}
+
+/* All of a stage need as much time: who starts while one of the wave might still start is ready, baked and back when that one's window ends. */
+bool tg_window_is_late(const struct tg_run *run, size_t stage)
+{
+    const struct tg_plan_stage *p = &run->plan->stages[stage];
+    bool late = false;
+
+    if (!run->drains || !p->bake_ms || p->dry_run)
+        return false;
+    for (size_t i = p->first_window; !late && i < p->first_window + p->n_windows; i++)
+        late = !tg_run_window(run, i)->open && tg_run_window(run, i)->down;
+    return late;
+}
+
 /* A share of the time between both ends, in 2^31sts: the same on every machine, for ever. */
 static int64_t moment_within(const char *name, int64_t ms)
 {
@@ -37,7 +68,8 @@ int64_t tg_window_moment_ms(const struct tg_run *run, size_t host)
 
     if (!d || !d->open || !run->plan->stages[run->hosts[host].stage].over_window || d->until_ms == INT64_MAX)
         return d ? d->since_ms : 0;
-    return d->since_ms + moment_within(run->plan->hosts[host].name, d->until_ms > d->since_ms ? d->until_ms - d->since_ms : 0);
+    int64_t whole_ms = d->until_ms > d->since_ms ? d->until_ms - d->since_ms : 0;
+    return d->since_ms + moment_within(run->plan->hosts[host].name, whole_ms - whole_ms / LATE_SHARE);
 }
 
 bool tg_window_keeps(const struct tg_run *run, size_t host)
@@ -73,6 +105,30 @@ void tg_window_told(struct tg_step *s, const struct tg_run_event *ev)
     run->last_ms = s->now_ms;
     run->stages[run->plan->windows[ev->domain].stage].wake_ms = 0;
     tg_queue_window(run, domain);
+}
+
+/* What is open, or has a time at which it opens, is not skipped, whoever says so. Who has not been tried yet is not: whoever drives the run says it again. */
+void tg_window_skipped(struct tg_step *s, const struct tg_run_event *ev)
+{
+    struct tg_run *run = s->run;
+    const struct tg_run_domain *d = tg_run_window(run, ev->domain);
+    char why[700];
+    size_t host;
+
+    if (!tg_run_window_never_comes(run, ev->domain))
+        return;
+    snprintf(why, sizeof why, "its window is not known to come (%.300s), and %.100s said to go on without it%s%.200s", d->why ? d->why : run->plan->windows[ev->domain].name,
+             ev->by ? ev->by : "somebody", ev->text ? ": " : "", ev->text ? ev->text : "");
+    (void) tg_queue_any(run, run->plan->windows[ev->domain].stage); /* so that whoever can be tried stands where he waits */
+    while ((host = tg_queue_leave_window(run, (uint32_t) (run->plan->n_domains + ev->domain))) != TG_RUN_NONE)
+        tg_step_tell_host(s, host, TG_EV_SKIP, why);
+}
+
+bool tg_run_window_never_comes(const struct tg_run *run, size_t window)
+{
+    const struct tg_run_domain *d = tg_run_window(run, window);
+
+    return !d->open && d->until_ms == INT64_MAX;
 }
 
 bool tg_run_wants_window(const struct tg_run *run, size_t window)

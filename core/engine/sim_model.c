@@ -34,6 +34,11 @@ void tg_sim_model_init(struct tg_sim_model *m)
                                .bad = -1,
                                .bad_after_ms = -1,
                                .crash_for_ms = 30000,
+                               .going_within_ms = 3600000,
+                               .going_for_ms = -1,
+                               .inconclusive_for_ms = 600000,
+                               .held_for_ms = 3600000,
+                               .looks_after_ms = 15 * 60000,
                                .start_ms = TG_SIM_START};
 }
 
@@ -190,6 +195,10 @@ int tg_sim_model_check(const struct tg_sim_model *m, struct tg_error *e)
         return tg_fail(e, TG_E_DATA, "crash-every must be longer than crash-for: nobody would ever be in the seat");
     if (m->crash_every_ms && m->crash_every_ms < 10000)
         return tg_fail(e, TG_E_DATA, "crash-every must be at least 10s");
+    if (m->held && m->held_for_ms < 60000)
+        return tg_fail(e, TG_E_DATA, "held-for must be at least 1m");
+    if (m->looks_after_ms < 1000)
+        return tg_fail(e, TG_E_DATA, "looks-after must be at least 1s");
     return 0;
 }
 
@@ -220,9 +229,18 @@ static void say_share(const char *what, int64_t share, char *out, size_t size)
     snprintf(out + n, size - n, ", %s %s", text, what);
 }
 
+static void say_time(const char *what, int64_t ms, char *out, size_t size)
+{
+    char text[32];
+    size_t n = strlen(out);
+
+    tg_duration_format(ms, text, sizeof text);
+    snprintf(out + n, size - n, "%s%s %s", what[0] == ',' ? "" : " ", what, text);
+}
+
 void tg_sim_model_describe(const struct tg_sim_model *m, char *out, size_t size)
 {
-    char takes[128], text[32];
+    char takes[128];
 
     say_takes(&m->takes, takes, sizeof takes);
     snprintf(out, size, "seed %llu, a change takes %s", (unsigned long long) m->seed, takes);
@@ -233,16 +251,21 @@ void tg_sim_model_describe(const struct tg_sim_model *m, char *out, size_t size)
     say_share("slow", m->slow, out, size);
     if (m->bad >= 0 || m->bad_after_ms >= 0) {
         say_share("hurt by a bad change", m->bad < 0 ? 100000 : m->bad, out, size);
-        size_t n = strlen(out);
-        tg_duration_format(m->bad_after_ms < 0 ? 0 : m->bad_after_ms, text, sizeof text);
         if (m->bad != 0)
-            snprintf(out + n, size - n, " that shows after %s", text);
+            say_time("that shows after", m->bad_after_ms < 0 ? 0 : m->bad_after_ms, out, size);
     }
-    if (m->crash_every_ms) {
-        size_t n = strlen(out);
-        tg_duration_format(m->crash_every_ms, text, sizeof text);
-        snprintf(out + n, size - n, ", the controller dies every %s", text);
-    }
+    say_share("gone", m->gone, out, size);
+    say_share("going", m->going, out, size);
+    if (m->going > 0 && m->going_for_ms >= 0)
+        say_time("for", m->going_for_ms, out, size);
+    say_share("inconclusive", m->inconclusive, out, size);
+    if (m->inconclusive > 0)
+        say_time("for", m->inconclusive_for_ms, out, size);
+    say_share("held by others", m->held, out, size);
+    if (m->held > 0)
+        say_time("for", m->held_for_ms, out, size);
+    if (m->crash_every_ms)
+        say_time(", the controller dies every", m->crash_every_ms, out, size);
 }
 
 /* ---- drawing ---- */
@@ -332,4 +355,40 @@ int64_t tg_sim_duration_ms(const struct tg_sim_takes *t, uint64_t draw)
     else if (t->to_ms > t->from_ms)
         ms += (int64_t) (draw % (uint64_t) (t->to_ms - t->from_ms + 1));
     return ms < 1 ? 1 : ms > YEAR_MS ? YEAR_MS : ms;
+}
+
+/* ---- who is not there, and who is not to be touched ---- */
+
+static int64_t since(const struct tg_sim_model *m)
+{
+    return m->since_ms ? m->since_ms : m->start_ms;
+}
+
+bool tg_sim_is_gone(const struct tg_sim_model *m, const char *host, int64_t at_ms, int64_t *out_until_ms)
+{
+    *out_until_ms = INT64_MAX;
+    if (m->gone > 0 && tg_sim_among(tg_sim_draw(m, host, TG_SIM_IS_GONE, 0), m->gone))
+        return true;
+    if (m->going <= 0 || !tg_sim_among(tg_sim_draw(m, host, TG_SIM_GOES, 0), m->going))
+        return false;
+    int64_t goes_ms = since(m) + 1 + (int64_t) (tg_sim_draw(m, host, TG_SIM_GOES, 1) % (uint64_t) (m->going_within_ms + 1));
+    int64_t back_ms = m->going_for_ms < 0 ? INT64_MAX : goes_ms + m->going_for_ms;
+    if (at_ms < goes_ms)
+        *out_until_ms = goes_ms;
+    else if (at_ms < back_ms)
+        *out_until_ms = back_ms;
+    return at_ms >= goes_ms && at_ms < back_ms;
+}
+
+bool tg_sim_is_held(const struct tg_sim_model *m, const char *host, int64_t at_ms, int64_t *out_until_ms)
+{
+    *out_until_ms = INT64_MAX;
+    if (m->held <= 0 || m->held >= 100000)
+        return m->held > 0;
+    int64_t every_ms = m->held_for_ms * 100000 / m->held, phase_ms = (int64_t) (tg_sim_draw(m, host, TG_SIM_HELD, 0) % (uint64_t) every_ms);
+    int64_t into_ms = (at_ms - since(m) + phase_ms) % every_ms;
+    bool is = into_ms < m->held_for_ms;
+
+    *out_until_ms = at_ms + (is ? m->held_for_ms : every_ms) - into_ms;
+    return is;
 }

@@ -34,7 +34,17 @@ struct tg_sim_model {
     int64_t bad_after_ms;   /* how long after the change it shows there; -1: the change is good */
     int64_t crash_every_ms; /* the controller dies so often; 0 never */
     int64_t crash_for_ms;   /* until another has taken over */
-    int64_t start_ms;       /* Unix time of the beginning */
+    int64_t gone;            /* hosts that are gone from the start, for good */
+    int64_t going;           /* hosts that go at a moment of the first going_within_ms, */
+    int64_t going_within_ms;
+    int64_t going_for_ms;    /* and for how long; -1: for good */
+    int64_t inconclusive;    /* hosts whose verification comes to no verdict */
+    int64_t inconclusive_for_ms; /* until so long after the change */
+    int64_t held;            /* of all hosts, at any moment, by others, */
+    int64_t held_for_ms;     /* each for so long */
+    int64_t looks_after_ms;  /* until a person has looked at a run that waits for one, or approves */
+    int64_t start_ms;        /* Unix time of the beginning */
+    int64_t since_ms;        /* from when on hosts go, and others hold them: start_ms of the first of two runs, one behind the other; 0: start_ms */
 };
 
 /* Monday, 2 January 2023, 09:00 UTC: that no date of today is in it keeps a simulation repeatable. */
@@ -65,6 +75,16 @@ struct tg_sim_model {
       "The controller dies so often; what is not journalled is lost, and the run is resumed", DURATION,                \
       crash_every_ms)                                                                                                  \
     X("crash-for", "TIME", "30s", "How long until it is resumed", DURATION, crash_for_ms)                              \
+    X("gone", "SHARE", "0%", "Hosts that are gone from the start, and stay so: they count as down, and are never reached", CHANCE, gone)                             \
+    X("going", "SHARE", "0%", "Hosts that go in the middle, with what is being done on them", CHANCE, going)           \
+    X("going-within", "TIME", "1h", "Each of them at a moment of so long from the beginning", DURATION, going_within_ms) \
+    X("going-for", "TIME", NULL, "How long until they are back; not given, they stay away", DURATION, going_for_ms)    \
+    X("inconclusive", "SHARE", "0%", "Hosts whose verification comes to no verdict", CHANCE, inconclusive)             \
+    X("inconclusive-for", "TIME", "10m", "How long after the change there is none", DURATION, inconclusive_for_ms)     \
+    X("held", "SHARE", "0%", "Hosts that others hold at any moment: their locks come and go", CHANCE, held)            \
+    X("held-for", "TIME", "1h", "How long each of these locks stays, at least a minute", DURATION, held_for_ms)        \
+    X("looks-after", "TIME", "15m", "How long until a person looks at a run that waits for one, or approves a stage",  \
+      DURATION, looks_after_ms)                                                                                        \
     X("start", "DATE", NULL,                                                                                           \
       "When the simulated run begins, such as 2026-11-23T09:00:00Z. A Monday at 09:00 UTC when not given", DATE,       \
       start_ms)
@@ -82,7 +102,8 @@ int tg_sim_model_set(struct tg_sim_model *model, const char *name, const char *v
 int tg_sim_model_read(struct tg_sim_model *model, const char *file, struct tg_problems *problems, struct tg_error *e);
 /* What does not go together. TG_E_DATA. */
 int tg_sim_model_check(const struct tg_sim_model *model, struct tg_error *e);
-/* One line for people: what differs from a fleet that is well. size ≥ 300. */
+#define TG_SIM_DESCRIBED_SIZE 640
+/* One line for people: what differs from a fleet that is well. size: that one. */
 void tg_sim_model_describe(const struct tg_sim_model *model, char *out, size_t size);
 
 /* What a draw is for; part of it, so append only. */
@@ -97,12 +118,20 @@ enum tg_sim_purpose {
     TG_SIM_VERIFY,
     TG_SIM_STORE,
     TG_SIM_CRASH,
-    TG_SIM_AROUND
+    TG_SIM_AROUND,
+    TG_SIM_IS_GONE,
+    TG_SIM_GOES,
+    TG_SIM_UNCLEAR,
+    TG_SIM_HELD
 };
 /* 64 bits; of: a host's name, or "" for the controller; nth: of several draws for the same. */
 uint64_t tg_sim_draw(const struct tg_sim_model *model, const char *of, enum tg_sim_purpose purpose, unsigned nth);
 /* Whether it is among the share, in thousandths of a percent. */
 bool tg_sim_among(uint64_t draw, int64_t share);
+/* Is the host gone at a time; when that changes next (INT64_MAX: never). */
+bool tg_sim_is_gone(const struct tg_sim_model *model, const char *host, int64_t at_ms, int64_t *out_until_ms);
+/* Do others hold it; until when they do, or don't. A lock comes again and again, always as long, at moments that are drawn by host. */
+bool tg_sim_is_held(const struct tg_sim_model *model, const char *host, int64_t at_ms, int64_t *out_until_ms);
 /* At least 1 ms, at most a year. */
 int64_t tg_sim_duration_ms(const struct tg_sim_takes *takes, uint64_t draw);
 

@@ -1,5 +1,4 @@
 /* A run on a virtual clock: see simulate.h. What the hosts do is in simulate_hosts.c. */
-#include "engine/rollback.h"
 #include "engine/run_internal.h"
 #include "engine/simulate_internal.h"
 #include "engine/windows.h"
@@ -9,51 +8,9 @@
 
 #define FOREVER_MS (INT64_C(10) * 366 * 86400000)
 #define CRASHES_MAX 100000   /* a resume asks after each host: more are no simulation but a wait */
+#define WAITS_MS (INT64_C(86400) * 1000) /* for room: and twice as long as others' locks come and go */
+#define WAITS_MAX_MS (30 * WAITS_MS)
 #define IN_VAIN_MAX 100      /* crashes in the middle of a look, with nothing that came of any of them */
-#define REST_MS (15 * 60000) /* until a person has looked at a run that paused */
-
-/* ---- what happens next: a heap by time, of equal times in the order of adding ---- */
-
-static bool before(const struct tg_sim_item *a, const struct tg_sim_item *b)
-{
-    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->number < b->number;
-}
-
-void tg_sim_push(struct tg_simulation *s, struct tg_sim_item item)
-{
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 256;
-        struct tg_sim_item *items = realloc(s->items, cap * sizeof *items);
-        if (!items) {
-            s->out_of_memory = true;
-            return;
-        }
-        s->items = items;
-        s->cap = cap;
-    }
-    item.number = s->numbers++;
-    item.life = s->life;
-    size_t at = s->n++;
-    for (; at > 0 && before(&item, &s->items[(at - 1) / 2]); at = (at - 1) / 2)
-        s->items[at] = s->items[(at - 1) / 2];
-    s->items[at] = item;
-}
-
-static struct tg_sim_item pop(struct tg_simulation *s)
-{
-    struct tg_sim_item first = s->items[0], last = s->items[--s->n];
-    size_t at = 0;
-
-    for (size_t child; (child = at * 2 + 1) < s->n; at = child) {
-        if (child + 1 < s->n && before(&s->items[child + 1], &s->items[child]))
-            child++;
-        if (!before(&s->items[child], &last))
-            break;
-        s->items[at] = s->items[child];
-    }
-    s->items[at] = last;
-    return first;
-}
 
 /* ---- keeping account ---- */
 
@@ -62,9 +19,17 @@ static void merge_samples(struct tg_sim *sim)
     for (size_t i = 0; i < TG_SIM_SAMPLES / 2; i++) {
         sim->samples[i] = sim->samples[2 * i + 1];
         sim->samples[i].away |= sim->samples[2 * i].away;
+        sim->samples[i].asks |= sim->samples[2 * i].asks;
     }
     sim->n_samples = TG_SIM_SAMPLES / 2;
     sim->sample_ms *= 2;
+}
+
+void tg_sim_add_sample(struct tg_sim *sim, const struct tg_sim_sample *sample)
+{
+    if (sim->n_samples == TG_SIM_SAMPLES)
+        merge_samples(sim);
+    sim->samples[sim->n_samples++] = *sample;
 }
 
 static void add_sample(struct tg_simulation *s)
@@ -72,16 +37,24 @@ static void add_sample(struct tg_simulation *s)
     struct tg_sim *sim = s->sim;
     const struct tg_run *run = sim->run;
 
-    if (sim->n_samples == TG_SIM_SAMPLES)
-        merge_samples(sim);
-    sim->samples[sim->n_samples++] = (struct tg_sim_sample){.changed = sim->all.changed,
+    tg_sim_add_sample(sim, &(struct tg_sim_sample) {.gone = s->gone,
+                                                            .held = s->held,
+                                                            .out = run->totals[TG_HOST_WITHDRAWN],
+                                                            .asks = s->asks,
+                                                            .changed = sim->all.changed,
                                                             .hurt = sim->all.hurt,
                                                             .done = tg_run_done(run),
                                                             .failed = tg_run_failures(run),
                                                             .at_work = run->in_flight,
                                                             .stage = (uint32_t) run->stage,
-                                                            .away = s->away || s->was_away};
+                                                            .away = s->away || s->was_away});
     s->was_away = s->away;
+    s->asks = false;
+}
+
+static bool is_held(const struct tg_run *run)
+{
+    return run->state == TG_RUN_HOLDING || run->state == TG_RUN_HELD;
 }
 
 static void charge(struct tg_sim *sim, int64_t from_ms, int64_t ms, bool away)
@@ -92,6 +65,8 @@ static void charge(struct tg_sim *sim, int64_t from_ms, int64_t ms, bool away)
 
     if (away)
         sim->held_ms[TG_SIM_AWAY] += ms;
+    else if (is_held(run))
+        sim->held_ms[TG_SIM_ASKS] += ms;
     else if (run->state != TG_RUN_ACTIVE || !stage)
         sim->held_ms[TG_SIM_STOPPING] += ms;
     else if (stage->state == TG_STAGE_BAKING || stage->state == TG_STAGE_PROVING)
@@ -109,6 +84,7 @@ static void move_clock(struct tg_simulation *s, int64_t to_ms)
 
     if (to_ms > s->now_ms)
         charge(sim, s->now_ms, to_ms - s->now_ms, s->away);
+    s->asks |= is_held(sim->run);
     while (sim->started_ms + (int64_t) (sim->n_samples + 1) * sim->sample_ms <= to_ms)
         add_sample(s);
     s->now_ms = to_ms > s->now_ms ? to_ms : s->now_ms;
@@ -148,11 +124,18 @@ static int act(struct tg_simulation *s, struct tg_error *e)
     for (size_t i = 0; i < s->actions.n; i++) {
         const struct tg_run_action *a = &s->actions.items[i];
         if (a->kind == TG_DO_REST)
-            tg_sim_push(s, (struct tg_sim_item){.at_ms = s->now_ms + REST_MS, .what = TG_SIM_RETURNS});
+            tg_sim_push(s, (struct tg_sim_item){.at_ms = s->now_ms + s->sim->model->looks_after_ms, .what = TG_SIM_RETURNS});
         else if (a->kind != TG_DO_END && !tg_sim_begin(s, a))
             return tg_fail(e, TG_E_BUG, "a simulated host has no model of \"%s\"", tg_run_action_name(a->kind));
     }
     return s->out_of_memory ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+}
+
+int tg_sim_feed(struct tg_simulation *s, struct tg_run_event event, struct tg_error *e)
+{
+    int rc = feed(s, event, e);
+
+    return rc ? rc : act(s, e);
 }
 
 /* Half of all crashes come between the journal's write and the acts that it announces. */
@@ -182,9 +165,12 @@ static int come_back(struct tg_simulation *s, struct tg_error *e)
 
     s->away = false;
     s->dies_ms = m->crash_every_ms ? s->now_ms - m->crash_for_ms + m->crash_every_ms : 0;
-    bool held = s->sim->run->state == TG_RUN_HOLDING || s->sim->run->state == TG_RUN_HELD; /* by the machine itself: nobody else is here */
-    int rc = feed_run(s, held ? TG_EV_SEATED : TG_EV_RESUME, e);
-    return rc ? rc : act(s, e);
+    int rc = feed_run(s, is_held(s->sim->run) ? TG_EV_SEATED : TG_EV_RESUME, e); /* by the machine itself: nobody else is here */
+    if (!rc)
+        rc = act(s, e);
+    for (size_t i = 0; !rc && s->outside && i < s->sim->plan->n_hosts; i++)
+        rc = tg_sim_others_recount(s, i, e);
+    return rc;
 }
 
 /* Somebody has looked at a run that waits for a person, and lets it go on. */
@@ -194,6 +180,15 @@ static int go_on(struct tg_simulation *s, struct tg_error *e)
     if (s->away || s->sim->run->state != TG_RUN_HELD)
         return 0;
     int rc = feed_run(s, TG_EV_CONTINUE, e);
+    return rc ? rc : act(s, e);
+}
+
+/* Nobody has looked for as long as the rollout says. */
+static int give_up(struct tg_simulation *s, int64_t at_ms, struct tg_error *e)
+{
+    if (s->away || s->sim->run->give_up_ms != at_ms || !tg_run_is_to_be_looked_at(s->sim->run))
+        return 0;
+    int rc = feed_run(s, TG_EV_GAVE_UP, e);
     return rc ? rc : act(s, e);
 }
 
@@ -252,6 +247,8 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
     if (event.host != TG_RUN_NONE)
         event.step = s->sim->run->hosts[event.host].step;
     int rc = tell_window_of(s, &event, e);
+    if (!rc && event.kind == TG_EV_LOCKED)
+        rc = tg_sim_others_locked(s, event.host, e);
     if (!rc)
         rc = feed(s, event, e);
     if (rc)
@@ -260,7 +257,8 @@ static int hear(struct tg_simulation *s, const struct tg_sim_item *item, struct 
         crash(s);
         return 0;
     }
-    return act(s, e);
+    rc = act(s, e);
+    return rc || event.host == TG_RUN_NONE || !s->outside ? rc : tg_sim_others_recount(s, event.host, e);
 }
 
 /* The plan's hours open, or close. */
@@ -281,20 +279,20 @@ static int next(struct tg_simulation *s, struct tg_error *e)
 
     if (!s->away && s->sim->plan->n_windows && s->window_stage != s->sim->run->stage)
         return tell_windows(s, e);
-    if (!s->away && s->sim->plan->n_windows && s->window_ms < due_ms && (s->n == 0 || s->window_ms <= s->items[0].at_ms)) {
+    if (!s->away && s->sim->plan->n_windows && s->window_ms < due_ms && s->window_ms <= tg_sim_next_ms(s)) {
         move_clock(s, s->window_ms);
         return tell_windows(s, e);
     }
-    if (due_ms < INT64_MAX && (s->n == 0 || due_ms <= s->items[0].at_ms))
+    if (due_ms < INT64_MAX && due_ms <= tg_sim_next_ms(s))
         return tell_hours(s, due_ms, e);
-    if (s->n == 0)
+    if (tg_sim_next_ms(s) == INT64_MAX)
         return tg_fail(e, TG_E_BUG, "the simulated run is %s, and waits for nothing",
                        tg_run_state_name(s->sim->run->state));
-    if (s->dies_ms && s->items[0].at_ms >= s->dies_ms && !writes_before_it_dies(s)) {
+    if (s->dies_ms && tg_sim_next_ms(s) >= s->dies_ms && !writes_before_it_dies(s)) {
         move_clock(s, s->dies_ms);
         crash(s);
     }
-    struct tg_sim_item item = pop(s);
+    struct tg_sim_item item = tg_sim_pop(s);
     move_clock(s, item.at_ms);
     if (item.what == TG_SIM_STEP_ENDS) {
         tg_sim_step_ends(s, item.of);
@@ -302,9 +300,40 @@ static int next(struct tg_simulation *s, struct tg_error *e)
     }
     if (item.what == TG_SIM_PERSON)
         return go_on(s, e);
+    if (item.what == TG_SIM_GIVES_UP)
+        return give_up(s, item.at_ms, e);
+    if (item.what == TG_SIM_MOVES || item.what == TG_SIM_FLIPS)
+        return tg_sim_others_move(s, &item, e);
     if (item.life != s->life)
         return 0;
     return item.what == TG_SIM_RETURNS ? come_back(s, e) : hear(s, &item, e);
+}
+
+/* Nobody is at work, and all that wait have no room by others: for as long as nothing else can happen, or for weeks. */
+static bool waits_for_room(struct tg_simulation *s)
+{
+    const struct tg_sim_model *m = s->sim->model;
+    const struct tg_run *run = s->sim->run;
+    int64_t most_ms = WAITS_MS + (m->held > 0 ? 2 * m->held_for_ms * 100000 / m->held : 0);
+
+    unsigned brakes;
+
+    if (run->in_flight || s->away)
+        s->moved_ms = s->now_ms;
+    bool long_enough = s->now_ms - s->moved_ms > (most_ms < WAITS_MAX_MS ? most_ms : WAITS_MAX_MS), over = tg_sim_next_ms(s) == INT64_MAX;
+    if (s->away || run->state != TG_RUN_ACTIVE || run->in_flight || !(long_enough || over))
+        return false;
+    brakes = tg_run_brakes(run, s->now_ms);
+    return (brakes & TG_BRAKE_DOMAIN) && !(brakes & (TG_BRAKE_HOURS | TG_BRAKE_DAY | TG_BRAKE_WINDOW | TG_BRAKE_APPROVAL));
+}
+
+/* Nothing has happened since somebody was at work last. */
+static void end_waiting(struct tg_simulation *s)
+{
+    for (size_t bit = 0; bit < TG_SIM_BRAKES; bit++)
+        if (TG_BRAKE_DOMAIN >> bit & 1)
+            s->sim->held_ms[bit] -= s->now_ms - s->moved_ms;
+    s->now_ms = s->moved_ms;
 }
 
 static int go(struct tg_simulation *s, struct tg_error *e)
@@ -314,11 +343,16 @@ static int go(struct tg_simulation *s, struct tg_error *e)
     s->window_ms = s->now_ms;
     if (!rc)
         rc = act(s, e);
+    if (!rc)
+        rc = tg_sim_others_begin(s, e);
     while (!rc && s->sim->run->state != TG_RUN_ENDED) {
         if (s->sim->run->state == TG_RUN_HELD && !s->asked && !s->away) {
             s->asked = true;
-            tg_sim_push(s, (struct tg_sim_item) {.at_ms = s->now_ms + REST_MS, .what = TG_SIM_PERSON});
+            s->sim->asked++;
+            tg_sim_push(s, (struct tg_sim_item) {.at_ms = s->now_ms + s->sim->model->looks_after_ms, .what = TG_SIM_PERSON});
         }
+        if ((s->sim->waits = waits_for_room(s)))
+            break;
         rc = next(s, e);
         if (!rc && (s->sim->crashes > CRASHES_MAX || s->in_vain > IN_VAIN_MAX))
             return tg_fail(e, TG_E_DATA, "the controller dies so often that the run does not end: after %u crashes it is %s, and looks at %zu hosts", s->sim->crashes,
@@ -329,7 +363,9 @@ static int go(struct tg_simulation *s, struct tg_error *e)
     }
     if (rc)
         return rc;
-    s->sim->ended_ms = s->now_ms;
+    if (s->sim->waits)
+        end_waiting(s);
+    s->sim->ended_ms = s->sim->shown_ms = s->now_ms;
     add_sample(s);
     return 0;
 }
@@ -347,7 +383,7 @@ static int prepare(struct tg_simulation *s, const struct tg_plan *plan, const st
         return rc ? rc : tg_fail(e, TG_E_MEMORY, "out of memory");
     sim->plan = plan;
     sim->model = model;
-    sim->started_ms = s->now_ms = model->start_ms;
+    sim->started_ms = s->now_ms = s->moved_ms = model->start_ms;
     sim->sample_ms = 1000;
     s->dies_ms = model->crash_every_ms ? s->now_ms + model->crash_every_ms : 0;
     sim->stages = calloc(plan->n_stages + 1, sizeof *sim->stages);
@@ -358,39 +394,25 @@ static int prepare(struct tg_simulation *s, const struct tg_plan *plan, const st
     return tg_run_new(plan, &sim->run, e);
 }
 
-/* What is bad is the change, not the way back from it. Hosts on which the tool fails are those on which it failed. */
-static int simulate_back(struct tg_sim *sim, struct tg_error *e)
-{
-    struct tg_sim_back *back = sim->back = calloc(1, sizeof *back);
-    struct tg_error none = TG_ERROR_INIT;
-
-    if (!back)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    back->model = *sim->model;
-    back->model.bad = back->model.bad_after_ms = -1;
-    back->model.start_ms = sim->ended_ms;
-    int rc = tg_rollback_plan(sim->plan, sim->run, "simulated", NULL, &back->plan, &none);
-    if (!rc)
-        return tg_simulate(back->plan, &back->model, &back->sim, e);
-    free(back);
-    sim->back = NULL;
-    if (e && rc != TG_E_NOENT && !e->code)
-        *e = none;
-    return rc == TG_E_NOENT ? 0 : rc; /* nothing was changed */
-}
-
 int tg_simulate(const struct tg_plan *plan, const struct tg_sim_model *model, struct tg_sim **out, struct tg_error *e)
 {
-    struct tg_simulation s = {0};
+    return tg_sim_run(plan, model, NULL, out, e);
+}
+
+int tg_sim_run(const struct tg_plan *plan, const struct tg_sim_model *model, const struct tg_sim *first, struct tg_sim **out, struct tg_error *e)
+{
+    struct tg_simulation s = {.first = first};
     int rc = prepare(&s, plan, model, e);
 
     if (!rc)
         rc = go(&s, e);
     tg_run_actions_release(&s.actions);
-    free(s.items);
+    free(s.heaps[0].items);
+    free(s.heaps[1].items);
     free(s.hosts);
-    if (!rc && plan->then == TG_THEN_ROLLBACK && tg_run_end(s.sim->run) == TG_END_HALTED)
-        rc = simulate_back(s.sim, e);
+    free(s.outside);
+    if (!rc)
+        rc = tg_sim_follow(s.sim, e);
     if (rc)
         tg_sim_free(s.sim);
     else
@@ -424,9 +446,15 @@ struct tg_sim_told tg_sim_tell(const struct tg_sim *sim)
             sums[j]->hosts += plan->stages[i].count;
             sums[j]->done += tg_stage_done(&sim->run->stages[i]);
             sums[j]->unreachable += sim->run->stages[i].counts[TG_HOST_UNREACHABLE];
+            sums[j]->held += sim->run->stages[i].counts[TG_HOST_HELD];
         }
     }
     return changing.hosts ? changing : all;
+}
+
+const char *tg_sim_end_name(const struct tg_sim *sim)
+{
+    return sim->waits ? "waits" : tg_run_end_name(tg_run_end(sim->run));
 }
 
 bool tg_sim_well(const struct tg_sim *sim)

@@ -50,9 +50,18 @@ static void answer(struct tg_simulation *s, const struct tg_run_action *a, enum 
                                         .outcome = (uint8_t) outcome});
 }
 
+/* Whether it is gone; until when it is, or is not. */
+static bool is_gone(const struct tg_simulation *s, size_t host, int64_t at_ms, int64_t *out_until_ms)
+{
+    *out_until_ms = INT64_MAX;
+    return (s->sim->model->gone > 0 || s->sim->model->going > 0) && tg_sim_is_gone(s->sim->model, name_of(s, host), at_ms, out_until_ms);
+}
+
 static bool is_unreachable(const struct tg_simulation *s, size_t host)
 {
-    return is(s, host, TG_SIM_UNREACHABLE, s->sim->model->unreachable);
+    int64_t until_ms;
+
+    return is_gone(s, host, s->now_ms, &until_ms) || is(s, host, TG_SIM_UNREACHABLE, s->sim->model->unreachable);
 }
 
 /* ---- a bad change ---- */
@@ -83,7 +92,10 @@ static void lock(struct tg_simulation *s, const struct tg_run_action *a)
 
 static void check(struct tg_simulation *s, const struct tg_run_action *a)
 {
-    answer(s, a, TG_EV_GO, s->now_ms + exchange_ms(s, a));
+    int64_t until_ms;
+    bool held = s->sim->model->held > 0 && tg_sim_is_held(s->sim->model, name_of(s, a->host), s->now_ms, &until_ms);
+
+    answer(s, a, held ? TG_EV_NO_GO : TG_EV_GO, s->now_ms + exchange_ms(s, a));
 }
 
 static void unlock(struct tg_simulation *s, const struct tg_run_action *a)
@@ -104,6 +116,7 @@ static void start_step(struct tg_simulation *s, const struct tg_run_action *a)
 {
     const struct tg_sim_model *m = s->sim->model;
     struct tg_sim_host *h = &s->hosts[a->host];
+    int64_t goes_ms;
 
     if (h->attempt == a->attempt)
         return;
@@ -115,6 +128,11 @@ static void start_step(struct tg_simulation *s, const struct tg_run_action *a)
     }
     h->end = is(s, a->host, TG_SIM_FAILS, m->failing) ? TG_EV_FAILED : TG_EV_APPLIED;
     h->ends_ms = s->now_ms + takes_ms(s, a, &m->takes, TG_SIM_TAKES);
+    is_gone(s, a->host, s->now_ms, &goes_ms);
+    if (goes_ms < h->ends_ms) { /* and the change with it: nothing proves how far it came */
+        h->end = TG_EV_UNPROVEN;
+        h->ends_ms = goes_ms;
+    }
     tg_sim_push(s, (struct tg_sim_item){.at_ms = h->ends_ms, .of = (uint32_t) a->host, .what = TG_SIM_STEP_ENDS});
 }
 
@@ -127,7 +145,9 @@ static void apply(struct tg_simulation *s, const struct tg_run_action *a)
         return;
     }
     start_step(s, a);
-    if (tg_sim_among(draw(s, a, TG_SIM_LOST), s->sim->model->lost))
+    if (h->end == TG_EV_UNPROVEN)
+        answer(s, a, TG_EV_LOST, h->ends_ms + exchange_ms(s, a));
+    else if (tg_sim_among(draw(s, a, TG_SIM_LOST), s->sim->model->lost))
         answer(s, a, TG_EV_LOST, s->now_ms + (h->ends_ms - s->now_ms) / 2);
     else
         answer(s, a, (enum tg_run_event_kind) h->end, h->ends_ms + exchange_ms(s, a));
@@ -136,14 +156,22 @@ static void apply(struct tg_simulation *s, const struct tg_run_action *a)
 static void look(struct tg_simulation *s, const struct tg_run_action *a)
 {
     const struct tg_sim_host *h = &s->hosts[a->host];
-    int64_t from_ms = h->ends_ms > s->now_ms ? h->ends_ms : s->now_ms;
+    int64_t from_ms = h->ends_ms > s->now_ms ? h->ends_ms : s->now_ms, back_ms;
+    bool gone = is_gone(s, a->host, s->now_ms, &back_ms), in_time = gone && back_ms - s->now_ms < LOOK_MS;
 
-    if (is_unreachable(s, a->host))
+    from_ms = in_time && back_ms > from_ms ? back_ms : from_ms;
+    if (is_unreachable(s, a->host) && !in_time)
         answer(s, a, TG_EV_LOST, s->now_ms + LOOK_MS);
     else if (h->attempt != a->attempt)
-        answer(s, a, TG_EV_ABSENT, s->now_ms + exchange_ms(s, a));
+        answer(s, a, TG_EV_ABSENT, (in_time ? back_ms : s->now_ms) + exchange_ms(s, a));
     else
         answer(s, a, (enum tg_run_event_kind) h->end, from_ms + exchange_ms(s, a));
+}
+
+/* There is no verdict yet. */
+static bool is_unclear(const struct tg_simulation *s, size_t host, int64_t at_ms)
+{
+    return is(s, host, TG_SIM_UNCLEAR, s->sim->model->inconclusive) && at_ms < s->hosts[host].changed_ms + s->sim->model->inconclusive_for_ms;
 }
 
 /* One that fails is tried until its time is over. Without any check nothing is ever noticed. */
@@ -151,7 +179,7 @@ static void verify(struct tg_simulation *s, const struct tg_run_action *a)
 {
     const struct tg_plan *plan = s->sim->plan;
     bool proves = s->sim->run->hosts[a->host].state == TG_HOST_PROVING; /* the change is past what after waits for */
-    int64_t passes_ms = s->now_ms + takes_ms(s, a, &s->sim->model->verify_takes, TG_SIM_VERIFY), within_ms = 0, after_ms = 0;
+    int64_t passes_ms = s->now_ms + takes_ms(s, a, &s->sim->model->verify_takes, TG_SIM_VERIFY), within_ms = 0, after_ms = 0, until_ms;
 
     for (size_t i = 0; i < plan->n_verify; i++) {
         within_ms = plan->verify[i].within_ms > within_ms ? plan->verify[i].within_ms : within_ms;
@@ -161,6 +189,10 @@ static void verify(struct tg_simulation *s, const struct tg_run_action *a)
     within_ms += after_ms;
     if (plan->n_verify == 0)
         answer(s, a, TG_EV_VERIFIED, s->now_ms + 1);
+    else if (is_unclear(s, a->host, passes_ms))
+        answer(s, a, TG_EV_INCONCLUSIVE, passes_ms);
+    else if (is_gone(s, a->host, passes_ms, &until_ms))
+        answer(s, a, TG_EV_NOT_VERIFIED, s->now_ms + within_ms);
     else if (shows(s, a->host, passes_ms))
         answer(s, a, TG_EV_NOT_VERIFIED, s->now_ms + within_ms);
     else
@@ -196,26 +228,22 @@ static void wait(struct tg_simulation *s, const struct tg_run_action *a)
                                         .kind = a->kind == TG_DO_BAKE ? TG_EV_BAKED : TG_EV_PACED});
 }
 
-/* Modelled hosts have verdicts, always. */
-static void never(struct tg_simulation *s, const struct tg_run_action *a)
+static void give_up(struct tg_simulation *s, const struct tg_run_action *a)
 {
-    (void) s;
-    (void) a;
+    tg_sim_push(s, (struct tg_sim_item) {.at_ms = a->until_ms, .what = TG_SIM_GIVES_UP});
 }
-
-#define APPROVAL_MS (15 * 60000) /* until somebody has looked, and approves */
 
 static void ask(struct tg_simulation *s, const struct tg_run_action *a)
 {
     tg_sim_push(s, (struct tg_sim_item){
-                       .at_ms = s->now_ms + APPROVAL_MS, .of = (uint32_t) a->stage, .what = TG_SIM_STAGE, .kind = TG_EV_APPROVED});
+                       .at_ms = s->now_ms + s->sim->model->looks_after_ms, .of = (uint32_t) a->stage, .what = TG_SIM_STAGE, .kind = TG_EV_APPROVED});
 }
 
 typedef void model_fn(struct tg_simulation *s, const struct tg_run_action *a);
 static model_fn *const models[TG_DO_COUNT] = {
     [TG_DO_LOCK] = lock,   [TG_DO_CHECK] = check,   [TG_DO_APPLY] = apply,   [TG_DO_LOOK] = look,
     [TG_DO_RETRY] = retry, [TG_DO_VERIFY] = verify, [TG_DO_UNLOCK] = unlock, [TG_DO_DRY_RUN] = dry_run,
-    [TG_DO_BAKE] = wait,   [TG_DO_GIVE_UP] = never,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
+    [TG_DO_BAKE] = wait,   [TG_DO_GIVE_UP] = give_up,   [TG_DO_PACE] = wait,     [TG_DO_ASK] = ask,
     [TG_DO_AROUND_LOOK] = around, [TG_DO_AROUND] = around, [TG_DO_UNDO] = around,
 };
 

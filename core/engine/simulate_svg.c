@@ -6,6 +6,7 @@
 #include <tagout/clock.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #define WIDTH 960
 #define HEIGHT 440
@@ -20,7 +21,7 @@ struct picture {
     const struct tg_sim *sim;
     struct tg_buf *out;
     int64_t took_ms;
-    size_t max, max_work;
+    size_t max, max_work, max_away, max_out;
 };
 
 /* Tenths of a pixel. */
@@ -50,6 +51,7 @@ static const char style[] =
     "stroke:#e03131;stroke-width:2;fill:none}"
     ".w{stroke:#1c7ed6;stroke-width:1.2;fill:none}.x{fill:#9aa5b1}.halt{stroke:#e03131;stroke-width:1.5;stroke-"
     "dasharray:5 4}"
+    ".o{fill:#f08c00;fill-opacity:.3}.ol{stroke:#f08c00;stroke-width:2;fill:none}.d{stroke:#7048e8;stroke-width:1.2;stroke-dasharray:2 3;fill:none}.kd{fill:#7048e8}.q{fill:#1c7ed6}"
     ".bad{fill:#c92a2a}.good{fill:#2b8a3e}.k{stroke:none}.kw{fill:#1c7ed6}"
     "@media(prefers-color-scheme:dark){.bg{fill:#14181d}.t{fill:#e4e7eb}.s{fill:#9aa5b1}.g{stroke:#2b323b}.ax{stroke:#"
     "616e7c}.band{fill:#fff}"
@@ -59,7 +61,7 @@ static const char style[] =
 static void put_head(const struct picture *p)
 {
     struct tg_buf *out = p->out;
-    char model[300];
+    char model[TG_SIM_DESCRIBED_SIZE];
 
     tg_buf_printf(out,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
@@ -134,13 +136,25 @@ static void put_stages(const struct picture *p)
 
 /* ---- the curves ---- */
 
-enum curve { CHANGED, HURT, WORK };
+enum curve { CHANGED, HURT, WORK, OUT, AWAY };
 
 static int64_t y_at(const struct picture *p, enum curve curve, size_t i)
 {
     const struct tg_sim_sample *s = &p->sim->samples[i];
 
-    return curve == WORK ? y_of(s->at_work, p->max_work * 3) : y_of(curve == HURT ? s->hurt : s->changed, p->max);
+    switch (curve) {
+    case WORK:
+        return y_of(s->at_work, p->max_work * 3);
+    case HURT:
+        return y_of(s->hurt, p->max);
+    case OUT:
+        return y_of(s->out, p->max);
+    case AWAY:
+        return y_of(s->gone + s->held, p->max_away * 3);
+    case CHANGED:
+    default:
+        return y_of(s->changed, p->max);
+    }
 }
 
 static void put_points(const struct picture *p, enum curve curve)
@@ -165,12 +179,13 @@ static void put_curve(const struct picture *p, enum curve curve, const char *are
     tg_buf_puts(p->out, "\"/>\n");
 }
 
+/* When nobody was in the seat; when a person was waited for. */
 static void put_crashes(const struct picture *p)
 {
-    for (size_t i = 0; p->sim->crashes && i < p->sim->n_samples; i++)
-        if (p->sim->samples[i].away) {
+    for (size_t i = 0; i < p->sim->n_samples; i++)
+        if (p->sim->samples[i].away || p->sim->samples[i].asks) {
             int64_t x = x_of(p, sample_at(p, i));
-            tg_buf_puts(p->out, "<rect class=\"x\" width=\"3\" height=\"6\" x=\"");
+            tg_buf_printf(p->out, "<rect class=\"%s\" width=\"3\" height=\"6\" x=\"", p->sim->samples[i].away ? "x" : "q");
             tg_svg_number(p->out, x - 15);
             tg_buf_printf(p->out, "\" y=\"%d\"/>\n", BOTTOM - 6);
         }
@@ -196,17 +211,21 @@ static void put_halt(const struct picture *p)
 
 static void put_key(const struct picture *p)
 {
-    char work[64];
+    char work[64], away[64];
     const struct {
         const char *class, *text;
         bool there;
     } rows[] = {{"c k", "changed", true},
                 {"b k", "hurt", p->sim->all.hurt > 0},
+                {"o k", "out of service", p->max_out > 0},
                 {"kw", work, true},
+                {"kd", away, p->max_away > 0},
+                {"q", "waits for a person", p->sim->asked > 0},
                 {"x", "nobody in the seat", p->sim->crashes > 0}};
     int x = LEFT;
 
-    snprintf(work, sizeof work, "at work (at most %zu, own scale)", p->max_work);
+    snprintf(work, sizeof work, "at work (at most %zu)", p->max_work);
+    snprintf(away, sizeof away, "gone or held (at most %zu)", p->max_away);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!rows[i].there)
             continue;
@@ -214,7 +233,7 @@ static void put_key(const struct picture *p)
                       "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"11\" height=\"11\" rx=\"2\"/><text class=\"t s\" "
                       "x=\"%d\" y=\"%d\">%s</text>\n",
                       rows[i].class, x, BOTTOM + 36, x + 17, BOTTOM + 46, rows[i].text);
-        x += 60 + 6 * (int) (sizeof work > 0 && rows[i].text == work ? 34 : i == 3 ? 18 : 7);
+        x += 40 + 6 * (int) strlen(rows[i].text);
     }
 }
 
@@ -228,7 +247,8 @@ static void put_verdict(const struct picture *p)
                        sizeof took);
     tg_buf_printf(p->out, "<text class=\"t %s\" x=\"24\" y=\"%d\">", well ? "good" : "bad", HEIGHT - 20);
     tg_buf_printf(p->out, "%s after %s",
-                  sim->halted_ms ? "Would halt"
+                  sim->waits ? "Would wait for room for ever"
+                  : sim->halted_ms ? "Would halt"
                   : well         ? "Would end well"
                                  : "Would end badly",
                   took);
@@ -239,7 +259,12 @@ static void put_verdict(const struct picture *p)
     tg_buf_printf(p->out, ". %zu changed", sim->all.changed);
     if (sim->all.hurt)
         tg_buf_printf(p->out, ", %zu hurt", sim->all.hurt);
-    if (sim->back)
+    if (sim->back && sim->back->plan->withdraws) {
+        const struct tg_sim_out told = tg_sim_tell_out(sim);
+        tg_buf_printf(p->out, ", %zu of %zu out of service", told.out, told.hosts);
+        if (told.no_room)
+            tg_buf_printf(p->out, " (no room for %zu)", told.no_room);
+    } else if (sim->back)
         tg_buf_printf(p->out, ", %zu of %zu rolled back", tg_run_done(sim->back->sim->run), sim->back->plan->n_hosts);
     tg_buf_puts(p->out, ".</text>\n</svg>\n");
 }
@@ -262,11 +287,15 @@ static size_t round_up(size_t max)
 
 int tg_sim_svg(const struct tg_sim *sim, struct tg_buf *out, struct tg_error *e)
 {
-    struct picture p = {.sim = sim, .out = out, .took_ms = sim->ended_ms - sim->started_ms, .max = 1, .max_work = 1};
+    struct picture p = {.sim = sim, .out = out, .took_ms = sim->shown_ms - sim->started_ms, .max = 1, .max_work = 1};
+    size_t n;
 
     for (size_t i = 0; i < sim->n_samples; i++) {
         p.max = sim->samples[i].changed > p.max ? sim->samples[i].changed : p.max;
         p.max_work = sim->samples[i].at_work > p.max_work ? sim->samples[i].at_work : p.max_work;
+        p.max_out = sim->samples[i].out > p.max_out ? sim->samples[i].out : p.max_out;
+        n = sim->samples[i].gone + sim->samples[i].held;
+        p.max_away = n > p.max_away ? n : p.max_away;
     }
     p.max = round_up(p.max);
     put_head(&p);
@@ -275,7 +304,11 @@ int tg_sim_svg(const struct tg_sim *sim, struct tg_buf *out, struct tg_error *e)
     put_curve(&p, CHANGED, "c", "cl");
     if (sim->all.hurt)
         put_curve(&p, HURT, "b", "bl");
+    if (p.max_out)
+        put_curve(&p, OUT, "o", "ol");
     put_curve(&p, WORK, NULL, "w");
+    if (p.max_away)
+        put_curve(&p, AWAY, NULL, "d");
     put_crashes(&p);
     put_halt(&p);
     put_key(&p);

@@ -41,7 +41,7 @@ struct plot {
 /* The sample at the end of a column. */
 static size_t index_at(const struct plot *p, int column)
 {
-    int64_t took = p->sim->ended_ms - p->sim->started_ms, until = took / p->width * (column + 1);
+    int64_t took = p->sim->shown_ms - p->sim->started_ms, until = took / p->width * (column + 1);
     int64_t i = (until + p->sim->sample_ms - 1) / p->sim->sample_ms - 1, last = (int64_t) p->sim->n_samples - 1;
 
     return (size_t) (column == p->width - 1 || i > last ? last : i < 0 ? 0 : i);
@@ -65,6 +65,21 @@ static size_t hurt_of(const struct tg_sim_sample *s)
 static size_t at_work_of(const struct tg_sim_sample *s)
 {
     return s->at_work;
+}
+
+static size_t gone_of(const struct tg_sim_sample *s)
+{
+    return s->gone;
+}
+
+static size_t held_of(const struct tg_sim_sample *s)
+{
+    return s->held;
+}
+
+static size_t out_of(const struct tg_sim_sample *s)
+{
+    return s->out;
 }
 
 static size_t failed_of(const struct tg_sim_sample *s)
@@ -112,7 +127,7 @@ static void put_area(const struct plot *p, size_t max)
 
 static void put_times(const struct plot *p)
 {
-    int64_t took = p->sim->ended_ms - p->sim->started_ms;
+    int64_t took = p->sim->shown_ms - p->sim->started_ms;
     int at = 0, step = p->width / (TICKS - 1);
     char text[32];
 
@@ -129,6 +144,16 @@ static void put_times(const struct plot *p)
     tg_buf_putc(p->out, '\n');
 }
 
+/* Of the samples of a column: what comes and goes between two columns is there all the same. */
+static size_t most_in(const struct plot *p, int column, size_t (*of)(const struct tg_sim_sample *))
+{
+    size_t most = 0;
+
+    for (size_t i = column ? index_at(p, column - 1) + 1 : 0; i <= index_at(p, column); i++)
+        most = of(&p->sim->samples[i]) > most ? of(&p->sim->samples[i]) : most;
+    return most ? most : of(at_column(p, column));
+}
+
 /* A row of its own scale; nothing at all is no row. */
 static void put_spark(const struct plot *p, const char *label, const char *colour,
                       size_t (*of)(const struct tg_sim_sample *))
@@ -139,31 +164,36 @@ static void put_spark(const struct plot *p, const char *label, const char *colou
         return;
     tg_buf_printf(p->out, "%*s  %s", LABEL - 2, label, tint(p->paint, colour));
     int end = p->width;
-    while (end > 0 && !of(at_column(p, end - 1)))
+    while (end > 0 && !most_in(p, end - 1, of))
         end--;
     for (int c = 0; c < end; c++)
-        tg_buf_puts(p->out, eighths[height(of(at_column(p, c)), max, 1)]);
+        tg_buf_puts(p->out, eighths[height(most_in(p, c, of), max, 1)]);
     tg_buf_printf(p->out, "%s %zu\n", tint(p->paint, plain), max);
 }
 
-static bool away_in(const struct plot *p, int column)
+static bool away_of(const struct tg_sim_sample *s)
 {
-    bool away = false;
-
-    for (size_t i = column ? index_at(p, column - 1) + 1 : 0; i <= index_at(p, column); i++)
-        away |= p->sim->samples[i].away;
-    return away;
+    return s->away;
 }
 
-/* Where nobody was in the seat. */
-static void put_away(const struct plot *p)
+static bool asks_of(const struct tg_sim_sample *s)
 {
-    if (!p->sim->crashes)
+    return s->asks;
+}
+
+/* When nobody was in the seat; when a person was waited for. */
+static void put_marks(const struct plot *p, const char *label, const char *colour, const char *mark, unsigned n, bool (*of)(const struct tg_sim_sample *))
+{
+    if (!n)
         return;
-    tg_buf_printf(p->out, "%*s  %s", LABEL - 2, "crashes", tint(p->paint, red));
-    for (int c = 0; c < p->width; c++)
-        tg_buf_puts(p->out, away_in(p, c) ? "×" : " ");
-    tg_buf_printf(p->out, "%s %u\n", tint(p->paint, plain), p->sim->crashes);
+    tg_buf_printf(p->out, "%*s  %s", LABEL - 2, label, tint(p->paint, colour));
+    for (int c = 0; c < p->width; c++) {
+        bool any = false;
+        for (size_t i = c ? index_at(p, c - 1) + 1 : 0; i <= index_at(p, c); i++)
+            any |= of(&p->sim->samples[i]);
+        tg_buf_puts(p->out, any ? mark : " ");
+    }
+    tg_buf_printf(p->out, "%s %u\n", tint(p->paint, plain), n);
 }
 
 /* "canary│one-percent│rest", each from where it began; what has no room is left out. */
@@ -214,7 +244,11 @@ void tg_sim_plot(const struct tg_sim *sim, const struct tg_sim_paint *paint, str
     put_spark(&p, "at work", blue, at_work_of);
     put_spark(&p, "failed", red, failed_of);
     put_spark(&p, "hurt", red, hurt_of);
-    put_away(&p);
+    put_spark(&p, "out", red, out_of);
+    put_spark(&p, "gone", grey, gone_of);
+    put_spark(&p, "held", grey, held_of);
+    put_marks(&p, "asks", blue, "?", sim->asked, asks_of);
+    put_marks(&p, "crashes", red, "×", sim->crashes, away_of);
 }
 
 /* ---- the stages ---- */
@@ -304,13 +338,14 @@ static const struct {
     {1, "limits.unverified", "limits.unverified"},
     {2, "rate", "rates of the stages"},
     {3, "limits.domains", "limits of domains and floors"},
-    {4, "approval", "approvals, a quarter of an hour each"},
+    {4, "approval", "approvals, until somebody has looked"},
     {5, "hours", "hours of work"},
     {6, "day", "days of work that a stage waits for"},
     {7, "windows", "windows of the hosts"},
     {TG_SIM_BAKE, "bake", "bakes"},
     {TG_SIM_LAST, "last-hosts", "the last hosts of a stage"},
     {TG_SIM_STOPPING, "stopping", "hosts in flight, after the halt"},
+    {TG_SIM_ASKS, "person", "a person, until somebody has looked"},
     {TG_SIM_AWAY, "crashes", "crashes, until somebody takes over"},
 };
 #define HOLDS (sizeof holds / sizeof holds[0])
@@ -376,6 +411,20 @@ static void put_hurt(const struct tg_sim *sim, struct tg_buf *out)
     tg_buf_puts(out, ".\n");
 }
 
+static void put_out(const struct tg_sim *sim, struct tg_buf *out)
+{
+    const struct tg_sim_out told = tg_sim_tell_out(sim);
+    char text[32];
+
+    tg_buf_puts(out, "Out of service: ");
+    put_share(told.out, told.hosts, out);
+    tg_buf_printf(out, ", %s after the halt.\n", duration(told.took_ms, text));
+    if (told.no_room)
+        tg_buf_printf(out, "  %zu stay%s in service: domains and floors have no room for them.\n", told.no_room, told.no_room == 1 ? "s" : "");
+    if (told.held)
+        tg_buf_printf(out, "  %zu stay%s in service: held by others.\n", told.held, told.held == 1 ? "s" : "");
+}
+
 static void put_back(const struct tg_sim *sim, struct tg_buf *out)
 {
     const struct tg_sim *back = sim->back ? sim->back->sim : NULL;
@@ -383,6 +432,10 @@ static void put_back(const struct tg_sim *sim, struct tg_buf *out)
 
     if (!back)
         return;
+    if (back->plan->withdraws) {
+        put_out(sim, out);
+        return;
+    }
     tg_buf_puts(out, "Rolled back: ");
     put_share(tg_run_done(back->run), back->plan->n_hosts, out);
     tg_buf_printf(out, ", %s after the halt.\n", duration(back->ended_ms - sim->halted_ms, text));
@@ -407,11 +460,13 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
     char text[32];
 
     tg_buf_printf(out, "\n%s", tint(paint, well ? green : red));
-    tg_buf_printf(out, "It would %s after %s", sim->halted_ms ? "HALT" : well ? "end well" : "end BADLY",
+    tg_buf_printf(out, "It would %s after %s", sim->waits ? "WAIT FOR EVER" : sim->halted_ms ? "HALT" : well ? "end well" : "end BADLY",
                   duration((sim->halted_ms ? sim->halted_ms : sim->ended_ms) - sim->started_ms, text));
     put_date(sim, sim->halted_ms ? sim->halted_ms : sim->ended_ms, out);
     if (sim->halted_ms)
         tg_buf_printf(out, ", in stage %s:\n  %s", sim->plan->stages[sim->halted_stage].name, run->why ? run->why : "");
+    else if (sim->waits)
+        tg_buf_printf(out, ":\n  %zu hosts have no room in their domains, which others take, or who is gone", sim->run->totals[TG_HOST_WAITING]);
     else if (!well)
         tg_buf_printf(out, ":\n  %zu of %zu hosts end well", told.done, told.hosts);
     tg_buf_putc(out, '.');
@@ -422,6 +477,8 @@ static void put_verdict(const struct tg_sim *sim, const struct tg_sim_paint *pai
     put_back(sim, out);
     if (told.unreachable)
         tg_buf_printf(out, "Never reached: %zu.\n", told.unreachable);
+    if (told.held)
+        tg_buf_printf(out, "Held by others, and not changed: %zu.\n", told.held);
     if (tg_run_leftovers(run))
         tg_buf_printf(out, "Left over: %zu, lost or with a lock that would not go.\n", tg_run_leftovers(run));
     put_holds(sim, paint, out);

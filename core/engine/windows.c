@@ -121,7 +121,7 @@ int tg_windows_bind(struct tg_windows *w, struct tg_agenda *agenda, const struct
 
 /* ---- asking ---- */
 
-static const struct tg_window_says closed = {false, INT64_MAX};
+static const struct tg_window_says closed = {false, INT64_MAX}, untold = {false, TG_WINDOW_UNTOLD};
 
 /* From a time on, the first at which it fits for all of some classes. 0, or what the calendar says. */
 static int meet(struct tg_windows *w, const uint32_t *classes, size_t n, int64_t need_ms, int64_t wall_ms, struct tg_window_says *out, struct tg_error *e)
@@ -149,9 +149,9 @@ void tg_windows_ask(struct tg_windows *w, size_t window, int64_t wall_ms, struct
 {
     const struct classes *c = &w->of[window];
 
-    *out = closed;
+    *out = w->agenda ? closed : untold;
     if (w->agenda && c->n && meet(w, w->list + c->first, c->n, w->plan->windows[window].need_ms, wall_ms, out, NULL))
-        *out = closed;
+        *out = untold;
 }
 
 bool tg_windows_fits(struct tg_windows *w, size_t host, int64_t wall_ms, char *why, size_t size)
@@ -177,6 +177,12 @@ struct tg_run_event tg_window_event(size_t window, const struct tg_window_says *
 {
     return (struct tg_run_event) {.kind = says->open ? TG_EV_WINDOW_OPENED : TG_EV_WINDOW_CLOSED, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = window,
                                   .until_ms = says->until_ms, .text = why && why[0] ? why : NULL};
+}
+
+const struct tg_rule *const *tg_windows_rules(const struct tg_windows *w, size_t window, size_t *out_n)
+{
+    *out_n = 0;
+    return w->agenda && w->of[window].n ? tg_agenda_rules(w->agenda, w->list[w->of[window].first], TG_AGENDA_WINDOWS, out_n) : NULL;
 }
 
 /* ---- for people ---- */
@@ -210,15 +216,22 @@ static bool name_open(struct tg_windows *w, uint32_t class_, int64_t at_ms, char
 static void say_never(const struct tg_windows *w, size_t window, char *out, size_t size)
 {
     char need[32];
+    size_t windows = 0, blackouts = 0;
 
     tg_duration_format(w->plan->windows[window].need_ms, need, sizeof need);
-    if (w->of[window].n == 0)
+    if (w->of[window].n == 1) {
+        tg_agenda_rules(w->agenda, w->list[w->of[window].first], TG_AGENDA_WINDOWS, &windows);
+        tg_agenda_rules(w->agenda, w->list[w->of[window].first], TG_AGENDA_BLACKOUTS, &blackouts);
+    }
+    if (w->of[window].n == 1 && !windows && !blackouts)
+        snprintf(out, size, "they have no window: neither the calendar nor a booked week has one for them, and what has none is closed");
+    else if (w->of[window].n == 0)
         snprintf(out, size, "no host of it is in the inventory any more, or all have ended");
     else if (w->of[window].n > 1)
         snprintf(out, size, "the calendar has changed since the plan was made, and hosts that had the same windows have %zu different ones, which never meet for %s: a new run tells them apart",
                  w->of[window].n, need);
     else
-        snprintf(out, size, "no window of %.150s is ever %s long, as a host needs: a longer window, or a shorter estimate", w->plan->windows[window].name, need);
+        snprintf(out, size, "no window of %.150s is still to come that is %s long, as a host needs: a longer window, or a shorter estimate", w->plan->windows[window].name, need);
 }
 
 void tg_windows_why(struct tg_windows *w, size_t window, int64_t wall_ms, const struct tg_window_says *says, char *out, size_t size)

@@ -30,7 +30,7 @@ void tg_windows_shut(struct tg_windows *windows, const char *why);
 
 struct tg_window_says {
     bool open;
-    int64_t until_ms;   /* open: what begins until then fits; else when something does. INT64_MAX: no end, or as far as can be told never */
+    int64_t until_ms;   /* open: what begins until then fits; else when something does. INT64_MAX: no end, or as far as can be told never; TG_WINDOW_UNTOLD */
 };
 /* What can't be known is closed. */
 void tg_windows_ask(struct tg_windows *windows, size_t window, int64_t wall_ms, struct tg_window_says *out);
@@ -38,6 +38,8 @@ void tg_windows_ask(struct tg_windows *windows, size_t window, int64_t wall_ms, 
 bool tg_windows_fits(struct tg_windows *windows, size_t host, int64_t wall_ms, char *why, size_t size);
 /* What is open then, or opens; or why nothing does, and the mend. For says as they were told. size ≥ TG_WINDOW_WHY_SIZE */
 void tg_windows_why(struct tg_windows *windows, size_t window, int64_t wall_ms, const struct tg_window_says *says, char *out, size_t size);
+/* The windows of its hosts (of one of them, where the calendar parts them), by the agenda: borrowed until another is bound. NULL: none, or nobody can tell. */
+const struct tg_rule *const *tg_windows_rules(const struct tg_windows *windows, size_t window, size_t *out_n);
 /* The event that tells it. text is borrowed from why. */
 struct tg_run_event tg_window_event(size_t window, const struct tg_window_says *says, const char *why);
 

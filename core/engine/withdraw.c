@@ -35,6 +35,26 @@ static int rank(const struct tg_run *run, size_t i)
     return !tg_run_host_failed(&run->hosts[i]);
 }
 
+/* ---- what its locks say ---- */
+
+#define REASON_HEAD "out of service since "
+#define REASON_MIDDLE " halted; back: tagout return "
+
+void tg_withdraw_reason(const char *id, char *out, size_t size)
+{
+    snprintf(out, size, REASON_HEAD "%.95s" REASON_MIDDLE "%.95s; with something better: tagout run --mends %.95s FILE", id, id, id);
+}
+
+bool tg_withdraw_reason_read(const char *reason, char out_id[TG_RUN_ID_SIZE])
+{
+    const char *id = reason + strlen(REASON_HEAD), *end = strncmp(reason, REASON_HEAD, strlen(REASON_HEAD)) == 0 ? strstr(id, REASON_MIDDLE) : NULL;
+
+    if (!end || end == id || end - id >= TG_RUN_ID_SIZE)
+        return false;
+    snprintf(out_id, TG_RUN_ID_SIZE, "%.*s", (int) (end - id), id);
+    return strspn(out_id, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(out_id);
+}
+
 /* ---- the plan ---- */
 
 /* The lock, and what takes a host out of service. */
@@ -142,7 +162,7 @@ static void mark(void *data, const char *id, const struct tg_run *of, size_t i, 
     else if (tg_host_state_is_end(h->state) && l->w->how[host] == TG_WITHDRAWN_NEVER)
         l->w->how[host] = TG_WITHDRAWN_STAYED;
     if (is)
-        l->w->holds[l->linked->n] = true;
+        l->w->holds[l->linked->at] = true;
 }
 
 int tg_withdrawn_look(struct tg_store *store, const char *id, const struct tg_run *run, int64_t wait_ms, struct tg_withdrawn *out, struct tg_error *e)
@@ -157,8 +177,7 @@ int tg_withdrawn_look(struct tg_store *store, const char *id, const struct tg_ru
     w.open = linked.open;
     w.hosts = linked.hosts;
     memcpy(w.id, linked.last, sizeof w.id);
-    if (linked.n < TG_LINKED_MAX)
-        memcpy(w.next, linked.next, sizeof w.next);
+    memcpy(w.next, linked.next, sizeof w.next);
     for (size_t i = 0; !rc && i < run->plan->n_hosts; i++) {
         w.is += w.how[i] == TG_WITHDRAWN_IS;
         w.was += w.how[i] == TG_WITHDRAWN_WAS;

@@ -37,11 +37,15 @@ struct tg_withdrawn {
     char next[TG_RUN_ID_SIZE];  /* of one more; "" there may be none */
     size_t hosts, is, was;      /* that the run has changed; that are out of service by these; that were, and were returned */
     unsigned char *how;         /* by host: enum tg_withdrawn_how */
-    bool holds[10];             /* the i-th of them has hosts out of service */
+    bool holds[10];             /* that of the i-th id (tg_withdrawn_id()) has hosts out of service */
 };
 /* Reads them. Blocks. TG_E_DATA: one can't be read. */
 int tg_withdrawn_look(struct tg_store *store, const char *id, const struct tg_run *run, int64_t wait_ms, struct tg_withdrawn *out, struct tg_error *e);
 void tg_withdrawn_release(struct tg_withdrawn *withdrawn);
+/* What its locks say to whoever meets one at night: since when, and both ways back. id: the run's whose hosts these are. */
+void tg_withdraw_reason(const char *id, char *out, size_t size);
+/* Does a lock say that? Then whose hosts these are. For people only: whoever takes a lock may write that. */
+bool tg_withdraw_reason_read(const char *reason, char out_id[TG_RUN_ID_SIZE]);
 /* The id of the i-th, from 1. */
 void tg_withdrawn_id(const char *id, int i, char out[TG_RUN_ID_SIZE]);
 

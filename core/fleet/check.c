@@ -111,6 +111,16 @@ static void clashes(struct warnings *w)
     }
 }
 
+static void crowds(struct warnings *w)
+{
+    for (size_t c = 0; c < w->inv->n_customers; c++)
+        if (w->inv->customers[c].n_contacts > TG_CUSTOMER_TOLD_MAX) {
+            tg_buf_printf(&w->text, "customer %s has %zu contacts, and the first %d are told: a mailing list as one contact reaches all", w->inv->customers[c].name,
+                          w->inv->customers[c].n_contacts, TG_CUSTOMER_TOLD_MAX);
+            end_warning(w);
+        }
+}
+
 struct others {
     const struct tg_attr_use *uses;
     size_t n, but;
@@ -162,6 +172,7 @@ int tg_inventory_warnings(const struct tg_inventory *inv, json_t **out, struct t
     if (!rc) {
         empty_groups(&w);
         clashes(&w);
+        crowds(&w);
         rc = lonely_hosts(&w, e);
     }
     if (!rc)

@@ -1,6 +1,7 @@
 /* Whose hosts they are: see customers.h. JSON of a program is read as the YAML that it also is, so that there is one reader. */
 #include "fleet/customers.h"
 
+#include "base/mailbox.h"
 #include "base/child.h"
 #include "base/nearest.h"
 #include "config/yaml.h"
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tagout/clock.h>
-
-#define CONTACT_MAX 254 /* RFC 5321: of an address */
 
 struct reader {
     struct tg_inventory *inv;
@@ -31,20 +30,6 @@ static int compare_customers(const void *a, const void *b)
     const struct tg_customer *x = a, *y = b;
 
     return strcmp(x->name, y->name);
-}
-
-/* What mail programs and our own headers can take: one "@", something on both sides, nothing that could end a header line. */
-static bool address_ok(const char *text)
-{
-    const char *at = strchr(text, '@');
-    size_t len = strlen(text);
-
-    if (!at || at == text || !at[1] || strchr(at + 1, '@') || len > CONTACT_MAX || at - text > 64)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char) text[i] <= ' ' || text[i] == 127 || strchr("<>()[],;:\\\"", text[i]))
-            return false;
-    return true;
 }
 
 /* A list of strings into the inventory. */
@@ -68,10 +53,13 @@ static int take_strings(struct reader *r, const struct tg_yaml_node *node, const
 static int take_contacts(struct reader *r, const struct tg_yaml_node *node, struct tg_customer *c, struct tg_error *e)
 {
     int rc = take_strings(r, node, "contacts", &c->contacts, &c->n_contacts, e);
+    const char *address;
+    size_t len, name;
 
     for (size_t i = 0; !rc && i < c->n_contacts; i++)
-        if (!address_ok(c->contacts[i]))
-            tg_error_hint(tg_yaml_problem(r->p, tg_yaml_item(node, i), "contact \"%.80s\" is no mail address", c->contacts[i]), "such as ops@acme.example");
+        if (!tg_mailbox_split(c->contacts[i], &address, &len, &name))
+            tg_error_hint(tg_yaml_problem(r->p, tg_yaml_item(node, i), "contact \"%.80s\" is no mail address", c->contacts[i]),
+                          "such as ops@acme.example, or \"Operations <ops@acme.example>\"");
     return rc;
 }
 

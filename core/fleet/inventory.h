@@ -61,10 +61,12 @@ struct tg_group {
     int line, column;           /* where it is defined; 0 when a program printed it */
 };
 
+#define TG_CUSTOMER_TOLD_MAX 1000 /* contacts of one customer who can be told: calendar/announce_thread.h */
+
 /* Whose hosts they are, whom to tell, and when it suits them. */
 struct tg_customer {
     const char *name;            /* as a group's */
-    const char *const *contacts; /* mail addresses: ops@acme.example */
+    const char *const *contacts; /* mail addresses: ops@acme.example, or "Operations <ops@acme.example>" (base/mailbox.h) */
     size_t n_contacts;
     const uint32_t *hosts;       /* indices, ascending */
     size_t n_hosts;

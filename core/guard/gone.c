@@ -13,9 +13,11 @@
 #define FOLDERS (2 * (size_t) BUCKETS) /* of traces, then of presences */
 #define ABSENT (-1)
 #define NEVER (-2)
+#define AUDIT_TRIES 5
 
 /* What is known of a host, as bits. */
-enum { KNOWN = 1, PRESENT = 2, MOVED = 4 /* it stands among those that moved */, SEEN_KNOWN = 8, SEEN_PRESENT = 16 /* in the look that is under way */ };
+enum { KNOWN = 1, PRESENT = 2, MOVED = 4 /* it stands among those that moved */, SEEN_KNOWN = 8, SEEN_PRESENT = 16 /* in the look that is under way */,
+       LEAVING = 32 /* PRESENT no more, and not yet for long enough */, LISTED = 64 /* among those that leave, or did */ };
 
 struct tg_gone {
     const struct tg_inventory *inventory;
@@ -29,6 +31,11 @@ struct tg_gone {
     uint32_t *moved;            /* hosts to be named: a ring, room for each */
     size_t first_moved, n_moved, n_gone, n_known;
     char (*paths)[16];
+    int64_t patience_ms;
+    int64_t *since_ms;          /* monotonic, of each host: since when it is LEAVING; NULL: nobody was ever patient */
+    uint32_t *leaving;          /* hosts that are LISTED */
+    size_t n_leaving;
+    int64_t now_ms;             /* of this look */
 };
 
 static bool is_gone(uint8_t bits)
@@ -100,8 +107,20 @@ void tg_gone_free(struct tg_gone *g)
     free(g->of);
     free(g->order);
     free(g->moved);
+    free(g->since_ms);
+    free(g->leaving);
     free(g->paths);
     free(g);
+}
+
+int tg_gone_patience(struct tg_gone *g, int64_t ms, struct tg_error *e)
+{
+    g->since_ms = g->since_ms ? g->since_ms : calloc(g->n_hosts + 1, sizeof *g->since_ms);
+    g->leaving = g->leaving ? g->leaving : calloc(g->n_hosts + 1, sizeof *g->leaving);
+    if (!g->since_ms || !g->leaving)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    g->patience_ms = ms;
+    return 0;
 }
 
 /* ---- one bucket ---- */
@@ -187,9 +206,10 @@ static int see_all(struct tg_gone *g, size_t b, const struct tg_read_item *item,
     return rc;
 }
 
-static void settle_host(struct tg_gone *g, uint32_t host)
+/* What is known of it now; whom that makes gone, or brings back, is to be named. */
+static void become(struct tg_gone *g, uint32_t host, uint8_t is)
 {
-    uint8_t was = g->of[host], is = (uint8_t) ((was & MOVED) | (was & SEEN_KNOWN ? KNOWN : 0) | (was & SEEN_PRESENT ? PRESENT : 0));
+    uint8_t was = g->of[host];
 
     g->n_known += (is & KNOWN) != 0;
     g->n_known -= (was & KNOWN) != 0;
@@ -200,6 +220,36 @@ static void settle_host(struct tg_gone *g, uint32_t host)
         is |= MOVED;
     }
     g->of[host] = is;
+}
+
+static void settle_host(struct tg_gone *g, uint32_t host)
+{
+    uint8_t was = g->of[host], is = (uint8_t) ((was & (MOVED | LISTED)) | (was & SEEN_KNOWN ? KNOWN : 0) | (was & SEEN_PRESENT ? PRESENT : 0));
+
+    if (g->patience_ms > 0 && (was & PRESENT) && (is & KNOWN) && !(is & PRESENT)) {
+        is |= PRESENT | LEAVING;
+        g->since_ms[host] = was & LEAVING ? g->since_ms[host] : g->now_ms;
+        if (!(was & LISTED))
+            g->leaving[g->n_leaving++] = host;
+        is |= LISTED;
+    }
+    become(g, host, is);
+}
+
+/* Those that have been away for long enough; who is back by now is let go of. */
+static void let_go(struct tg_gone *g)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->n_leaving; i++) {
+        uint32_t host = g->leaving[i];
+        uint8_t bits = g->of[host];
+        if ((bits & LEAVING) && g->now_ms - g->since_ms[host] < g->patience_ms)
+            g->leaving[n++] = host;
+        else
+            become(g, host, (uint8_t) (bits & ~(LISTED | LEAVING | (bits & LEAVING ? PRESENT : 0))));
+    }
+    g->n_leaving = n;
 }
 
 static int64_t stamp_of(const struct tg_read_item *item)
@@ -256,6 +306,9 @@ int tg_gone_look(struct tg_gone *g, struct tg_store *store, int64_t deadline, st
         if (changed[b])
             at[n++] = b;
     struct tg_read_item *items = rc || !n ? NULL : calloc(2 * n, sizeof *items);
+    g->now_ms = tg_mono_ms(tg_loop_clock(tg_store_loop(store)));
+    if (!rc && !n)
+        let_go(g);
     if (rc || !n)
         return rc;
     if (!items)
@@ -270,6 +323,8 @@ int tg_gone_look(struct tg_gone *g, struct tg_store *store, int64_t deadline, st
         rc = take_bucket(g, at[i], &items[i], &items[n + i], e);
     if (whole)
         tg_read_items_release(items, 2 * n);
+    if (!rc)
+        let_go(g);
     free(items);
     return rc;
 }
@@ -348,10 +403,38 @@ int tg_known_note(struct tg_store *store, const struct tg_scope *host, int64_t d
     return rc ? rc : make(store, path, version, deadline, e);
 }
 
-int tg_known_forget(struct tg_store *store, const struct tg_scope *host, int64_t deadline, bool *out_was, struct tg_error *e)
+/* That it is forgotten, and by whom: from then on nobody counts it as down. The audit knows locks: this is of none. */
+static int forget(struct tg_store *store, const struct tg_scope *host, const char *path, const char *who, int64_t cluster_version, int64_t deadline, struct tg_error *e)
+{
+    struct tg_guard guard = {.store = store, .timeout_ms = deadline - tg_store_deadline(store, 0)};
+    struct tg_scope scope = *host;
+    struct tg_lock none = {.scopes = {&scope, 1}};
+    struct tg_audit_slot slot;
+    struct tg_batch b = TG_BATCH_INIT;
+
+    tg_audit_slot(&guard, &slot);
+    struct tg_read_item items[2] = {{.path = slot.day}, {.path = slot.minute}};
+    int rc = tg_store_read_many(store, items, 2, deadline, e);
+    if (rc)
+        return rc;
+    slot.have_day = !items[0].code;
+    slot.have_minute = !items[1].code;
+    tg_read_items_release(items, 2);
+    if (cluster_version != TG_ANY_VERSION)
+        tg_batch_check(&b, TG_CLUSTER_PATH, cluster_version);
+    tg_batch_delete(&b, path, TG_ANY_VERSION);
+    snprintf(none.owner, sizeof none.owner, "%s", who);
+    tg_audit_append(&b, &slot, tg_guard_wall(&guard), "forget-agent", &none, who, "it has no agent any more");
+    rc = tg_batch_run(&b, &guard, e);
+    tg_batch_release(&b);
+    return rc;
+}
+
+int tg_known_forget(struct tg_store *store, const struct tg_scope *host, const char *who, int64_t deadline, bool *out_was, struct tg_error *e)
 {
     char path[TG_NODE_PATH_SIZE], presence[TG_NODE_PATH_SIZE];
     struct tg_read_item items[2] = {{.path = path}, {.path = presence}};
+    struct tg_error own = TG_ERROR_INIT;
     int64_t version = 0;
 
     tg_known_path(host, path, sizeof path);
@@ -368,10 +451,11 @@ int tg_known_forget(struct tg_store *store, const struct tg_scope *host, int64_t
         tg_error_hint(e, "stop it first: on that host, systemctl disable --now tagout-agent.socket tagout-agent");
         return TG_E_HELD;
     }
-    const struct tg_op ops[] = {{.kind = TG_OP_CHECK, .path = TG_CLUSTER_PATH, .version = version}, {.kind = TG_OP_DELETE, .path = path, .version = TG_ANY_VERSION}};
-    bool bare = version == TG_ANY_VERSION;
-    struct tg_error own = TG_ERROR_INIT;
-    rc = known ? tg_store_multi(store, ops + bare, 2 - (size_t) bare, deadline, NULL, &own) : 0;
+    rc = known ? TG_E_EXISTS : 0;
+    for (int tries = 0; rc == TG_E_EXISTS && tries < AUDIT_TRIES; tries++) { /* somebody else has made the folder of this minute */
+        tg_error_clear(&own);
+        rc = forget(store, host, path, who, version, deadline, &own);
+    }
     if (rc && rc != TG_E_NOENT && e && !e->code)
         *e = own;
     *out_was = known && !rc;

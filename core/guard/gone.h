@@ -9,6 +9,8 @@
  * A host that never had an agent is in neither: of such a one nothing is known, and it is not taken for down. A store that has no /known is like one where no
  * host has had any.
  *
+ * Who looks again and again may be patient: an agent that is restarted, or updated, is away for a moment, and its host is not down for that.
+ *
  * An agent writes its presence before its trace, and this reads the traces before the presences: whoever is seen to have a trace, and comes up while it is
  * looked, is seen present. What a session leaves behind is there until its time is over: a host that has crashed is gone after that, one that is shut down at once.
  */
@@ -25,6 +27,9 @@ struct tg_gone;
 /* At first nobody is gone. The inventory is borrowed. TG_E_MEMORY. */
 int tg_gone_new(const struct tg_inventory *inventory, struct tg_gone **out, struct tg_error *e);
 void tg_gone_free(struct tg_gone *gone);
+/* From now on a host whose agent was seen present is gone only when that has been away for so long; who is away at the first look is at once. 0, as at first: no patience.
+ * TG_E_MEMORY. */
+int tg_gone_patience(struct tg_gone *gone, int64_t ms, struct tg_error *e);
 /*
  * Looks. Blocks: one round trip that reads of each folder whether it has changed, and one more for those that have; what it costs does not grow with the
  * hosts, but with those that came or went. On failure (that of the store) all is as it was.
@@ -45,7 +50,7 @@ void tg_known_path(const struct tg_scope *host, char *out, size_t size);
  * being moved, or can't be written now.
  */
 int tg_known_note(struct tg_store *store, const struct tg_scope *host, int64_t deadline, struct tg_error *e);
-/* And takes it back. *out_was: whether it was there. TG_E_HELD: its agent is there. */
-int tg_known_forget(struct tg_store *store, const struct tg_scope *host, int64_t deadline, bool *out_was, struct tg_error *e);
+/* And takes it back, at the word of who, with an audit line in the same transaction. *out_was: whether it was there. TG_E_HELD: its agent is there. */
+int tg_known_forget(struct tg_store *store, const struct tg_scope *host, const char *who, int64_t deadline, bool *out_was, struct tg_error *e);
 
 #endif

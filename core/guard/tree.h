@@ -18,7 +18,7 @@
  *   /acks                        which agents have acknowledged which lock (core/agent)
  *   /approvals/LOCK-ID           a first person's wish to break another's lock, until a second one approves it or it expires (approval.h)
  *   /plans/DIGEST               a plan that somebody looked at, and who has approved it (engine/plan_keep.h); none is none, never a GO
- *   /history/NAME                how long the hosts of a rollout took (engine/history.h); none is none
+ *   /history/NAME                how long the hosts of a rollout took (engine/history.h), and activities of requests (calendar/request_usual.h); none is none
  *   /fleetlock[/GROUP]           counter with names; which hosts have a slot to reboot (slots.h); empty until one asked
  *   /pauses                      one record: the scopes whose runs are paused (engine/pauses.h); empty until there is one
  *   /calendar[/WEEK]             one record: the maintenance weeks that are booked, each with a folder of what it says of its hosts (calendar/book.h);

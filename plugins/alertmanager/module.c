@@ -138,18 +138,40 @@ static enum tg_am_came came_of(CURLcode code)
                : TG_AM_SILENT;
 }
 
+/* What curl says of a broken connection is of little use to people. */
+static void say_why(const struct call *c, CURLcode code, char *out, size_t size)
+{
+    if (code == CURLE_WRITE_ERROR)
+        snprintf(out, size, "an endless answer");
+    else if (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING)
+        snprintf(out, size, "the connection ended without an answer%s", strncmp(c->op.params->url, "http:", 5) == 0 ? " (is it https there?)" : "");
+    else
+        snprintf(out, size, "%s%s", c->error[0] ? c->error : curl_easy_strerror(code),
+                 code == CURLE_PEER_FAILED_VERIFICATION ? " (its authority has to be among those that this machine trusts, and it has to name the host of the URL)" : "");
+}
+
+/* What did not go well names whom it was asked of. */
+static void finish(struct call *c)
+{
+    bool well = c->op.end == TG_AROUND_ABSENT || c->op.end == TG_AROUND_OURS || c->op.end == TG_AROUND_OTHERS || c->op.end == TG_AROUND_KEPT;
+    char text[sizeof c->op.text + 320];
+
+    snprintf(text, sizeof text, "%.300s%s%s", well ? "" : c->op.params->url, well ? "" : ": ", c->op.text);
+    c->done(c->data, c->op.end, text, c->op.record);
+}
+
 static void on_done(void *data, CURLcode code)
 {
     struct call *c = data;
-    char why[CURL_ERROR_SIZE + 8];
+    char why[CURL_ERROR_SIZE + 120];
     long status = 0;
 
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    snprintf(why, sizeof why, "%s", code == CURLE_WRITE_ERROR ? "an endless answer" : c->error[0] ? c->error : curl_easy_strerror(code));
+    say_why(c, code, why, sizeof why);
     tg_am_heard(&c->op, came_of(code), status, c->answer ? c->answer : "", c->len, why);
     if (send_next(c))
         return;
-    c->done(c->data, c->op.end, c->op.text, c->op.record);
+    finish(c);
     free_call(c);
 }
 

@@ -7,6 +7,7 @@
 
 #include <tagout/module.h>
 
+#include <idn2.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@ struct tg_delivery_job {
     size_t heard;
     bool quits;                        /* what it says from here on is about that */
     bool drops_now;                    /* the server says more than we listen to */
+    bool needs_utf8, offers_utf8;      /* SMTPUTF8: for this address; by the server, as it said last */
+    bool lacks_utf8;
     /* Of both, under the lock. */
     bool ready, told_ready, finish, cancelled, over;
     enum tg_delivered outcome;
@@ -105,6 +108,11 @@ static size_t take_reply(char *bytes, size_t size, size_t n, void *data)
     j->drops_now = j->drops_now || j->heard > ANSWER_MAX;
     if (j->quits)
         return j->drops_now ? 0 : len;
+    if (j->stage == STAGE_BEFORE)
+        j->offers_utf8 = j->offers_utf8 || reply_offers(bytes, len, "SMTPUTF8");
+    j->lacks_utf8 = j->needs_utf8 && j->stage > STAGE_BEFORE && !j->offers_utf8;
+    if (j->lacks_utf8)
+        return 0;
     if (len >= 3 && bytes[0] >= '2' && bytes[0] <= '5' && strspn(bytes, "0123456789") >= 3)
         j->reply = strtol((char[4]) {bytes[0], bytes[1], bytes[2], '\0'}, NULL, 10);
     memcpy(j->reply_text, bytes, keep);
@@ -122,6 +130,17 @@ static size_t take_page(char *bytes, size_t size, size_t n, void *data)
     return j->heard > ANSWER_MAX ? 0 : size * n; /* the status is known already */
 }
 
+/* libcurl keeps header lines for whom may ask for them: a server without end would fill the memory. */
+static size_t take_header(char *bytes, size_t size, size_t n, void *data)
+{
+    struct tg_delivery_job *j = data;
+
+    (void) bytes;
+    j->heard += size * n;
+    j->drops_now = j->drops_now || j->heard > ANSWER_MAX;
+    return j->drops_now ? 0 : size * n;
+}
+
 /* Which command is the answer to come of? Looks at the first letters of what is sent; passwords pass here, and are not kept. */
 static int take_command(CURL *easy, curl_infotype what, char *bytes, size_t len, void *data)
 {
@@ -132,6 +151,8 @@ static int take_command(CURL *easy, curl_infotype what, char *bytes, size_t len,
     struct tg_delivery_job *j = data;
 
     (void) easy;
+    if (what == CURLINFO_HEADER_OUT && len >= 4 && strncasecmp(bytes, "EHLO", 4) == 0)
+        j->offers_utf8 = false; /* what is offered before STARTTLS counts for nothing */
     for (size_t i = 0; what == CURLINFO_HEADER_OUT && i < sizeof verbs / sizeof verbs[0]; i++)
         if (len >= strlen(verbs[i].verb) && strncasecmp(bytes, verbs[i].verb, strlen(verbs[i].verb)) == 0) {
             j->stage = verbs[i].stage;
@@ -155,15 +176,29 @@ static int look_up(void *data, curl_off_t a, curl_off_t b, curl_off_t c, curl_of
 static void say(struct tg_delivery_job *j, CURLcode code, long status)
 {
     const char *trouble = j->error[0] ? j->error : curl_easy_strerror(code);
+    long verdict = 0;
 
+    curl_easy_getinfo(j->impl->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    const char *mend = mend_of(code, verdict, trouble);
     if (!j->is_mail && status)
         snprintf(j->text, sizeof j->text, "HTTP status %ld", status);
     else if (j->drops_now)
         snprintf(j->text, sizeof j->text, "the server says more than it may");
+    else if (j->lacks_utf8)
+        snprintf(j->text, sizeof j->text, "the mail server takes no address with other letters before the \"@\" than ASCII: it offers no SMTPUTF8");
+    else if (mend[0])
+        snprintf(j->text, sizeof j->text, "%s; %s", trouble, mend);
     else if (j->is_mail && j->reply && j->reply_text[0])
         snprintf(j->text, sizeof j->text, "%s", j->reply_text);
     else
         snprintf(j->text, sizeof j->text, "%s", trouble);
+}
+
+static enum tg_delivered judge(const struct tg_delivery_job *j, CURLcode code, long status)
+{
+    enum tg_delivered outcome = j->lacks_utf8 ? TG_DELIVERY_REFUSED : j->is_mail ? judge_mail(code, j->stage, j->reply) : judge_post(code, status);
+
+    return j->cancelled && outcome != TG_DELIVERED && j->stage != STAGE_END ? TG_DELIVERY_AGAIN : outcome;
 }
 
 static void *work(void *data)
@@ -176,9 +211,7 @@ static void *work(void *data)
     if (!j->is_mail)
         curl_easy_getinfo(d->easy, CURLINFO_RESPONSE_CODE, &status);
     pthread_mutex_lock(&d->lock);
-    j->outcome = j->is_mail ? judge_mail(code, j->stage, j->reply) : judge_post(code, status);
-    if (j->cancelled && j->outcome != TG_DELIVERED && j->stage != STAGE_END)
-        j->outcome = TG_DELIVERY_AGAIN;
+    j->outcome = judge(j, code, status);
     say(j, code, status);
     j->over = true;
     uv_async_send(&d->wake);
@@ -267,6 +300,28 @@ static void delivery_close(struct tg_delivery_impl *d)
     curl_global_cleanup();
 }
 
+/* ---- addresses ---- */
+
+static bool is_ascii(const char *text)
+{
+    while (*text && (unsigned char) *text < 128)
+        text++;
+    return !*text;
+}
+
+static int delivery_spell(const char *address, char *out, size_t size, struct tg_error *e)
+{
+    const char *at = strrchr(address, '@');
+    char *domain = NULL;
+    int rc = at ? idn2_to_ascii_8z(at + 1, &domain, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) : IDN2_INVALID_NONTRANSITIONAL;
+
+    if (rc != IDN2_OK)
+        return rc == IDN2_MALLOC ? tg_fail(e, TG_E_MEMORY, "out of memory") : tg_fail(e, TG_E_DATA, "the domain of %.100s is none: %s", address, idn2_strerror(rc));
+    int n = snprintf(out, size, "%.*s@%s", (int) (at - address), address, domain);
+    idn2_free(domain);
+    return n > 0 && (size_t) n < size ? 0 : tg_fail(e, TG_E_DATA, "%.100s… is too long an address", address);
+}
+
 /* ---- jobs ---- */
 
 static int new_job(struct tg_delivery_impl *d, const void *bytes, size_t len, tg_delivered_fn done, void *data, struct tg_delivery_job **out, struct tg_error *e)
@@ -294,7 +349,7 @@ static bool set_common(CURL *c, struct tg_delivery_job *j, const char *protocols
            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long) timeout_ms) == CURLE_OK && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, j->error) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) == CURLE_OK && curl_easy_setopt(c, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED) == CURLE_OK &&
-           (!ca_file || curl_easy_setopt(c, CURLOPT_CAINFO, ca_file) == CURLE_OK) && curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           (!ca_file || (curl_easy_setopt(c, CURLOPT_CAINFO, ca_file) == CURLE_OK && curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK)) && curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_up) == CURLE_OK && curl_easy_setopt(c, CURLOPT_XFERINFODATA, j) == CURLE_OK;
 }
 
@@ -344,6 +399,7 @@ static int delivery_mail(struct tg_delivery_impl *d, const struct tg_delivery_ma
     if (rc)
         return rc;
     j->is_mail = true;
+    j->needs_utf8 = !is_ascii(m->to);
     j->on_ready = on_ready;
     if (!set_common(d->easy, j, "smtp,smtps", m->ca_file, m->timeout_ms) || !set_mail(d->easy, j, m)) {
         free_job(j);
@@ -363,6 +419,7 @@ static bool set_post(CURL *c, struct tg_delivery_job *j, const struct tg_deliver
     return curl_easy_setopt(c, CURLOPT_URL, p->url) == CURLE_OK && curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_POSTFIELDS, j->bytes) == CURLE_OK && curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) j->len) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_HTTPHEADER, j->list) == CURLE_OK && curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK && curl_easy_setopt(c, CURLOPT_HEADERDATA, j) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_page) == CURLE_OK && curl_easy_setopt(c, CURLOPT_WRITEDATA, j) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "tagout/" TG_RELEASE) == CURLE_OK;
 }
@@ -390,6 +447,7 @@ static const struct tg_delivery_backend delivery = {
     .mail = delivery_mail,
     .finish = delivery_finish,
     .cancel = delivery_cancel,
+    .spell = delivery_spell,
     .post = delivery_post,
 };
 

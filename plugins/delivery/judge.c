@@ -7,21 +7,27 @@ static bool is_about_us(long reply)
     return reply == 530 || reply == 534 || reply == 535 || reply == 538;
 }
 
-static enum tg_delivered judge_before(CURLcode code, long reply)
+/* What is configured, here or there, does not fit: nothing else will go either. */
+static bool is_misfit(CURLcode code)
 {
     switch ((int) code) {
-    case CURLE_LOGIN_DENIED:
-        return reply >= 400 && reply < 500 ? TG_DELIVERY_AWAY : TG_DELIVERY_BROKEN; /* 454: its own trouble */
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_USE_SSL_FAILED:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return TG_DELIVERY_BROKEN;
+        return true;
     default:
-        return TG_DELIVERY_AWAY;
+        return false;
     }
+}
+
+static enum tg_delivered judge_before(CURLcode code, long reply)
+{
+    if (code == CURLE_LOGIN_DENIED)
+        return reply >= 400 && reply < 500 ? TG_DELIVERY_AWAY : TG_DELIVERY_BROKEN; /* 454: its own trouble */
+    return is_misfit(code) ? TG_DELIVERY_BROKEN : TG_DELIVERY_AWAY;
 }
 
 enum tg_delivered judge_mail(CURLcode code, enum smtp_stage stage, long reply)
@@ -47,5 +53,5 @@ enum tg_delivered judge_post(CURLcode code, long status)
         return TG_DELIVERY_AGAIN;
     if (status >= 300)
         return TG_DELIVERY_REFUSED;
-    return code == CURLE_URL_MALFORMAT || code == CURLE_SSL_CACERT_BADFILE ? TG_DELIVERY_BROKEN : TG_DELIVERY_AGAIN;
+    return is_misfit(code) ? TG_DELIVERY_BROKEN : TG_DELIVERY_AGAIN;
 }

@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     if (tg_rollout_parse("rollout", rollout.data, rollout.len, &p, &r, &e) || tg_plan_compile(r, inventory, NULL, &p, &plan, &e))
         return fail(&p, &e);
     double compiled = cpu_seconds();
-    if (tg_plan_text(plan, INT64_C(1795428000000), 100, &text, &e))
+    if (tg_plan_text(plan, INT64_C(1795428000000), 100, TG_PLAN_TEXT_WHOLE, &text, &e))
         return fail(&p, &e);
     double printed = cpu_seconds();
     printf("%zu %.3f %.3f %.3f %ld\n", plan->n_hosts, read - start, compiled - read, printed - compiled, usage.ru_maxrss);

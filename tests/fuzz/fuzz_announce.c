@@ -75,7 +75,7 @@ static void try_note(const char *text)
     if (tg_announce_note_decode(text, strlen(text), &note, NULL))
         return;
     if (note.a.kind != TG_ANNOUNCE_WEEK && note.a.customer[0]) {
-        if (tg_thread_new(note.a.source, note.a.customer, &t, NULL) || tg_thread_take(t, &note.a, 1, NULL))
+        if (tg_thread_new(note.a.source, note.a.customer, 0, &t, NULL) || tg_thread_take(t, &note.a, 1, NULL))
             abort();
         tg_thread_free(t);
     }

@@ -39,13 +39,13 @@ static void go_on(struct tg_requests *r)
     if (tg_requests_lay(r, &when, now, &news, NULL))
         abort();
     if (tg_requests_turn(r, now) == TG_TURN_DUE)
-        tg_requests_begin(r, TG_REQ_WHOM_QUIET_TOO, "boot", "L7K2QX", now, &news);
+        tg_requests_begin(r, TG_REQ_WHOM_QUIET_TOO, "boot", "L7K2QX", "w-2026-11-30.0123456789ab", now, &news);
     for (int i = 0; i < TG_REQUESTS_MAX; i++) {
         struct tg_request *q = tg_requests_next(r, first, NULL);
         if (!q)
             break;
         tg_requests_start(q, now);
-        tg_requests_outcome(r, q, i % 2 ? TG_REQ_EXIT_DONE : TG_REQ_EXIT_POSTPONE, "", now);
+        tg_requests_outcome(r, q, i % 2 ? TG_REQ_EXIT_DONE : TG_REQ_EXIT_POSTPONE, "", now, &news);
     }
     (void) tg_requests_leave(r, now, &news);
     char *text = tg_requests_encode(r);

@@ -37,7 +37,7 @@ static void check_plan(const struct tg_plan *plan)
     }
     if (covered != plan->n_hosts || tg_plan_from_json(json, &back, NULL) || strcmp(back->digest, plan->digest) != 0)
         abort();
-    tg_plan_text(plan, INT64_C(1795356000000), 80, &text, NULL);
+    tg_plan_text(plan, INT64_C(1795356000000), 80, 80, &text, NULL);
     tg_buf_release(&text);
     tg_plan_free(back);
     json_decref(json);

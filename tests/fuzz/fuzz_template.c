@@ -13,7 +13,7 @@ static struct tg_thread *a_thread(void)
                                       .until_ms = 1795371600000, .reason = "r", .by = "", .at_ms = 1};
     struct tg_thread *t;
 
-    if (tg_thread_new("s", "acme", &t, NULL) || tg_thread_take(t, &a, 1, NULL) || tg_thread_settle(t, to, 1, 1795368000000, NULL))
+    if (tg_thread_new("s", "acme", 0, &t, NULL) || tg_thread_take(t, &a, 1, NULL) || tg_thread_settle(t, to, 1, 1795368000000, NULL))
         abort();
     return t;
 }

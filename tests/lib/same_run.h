@@ -68,7 +68,8 @@ static inline bool same_run(const struct tg_run *a, const struct tg_run *b, char
         same = same_struct(&tg_run_host_fields, &a->hosts[i], &b->hosts[i], out, size);
     for (size_t i = 0; same && i < a->plan->n_domains; i++)
         if (a->domains[i].down != b->domains[i].down || a->domains[i].outside != b->domains[i].outside || a->domains[i].gone != b->domains[i].gone ||
-            a->domains[i].outside_gone != b->domains[i].outside_gone || strcmp(a->domains[i].who_gone ? a->domains[i].who_gone : "", b->domains[i].who_gone ? b->domains[i].who_gone : "") != 0) {
+            a->domains[i].outside_gone != b->domains[i].outside_gone || strcmp(a->domains[i].who_gone ? a->domains[i].who_gone : "", b->domains[i].who_gone ? b->domains[i].who_gone : "") != 0 ||
+            strcmp(a->domains[i].whose ? a->domains[i].whose : "", b->domains[i].whose ? b->domains[i].whose : "") != 0) {
             snprintf(out, size, "domain %zu has %u, %u, %u and %u down, the other %u, %u, %u and %u", i, a->domains[i].down, a->domains[i].gone, a->domains[i].outside,
                      a->domains[i].outside_gone, b->domains[i].down, b->domains[i].gone, b->domains[i].outside, b->domains[i].outside_gone);
             same = false;

@@ -47,6 +47,9 @@ class One(socketserver.StreamRequestHandler):
             verb = line[:4].upper()
             if not line or verb == b"QUIT":
                 return
+            if m[3:] == "-" + verb.decode("ascii", "replace").lower():
+                self.say(m[:3] + " x.7.1 not like this")
+                continue
             if verb == b"RCPT":
                 to = line
                 if m == "silent-rcpt":
@@ -67,6 +70,9 @@ class One(socketserver.StreamRequestHandler):
                 os.rename(name + ".part", name)
                 if m == "drop-end":
                     return
+                if m[3:] == "-end":
+                    self.say(m[:3] + " x.7.1 not like this")
+                    continue
                 if m == "slow-end":
                     open(tmp + "/slow", "w").close()
                     time.sleep(30)
@@ -156,6 +162,29 @@ t announce send --now
 expect_status 0
 expect_equal "$(mails)" 1 "mails"
 
+note "each step can be refused, for now or for good: the one is tried again, the other is told, and a sender that is refused is nobody's fault"
+change
+for step in mail rcpt data end; do
+    for code in 451 554; do
+        echo $code-$step >"$tmp/mode"
+        t announce send --now
+        case $code-$step in
+        451-*) expect_status 75 && expect_match 'later +changed +acme' ;;
+        554-mail) expect_status 78 && expect_err '554 x.7.1 not like this' ;;
+        *) expect_status 1 && expect_match 'REFUSED +changed +acme .*554 x.7.1 not like this' ;;
+        esac
+        t announce list
+        expect_match "$code x.7.1 not like this"
+        t announce retry "$(first name)"
+        expect_status 0
+    done
+done
+rm -f "$tmp"/box/* # a mail whose end was refused lies there, too
+echo ok >"$tmp/mode"
+t announce send --now
+expect_status 0
+expect_equal "$(mails)" 1 "mails"
+
 note "behind its end it may have arrived: again, with the same Message-ID, and after three times people are asked"
 change
 for mode in drop-end odd-end; do
@@ -170,7 +199,7 @@ t announce list
 expect_match 'refused .*it may have arrived several times already'
 t announce send --now
 expect_status 0
-expect_equal "$(mails)" 4 "one, and three times the second"
+expect_equal "$(mails)" 4 "one, and three times the next"
 expect_equal "$(cat "$tmp"/box/* | grep -a '^Message-ID:' | sort | uniq -c | awk '{ print $1 }' | xargs)" "1 3" "the same id"
 expect_equal "$(cat "$tmp"/box/* | sort -u | wc -l)" "$(cat "$(find "$tmp/box" -type f | sort | sed -n 1p)" "$(find "$tmp/box" -type f | sort | sed -n 2p)" | sort -u | wc -l)" "the same bytes"
 run "$TAGOUT" --config "$tmp/tagout.yaml" doctor

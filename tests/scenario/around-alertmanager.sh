@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/host
 . "$TAGOUT_SOURCE/tests/lib/host"
-need unshare dpkg-deb curl python3
+need unshare dpkg-deb curl python3 openssl
 need_root
 fetch_debs prometheus-alertmanager
 
@@ -182,7 +182,51 @@ says garbage look lost
 says endless look lost "an endless answer"
 says slow undo lost "timed out"
 with=$(params "$none") try act web1
-expect_end not-sent "onnect"
+expect_end not-sent "http://127.0.0.1:$none: Failed to connect"
+
+note "TLS: whom this machine does not trust, who is another one, or has run out, is told what is wrong; and nothing is sent"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/key" -out "$tmp/other.pem" -days 2 -subj /CN=other.example.com >/dev/null 2>&1
+openssl req -new -key "$tmp/key" -subj /CN=localhost 2>/dev/null | openssl x509 -req -signkey "$tmp/key" -days -1 -out "$tmp/old.pem" 2>/dev/null
+cat >"$tmp/tls.py" <<'PYTHON'
+import http.server, ssl, sys
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        open(sys.argv[3] + "/asked", "a").close()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"[]")
+    do_POST = do_GET
+
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3] + "/key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+PYTHON
+tls() { # CERTIFICATE: who shows it is at $none
+    [ -z "${server:-}" ] || stop "$server"
+    start tls python3 "$tmp/tls.py" "$none" "$1" "$tmp"
+    server=$pid
+    await 20 listens "$none"
+}
+secure=$(params "$none" | sed 's/http:..127.0.0.1/https:\/\/localhost/')
+try_trusting() { # CERTIFICATE VERB: a machine that trusts that one
+    # shellcheck disable=SC2016 # for the inner shell
+    run unshare -m sh -c 'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && shift && exec "$@"' sh "$1" "$TAGOUT_BUILD/tests/around_try" silence alertmanager "$secure" "$2" web1.example.com
+    IFS='|' read -r end record text <<<"$out"
+}
+tls "$tmp/other.pem"
+with=$secure try act web1
+expect_end not-sent "https://localhost:$none: SSL certificate problem: self-signed certificate (its authority has to be among those that this machine trusts"
+try_trusting "$tmp/other.pem" act
+expect_end not-sent "https://localhost:$none: SSL: certificate subject name 'other.example.com' does not match target host name 'localhost'"
+with=$(params "$none") try look web1
+expect_end lost "http://127.0.0.1:$none: the connection ended without an answer (is it https there?)"
+tls "$tmp/old.pem"
+try_trusting "$tmp/old.pem" act
+expect_end not-sent "certificate has expired"
+expect_true "nobody was asked for anything" test ! -e "$tmp/asked"
 
 note "what lets us in comes from a file that only its owner reads, and is in no line"
 echo 'Authorization: Bearer s3cret' >"$tmp/auth"

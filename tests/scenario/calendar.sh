@@ -163,3 +163,14 @@ expect_status 78
 run "$TAGOUT" calendar next -i inventory.yaml
 expect_status 78
 expect_err 'there is no calendar'
+
+note "on a narrow terminal nothing is wider than it"
+narrow=(--calendar "$tmp/narrow.yaml" --inventory "$TAGOUT_SOURCE/tests/data/flying-circus.yaml" --at 2026-12-02T10:00:00Z)
+printf 'default: open\nwindows:\n  a-rather-long-name-of-a-window: {for: "@kvm", hours: "Mon-Fri 09:00-17:00"}\n  night: {for: host:router1.whq.example, hours: "Mon 22:00-04:00"}\nblackouts:\n  freeze: {first: 2026-12-20, last: 2027-01-02}\n' >"$tmp/narrow.yaml"
+for verb in next "next router1.whq.example" "fits 45m router1.whq.example" "why router1.whq.example" "why kvm01.whq.example" show check; do
+    # shellcheck disable=SC2086 # words
+    on_terminal 40 "$TAGOUT" calendar $verb "${narrow[@]}"
+    if [ "$widest" -le 40 ]; then ok; else fail "calendar $verb is $widest wide" "$(<"$tmp/screen")"; fi
+done
+on_terminal 40 "$TAGOUT" calendar week plan "$TAGOUT_SOURCE/tests/data/flying-circus.week.yaml" --start 2126-12-02 --inventory "$TAGOUT_SOURCE/tests/data/flying-circus.yaml"
+if [ "$widest" -le 40 ]; then ok; else fail "week plan is $widest wide" "$(<"$tmp/screen")"; fi

@@ -172,11 +172,37 @@ stop() { # PID
     kill "$1" 2>/dev/null || return 0
     wait "$1" 2>/dev/null || true
 }
+kill_behind() { # NAME TEXT: kills -9 what was started last, as soon as its log has TEXT
+    until grep -q "$2" "$tmp/$1.log" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do :; done
+    kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
 
 # ---- a fleet of this script's own: fleet_up N [OPTION…], then fleet exec HOST CMD…; $fleet is its folder. Ended with the script.
 
 fleet() { "$TAGOUT_SOURCE/contrib/fleet" "$@"; }
 fleet_end() { fleet down >/dev/null; }
+# A site over it, in $tmp/site.yaml: with STORE, the inventory of the fleet unless $inventory is another (likewise $known_hosts), and LINE… more. Its store
+# is made.
+fleet_site() { # STORE [LINE…]
+    printf '%s\n' "store: $1" "inventory: ${inventory:-$fleet/inventory.yaml}" "state-dir: $tmp/state" 'owner: alice@ops1' \
+        "ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: ${known_hosts:-$fleet/ssh/known_hosts}, config: none}" "${@:2}" >"$tmp/site.yaml"
+    tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
+    tagout init >/dev/null
+}
+# What Puppet does on HOST…, /srv/p/site.pp: a line in /srv/p/log when it begins, one when it is through. Until there is a file "go" it waits in between, and
+# where there is one "bad" it fails.
+fleet_change() {
+    local host
+    for host; do
+        fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
+exec { 'change':
+  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; [ ! -e /srv/p/bad ] && echo changed >>/srv/p/log',
+  provider => shell,
+}
+TEXT
+    done
+}
 # A script that is killed, as ctest does when its time is over, ends nothing: somebody else ends this fleet then, and removes the folder.
 fleet_watch() {
     # shellcheck disable=SC2016 # for the inner shell

@@ -23,17 +23,9 @@ p=/opt/puppetlabs/puppet e=/etc/puppetlabs
 exec /opt/puppetlabs/puppet/bin/puppet "$sub" --confdir $e/puppet --codedir $e/code --ssldir $e/puppet/ssl --vardir $p/cache --statedir $p/cache/state --publicdir $p/public \
     --rundir /run/puppetlabs --logdir /var/log/puppetlabs "$@"
 SH
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$fleet/shared/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-before-unlock:
-  - {targets: "@app", puppet: {manifest: /root/site.pp}}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+fleet_site "local:$fleet/shared/store.db" \
+    'before-unlock:' \
+    '  - {targets: "@app", puppet: {manifest: /root/site.pp}}'
 puppet_run() { run on app1 /opt/puppetlabs/bin/puppet "$@" --color=false; }
 apply() { puppet_run apply --detailed-exitcodes --modulepath /srv/modules "$@"; }
 

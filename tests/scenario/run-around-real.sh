@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/host
 . "$TAGOUT_SOURCE/tests/lib/host"
+# shellcheck source=../lib/haproxy
+. "$TAGOUT_SOURCE/tests/lib/haproxy"
 need puppet python3 haproxy socat curl unshare dpkg-deb
 need_root
 fetch_debs prometheus-alertmanager
@@ -13,49 +15,20 @@ mapfile -t files < <(find "$debs" -maxdepth 1 -name 'prometheus-alertmanager_*.d
 dpkg-deb -x "${files[-1]}" "$tmp/deb"
 
 fleet_up 2 --hosts 'web1 web2'
-mapfile -t ports < <(free_ports 3)
 d=.example.com
-cat >"$tmp/lb.cfg" <<CFG
-global
-    stats socket $tmp/lb.sock level admin
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-backend web
-    server web1 127.0.0.1:${ports[0]}
-    server web2 127.0.0.1:${ports[1]}
-CFG
-start lb haproxy -db -f "$tmp/lb.cfg"
+haproxy_start 2 web
+port=$(free_port)
 printf 'route: {receiver: none}\nreceivers: [{name: none}]\n' >"$tmp/am.yml"
 # its templates have to be where its package puts them: in a /usr/share of its own
 # shellcheck disable=SC2016 # for the inner shell
 start am unshare -m sh -c 'mount -t tmpfs none /usr/share && cp -r "$1" /usr/share/ && shift && exec "$@"' sh "$tmp/deb/usr/share/prometheus" \
-    "$tmp/deb/usr/bin/prometheus-alertmanager" --config.file="$tmp/am.yml" --storage.path="$tmp/am" --web.listen-address="127.0.0.1:${ports[2]}" --cluster.listen-address=
-am=http://127.0.0.1:${ports[2]}
-state_of() { socat - "UNIX-CONNECT:$tmp/lb.sock" <<<'show servers state web' | awk -v s="$1" '$4 == s { print $7 }'; } # 0 ready, 8 drained
+    "$tmp/deb/usr/bin/prometheus-alertmanager" --config.file="$tmp/am.yml" --storage.path="$tmp/am" --web.listen-address="127.0.0.1:$port" --cluster.listen-address=
+am=http://127.0.0.1:$port
 silences() { curl -sS "$am/api/v2/silences" | python3 -c 'import json, sys; print(sum(s["status"]["state"] != "expired" for s in json.load(sys.stdin)))'; }
-expect_state() { expect_equal "$(state_of web1) $(state_of web2), $(silences) silenced" "$1" "the balancer and the alarms"; }
+expect_state() { expect_equal "$(states), $(silences) silenced" "$1" "the balancer and the alarms"; }
 
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-session: 2s
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
-for host in web1 web2; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_site "local:$tmp/store.db" 'session: 2s'
+fleet_change web1 web2
 begun() { fleet exec "$1" grep -q begun /srv/p/log; }
 rollout() { # NAME
     for host in web1 web2; do fleet exec "$host" sh -c 'rm -f /srv/p/log /srv/p/go'; done
@@ -82,19 +55,18 @@ die() { kill -9 "$driver" && { wait "$driver" 2>/dev/null || true; }; }
 again() { tagout run --resume "$id" >"$tmp/again.log" 2>&1; }
 alone() { tagout doctor >"$tmp/doctor" 2>&1 && grep -q "^$id (" "$tmp/doctor"; }
 await 30 curl -sf "$am/-/ready"
-await 10 state_of web1
 
 note "P7: killed with two hosts drained; taken up again, both are back, and each was changed once"
 rollout killed
 begin killed
-expect_state "8 8, 2 silenced"
+expect_state "88, 2 silenced"
 die
 await 20 alone
 expect_file_has "$tmp/doctor" "web[1-2]$d: drain"
 go
 await 30 again
 expect_file_has "$tmp/again.log" '2 changed · nothing left behind'
-expect_state "0 0, 0 silenced"
+expect_state "00, 0 silenced"
 for host in web1 web2; do expect_equal "$(fleet exec "$host" grep -c changed /srv/p/log)" 1 "changes of $host"; done
 
 note "P8: an HAProxy that is away when it is to be undone: what is left is listed, and the mends work as they are pasted"
@@ -107,13 +79,13 @@ await 60 twice
 die
 mv "$tmp/lb.away" "$tmp/lb.sock"
 await 20 alone
-expect_state "8 8, 0 silenced"
+expect_state "88, 0 silenced"
 run tagout status "$id"
 expect_out "web[1-2]$d: drain"
 while read -r mend; do eval "$mend" >/dev/null; done < <(grep "^    echo 'set server" <<<"$out")
-expect_state "0 0, 0 silenced"
+expect_state "00, 0 silenced"
 await 30 again
 expect_file_has "$tmp/again.log" '2 changed · nothing left behind'
-expect_state "0 0, 0 silenced"
+expect_state "00, 0 silenced"
 run tagout doctor
 expect_out 'no run that nobody drives holds anything on a host'

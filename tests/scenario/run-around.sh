@@ -7,29 +7,13 @@ need puppet python3
 
 export TAGOUT_MODULES=$TAGOUT_BUILD/tests/around
 fleet_up 3 --hosts 'web1 web2 web3'
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-session: 2s
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+fleet_site "local:$tmp/store.db" 'session: 2s'
 d=.example.com # what the fleet's hosts are called
 lb=$tmp/lb
 mkdir "$lb"
 
 # The change waits in the middle until it may go on, and fails where there is a file "bad".
-for host in web1 web2 web3; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; [ ! -e /srv/p/bad ] && echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_change web1 web2 web3
 begun() { fleet exec "$1" grep -q begun /srv/p/log; }
 changes() { fleet exec "$1" sh -c 'cat /srv/p/log 2>/dev/null | grep -c changed || true'; }
 forget() {

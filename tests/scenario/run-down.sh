@@ -104,6 +104,8 @@ all() {
     expect_out 'db1.example.com is forgotten'
     expect_out 'db2.example.com was not known to have an agent'
     await 30 up_again db1
+    run tagout log host:db1.example.com
+    expect_match 'alice@ops1 forgot the agent of +host:db1.example.com: it has no agent any more'
 
     note "a host that is down does not hold up its own start, but its neighbour's"
     die "$web2"

@@ -6,23 +6,8 @@ need puppet python3
 
 fleet_up 4 --hosts 'web1 web2 web3 web4'
 sed 's/^groups:/groups:\n  one: {hosts: "web[1-2].example.com", attrs: {rack: r1}}\n  two: {hosts: "web[3-4].example.com", attrs: {rack: r2}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $tmp/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
-for host in web1 web2 web3 web4; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; [ ! -e /srv/p/bad ] || exit 1; echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+inventory=$tmp/inventory.yaml fleet_site "local:$tmp/store.db"
+fleet_change web1 web2 web3 web4
 forget() { for host in web1 web2 web3 web4; do fleet exec "$host" rm -f /srv/p/log; done; }
 log_has() { fleet exec "$1" grep -qs "$2" /srv/p/log; }
 never_begun() { ! log_has "$1" begun; }
@@ -38,7 +23,9 @@ TEXT
 }
 drive() { start "$1" "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/$1.yaml"; }
 # Says the run that somebody waits for the rack, and that others hold it?
-waits() { grep -q 'the next waits for room in rack r1 (1 of 1 down, 1 of others' < <(tagout status "$1"); }
+waits() { # RUN WHOSE
+    grep -q "the next waits for room in rack r1 (1 of 1 down, 1 of others: [0-9A-Z]* of alice@ops1: $2" < <(tagout status "$1" | tr '\n' ' ' | tr -s ' ')
+}
 
 note "inventory"
 run tagout hosts 'rack=r1'
@@ -57,7 +44,7 @@ await 60 is_free web3
 drive even
 even=$pid
 await 120 log_has web4 changed
-await 60 waits "$(head -1 "$tmp/even.log")"
+await 60 waits "$(head -1 "$tmp/even.log")" 'run odd-' 
 expect_true "web2 is not begun" never_begun web2
 fleet exec web1 touch /srv/p/go
 status=0; wait "$odd" || status=$?
@@ -74,7 +61,7 @@ lock=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])' <<<"$out
 drive alone
 alone=$pid
 await 60 grep -q . "$tmp/alone.log"
-await 60 waits "$(head -1 "$tmp/alone.log")"
+await 60 waits "$(head -1 "$tmp/alone.log")" 'a new disk' 
 expect_true "web2 is not begun" never_begun web2
 run tagout unlock "$lock"
 expect_status 0

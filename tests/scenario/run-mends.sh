@@ -3,38 +3,16 @@
 # Puppet (P5, P7, P8, P12).
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/haproxy
+. "$TAGOUT_SOURCE/tests/lib/haproxy"
 need puppet python3 haproxy socat
 
 hosts=(web1 web2 web3 web4 web5)
 fleet_up 5 --hosts "${hosts[*]}"
 sed 's/^groups:/groups:\n  all: {hosts: "web[1-5].example.com", attrs: {role: web}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
 d=.example.com
-cat >"$tmp/lb.cfg" <<CFG
-global
-    stats socket $tmp/lb.sock level admin
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-backend web
-$(for i in 1 2 3 4 5; do echo "    server web$i 127.0.0.1:$((9 + i))"; done)
-CFG
-start lb haproxy -db -f "$tmp/lb.cfg"
-states() { socat - "UNIX-CONNECT:$tmp/lb.sock" <<<'show servers state web' | awk '$4 ~ /^web/ { printf "%s", $7 }'; } # a digit each: 0 ready, 8 drained
-expect_states() { expect_equal "$(states)" "$1" "what the balancer says of web1 to web5"; }
-has_states() { [ "$(states)" = "$1" ]; }
-
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $tmp/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-session: 2s
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+haproxy_start 5 web
+inventory=$tmp/inventory.yaml fleet_site "local:$tmp/store.db" 'session: 2s'
 for host in "${hosts[@]}"; do
     fleet exec "$host" sh -c 'mkdir -p /srv/p; for what in change fix back; do echo "exec { w: command => \"echo $what >>/srv/p/log; $([ $what = change ] || echo touch /srv/p/well)\", provider => shell }" >/srv/p/$what.pp; done'
 done
@@ -56,7 +34,6 @@ TEXT
 }
 anew() { for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'rm -f /srv/p/log; touch /srv/p/well'; done; }
 logs() { for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'cat /srv/p/log 2>/dev/null | tr "\n" +; echo .'; done | tr -d '\n'; }
-await 10 has_states 00000
 rollout bad 'rollback: {puppet: {manifest: /srv/p/back.pp}}'
 rollout fixed '' fix halt
 rollout worse '' change halt
@@ -72,8 +49,40 @@ no_lock() {
     expect_no_out '"id"'
 }
 
-note "nobody is returned whom others hold (P2), nor by a run that is no better: that says the way back"
+note "P12: a plan over hosts that are out of service says so, and what brings them something better; who waits for them as well"
 halts
+run tagout plan "$tmp/fixed.yaml"
+expect_out "Warning: 2 hosts (web[2-3]$d) are out of service by $id"
+expect_out "Something better for them: tagout plan --mends $id FILE"
+expect_out "full     role web is full by that (2 of 2 down)"
+start waits "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/fixed.yaml"
+driver=$pid
+says_whose() { tagout status "$(head -1 "$tmp/waits.log")" | tr '\n' ' ' | tr -s ' ' >"$tmp/status" && grep -q "2 of 2 down, 2 of others: out of service by $id (tagout run --mends $id FILE)" "$tmp/status"; }
+await 30 says_whose
+kill -9 "$driver"
+wait "$driver" 2>/dev/null || true
+run tagout abort "$(head -1 "$tmp/waits.log")"
+tagout run --resume "$(head -1 "$tmp/waits.log")" >/dev/null 2>&1 || true
+
+note "its plan with --mends is what run --mends does, and has a digest of its own"
+run tagout plan --mends "$id" "$tmp/fixed.yaml"
+expect_status 0
+expect_out "targets  what $id has out of service: 2 hosts"
+expect_match 'mend +2 .*web\[2-3\]'
+expect_out "room     none is needed"
+expect_no_out "Warning: 2 hosts"
+expect_out "tagout run $tmp/fixed.yaml --config $tmp/site.yaml --mends $id --plan "
+digest=${out##* }
+run tagout plan "$tmp/fixed.yaml"
+expect_no_out "$digest"
+run tagout run --yes --mends "$id" --plan "${out##* }" "$tmp/fixed.yaml"
+expect_status 65
+run tagout plan --mends nobody-20261122-1 "$tmp/fixed.yaml"
+expect_status 1
+run tagout plan --mends "$id" --stages "$tmp/fixed.yaml"
+expect_status 64
+
+note "nobody is returned whom others hold (P2), nor by a run that is no better: that says the way back"
 run tagout lock "host:web2$d" --for 1h --reason "new disk"
 run tagout return "$id" "web2$d" --yes --unverified
 expect_status 75
@@ -87,7 +96,7 @@ expect_out "All of them stay out of service. Who is well comes back with: tagout
 expect_states 08800
 
 note "what is better goes over those that are out of service, though they fill the floor, and brings them back"
-run tagout run --yes --mends "$id" "$tmp/fixed.yaml"
+run tagout run --yes --mends "$id" --plan "$digest" "$tmp/fixed.yaml"
 expect_status 0
 expect_out "2 changed"
 expect_equal "$(logs)" "change+.change+change+fix+.change+change+fix+..." "changes"
@@ -98,11 +107,6 @@ expect_status 1
 expect_err "no host is out of service by $id"
 
 note "the way back goes over them first; P7: it is killed in the middle, and nobody returns whom it was at work on"
-kill_behind() { # LOG TEXT: as soon as it is said
-    until grep -q "$2" "$tmp/$1.log" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do :; done
-    kill -9 "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-}
 halts
 start back "$TAGOUT" --config "$tmp/site.yaml" rollback --yes "$id"
 kill_behind back 'web3.*locked'

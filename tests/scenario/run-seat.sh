@@ -9,23 +9,8 @@ need puppet java
 fleet_up 3 --hosts 'web1 web2 web3'
 at_exit zk_kill "$tmp/zk"
 zk_start "$tmp/zk"
-cat >"$tmp/site.yaml" <<TEXT
-store: $(zk_url "$tmp/zk")/tagout
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
-for host in web1 web2 web3; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_site "$(zk_url "$tmp/zk")/tagout"
+fleet_change web1 web2 web3
 cat >"$tmp/all.yaml" <<'TEXT'
 rollout: all
 change: {puppet: {manifest: /srv/p/site.pp}}

@@ -5,26 +5,11 @@
 need puppet python3
 
 fleet_up 4 --hosts 'web1 web2 web3 web4'
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $tmp/known_hosts, config: none}
-TEXT
 cp "$fleet/ssh/known_hosts" "$tmp/known_hosts"
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+known_hosts=$tmp/known_hosts fleet_site "local:$tmp/store.db"
 
 # Each run of Puppet on a host leaves a line when it begins its change and one when it is done, and waits in between until it may go on.
-for host in web1 web2 web3 web4; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_change web1 web2 web3 web4
 changes() { fleet exec "$1" sh -c 'cat /srv/p/log 2>/dev/null | grep -c changed || true'; }
 forget() { for host in web1 web2 web3 web4; do fleet exec "$host" rm -f /srv/p/log; done; }
 log_has() { fleet exec "$1" grep -q "$2" /srv/p/log; }

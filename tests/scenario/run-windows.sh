@@ -78,6 +78,32 @@ calendar "$(window now n1 '-1 min' 30m)"$'\n'"$(window later n2 '-1 min' 30m)"$'
 await 30 grep -q 'n2 .*not reached' "$tmp/patch.log"
 untouched n3
 
+note "JSON has whose windows these are, when they open, and when the run is expected to end"
+run tagout status -o json "$id"
+expect_status 0
+got=$(python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+w = d["windows"]
+print(w["waiting"], w["windows"], w["never"], w["untold"], bool(w["next"]), bool(d["ends"]), d["waits_for"])
+one = w["list"][0]
+print(one["window"], one["state"], one["opens"] == w["next"], one["waiting"], one["needs_ms"], one["rules"])
+print([(h["host"], h["window"], h["opens"] == w["next"]) for s in d["stages"] for h in s["hosts"] if h["state"] == "waiting"])' <<<"$out")
+expect_equal "$got" "1 1 0 0 True True ['window']
+short of customer:acme closed True 1 300000 [{'name': 'short', 'for': 'customer:acme', 'booked': False}]
+[('n3', 'short of customer:acme', True)]" "windows in JSON"
+
+note "whoever watches is told as well"
+start watch "$TAGOUT" --config "$tmp/site.yaml" status "$id" --watch -o json
+watcher=$pid
+watched() { python3 -c '
+import json, sys
+seen = [json.loads(line) for line in open(sys.argv[1])]
+ok = [x for x in seen if x["type"] == "progress" and x["left_ms"] and x["windows"]["waiting"] == 1 and x["windows"]["next"]]
+sys.exit(0 if ok else 1)' "$tmp/watch.log"; }
+await 20 watched
+stop "$watcher"
+
 note "P7: whoever takes over waits as well; an abort does not"
 kill -9 "$driver"
 wait "$driver" 2>/dev/null || true
@@ -91,6 +117,37 @@ tagout abort "$id" --reason enough >/dev/null
 ended() { grep -qi aborted < <(tagout status "$id"); }
 await 20 ended
 untouched n3
+
+note "a host whose window never comes holds its stage until somebody says to go on without it"
+calendar "$(window now '*' '-1 min' 30m)"$'\n'"$(window short customer:acme '+1 hour' 4m)"
+start skip "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/patch.yaml"
+skipper=$pid
+await 20 grep -q 'n2 .*not reached' "$tmp/skip.log"
+id=$(head -1 "$tmp/skip.log")
+holds() { grep -Eq "no window is known to come of n3: give it one in the calendar, or go on without: tagout approve $id --skip" < <(shown); }
+await 20 holds
+run tagout status -o json "$id"
+expect_match '"never": 1'
+calendar "  now: {for: '*', hours: \"Mon-Moon 02:00\"}"
+unread() { grep -q 'calendar.yaml:3:' < <(shown); }
+await 20 unread
+run tagout approve "$id" --skip
+expect_status 1
+expect_err 'no host of run'
+calendar "$(window now '*' '-1 min' 30m)"$'\n'"$(window short customer:acme '+1 hour' 4m)"
+await 20 holds
+run tagout approve "$id" --skip --reason "not before January"
+expect_status 0
+expect_out "goes on without 1 host whose window is not known to come"
+gone() { ! kill -0 "$skipper"; }
+await 20 gone
+status=0
+wait "$skipper" || status=$?
+expect_equal "$status" 1 "status of a run that went on without a host"
+expect_file_has "$tmp/skip.log" 'said to go on without it: not before January'
+expect_true "the skipped host is listed at the end" grep -Eq '^  n3 +(skipped|its window is not known)' "$tmp/skip.log"
+run tagout approve "$id" --skip
+expect_status 1
 
 note "--no-wait does not wait"
 calendar "$(window later '*' '+3 hours' 30m)"

@@ -3,39 +3,16 @@
 # whoever was killed meanwhile (P5, P7, P8, P12). And one whose backend is not there, which is to keep out three hosts, not all.
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/haproxy
+. "$TAGOUT_SOURCE/tests/lib/haproxy"
 need puppet python3 haproxy socat
 
 hosts=(web1 web2 web3 web4 web5)
 fleet_up 5 --hosts "${hosts[*]}"
 sed 's/^groups:/groups:\n  all: {hosts: "web[1-5].example.com", attrs: {role: web}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
 d=.example.com
-balancer() { # BACKEND…
-    {
-        printf 'global\n    stats socket %s level admin\ndefaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n' "$tmp/lb.sock"
-        local backend i
-        for backend; do
-            echo "backend $backend"
-            for i in 1 2 3 4 5; do echo "    server web$i 127.0.0.1:$((9 + i))"; done
-        done
-    } >"$tmp/lb.cfg"
-    start lb haproxy -db -f "$tmp/lb.cfg"
-    lb=$pid
-}
-balancer web
-states() { socat - "UNIX-CONNECT:$tmp/lb.sock" <<<'show servers state web' | awk '$4 ~ /^web/ { printf "%s", $7 }'; } # a digit each: 0 ready, 8 drained
-expect_states() { expect_equal "$(states)" "$1" "what the balancer says of web1 to web5"; }
-has_states() { [ "$(states)" = "$1" ]; }
-
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $tmp/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-session: 2s
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+haproxy_start 5 web
+inventory=$tmp/inventory.yaml fleet_site "local:$tmp/store.db" 'session: 2s'
 for host in "${hosts[@]}"; do
     fleet exec "$host" sh -c 'mkdir -p /srv/p; cat >/srv/p/site.pp' <<'TEXT'
 exec { 'change': command => 'echo changed >>/srv/p/log', provider => shell }
@@ -58,7 +35,6 @@ verify:
 ${2:-}
 TEXT
 }
-await 10 has_states 00000
 
 note "a rollout that does not say how a host leaves service is refused, with its place and the mend"
 rollout none
@@ -127,11 +103,6 @@ expect_equal "$(for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'cat /srv
 note "P7: killed in the middle of it, it goes on; and so does the way back"
 rollout killed
 fleet exec web3 rm /srv/p/well
-kill_behind() { # LOG TEXT: as soon as it is said
-    until grep -q "$2" "$tmp/$1.log" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do :; done
-    kill -9 "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-}
 start killed "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/killed.yaml"
 kill_behind killed '^withdraw .*locked'
 id=$(head -1 "$tmp/killed.log")
@@ -159,10 +130,8 @@ await 60 asks
 expect_file_has "$tmp/status" 'paused: drain (haproxy) has kept out 3 hosts in a row'
 expect_file_has "$tmp/status" "go on: tagout resume $id"
 expect_file_has "$tmp/renamed.log" "look, then: tagout resume $id"
-kill "$lb"
-wait "$lb" 2>/dev/null || true
-balancer web new
-await 10 has_states 00000
+haproxy_stop
+haproxy_start 5 web new
 run tagout resume "$id"
 expect_status 0
 status=0

@@ -59,6 +59,65 @@ expect_out "(100.0 %), "
 run "$TAGOUT" simulate -o json -i fleet.yaml back.yaml --failing 10%
 expect_out '"rollback": {'
 
+note "out of service: how many, and how many have no room"
+sed 's/failed: 2%/failed: 1%, then: withdraw/; s/running: 20/running: 5, floor: {"@web": 95%}/' good.yaml >out.yaml
+echo 'around: [drain: {haproxy: {socket: /run/haproxy/admin.sock, backend: web}}]' >>out.yaml
+run "$TAGOUT" simulate -i fleet.yaml out.yaml --bad 60% --gone 1% --svg out.svg
+expect_status 1
+expect_out "It would HALT after "
+expect_match 'Out of service: ([0-9]+) of ([0-9]+) '
+expect_true "more left service than the floor bears: ${BASH_REMATCH[1]}" [ "${BASH_REMATCH[1]}" -le 10 ]
+expect_out "    out  "
+expect_out "   gone  "
+if python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' out.svg && grep -q "out of service" out.svg; then ok; else fail "out.svg is no XML, or does not show them"; fi
+run "$TAGOUT" simulate -o json -i fleet.yaml out.yaml --bad 60% --gone 1%
+expect_out '"withdrawal": {'
+expect_out '"no_room"'
+
+note "hosts that are gone take the room of all others: that is told, and not simulated for ever"
+run "$TAGOUT" simulate -i fleet.yaml out.yaml --gone 20%
+expect_status 1
+expect_out "It would WAIT FOR EVER after "
+
+note "no verdict, and locks of others: somebody is asked, hosts are left alone; the same each time"
+doubt=(--inconclusive 2% --inconclusive-for 5m --looks-after 20m --held 5% --held-for 10m --going 2% --going-for 5m)
+run "$TAGOUT" simulate -i fleet.yaml good.yaml "${doubt[@]}"
+expect_status 1
+expect_out "   asks  "
+expect_out "   gone  "
+expect_out "Held by others, and not changed: "
+expect_out "a person, until somebody has looked"
+first=$out
+run "$TAGOUT" simulate -i fleet.yaml good.yaml "${doubt[@]}"
+if [ "$out" = "$first" ]; then ok; else fail "the same seed prints something else" "$(diff <(echo "$first") <(echo "$out"))"; fi
+
+note "booked weeks count with --weeks, and then the store has to answer"
+cat >slots.week.yaml <<'E'
+week: plumbing
+length: 2h
+slots:
+  - {name: mon, day: mon, time: "06:00", who: {hosts: web200.example.com, take: the rest}}
+  - {name: tue, day: tue, time: "09:00", who: {hosts: "*", take: the rest}}
+E
+store=(env "TAGOUT_STORE=local:$tmp/store.db" "TAGOUT_STATE_DIR=$tmp/state")
+run "${store[@]}" "$TAGOUT" init
+expect_status 0
+run "${store[@]}" "$TAGOUT" calendar week plan slots.week.yaml --start 2126-12-02 -i fleet.yaml --apply
+expect_status 0
+monday=(simulate -i fleet.yaml good.yaml --start 2126-12-02T09:00:00Z)
+run "${store[@]}" "$TAGOUT" "${monday[@]}"
+expect_status 0
+expect_out " at 2126-12-02T"
+expect_no_out "windows of the hosts"
+run "${store[@]}" "$TAGOUT" "${monday[@]}" --weeks
+expect_status 0
+expect_out " at 2126-12-03T"
+expect_out "windows of the hosts"
+run env TAGOUT_STORE=local:/nonexistent/store.db "$TAGOUT" "${monday[@]}" --weeks
+expect_status 69
+run "$TAGOUT" simulate --hosts 20 good.yaml --weeks
+expect_status 64
+
 note "as JSON, and as a picture"
 run "$TAGOUT" simulate -o json -i fleet.yaml good.yaml --failing 50% --svg run.svg
 expect_status 1
@@ -115,5 +174,8 @@ expect_err 'failing can'"'"'t be "3"'
 run "$TAGOUT" simulate -i fleet.yaml good.yaml --crash-every 20s
 expect_status 64
 expect_err "crash-every must be longer than crash-for"
+run "$TAGOUT" simulate -i fleet.yaml good.yaml --held 5% --held-for 10s
+expect_status 64
+expect_err "held-for must be at least 1m"
 run "$TAGOUT" simulate -i fleet.yaml missing.yaml
 expect_status 65

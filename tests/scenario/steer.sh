@@ -5,30 +5,16 @@
 need puppet python3
 
 fleet_up 3 --hosts 'web1 web2 web3'
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $tmp/known_hosts, config: none}
-TEXT
+cp "$fleet/ssh/known_hosts" "$tmp/known_hosts"
+known_hosts=$tmp/known_hosts fleet_site "local:$tmp/store.db"
 # Only who approves asks for a second person here: else the plans would need one as well.
 { cat "$tmp/site.yaml"; echo 'runs: {approval: second-person}'; } >"$tmp/strict.yaml"
 sed 's/^owner: .*/owner: bob@ops2/' "$tmp/strict.yaml" >"$tmp/bob.yaml"
-cp "$fleet/ssh/known_hosts" "$tmp/known_hosts"
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
 bob() { "$TAGOUT" --config "$tmp/bob.yaml" "$@"; }
-tagout init >/dev/null
 
 # The change and the way back each leave a line; the change waits in between until it may go on, and fails where there is a file "bad".
-for host in web1 web2 web3; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp; sed "s/^  command.*/  command  => \"echo back >>\/srv\/p\/log\",/" /srv/p/site.pp >/srv/p/back.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; [ ! -e /srv/p/bad ] && echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_change web1 web2 web3
+for host in web1 web2 web3; do fleet exec "$host" sh -c 'sed "s/^  command.*/  command  => \"echo back >>\/srv\/p\/log\",/" /srv/p/site.pp >/srv/p/back.pp'; done
 lines() { fleet exec "$1" sh -c "cat /srv/p/log 2>/dev/null | grep -c $2 || true"; }
 all() { echo "$(lines web1 "$1")$(lines web2 "$1")$(lines web3 "$1")"; }
 forget() { for host in web1 web2 web3; do fleet exec "$host" rm -f /srv/p/log; done; }

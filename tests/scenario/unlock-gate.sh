@@ -8,19 +8,11 @@ need puppet ansible-playbook python3 openssl
 
 salt=$("$TAGOUT_SOURCE/contrib/test-tools/salt") || skip "no Salt: $salt"
 fleet_up --hosts 'pup1 pup2 salt1 ans1 off1' --tagout "$TAGOUT" --mount "$salt"
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$fleet/shared/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-before-unlock:
-  - {targets: "@pup or @off", puppet: {}}
-  - {targets: "@salt", salt: {local: true, config-dir: /srv/salt}}
-  - {targets: "@ans", ansible: {playbook: /srv/play/site.yml}}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+fleet_site "local:$fleet/shared/store.db" \
+    'before-unlock:' \
+    '  - {targets: "@pup or @off", puppet: {}}' \
+    '  - {targets: "@salt", salt: {local: true, config-dir: /srv/salt}}' \
+    '  - {targets: "@ans", ansible: {playbook: /srv/play/site.yml}}'
 
 # ---- Puppet's agent, without a server: its cached catalog, and certificates of a CA of its own
 puppet_host() {

@@ -14,25 +14,10 @@ if ! prometheus=$(command -v prometheus); then # installed it would be a service
 fi
 
 fleet_up 2 --hosts 'web1 web2'
-cat >"$tmp/site.yaml" <<TEXT
-store: local:$tmp/store.db
-inventory: $fleet/inventory.yaml
-state-dir: $tmp/state
-owner: alice@ops1
-ssh: {identity: $fleet/ssh/id_ed25519, known-hosts: $fleet/ssh/known_hosts, config: none}
-TEXT
-tagout() { "$TAGOUT" --config "$tmp/site.yaml" "$@"; }
-tagout init >/dev/null
+fleet_site "local:$tmp/store.db"
 
 # Each run of Puppet on a host waits in the middle until it may go on.
-for host in web1 web2; do
-    fleet exec "$host" sh -c 'mkdir -p /srv/p; touch /srv/p/go; cat >/srv/p/site.pp' <<'TEXT'
-exec { 'change':
-  command  => 'echo begun >>/srv/p/log; until [ -e /srv/p/go ]; do sleep 0.1; done; echo changed >>/srv/p/log',
-  provider => shell,
-}
-TEXT
-done
+fleet_change web1 web2
 begun() { fleet exec "$1" grep -q begun /srv/p/log; }
 changes() { fleet exec "$1" sh -c 'cat /srv/p/log 2>/dev/null | grep -c changed || true'; }
 is_changed() { fleet exec "$1" grep -q changed /srv/p/log; }

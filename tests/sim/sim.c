@@ -6,16 +6,18 @@
  *   sim [--seeds N] [--from N]   runs that many seeds; --first stops behind the first that is bad
  *   sim --seed N                 runs one, and shows its journal
  */
+#include "engine/mend.h"
 #include "engine/plan_internal.h"
-#include "engine/withdraw.h"
-#include "fleet/shard.h"
-#include "lib/plan.h"
+#include "guard/tree.h"
 #include "lib/same_run.h"
+#include "store/cluster.h"
 #include "store/memory.h"
 #include "sim.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define TREE_MAX 80
 
 void must(struct sim *s, int rc, const struct tg_error *e, const char *what)
 {
@@ -32,107 +34,6 @@ static void open_store(struct sim *s, struct tg_store **out)
 
     must(s, tg_store_open(&o, out, &e), &e, "open");
     must(s, tg_store_connect(*out, tg_store_deadline(*out, WAIT_MS), &e), &e, "connect");
-}
-
-static struct test_stage random_stage(struct rng *r, size_t count, bool dry_run, int64_t bake_ms)
-{
-    static const struct tg_rate rates[] = {{1, 1000}, {4, 60000}, {20, 1000}};
-    struct test_stage s = {.count = count, .dry_run = dry_run, .bake_ms = bake_ms};
-
-    if (rng_chance(r, 30))
-        s.rate = rates[rng_below(r, 3)];
-    return s;
-}
-
-/* Days of a few hundred milliseconds: world_hours() tells when they are. */
-static void random_hours(struct rng *r, struct tg_plan *plan)
-{
-    int64_t day = 1;
-
-    plan->hours = (struct tg_hours) {.days = TG_HOURS_ALL_DAYS, .from_min = (int) rng_below(r, WORLD_DAYS_MAX), .until_min = 1440, .zone = "UTC"};
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        day += (int64_t) rng_below(r, 3);
-        plan->stages[i].day = rng_chance(r, 50) ? day : 0;
-        plan->stages[i].spread_ms = rng_chance(r, 30) ? 20 + (int64_t) rng_below(r, 2000) : 0;
-    }
-}
-
-static struct tg_bounds random_bounds(struct rng *r)
-{
-    static const struct tg_share shares[] = {{TG_SHARE_COUNT, 0}, {TG_SHARE_COUNT, 1}, {TG_SHARE_PERCENT, 25000}, {TG_SHARE_PERCENT, 50000}};
-    struct tg_bounds b = {.of_at_least = (int64_t) rng_below(r, 3)};
-
-    if (rng_chance(r, 20))
-        b.failed = shares[rng_below(r, 4)];
-    if (rng_chance(r, 20))
-        b.unreachable = shares[rng_below(r, 4)];
-    return b;
-}
-
-static int by_hash(const void *a, const void *b)
-{
-    uint64_t x = tg_shard_hash(((const struct tg_plan_host *) a)->name), y = tg_shard_hash(((const struct tg_plan_host *) b)->name);
-
-    return (x > y) - (x < y);
-}
-
-/* Some stages are spread over windows: their hosts stand as the compiler puts them. */
-static void random_spreads(struct rng *r, struct tg_plan *plan)
-{
-    for (size_t i = 0; i < plan->n_stages; i++) {
-        plan->stages[i].over_window = rng_chance(r, 30);
-        if (plan->stages[i].over_window)
-            qsort(plan->hosts + plan->stages[i].first, plan->stages[i].count, sizeof *plan->hosts, by_hash);
-    }
-}
-
-/* Windows that open each minute, and hosts that need a part of them. */
-static void random_windows(struct sim *s, struct tg_plan *plan)
-{
-    struct tg_error e = TG_ERROR_INIT;
-
-    plan->estimate_ms = 500 + (int64_t) rng_below(&s->rng, 3000);
-    s->site = sim_site(1 + rng_below(&s->rng, 2), plan->n_targets, &e);
-    must(s, e.code, &e, "calendar");
-    must(s, tg_plan_windows_compile(plan, s->site->inventory, s->site->agenda, "UTC", &e), &e, "windows");
-}
-
-static struct tg_plan *random_plan(struct sim *s)
-{
-    struct rng *r = &s->rng;
-    struct test_stage stages[4];
-    size_t n = 0;
-
-    if (rng_chance(r, 30))
-        stages[n++] = random_stage(r, 1 + rng_below(r, 3), true, 0);
-    if (rng_chance(r, 60))
-        stages[n++] = random_stage(r, 1, false, rng_chance(r, 50) ? 1000 : 0);
-    stages[n++] = random_stage(r, 1 + rng_below(r, 6), false, rng_chance(r, 30) ? 2000 : 0);
-    if (rng_chance(r, 30))
-        stages[n++] = random_stage(r, 1 + rng_below(r, 4), false, 0);
-    struct tg_plan *plan = test_plan(stages, n, 1 + (int64_t) rng_below(r, 3), (int64_t) rng_below(r, 4));
-    bool windows = rng_chance(r, 18);
-    if (windows)
-        random_spreads(r, plan);
-    plan->unverified += (int64_t) rng_below(r, 4);
-    plan->retries = rng_chance(r, 40) ? 1 + (int64_t) rng_below(r, 3) : 0;
-    plan->retry_wait_ms = 1000;
-    plan->decide_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
-    plan->give_up_ms = rng_chance(r, 30) ? 1000 + (int64_t) rng_below(r, 60000) : 0;
-    plan->rollback = rng_chance(r, 50) ? json_object() : NULL;
-    for (size_t i = 0; i < n; i++)
-        plan->stages[i].policy = (struct tg_stage_policy) {.approve = rng_chance(r, 20), .bears = random_bounds(r)};
-    plan->unreachable = random_bounds(r).unreachable;
-    for (uint64_t limits = rng_below(r, 3); limits; limits--)
-        test_plan_limit(plan, limits == 1 ? TG_LIMIT_DOMAIN : TG_LIMIT_FLOOR, 1 + (uint32_t) rng_below(r, 4), 1 + (uint32_t) rng_below(r, 2), rng_below(r, 5));
-    test_plan_around(plan, rng_below(r, 4), (unsigned) rng_below(r, 16));
-    if (rng_chance(r, 25))
-        random_hours(r, plan);
-    if (tg_withdraw_is_possible(plan) && rng_chance(r, 60))
-        plan->then = TG_THEN_WITHDRAW;
-    if (windows)
-        random_windows(s, plan);
-    return plan;
 }
 
 static void wait_ms(struct sim *s, int64_t ms)
@@ -176,8 +77,8 @@ static void steal(struct sim *s)
     open_store(s, &other);
     must(s, tg_journal_load(other, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load for the thief");
     must(s, tg_journal_seat(j, "bob@ops2", tg_wall_ms(tg_loop_clock(s->loop)), &e), &e, "steal");
-    s->world.seated = j->epoch;
-    s->world.seated_lines = j->lines;
+    s->world->seated = j->epoch;
+    s->world->seated_lines = j->lines;
     tg_journal_leave(j);
     tg_run_free(run);
     tg_plan_free(plan);
@@ -190,7 +91,8 @@ static void steal(struct sim *s)
 static void add_fault(struct sim *s)
 {
     static const enum tg_memory_action actions[] = {TG_MEMORY_LOSE_REQUEST, TG_MEMORY_LOSE_ANSWER, TG_MEMORY_EXPIRE, TG_MEMORY_HANG, TG_MEMORY_HANG_ANSWER};
-    struct tg_memory_fault f = {.path = rng_chance(&s->rng, 30) ? "/runs/*/snapshot*" : "/runs/*/journal*", .verbs = TG_MEMORY_MULTI, .session = s->store, .nth = 1,
+    bool of_locks = s->world->holds && rng_chance(&s->rng, 40);
+    struct tg_memory_fault f = {.path = of_locks ? "/locks/*" : rng_chance(&s->rng, 30) ? "/runs/*/snapshot*" : "/runs/*/journal*", .verbs = TG_MEMORY_MULTI, .session = s->store, .nth = 1,
                                 .action = actions[rng_below(&s->rng, 5)]};
     struct tg_error e = TG_ERROR_INIT;
 
@@ -210,7 +112,7 @@ static void pause_it(struct sim *s)
     const struct tg_said said = says(s, "wait");
     bool was;
 
-    if (s->world.paused || !rng_chance(&s->rng, s->pause_percent))
+    if (s->world->paused || !rng_chance(&s->rng, s->pause_percent))
         return;
     s->fleet_paused = rng_chance(&s->rng, 40);
     s->run_paused = !s->fleet_paused || rng_chance(&s->rng, 30);
@@ -218,7 +120,7 @@ static void pause_it(struct sim *s)
         must(s, tg_run_pause(s->admin, s->id, &said, &e), &e, "pause");
     if (s->fleet_paused)
         must(s, tg_pauses_add(s->admin, &fleet, &said, &was, &e), &e, "pause the fleet");
-    s->world.paused = true;
+    s->world->paused = true;
     s->pauses++;
 }
 
@@ -236,7 +138,7 @@ void resume_it(struct sim *s, int64_t hold)
         must(s, tg_pauses_remove(s->admin, &fleet, WAIT_MS, &was, NULL, &e), &e, "resume the fleet");
     s->fleet_paused = s->run_paused && s->fleet_paused;
     s->run_paused = false;
-    s->world.paused = s->fleet_paused;
+    s->world->paused = s->fleet_paused;
 }
 
 /* Somebody looks at a stage that waits, or that will. */
@@ -247,9 +149,9 @@ static void approve_it(struct sim *s, const struct tg_run *run)
 
     for (size_t i = 0; i < s->plan->n_stages; i++) {
         bool waits = run->stages[i].state == TG_STAGE_GATED;
-        if (!s->plan->stages[i].policy.approve || s->world.approved[i] || !rng_chance(&s->rng, waits ? s->calm ? 100 : 20 : 1))
+        if (!s->plan->stages[i].policy.approve || s->world->approved[i] || !rng_chance(&s->rng, waits ? s->calm ? 100 : 20 : 1))
             continue;
-        s->world.approved[i] = true; /* from here on it may be heard */
+        s->world->approved[i] = true; /* from here on it may be heard */
         must(s, tg_run_approve(s->admin, s->id, s->plan->stages[i].name, &said, &e), &e, "approve");
     }
 }
@@ -265,7 +167,7 @@ static void judge_snapshot(struct sim *s)
     must(s, tg_run_snapshot(s->run, &text, &e), &e, "snapshot");
     must(s, tg_run_restore(s->run->plan, text.data, text.len, &back, &e), &e, "restore");
     if (!same_run(s->run, back, why, sizeof why))
-        world_violation(&s->world, "P7: from its snapshot the run comes back as another: %s", why);
+        world_violation(s->world, "P7: from its snapshot the run comes back as another: %s", why);
     tg_run_free(back);
     tg_buf_release(&text);
 }
@@ -273,18 +175,13 @@ static void judge_snapshot(struct sim *s)
 /* P7, P12: what is in the store, folded or not, is what the driver knew when it left. */
 static void judge_store(struct sim *s)
 {
-    struct tg_error e = TG_ERROR_INIT;
-    struct tg_journal *j;
-    struct tg_plan *plan;
-    struct tg_run *run;
+    struct sim_loaded l;
     char why[300];
 
-    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load behind a driver");
-    if (!same_run(s->run, run, why, sizeof why))
-        world_violation(&s->world, "P7: the store has the run as another than its driver left it: %s", why);
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
+    load(s, s->id, &l);
+    if (!same_run(s->run, l.run, why, sizeof why))
+        world_violation(s->world, "P7: the store has the run as another than its driver left it: %s", why);
+    unload(&l);
 }
 
 static int around_commit(void *data, int committed)
@@ -296,14 +193,16 @@ static int around_commit(void *data, int committed)
     s->commits += !committed;
     if (committed && rng_chance(&s->rng, 30))
         judge_snapshot(s);
+    if (s->commits > COMMITS_MAX / 2) /* hours, windows and domains of a bad day leave some hosts hardly a moment */
+        s->calm = s->world->healed = true;
     if (s->commits > COMMITS_MAX) {
-        world_violation(&s->world, "it does not come to an end");
+        world_violation(s->world, "it does not come to an end");
         printf("seed %llu\n", (unsigned long long) s->seed);
         exit(1);
     }
-    if (s->abort_at && !s->world.aborted && s->commits >= s->abort_at) {
+    if (s->abort_at && !s->world->aborted && s->commits >= s->abort_at) {
         must(s, tg_run_abort(s->admin, s->id, &said, &e), &e, "abort");
-        s->world.aborted = true;
+        s->world->aborted = true;
     }
     if (s->calm)
         return 0;
@@ -324,7 +223,7 @@ static void on_line(void *data, const struct tg_run *run, const json_t *line)
 {
     struct sim *s = data;
 
-    world_line(&s->world, run, line);
+    world_line(s->world, run, line);
 }
 
 /* A person, at what has no verdict, or keeps hosts out. */
@@ -333,8 +232,8 @@ static void look_at_it(struct sim *s, const struct tg_run *run)
     struct tg_error e = TG_ERROR_INIT;
     const struct tg_said said = says(s, "looked");
 
-    s->world.looks += (run->causes & TG_CAUSE_AROUND) != 0;
-    s->world.mended |= (run->causes & TG_CAUSE_AROUND) && rng_chance(&s->rng, 60);
+    s->world->looks += (run->causes & TG_CAUSE_AROUND) != 0;
+    s->world->mended |= (run->causes & TG_CAUSE_AROUND) && rng_chance(&s->rng, 60);
     must(s, tg_run_resume(s->admin, s->id, run->holds, &said, &e), &e, "resume");
 }
 
@@ -343,71 +242,127 @@ static void on_tick(void *data, const struct tg_run *run, int64_t now_ms)
     struct sim *s = data;
 
     approve_it(s, run);
-    world_judge_dead(&s->world, run);
-    if ((run->causes & TG_CAUSES_TO_LOOK) && !s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
+    world_judge_dead(s->world, run);
+    if ((run->causes & TG_CAUSES_TO_LOOK) && !s->world->paused && (s->calm || rng_chance(&s->rng, 20)))
         look_at_it(s, run);
-    if (s->world.paused && (s->calm || rng_chance(&s->rng, 20)))
+    if (s->world->paused && (s->calm || rng_chance(&s->rng, 20)))
         resume_it(s, run->holds);
     if (now_ms < WALL_START + DAYS_MAX * 86400000)
         return;
-    world_violation(&s->world, "it does not come to an end: the run is %s", tg_run_state_name(run->state));
+    world_violation(s->world, "it does not come to an end: the run is %s", tg_run_state_name(run->state));
     printf("seed %llu\n", (unsigned long long) s->seed);
     exit(1);
 }
 
-/* One driver, from taking the seat to its end. 1: the run has ended and left nothing; 0: there is more to do. */
-static int drive_once(struct sim *s)
+/* Another process drives next. */
+static void change_driver(struct sim *s)
+{
+    tg_memory_faults_clear(s->memory); /* they name the session */
+    tg_memory_kill(s->store);
+    tg_memory_reap(s->memory);
+    open_store(s, &s->store);
+}
+
+/* As tagout return: who is still out of service, and by others free. */
+static size_t choose_returns(struct sim *s, const struct tg_run *run, size_t *out)
+{
+    struct world *w = s->world;
+    char why[600];
+    size_t n = 0;
+    int code;
+
+    for (size_t i = 0; s->wish.wanted && i < run->plan->n_hosts; i++) {
+        enum tg_host_state state = run->hosts[i].state;
+        if (!s->wish.who[i] || !(state == TG_HOST_WITHDRAWN || state == TG_HOST_TO_RETURN || state == TG_HOST_RETURNING))
+            continue;
+        if (state == TG_HOST_WITHDRAWN) {
+            w->hosts[i].bob_then = world_bob_holds(w, i);
+            if (tg_hold_ask(w->holds, run->plan->hosts[i].name, why, sizeof why, &code) != TG_HOLD_GO)
+                continue;
+        }
+        w->hosts[i].vouched |= s->wish.vouched;
+        out[n++] = i;
+    }
+    return n;
+}
+
+/* Nobody brings hosts back while they are being mended. */
+static bool take_seat(struct sim *s, struct sim_loaded *out)
 {
     struct tg_error e = TG_ERROR_INIT;
-    struct tg_journal *j;
-    struct tg_plan *plan;
-    struct tg_run *run;
 
-    must(s, tg_journal_load(s->store, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load");
-    s->stops = 0;
-    s->died = false;
-    s->world.epoch = j->epoch + 1;
-    s->run = s->world.run = run;
-    world_windows_begin(&s->world, run);
-    s->folds += j->snapshot.parts > 0;
-    size_t all[HOSTS_MAX];
-    for (size_t i = 0; i < plan->n_hosts; i++)
-        all[i] = i;
-    j->fold_bytes = s->fold_bytes ? 1 + rng_below(&s->rng, s->fold_bytes) : 0;
-    struct tg_drive_options o = {.journal = j, .run = run, .by = "alice@ops1", .ports = &s->world.ports, .on_line = on_line, .on_tick = on_tick, .data = s,
+    *out = (struct sim_loaded) {NULL, NULL, NULL};
+    if (!s->mends)
+        return true;
+    must(s, tg_journal_load(s->store, s->mends, WAIT_MS, &out->j, &out->plan, &out->run, &e), &e, "load the withdrawal");
+    must(s, tg_journal_seat(out->j, "alice@ops1", tg_wall_ms(tg_loop_clock(s->loop)), &e), &e, "the seat of the withdrawal");
+    return tg_mend_may(out->run, s->mends, &e) == 0;
+}
+
+static void leave_seat(struct sim *s, struct sim_loaded *l)
+{
+    if (l->j && !s->died)
+        tg_journal_leave(l->j);
+    unload(l);
+}
+
+static int drive(struct sim *s, struct sim_loaded *l)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    size_t returns[HOSTS_MAX];
+
+    s->world->epoch = l->j->epoch + 1;
+    s->run = s->world->run = l->run;
+    world_windows_begin(s->world, l->run);
+    s->folds += l->j->snapshot.parts > 0;
+    l->j->fold_bytes = s->fold_bytes ? 1 + rng_below(&s->rng, s->fold_bytes) : 0;
+    if (s->tokens.own[0])
+        must(s, world_locks_open(s->world, s->store, s->id, &s->tokens, &e), &e, "locks");
+    struct tg_drive_options o = {.journal = l->j, .run = l->run, .by = "alice@ops1", .ports = &s->world->ports, .on_line = on_line, .on_tick = on_tick, .data = s,
                                  .stops = &s->stops, .hours = world_hours, .crash = around_commit,
-                                 .returns = s->returning ? all : NULL, .n_returns = s->returning ? plan->n_hosts : 0, .vouched = s->vouched};
+                                 .returns = returns, .n_returns = choose_returns(s, l->run, returns), .vouched = s->wish.vouched};
     int rc = tg_drive(&o, &e);
-    if (s->world.verbose)
-        printf("  -- %s %s (%s)\n", tg_run_state_name(run->state), rc ? e.message : "", s->died ? "died" : "left");
+    world_locks_close(s->world);
+    if (s->world->verbose)
+        printf("  -- %s: %s %s (%s)\n", s->id, tg_run_state_name(l->run->state), rc ? e.message : "", s->died ? "died" : "left");
     if (rc == TG_E_DATA || rc == TG_E_MEMORY)
-        world_violation(&s->world, "the drive ended with: %s", e.message);
+        world_violation(s->world, "the drive ended with: %s", e.message);
     if (!rc)
         judge_store(s);
-    s->world.run = NULL;
-    int over = !rc && run->state == TG_RUN_ENDED && tg_run_leftovers(run) == 0 && !(s->returning && s->stops);
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
-    if (rc || rng_chance(&s->rng, 50) || tg_store_state(s->store) != TG_SESSION_CONNECTED) { /* another process drives next */
-        tg_memory_faults_clear(s->memory); /* they name the session */
-        tg_memory_kill(s->store);
-        tg_memory_reap(s->memory);
-        open_store(s, &s->store);
+    s->world->run = NULL;
+    return rc;
+}
+
+bool drive_once(struct sim *s)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct sim_loaded l, seat;
+    bool over = false;
+    int rc = 0;
+
+    s->stops = 0;
+    s->died = false;
+    if (take_seat(s, &seat)) {
+        must(s, tg_journal_load(s->store, s->id, WAIT_MS, &l.j, &l.plan, &l.run, &e), &e, "load");
+        rc = drive(s, &l);
+        over = !rc && l.run->state == TG_RUN_ENDED && tg_run_leftovers(l.run) == 0 && !(s->wish.wanted && s->stops);
+        unload(&l);
     }
+    leave_seat(s, &seat);
+    if (rc || rng_chance(&s->rng, 50) || tg_store_state(s->store) != TG_SESSION_CONNECTED)
+        change_driver(s);
     return over;
 }
 
 /* What the journal says, against what is true. */
 void judge(struct sim *s)
 {
-    struct tg_error e = TG_ERROR_INIT;
-    struct tg_journal *j;
-    struct tg_plan *plan;
-    struct tg_run *run;
-    struct world *w = &s->world;
+    struct world *w = s->world;
+    struct sim_loaded l;
 
-    must(s, tg_journal_load(s->admin, s->id, WAIT_MS, &j, &plan, &run, &e), &e, "load at the end");
+    load(s, s->id, &l);
+    const struct tg_plan *plan = l.plan;
+    const struct tg_run *run = l.run;
     if (run->state != TG_RUN_ENDED)
         world_violation(w, "P12: the run is over, its journal says %s", tg_run_state_name(run->state));
     world_judge_rates(w);
@@ -433,20 +388,21 @@ void judge(struct sim *s)
         world_violation(w, "P12: it is over, and %zu hosts wait", run->totals[TG_HOST_WAITING]);
     if (w->aborted && tg_run_end(run) != TG_END_ABORTED && s->commits > s->abort_at + 2 && tg_run_end(run) == TG_END_DONE && run->totals[TG_HOST_WAITING])
         world_violation(w, "P10: aborted, and said to be done");
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
+    unload(&l);
 }
 
 static void make_tree(struct sim *s)
 {
     struct tg_error e = TG_ERROR_INIT;
     const struct tg_run_tokens tokens = {.own = "A", .all = "A"};
+    const struct tg_cluster cluster = {.id = "0123456789abcdef0123456789abcdef", .generation = 1, .state = TG_CLUSTER_LIVE};
+    char *text = tg_cluster_encode(&cluster);
+    struct tg_op ops[TREE_MAX] = {{.path = TG_CLUSTER_PATH, .data = text, .len = strlen(text)}, {.path = "/runs", .data = ""}};
 
     open_store(s, &s->admin);
     open_store(s, &s->store);
-    must(s, tg_store_create(s->admin, TG_PAUSES_PATH, "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
-    must(s, tg_store_create(s->admin, "/runs", "", 0, 0, tg_store_deadline(s->admin, WAIT_MS), &e), &e, "tree");
+    must(s, tg_store_multi(s->admin, ops, 2 + tg_tree_init_ops(ops + 2, TREE_MAX - 2), tg_store_deadline(s->admin, WAIT_MS), NULL, &e), &e, "tree");
+    free(text);
     must(s, tg_journal_create(s->admin, s->plan, "alice@ops1", &tokens, tg_wall_ms(tg_loop_clock(s->loop)), WAIT_MS, s->id, &e), &e, "create");
 }
 
@@ -455,15 +411,17 @@ void drive_to_the_end(struct sim *s)
 {
     while (s->rounds++ < ROUNDS_MAX) {
         s->calm = s->rounds > 40;
-        s->world.healed = s->rounds > 50;
+        s->world->healed = s->rounds > 50;
         if (s->calm)
             tg_memory_faults_clear(s->memory);
+        if (s->mends)
+            return_some(s);
         if (drive_once(s))
             return;
         if (rng_chance(&s->rng, 30))
-            world_settle(&s->world);
+            world_settle(s->world);
     }
-    world_violation(&s->world, "after %u drivers the run has not ended", s->rounds);
+    world_violation(s->world, "after %u drivers the run has not ended", s->rounds);
 }
 
 static unsigned simulate(uint64_t seed, bool verbose)
@@ -482,23 +440,25 @@ static unsigned simulate(uint64_t seed, bool verbose)
     s.fault_percent = (unsigned) rng_below(&s.rng, 3) * 6;
     s.abort_at = rng_chance(&s.rng, 30) ? 1 + (unsigned) rng_below(&s.rng, 30) : 0;
     s.fold_bytes = rng_chance(&s.rng, 60) ? (size_t) 200 << rng_below(&s.rng, 6) : 0;
-    if (world_init(&s.world, seed, s.loop, s.plan))
+    s.world = calloc(1, sizeof *s.world);
+    if (!s.world || world_init(s.world, seed, s.loop, s.plan))
         exit(2);
-    must(&s, world_windows_open(&s.world, s.site, &e), &e, "windows of the world");
-    s.world.verbose = verbose;
+    must(&s, world_windows_open(s.world, s.site, &e), &e, "windows of the world");
+    s.world->verbose = verbose;
     make_tree(&s);
     drive_to_the_end(&s);
-    world_settle(&s.world);
+    world_settle(s.world);
     judge(&s);
     if (s.plan->then == TG_THEN_WITHDRAW)
         withdraw(&s);
     else if (s.plan->rollback)
         roll_back(&s);
-    unsigned violations = s.world.violations;
+    unsigned violations = s.world->violations;
     if (violations || verbose)
         printf("seed %llu: %u violation%s in %u drivers, %u crashes, %u thefts, %u pauses, %u loads of a snapshot, %zu hosts\n", (unsigned long long) seed, violations,
                violations == 1 ? "" : "s", s.rounds, s.crashes, s.steals, s.pauses, s.folds, s.plan->n_hosts);
-    world_release(&s.world);
+    world_release(s.world);
+    free(s.world);
     tg_store_close(s.store);
     tg_store_close(s.admin);
     tg_memory_forget(s.memory);

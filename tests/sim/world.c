@@ -47,7 +47,7 @@ struct sim_task {
     struct tg_run_action action;
     struct tg_run_event answer;
     int64_t epoch;
-    char record[40];
+    char record[40], lock[TG_HOLD_ID_SIZE];
     bool arrived;
     bool no_answer;
 };
@@ -102,81 +102,6 @@ static size_t unverified(const struct world *w)
     return n;
 }
 
-static int by_time(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-void world_judge_rates(struct world *w)
-{
-    int64_t *starts = calloc(w->plan->n_hosts + 1, sizeof *starts);
-
-    for (size_t s = 0; s < w->plan->n_stages; s++) {
-        const struct tg_plan_stage *p = &w->plan->stages[s];
-        int64_t least = tg_rate_interval_us(&p->rate) / 1000;
-        size_t n = 0;
-        for (size_t i = p->first; i < p->first + p->count; i++)
-            if (w->hosts[i].first_ms)
-                starts[n++] = w->hosts[i].first_ms;
-        qsort(starts, n, sizeof *starts, by_time);
-        least -= least / 10 > 100 ? least / 10 : 100; /* as late as a start may be without losing its turn: run.h */
-        for (size_t i = 1; i < n; i++)
-            if (starts[i] - starts[i - 1] < least)
-                world_violation(w, "P5: in %s a host started %lld ms after another, at least %lld are asked for", p->name,
-                                (long long) (starts[i] - starts[i - 1]), (long long) least);
-    }
-    free(starts);
-}
-
-/* A day of 300 ms and more, open for a part of it. */
-int world_hours(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_span *out, struct tg_error *e)
-{
-    int64_t lasts = 300 + hours->from_min * 97, open = 100 + hours->from_min * 41, day = wall_ms / lasts, since = wall_ms % lasts;
-
-    (void) e;
-    *out = since < open ? (struct tg_hours_span) {true, day * lasts + open, day} : (struct tg_hours_span) {false, (day + 1) * lasts, 0};
-    return 0;
-}
-
-void world_judge_hours(struct world *w, int64_t from_ms)
-{
-    const struct tg_hours *hours = &w->plan->hours;
-    struct tg_hours_span first, span;
-
-    for (size_t s = 0; hours->days && s < w->plan->n_stages; s++)
-        for (size_t i = w->plan->stages[s].first; i < w->plan->stages[s].first + w->plan->stages[s].count; i++) {
-            int64_t at = w->hosts[i].first_ms;
-            if (!at)
-                continue;
-            world_hours(hours, at, &span, NULL);
-            world_hours(hours, from_ms, &first, NULL);
-            int64_t begun = first.open ? first.date : first.until_ms / (300 + hours->from_min * 97);
-            if (!span.open)
-                world_violation(w, "P5: %s started outside the hours", w->plan->hosts[i].name);
-            else if (span.date - begun + 1 < w->plan->stages[s].day)
-                world_violation(w, "P5: %s started on day %lld, its stage is for day %lld", w->plan->hosts[i].name, (long long) (span.date - begun + 1),
-                                (long long) w->plan->stages[s].day);
-        }
-}
-
-/* A host that was lost, or whose lock would not go, comes back when it likes, also in another stage's time. */
-void world_judge_bakes(struct world *w)
-{
-    for (size_t s = 0; s + 1 < w->plan->n_stages; s++) {
-        const struct tg_plan_stage *p = &w->plan->stages[s], *next = p + 1;
-        int64_t began = INT64_MAX, verified = 0;
-        for (size_t i = next->first; i < next->first + next->count; i++)
-            began = w->hosts[i].first_ms && w->hosts[i].first_ms < began ? w->hosts[i].first_ms : began;
-        for (size_t i = p->first; i < p->first + p->count; i++)
-            verified = !w->hosts[i].strayed && w->hosts[i].verified_ms > verified ? w->hosts[i].verified_ms : verified;
-        if (verified && !p->dry_run && began - verified < p->bake_ms)
-            world_violation(w, "P5: %s began %lld ms after the last host of %s was verified, %lld are to be waited for", next->name,
-                            (long long) (began - verified), p->name, (long long) p->bake_ms);
-    }
-}
-
 /* The step begins on the host, unless it has before. */
 static void start_step(struct world *w, const struct tg_run_action *a)
 {
@@ -201,6 +126,7 @@ static void start_step(struct world *w, const struct tg_run_action *a)
     if (h->script.guard == TG_EV_NO_GO)
         world_violation(w, "P5: %s was changed, and the guard had not said GO", name);
     world_judge_change(w, a->host);
+    world_judge_out(w, a->host, "a change");
     if (world_running(w) > (size_t) w->plan->running)
         world_violation(w, "P5: %zu steps run at once, at most %lld may", world_running(w), (long long) w->plan->running);
     if (unverified(w) > (size_t) w->plan->unverified)
@@ -246,6 +172,15 @@ static void arrive_step(struct world *w, struct sim_task *t)
     tg_timer_start(t->timer, wait + 1 + (int64_t) rng_below(&w->rng, 40));
 }
 
+void world_judge_unlocking(struct world *w, size_t host)
+{
+    end_due_steps(w);
+    for (size_t k = 0; k < STEPS_MAX; k++)
+        if (w->hosts[host].steps[k].state == STEP_RUNNING)
+            world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[host].name);
+    world_judge_unlock(w, host);
+}
+
 static void arrive_unlock(struct world *w, struct sim_task *t)
 {
     struct sim_host *h = &w->hosts[t->action.host];
@@ -253,10 +188,7 @@ static void arrive_unlock(struct world *w, struct sim_task *t)
     if (!w->healed && rng_chance(&w->rng, h->script.unlock_fails_percent)) {
         t->answer.kind = TG_EV_UNLOCK_FAILED;
     } else {
-        for (size_t k = 0; k < STEPS_MAX; k++)
-            if (h->steps[k].state == STEP_RUNNING)
-                world_violation(w, "P8: %s was unlocked while its step runs", w->plan->hosts[t->action.host].name);
-        world_judge_unlock(w, t->action.host);
+        world_judge_unlocking(w, t->action.host);
         h->locked = false;
         t->answer.kind = TG_EV_UNLOCKED;
     }
@@ -274,11 +206,10 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
 {
     struct world *w = data;
 
-    (void) e;
     warn(w, drive);
     world_others_turn(w, drive, now_ms(w));
     world_windows_look(w, drive);
-    return 0;
+    return world_bob_turn(w, e);
 }
 
 static void arrive(struct world *w, struct sim_task *t)
@@ -360,42 +291,65 @@ static bool is_start(enum tg_run_action_kind kind)
     return kind == TG_DO_LOCK || kind == TG_DO_AROUND || kind == TG_DO_APPLY || kind == TG_DO_DRY_RUN;
 }
 
-static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+/* Before anything is done. refused: it is not to be begun now. */
+static void judge_begin(struct world *w, const struct tg_run_action *action, bool refused)
 {
-    struct world *w = data;
     struct sim_host *h = &w->hosts[action->host];
-    struct sim_task *t = calloc(1, sizeof *t);
-    int rc = t ? tg_timer_new(w->loop, on_timer, t, &t->timer, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
+    const char *name = w->plan->hosts[action->host].name, *what = tg_run_action_name(action->kind);
 
-    if (rc) {
-        free(t);
-        return rc;
-    }
     if (is_start(action->kind) && h->start_too_late)
-        world_violation(w, "P10: %s: %s was begun after the abort, or in a pause", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
-    bool refused = (action->kind == TG_DO_APPLY || action->kind == TG_DO_AROUND) && world_windows_refuse(w, drive, action->host);
+        world_violation(w, "P10: %s: %s was begun after the abort, or in a pause", name, what);
     if (h->intent != action->kind)
-        world_violation(w, "P7: %s: %s was begun, and its intent is not in the journal", w->plan->hosts[action->host].name, tg_run_action_name(action->kind));
+        world_violation(w, "P7: %s: %s was begun, and its intent is not in the journal", name, what);
     if (action->kind == TG_DO_APPLY && h->sent == action->attempt)
-        world_violation(w, "P7: %s: attempt %d is sent once more, and nobody has looked", w->plan->hosts[action->host].name, action->attempt);
+        world_violation(w, "P7: %s: attempt %d is sent once more, and nobody has looked", name, action->attempt);
+    if (action->kind == TG_DO_APPLY || action->kind == TG_DO_AROUND)
+        world_judge_out(w, action->host, what);
     if (action->kind == TG_DO_APPLY && !refused)
         h->sent = action->attempt;
     if (!refused)
         world_around_begins(w, action);
-    t->world = w;
-    t->drive = drive;
-    t->action = *action;
-    t->epoch = w->epoch;
-    t->answer = (struct tg_run_event) {.host = action->host, .stage = TG_RUN_NONE, .outcome = TG_OUTCOME_CHANGED, .changed = 1};
+}
+
+/* Locks that are real are taken, asked after and released here and now. */
+static int begin_task(struct world *w, struct sim_task *t, bool refused, struct tg_error *e)
+{
+    bool locks = world_locks_does(w, t->action.kind);
+    int rc = tg_timer_new(w->loop, on_timer, t, &t->timer, e);
+
+    if (!rc && locks)
+        rc = world_locks_begin(w, &t->action, &t->answer, t->lock, e);
+    if (rc)
+        return rc;
+    w->hosts[t->action.host].judged |= locks && t->action.kind == TG_DO_UNLOCK; /* it is said how it ended */
+    t->arrived = locks || refused;
+    if (refused) { /* it was never begun */
+        t->answer.kind = TG_EV_WITHDRAWN;
+        t->answer.step = t->action.step;
+    }
     t->next = w->tasks;
     w->tasks = t;
-    if (refused) { /* it was never begun */
-        t->arrived = true;
-        t->answer.kind = TG_EV_WITHDRAWN;
-        t->answer.step = action->step;
-    }
     tg_timer_start(t->timer, refused ? 0 : 1 + (int64_t) rng_below(&w->rng, 30));
     return 0;
+}
+
+static int begin(void *data, struct tg_drive *drive, const struct tg_run_action *action, struct tg_error *e)
+{
+    struct world *w = data;
+    struct sim_task *t = calloc(1, sizeof *t);
+    bool refused = (action->kind == TG_DO_APPLY || action->kind == TG_DO_AROUND) && world_windows_refuse(w, drive, action->host);
+
+    if (!t)
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    judge_begin(w, action, refused);
+    *t = (struct sim_task) {.world = w, .drive = drive, .action = *action, .epoch = w->epoch,
+                            .answer = {.host = action->host, .stage = TG_RUN_NONE, .outcome = TG_OUTCOME_CHANGED, .changed = 1}};
+    int rc = begin_task(w, t, refused, e);
+    if (rc) {
+        tg_timer_free(t->timer);
+        free(t);
+    }
+    return rc;
 }
 
 /* The driver is gone: what it sent before is on its way all the same. What it did itself (locks, probes) is not. */
@@ -412,39 +366,6 @@ static void drop(void *data)
         if (!sent && !t->arrived)
             unlink_task(t);
     }
-}
-
-/* Counted anew, host by host. first, count: of whom. */
-static void judge_bound(struct world *w, const struct tg_run *run, size_t first, size_t count, size_t of, const struct tg_bounds *b, const char *where)
-{
-    size_t failed = 0, unreachable = 0, ended = 0;
-
-    for (size_t i = first; i < first + count; i++) {
-        const struct tg_run_host *h = &run->hosts[i];
-        enum tg_host_state end = h->state == TG_HOST_STUCK ? h->end : h->state;
-        ended += tg_host_state_is_end(h->state);
-        failed += end == TG_HOST_FAILED || end == TG_HOST_UNKNOWN || end == TG_HOST_LOST;
-        unreachable += end == TG_HOST_UNREACHABLE;
-    }
-    bool enough = (int64_t) ended >= b->of_at_least;
-    if (b->failed.kind != TG_SHARE_UNSET && (enough || b->failed.kind == TG_SHARE_COUNT) && (int64_t) failed > tg_share_within(&b->failed, (int64_t) of))
-        world_violation(w, "P5: a start with %zu failed in %s", failed, where);
-    if (b->unreachable.kind != TG_SHARE_UNSET && (enough || b->unreachable.kind == TG_SHARE_COUNT) &&
-        (int64_t) unreachable > tg_share_within(&b->unreachable, (int64_t) of))
-        world_violation(w, "P5: a start with %zu unreachable in %s", unreachable, where);
-}
-
-/* Nothing starts once more have failed, or are not reached, than may. */
-static void judge_bounds(struct world *w, const struct tg_run *run)
-{
-    const struct tg_plan *plan = w->plan;
-    const struct tg_bounds all = {.failed = plan->failed, .of_at_least = plan->of_at_least, .unreachable = plan->unreachable};
-
-    if (run->state != TG_RUN_ACTIVE)
-        return;
-    judge_bound(w, run, 0, plan->n_hosts, plan->n_targets, &all, "all");
-    for (size_t i = 0; i < plan->n_stages; i++)
-        judge_bound(w, run, plan->stages[i].first, plan->stages[i].count, plan->stages[i].count, &plan->stages[i].policy.bears, plan->stages[i].name);
 }
 
 static enum tg_run_action_kind kind_of(const char *name)
@@ -491,7 +412,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line)
     size_t stage = run->hosts[json_integer_value(host)].stage;
     if (w->plan->stages[stage].policy.approve && !w->approved[stage])
         world_violation(w, "P5: %s of %s was journalled before anybody had approved it", act, w->plan->stages[stage].name);
-    judge_bounds(w, run);
+    world_judge_bounds(w, run);
     if (run->state == TG_RUN_ACTIVE && run->totals[TG_HOST_UNDECIDED])
         world_violation(w, "P12: %s %s, and %zu hosts are undecided", act, json_string_value(json_object_get(line, "host")), run->totals[TG_HOST_UNDECIDED]);
     w->hosts[json_integer_value(host)].start_too_late = w->aborted || w->paused;
@@ -557,6 +478,8 @@ void world_release(struct world *w)
     while (w->tasks)
         unlink_task(w->tasks);
     world_windows_close(w);
+    world_locks_close(w);
+    tg_holds_free(w->bob);
     free(w->hosts);
     free(w->outside);
     free(w->outside_gone);

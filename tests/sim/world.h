@@ -7,6 +7,7 @@
 #define TESTS_SIM_WORLD_H
 
 #include "engine/drive.h"
+#include "engine/holds.h"
 #include "engine/windows.h"
 
 #include <stdio.h>
@@ -67,6 +68,10 @@ struct sim_host {
     bool strayed;               /* it was lost once, or its lock would not go: it may come back in another stage's time */
     int64_t verified_ms;        /* its first good verdict; 0 none */
     uint32_t told[4], told_gone[4]; /* of each limit: how many others were said to hold, or to be gone, of its domain, when it was locked last */
+    bool refused;               /* its lock, or the guard, once: by what is in the store */
+    int bob;                    /* how often somebody else has locked it; negative: he has let it go again */
+    bool bob_then;              /* he had it locked when it was asked whether it may come back */
+    bool vouched;               /* somebody has looked, and wants it back unverified */
     bool gone;                  /* its agent is not there */
     uint64_t gone_then;         /* when it was locked last: hosts that were gone, a bit each */
 };
@@ -110,6 +115,10 @@ struct world {
     bool dead;                  /* what step 1 of around talks to gives no answer, to nobody, since the run began */
     unsigned looks;             /* how often a person has looked at that, */
     bool mended;                /* and mended it */
+    struct tg_holds *holds;     /* of that driver: locks are real ones, in the store; NULL: they are what the scripts say */
+    struct tg_holds *bob;       /* somebody else's; NULL likewise */
+    const struct world *under;  /* of a run that mends: whoever has its hosts out of service */
+    const struct world *over;   /* and the other way round, while there is such a run */
     bool verbose;
     size_t starts_after_abort;
     unsigned violations;
@@ -127,7 +136,7 @@ void world_line(struct world *w, const struct tg_run *run, const json_t *line);
 int world_others_init(struct world *w);
 void world_others_turn(struct world *w, struct tg_drive *drive, int64_t now_ms);
 void world_others_locked(struct world *w, struct tg_drive *drive, size_t host);
-/* Whether hosts of a stage started no faster than they were to: P5. */
+/* world_paces.c. Whether hosts of a stage started no faster than they were to: P5. */
 void world_judge_rates(struct world *w);
 /* Hours of days that last less than a second, for tg_drive_options.hours: from_min says which, the rest of the hours is for show. */
 #define WORLD_DAYS_MAX 20
@@ -136,6 +145,8 @@ int world_hours(const struct tg_hours *hours, int64_t wall_ms, struct tg_hours_s
 void world_judge_hours(struct world *w, int64_t from_ms);
 /* Whether each bake was waited for: P5. */
 void world_judge_bakes(struct world *w);
+/* Whether no more have failed, or are not reached, than may, now that one starts: P5. */
+void world_judge_bounds(struct world *w, const struct tg_run *run);
 size_t world_running(const struct world *w);
 /* world_windows.c: the windows of a plan. begin: a driver takes over the run as it is. refuse: a host is not to be disturbed now, and the driver is told so. */
 int world_windows_open(struct world *w, const struct sim_site *site, struct tg_error *e);
@@ -148,6 +159,28 @@ void world_windows_line(struct world *w, const json_t *line);
 void world_judge_window(struct world *w, size_t host);
 /* Whether what was done around a host is undone in the end: P8. */
 void world_judge_around(struct world *w, const struct tg_run *run);
+/* world_locks.c: locks that are real. open: of a driver that begins, of the run and with the tokens given; bob: of somebody who locks hosts now and then. */
+struct sim_tokens {
+    char own[8], all[40];
+};
+int world_locks_open(struct world *w, struct tg_store *store, const char *id, const struct sim_tokens *tokens, struct tg_error *e);
+void world_locks_close(struct world *w);
+int world_bob_open(struct world *w, struct tg_store *store, struct tg_error *e);
+/* He lets all of them go. */
+int world_bob_leaves(struct world *w, struct tg_error *e);
+int world_bob_turn(struct world *w, struct tg_error *e);
+bool world_bob_holds(const struct world *w, size_t host);
+/* Is it such an action? Then it is carried out, at top level. Codes end the drive. lock: its id. */
+bool world_locks_does(const struct world *w, enum tg_run_action_kind kind);
+int world_locks_begin(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer, char lock[TG_HOLD_ID_SIZE], struct tg_error *e);
+/* Which host of another world it is; NULL: none, or there is no such world. */
+const struct sim_host *world_host_of(const struct world *other, const struct world *w, size_t host);
+/* Of a run that mends: whether the host is in service. P5 */
+void world_judge_out(struct world *w, size_t host, const char *what);
+/* Of a host that is brought back: whether somebody else has it. P5 */
+void world_judge_back(struct world *w, size_t host);
+/* Before a lock goes: nothing runs, and all is undone. P8 */
+void world_judge_unlocking(struct world *w, size_t host);
 /* world_around.c: what is done around hosts. Each sets the answer, and says how long it takes. */
 int64_t world_around_arrives(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer);
 void world_around_line(struct world *w, const json_t *line, size_t host);
@@ -159,6 +192,8 @@ void world_judge_dead(struct world *w, const struct tg_run *run);
 /* Before a change, and before the lock goes. */
 void world_judge_change(struct world *w, size_t host);
 void world_judge_unlock(struct world *w, size_t host);
+/* What the run below has drained of a host is others' for the one that mends it. */
+void world_around_meet(struct world *w, size_t host);
 bool world_is_drained(const struct world *w, size_t host);
 void world_around_script(struct world *w, struct sim_host *h, unsigned trouble);
 

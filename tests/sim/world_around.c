@@ -21,12 +21,35 @@ void world_around_script(struct world *w, struct sim_host *h, unsigned trouble)
         h->around[k].force = rng_chance(r, trouble / 2) ? THEIRS : FREE;
 }
 
+static bool is_drain(const struct world *w, size_t step)
+{
+    return w->plan->around[step].what == TG_AROUND_DRAIN;
+}
+
+/* Its drains, in their order, are those of the run below, as far as there are as many. */
+void world_around_meet(struct world *w, size_t host)
+{
+    const struct sim_host *under = world_host_of(w->under, w, host);
+    size_t of = 1, n_under = under ? n_steps(w->under) : 1;
+
+    for (size_t k = 1; under && k < n_steps(w); k++) {
+        struct sim_around *a = &w->hosts[host].around[k];
+        if (!is_drain(w, k) || of >= n_under)
+            continue;
+        bool theirs = under->around[of++].force != FREE;
+        if (theirs && a->force == FREE)
+            a->force = THEIRS;
+        else if (!theirs && a->force == THEIRS)
+            a->force = FREE;
+    }
+}
+
 bool world_is_drained(const struct world *w, size_t host)
 {
     bool any = false;
 
     for (size_t k = 1; k < n_steps(w); k++)
-        any |= w->plan->around[k].what == TG_AROUND_DRAIN && w->hosts[host].around[k].force == OURS;
+        any |= is_drain(w, k) && w->hosts[host].around[k].force == OURS;
     return any;
 }
 
@@ -68,6 +91,7 @@ static void undo(struct world *w, const struct tg_run_action *action, struct tg_
         if (h->steps[k].state == STEP_RUNNING)
             world_violation(w, "P8: step %d of %s is undone while the host is changed", action->step, name);
     a->tried = true;
+    world_judge_back(w, action->host);
     if (!w->healed && rng_chance(&w->rng, h->script.undo_fails_percent)) {
         answer->kind = TG_EV_AROUND_REFUSED;
         return;
@@ -84,6 +108,7 @@ int64_t world_around_arrives(struct world *w, const struct tg_run_action *action
     struct sim_host *h = &w->hosts[action->host];
     struct sim_around *a = &h->around[action->step];
 
+    world_around_meet(w, action->host);
     answer->step = action->step;
     bool dead = w->dead && !w->mended && action->step == 1;
     if (!w->healed && (dead || rng_chance(&w->rng, h->script.around_away_percent))) {
@@ -161,7 +186,7 @@ void world_judge_dead(struct world *w, const struct tg_run *run)
 
     for (size_t i = 0; i < w->plan->n_hosts; i++) {
         const struct host_script *script = &w->hosts[i].script;
-        held += run->hosts[i].state == TG_HOST_HELD && script->lock == TG_EV_LOCKED && script->guard == TG_EV_GO && script->end != TG_EV_HELD;
+        held += run->hosts[i].state == TG_HOST_HELD && !w->hosts[i].refused && script->lock == TG_EV_LOCKED && script->guard == TG_EV_GO && script->end != TG_EV_HELD;
     }
     if (w->dead && !w->mended && !w->healed && !w->plan->undoes && held > most)
         world_violation(w, "P5: what is dead has kept out %zu hosts, and nobody was asked (%u looks)", held, w->looks);

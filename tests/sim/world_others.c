@@ -101,7 +101,7 @@ void world_judge_domains(struct world *w, size_t host)
     const struct tg_plan *plan = w->plan;
     const struct sim_host *h = &w->hosts[host];
 
-    for (size_t l = 0; l < plan->n_limits; l++) {
+    for (size_t l = 0; l < plan->n_limits && !plan->mends; l++) { /* whose hosts are down before: world_judge_out() */
         uint32_t domain = plan->domain_of[host * plan->n_limits + l];
         size_t down = 0;
         if (domain == TG_NO_DOMAIN)

@@ -9,7 +9,7 @@
 #ifndef TESTS_ANNOUNCE_SUITE_H
 #define TESTS_ANNOUNCE_SUITE_H
 
-#include "calendar/announce_store.h"
+#include "calendar/announce_send.h"
 #include "config/problems.h"
 #include "fleet/inventory.h"
 
@@ -157,7 +157,7 @@ static struct tg_thread *the_thread(const struct tg_announce_place *p)
     struct tg_thread *t;
     struct tg_error e = TG_ERROR_INIT;
 
-    cr_assert_eq(tg_announce_find(p, "requests", "acme", &t, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_announce_find(p, "requests", "acme", 0, &t, &e), 0, "%s", e.message);
     return t;
 }
 
@@ -216,7 +216,7 @@ ATEST(what_can_not_be_understood_stays_and_holds_up_nobody_else)
     cr_assert_eq(out.bad, 5);
     cr_assert_neq(out.why.code, 0);
     cr_assert_eq(waiting(), 5);
-    tg_thread_path(TG_ANNOUNCE_OPEN, "requests", "acme", path, sizeof path);
+    tg_thread_path(TG_ANNOUNCE_OPEN, "requests", "acme", 0, path, sizeof path);
     cr_assert_eq(tg_store_write(store, path, "{}", 2, TG_ANY_VERSION, tg_store_deadline(store, WAIT_MS), NULL), 0);
     a.event = "r2";
     cr_assert_eq(put_with(&a, "/other", NULL), 0);
@@ -283,6 +283,33 @@ ATEST(what_was_told_is_known_when_the_next_change_comes)
     tg_thread_free(t);
 }
 
+/* P7, P12: by a clock that is years ahead all is over, and would be forgotten unsaid. */
+ATEST(a_clock_that_is_far_from_the_stores_tells_nothing_and_forgets_nothing)
+{
+    struct tg_announce_site site = {.settle_ms = 1000, .retry = {1000, 1000, 1000}};
+    struct tg_announce_run run = {.loop = loop, .store = store, .site = &site, .place = the_place(store)};
+    struct tg_announcement a = a_note(TG_ANNOUNCE_SCHEDULED, "r1", "web1");
+    struct tg_announce_stats stats;
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(tg_store_create(store, TG_BOOK_PATH, "", 0, 0, tg_store_deadline(store, WAIT_MS), NULL), 0);
+    cr_assert_eq(put_with(&a, "/change", NULL), 0);
+    cr_assert_eq(tg_announce_sit(&run.place, "alice@ops1", NOW, NULL), 0);
+    cr_assert_eq(tg_announce_take_clock(&run, &e), 0, "%s", e.message);
+    int64_t right = run.sat_store_ms;
+    for (int i = 0; i < 2; i++) {
+        run.sat_store_ms = right + (i ? 1 : -1) * (INT64_C(40) * 24 + 1) * HOUR;
+        tg_error_clear(&e);
+        cr_assert_eq(tg_announce_pass(&run, &stats, &e), TG_E_UNKNOWN);
+        cr_assert(strstr(e.message, i ? "40 days behind" : "40 days ahead"), "%s", e.message);
+        cr_assert_eq(waiting(), 1);
+    }
+    run.sat_store_ms = right;
+    tg_error_clear(&e);
+    cr_assert_eq(tg_announce_pass(&run, &stats, &e), 0, "%s", e.message);
+    cr_assert_eq(waiting(), 0);
+}
+
 /* ---- weeks ---- */
 
 #define FLEET "groups:\n  web: {hosts: \"web[1-40]\"}\n  db: {hosts: \"db[1-10]\"}\ncustomers:\n  acme: {contacts: [a@acme.example], hosts: \"@web\"}\n  bolt: {hosts: \"@db\"}\n"
@@ -333,7 +360,7 @@ static void expect_told(struct tg_announce_place *p, const char *customer, const
     struct tg_error e = TG_ERROR_INIT;
     char is[200] = "";
 
-    cr_assert_eq(tg_announce_find(p, "week:w-2026-11-30", customer, &t, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_announce_find(p, "week:w-2026-11-30", customer, 0, &t, &e), 0, "%s", e.message);
     cr_assert_eq(tg_thread_settle(t, to, 1, NOW, NULL), 0);
     if (t->message && !t->message->heard)
         snprintf(is, sizeof is, "%s %s %s %s", tg_announce_kind_name(t->message->items.v[0].kind), t->message->items.v[0].event.key, t->message->items.v[0].event.hosts,

@@ -382,5 +382,7 @@ BTEST(a_store_without_the_calendar_is_not_whole)
     cr_assert(strstr(e.message, "what is booked is not known"), "%s", e.message);
 }
 
+#include "book_suite_marks.h"
+
 #endif
 #endif

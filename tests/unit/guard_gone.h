@@ -58,6 +58,40 @@ static struct tg_inventory *gone_inventory(const char *yaml)
     return inventory;
 }
 
+GTEST(an_agent_that_is_restarted_is_not_gone_for_who_is_patient) /* P5 */
+{
+    struct tg_inventory *inventory = gone_inventory("groups:\n  web: {hosts: \"web[1-3]\"}\n");
+    struct tg_store *agents = open_another();
+    struct tg_gone *gone;
+
+    OK(tg_gone_new(inventory, &gone, e));
+    OK(tg_gone_patience(gone, 3600000, e));
+    gone_comes(agents, "web1");
+    gone_comes(agents, "web2");
+    gone_comes(agents, "web3");
+    gone_goes(agents, "web3");
+    cr_expect_str_eq(gone_look(gone, inventory), "+web3", "who is away at the first look is gone at once");
+    gone_goes(agents, "web1");
+    gone_goes(agents, "web2");
+    cr_expect_str_eq(gone_look(gone, inventory), "");
+    cr_expect_eq(tg_gone_count(gone), 1);
+    gone_comes(agents, "web1");
+    gone_comes(agents, "web3");
+    cr_expect_str_eq(gone_look(gone, inventory), "-web3");
+    gone_goes(agents, "web1");
+    gone_goes(agents, "web3");
+    cr_expect_str_eq(gone_look(gone, inventory), "", "it begins anew for who was back");
+    OK(tg_gone_patience(gone, 1, e));
+    tg_loop_turn(loop, 20);
+    cr_expect_str_eq(gone_look(gone, inventory), "+web2 +web1 +web3", "and ends, though nothing has changed in the store");
+    gone_comes(agents, "web2");
+    cr_expect_str_eq(gone_look(gone, inventory), "-web2");
+    cr_expect_eq(tg_gone_count(gone), 2);
+    tg_gone_free(gone);
+    tg_store_close(agents);
+    tg_inventory_free(inventory);
+}
+
 GTEST(a_host_is_gone_when_it_had_an_agent_and_has_none) /* P5 */
 {
     struct tg_inventory *inventory = gone_inventory("groups:\n  web: {hosts: \"web[1-5].example.com\"}\n");
@@ -84,11 +118,11 @@ GTEST(a_host_is_gone_when_it_had_an_agent_and_has_none) /* P5 */
     tg_store_close(agents); /* its session ends */
     const char *moved = gone_look(gone, inventory);
     cr_expect(strstr(moved, "+web1.example.com") && strstr(moved, "+web2.example.com"), "%s", moved);
-    OK(tg_known_forget(g.store, &web1, tg_store_deadline(g.store, 20000), &was, e));
+    OK(tg_known_forget(g.store, &web1, "alice@ops1", tg_store_deadline(g.store, 20000), &was, e));
     cr_expect(was);
     cr_expect_str_eq(gone_look(gone, inventory), "-web1.example.com");
     cr_expect_eq(tg_gone_count(gone), 1);
-    OK(tg_known_forget(g.store, &web1, tg_store_deadline(g.store, 20000), &was, e));
+    OK(tg_known_forget(g.store, &web1, "alice@ops1", tg_store_deadline(g.store, 20000), &was, e));
     cr_expect_not(was);
     tg_gone_free(gone);
     tg_inventory_free(inventory);
@@ -101,7 +135,7 @@ GTEST(a_host_whose_agent_is_there_is_not_forgotten)
     bool was = false;
 
     gone_comes(g.store, "web1.example.com");
-    cr_expect_eq(tg_known_forget(g.store, &web1, tg_store_deadline(g.store, 20000), &was, &why), TG_E_HELD);
+    cr_expect_eq(tg_known_forget(g.store, &web1, "alice@ops1", tg_store_deadline(g.store, 20000), &was, &why), TG_E_HELD);
     cr_expect_str_eq(why.message, "web1.example.com has an agent, and it is there");
     cr_expect_not(was);
 }

@@ -65,11 +65,34 @@ JTEST(nothing_starts_when_pauses_cant_be_read)
 /* P2: what a newer tagout wants of a run is not passed over. */
 JTEST(a_control_with_something_unknown_is_refused)
 {
-    static const char *const texts[] = {"{\"format\":1,\"hurry\":true}", "{\"format\":2}", "{\"format\":1,\"pause\":{}}", "{\"format\":1,\"abort\":7}", ""};
+    static const char *const texts[] = {"{\"format\":1,\"hurry\":true}", "{\"format\":2}", "{\"format\":1,\"pause\":{}}", "{\"format\":1,\"abort\":7}", "",
+                                        "{\"format\":1,\"windows\":[1]}", "{\"format\":1,\"skip\":{\"by\":\"a\",\"reason\":\"\",\"at\":1},\"windows\":[-1]}",
+                                        "{\"format\":1,\"skip\":{\"by\":\"a\",\"reason\":\"\",\"at\":1}}", "{\"format\":1,\"skip\":{\"by\":\"a\",\"reason\":\"\",\"at\":1},\"windows\":{}}"};
     struct tg_run_control c;
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         cr_expect_eq(tg_control_decode(texts[i], strlen(texts[i]), &c, NULL), TG_E_DATA, "%s", texts[i]);
+}
+
+/* What was said once stays said; a later word adds to it. */
+JTEST(windows_that_never_come_are_skipped_by_name)
+{
+    struct desk d;
+    struct tg_error e = TG_ERROR_INIT;
+    const struct tg_said first = {"alice@ops1", "not before January", NOW, WAIT_MS}, second = {"bob@ops2", "", NOW + 1, WAIT_MS};
+    const uint32_t windows[] = {4, 7}, more[] = {7, 9};
+
+    setup(&d);
+    must(tg_run_skip(d.store, d.id, windows, 2, &first, &e), &e);
+    must(tg_run_skip(d.store, d.id, windows, 1, &second, &e), &e);
+    must(tg_journal_control(d.j, NULL, NULL, &e), &e);
+    cr_expect_str_eq(d.j->control.skip.by, "alice@ops1");
+    must(tg_run_skip(d.store, d.id, more, 2, &second, &e), &e);
+    must(tg_journal_control(d.j, NULL, NULL, &e), &e);
+    cr_expect_str_eq(d.j->control.skip.by, "bob@ops2");
+    cr_expect_eq(d.j->control.n_skipped, 3);
+    cr_expect(tg_control_skips(&d.j->control, 4) && tg_control_skips(&d.j->control, 7) && tg_control_skips(&d.j->control, 9) && !tg_control_skips(&d.j->control, 5));
+    teardown(&d);
 }
 
 JTEST(a_resume_is_of_the_hold_that_was_seen)

@@ -36,7 +36,7 @@ Test(columns, or_goes_on_in_the_next_line)
     expect(wrapped, "drain web from lb", 20, "drain web from lb");
     expect(wrapped, "drain web from lb", 9, "drain web\n  from lb");
     expect(wrapped, "drain web from lb", 8, "drain\n  web from\n  lb");
-    expect(wrapped, "drain  web", 6, "drain \n  web");
+    expect(wrapped, "drain  web", 6, "drain\n  web");
     expect(wrapped, "–––––––", 3, "–––\n  –––\n  –");
     expect(wrapped, "a bcdefgh", 3, "a\n  bcd\n  efg\n  h");
     expect(wrapped, "ab", 0, "a\n  b");

@@ -1,5 +1,6 @@
 /* What came of a mail or a call: each answer has one meaning (P12). */
 #include "../../plugins/delivery/judge.c"
+#include "../../plugins/delivery/words.c"
 
 #include <criterion/criterion.h>
 
@@ -53,5 +54,39 @@ Test(delivery, a_call_is_judged_by_its_status)
         cr_assert_eq(is == TG_DELIVERY_REFUSED, status >= 300 && status < 500 && status != 408 && status != 425 && status != 429, "%ld", status);
     }
     cr_assert_eq(judge_post(CURLE_COULDNT_CONNECT, 0), TG_DELIVERY_AGAIN);
-    cr_assert_eq(judge_post(CURLE_PEER_FAILED_VERIFICATION, 0), TG_DELIVERY_AGAIN);
+    cr_assert_eq(judge_post(CURLE_PEER_FAILED_VERIFICATION, 0), TG_DELIVERY_BROKEN);
+    cr_assert_eq(judge_post(CURLE_SSL_CACERT_BADFILE, 0), TG_DELIVERY_BROKEN);
+}
+
+Test(delivery, a_certificate_that_is_refused_comes_with_its_mend)
+{
+    static const struct {
+        CURLcode code;
+        long verdict;
+        const char *words, *mend;
+    } cases[] = {
+        {CURLE_PEER_FAILED_VERIFICATION, 10, "SSL certificate problem: certificate has expired", "renew it"},
+        {CURLE_PEER_FAILED_VERIFICATION, 9, "", "clock"},
+        {CURLE_PEER_FAILED_VERIFICATION, 20, "SSL certificate problem: unable to get local issuer certificate", "as \"ca\""},
+        {CURLE_PEER_FAILED_VERIFICATION, 18, "", "as \"ca\""},
+        {CURLE_PEER_FAILED_VERIFICATION, 0, "SSL: no alternative certificate subject name matches target host name 'x'", "another server's"},
+        {CURLE_USE_SSL_FAILED, 0, "", "STARTTLS"},
+        {CURLE_SSL_CACERT_BADFILE, 0, "", "\"ca\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect(strstr(mend_of(cases[i].code, cases[i].verdict, cases[i].words), cases[i].mend), "case %zu: %s", i, mend_of(cases[i].code, cases[i].verdict, cases[i].words));
+    cr_expect_str_eq(mend_of(CURLE_COULDNT_CONNECT, 0, ""), "");
+}
+
+Test(delivery, what_a_server_offers_is_a_whole_word_of_its_answer)
+{
+    static const struct {
+        const char *line;
+        bool offers;
+    } cases[] = {
+        {"250-SMTPUTF8\r\n", true}, {"250 smtputf8\r\n", true}, {"250 SMTPUTF8", true}, {"250-SMTPUTF8 x\r\n", true}, {"250-SMTPUTF88\r\n", false},
+        {"250-SIZE SMTPUTF8\r\n", false}, {"220-SMTPUTF8\r\n", false}, {"250-", false}, {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(reply_offers(cases[i].line, strlen(cases[i].line), "SMTPUTF8"), cases[i].offers, "%s", cases[i].line);
 }

@@ -68,6 +68,27 @@ Test(ics, times_are_utc_local_or_floating)
     means(EVENT("DTSTART;TZID=Europe/Berlin:20260105T210000\r\nDTEND;TZID=Europe/London:20260105T210000\r\n"), W, "2026-01-05T20:00-2026-01-05T21:00");
 }
 
+#define BUSY(lines) "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:PUBLISH\r\nBEGIN:VFREEBUSY\r\nUID:f@x\r\nDTSTART:20260105T000000Z\r\nDTEND:20260201T000000Z\r\n" lines \
+    "END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
+
+/* P2: free/busy exports. What they call busy is closed, what they call free opens nothing. */
+Test(ics, who_is_busy_is_not_disturbed)
+{
+    means(BUSY("FREEBUSY:20260105T210000Z/20260105T220000Z,20260106T080000Z/PT30M\r\nFREEBUSY;FBTYPE=BUSY-TENTATIVE:20260107T080000Z/P1D\r\n"), B,
+          "2026-01-05T21:00-2026-01-05T22:00 2026-01-06T08:00-2026-01-06T08:30 2026-01-07T08:00-2026-01-08T08:00");
+    means(BUSY("FREEBUSY;FBTYPE=FREE:20260105T210000Z/20260105T220000Z\r\nFREEBUSY;FBTYPE=X-OOF:20260106T210000Z/20260106T220000Z\r\n"), B, "2026-01-06T21:00-2026-01-06T22:00");
+    means(BUSY(""), B, "");
+    refused(BUSY("FREEBUSY:20260105T210000Z\r\n"), "x.ics:8:1: \"20260105T210000Z\" is no period of time");
+    refused(BUSY("FREEBUSY:20260105T210000Z/20260105T200000Z\r\n"), "it ends before it has begun");
+    refused(BUSY("FREEBUSY:20260105T210000Z/20260105T220000Z,20260105/P1D\r\n"), "is no period of time");
+    refused(BUSY("FREEBUSY:20260105T210000Z/20260105T220000\r\n"), "by another clock");
+    struct tg_rule rule;
+    char *bad = read_ics(BUSY("FREEBUSY;FBTYPE=FREE:20260105T210000Z/PT1H\r\n"), strlen(BUSY("FREEBUSY;FBTYPE=FREE:20260105T210000Z/PT1H\r\n")), W, &rule);
+    cr_assert(bad && strstr(bad, "that is no window"), "%s", bad ? bad : "nothing");
+    free(bad);
+    tg_rule_release(&rule);
+}
+
 Test(ics, zones_are_known_by_the_names_that_programs_give_them)
 {
     means(EVENT("DTSTART;TZID=W. Europe Standard Time:20260105T210000\r\nDURATION:PT1H\r\n"), W, "2026-01-05T20:00-2026-01-05T21:00");

@@ -22,6 +22,7 @@ static void journal_end(void)
 }
 
 #include "journal_suite.h"
+#include "lib/same_run.h"
 
 /* P7: never acted on. */
 JTEST(that_is_not_whole_is_refused)
@@ -133,4 +134,87 @@ JTEST(whose_record_or_token_has_a_flipped_bit_is_refused)
         teardown(&d);
         tg_memory_forget("journal");
     }
+}
+
+/* ---- every byte of what a run has in the store ---- */
+
+/* What was read is the run as it was, whatever became of the bytes (an order of keys, a space). */
+static bool is_as_it_was(struct desk *d, const struct tg_run *was, const char *digest, char *why, size_t size)
+{
+    struct tg_run_tokens tokens;
+
+    if (tg_journal_tokens(d->j, &tokens, NULL) == TG_E_DATA)
+        return true; /* and nobody drives it */
+    snprintf(why, size, "tokens %.20s %.40s, by %.60s, digest %.12s", tokens.own, tokens.all, d->j->by, d->read->digest);
+    return strcmp(tokens.own, "A") == 0 && strcmp(tokens.all, "A,B") == 0 && strcmp(d->j->by, "alice@ops1") == 0 && strcmp(d->read->digest, digest) == 0 &&
+           same_run(was, d->run, why, size);
+}
+
+static void try_bytes(struct desk *d, const char *path, const struct tg_run *was, const char *digest)
+{
+    static const unsigned char masks[] = {4, 128};
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_node node;
+    char why[300];
+
+    must(tg_store_read(d->store, path, tg_store_deadline(d->store, WAIT_MS), &node, &e), &e);
+    for (size_t at = 0; at < node.len; at++)
+        for (size_t m = 0; m <= sizeof masks; m++) {
+            bool cut = m == sizeof masks;
+            node.data[at] = (char) (node.data[at] ^ (cut ? 0 : masks[m]));
+            must(tg_store_write(d->store, path, node.data, cut ? at : node.len, TG_ANY_VERSION, tg_store_deadline(d->store, WAIT_MS), &e), &e);
+            struct tg_error own = TG_ERROR_INIT;
+            int rc = load(d, &own);
+            cr_assert(rc ? rc == TG_E_DATA && own.message[0] : is_as_it_was(d, was, digest, why, sizeof why), "%s, byte %zu of %zu, %s: %d %s%s in %.*s", path, at, node.len,
+                      cut ? "cut" : "flipped", rc, own.message, rc ? "" : why, (int) node.len, node.data);
+            node.data[at] = (char) (node.data[at] ^ (cut ? 0 : masks[m]));
+        }
+    must(tg_store_write(d->store, path, node.data, node.len, TG_ANY_VERSION, tg_store_deadline(d->store, WAIT_MS), &e), &e);
+    tg_node_release(&node);
+}
+
+static void try_below(struct desk *d, const char *path, const struct tg_run *was, const char *digest)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_names names;
+    char child[300];
+
+    try_bytes(d, path, was, digest);
+    must(tg_store_list(d->store, path, tg_store_deadline(d->store, WAIT_MS), &names, &e), &e);
+    for (size_t i = 0; i < names.count; i++) {
+        snprintf(child, sizeof child, "%.200s/%.90s", path, names.names[i]);
+        try_below(d, child, was, digest);
+    }
+    tg_names_release(&names);
+}
+
+/* P5, P6, P7: record, plan, head, segments and snapshot, each byte with bits flipped, and cut there: refused with what is wrong, or the same run as ever. */
+JTEST(no_byte_of_a_run_can_change_unseen)
+{
+    struct desk d, was;
+    struct tg_error e = TG_ERROR_INIT;
+    char path[200];
+    bool busy = true;
+
+    setup(&d);
+    write_begin(&d);
+    write_host(&d, TG_EV_LOCKED, 0);
+    commit(&d);
+    d.j->fold_bytes = 1;
+    while (busy) {
+        must(tg_journal_fold(d.j, &busy, &e), &e);
+        d.j->fold_bytes = 0;
+    }
+    write_host(&d, TG_EV_GO, 0);
+    commit(&d);
+    must(load(&d, &e), &e);
+    was = d;
+    d.j = NULL;
+    d.read = NULL;
+    d.run = NULL;
+    snprintf(path, sizeof path, "/runs/%s", d.id);
+    try_below(&d, path, was.run, was.read->digest);
+    forget(&was);
+    must(load(&d, &e), &e);
+    teardown(&d);
 }

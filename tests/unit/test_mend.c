@@ -156,3 +156,19 @@ Test(mend, returns_nobody_behind_a_halt_or_an_abort)
     tg_run_free(run);
     teardown(&d);
 }
+
+/* P5: a return that died has left hosts half way: not drained any more, and locked as before. */
+Test(mend, waits_until_a_return_that_was_left_has_ended)
+{
+    struct tg_error e = TG_ERROR_INIT;
+    struct desk d;
+
+    setup(&d);
+    d.run->state = TG_RUN_SETTLING;
+    cr_expect_eq(tg_mend_may(d.run, "test-1-withdraw", &e), TG_E_HELD);
+    cr_expect_not_null(strstr(e.message, "test-1-withdraw"), "%s", e.message);
+    cr_expect_not_null(strstr(e.hint, "tagout run --resume test-1-withdraw"), "%s", e.hint);
+    d.run->state = TG_RUN_ENDED;
+    cr_expect_eq(tg_mend_may(d.run, "test-1-withdraw", NULL), 0);
+    teardown(&d);
+}

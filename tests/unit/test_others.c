@@ -1,6 +1,7 @@
 /* Whom limits.domains and limits.floor count besides the run's own: the locks of others, by domain (P5). */
 #include "config/problems.h"
 #include "engine/others.h"
+#include "engine/withdraw.h"
 #include "fleet/inventory.h"
 #include "guard/record.h"
 #include "lib/plan.h"
@@ -73,6 +74,55 @@ Test(others, a_lock_on_a_host_counts_whatever_it_holds_and_each_host_once)
     counts_are(&r, 0, 2);
     tg_others_begin(r.others, r.run);
     counts_are(&r, 0, 0);
+    teardown(&r);
+}
+
+static void add_of(struct rig *r, const char *scope, const char *id, const char *owner, const char *reason)
+{
+    struct tg_lock lock = {.scopes = TG_SCOPES_INIT};
+
+    cr_assert_eq(tg_scopes_parse(&lock.scopes, &scope, 1, NULL, NULL), 0);
+    snprintf(lock.id, sizeof lock.id, "%s", id);
+    snprintf(lock.owner, sizeof lock.owner, "%s", owner);
+    snprintf(lock.reason, sizeof lock.reason, "%s", reason);
+    tg_others_add(r->others, &lock, true);
+    tg_scopes_release(&lock.scopes);
+}
+
+static void whose_is(const struct rig *r, uint32_t domain, const char *wanted)
+{
+    struct tg_buf whose = TG_BUF_INIT;
+
+    tg_others_whose(r->others, domain, &whose);
+    cr_expect_str_eq(tg_buf_text(&whose), wanted);
+    tg_buf_release(&whose);
+}
+
+/* P12: who waits for others learns for whom, and what would end it. */
+Test(others, who_holds_the_hosts_of_a_domain_is_told)
+{
+    struct rig r;
+    char reason[TG_REASON_SIZE];
+
+    setup(&r);
+    whose_is(&r, 0, "");
+    add_of(&r, "host:h0", "L7K2QX", "bob@ops2", "a new disk");
+    add_of(&r, "host:h2", "M03ABD", "bob@ops2", "a new disk");
+    whose_is(&r, 0, "L7K2QX of bob@ops2: a new disk");
+    whose_is(&r, 1, "");
+    add_of(&r, "host:h4", "P9XXYA", "alice@ops1", "run odd-20261122-1: rollout odd");
+    whose_is(&r, 0, "L7K2QX of bob@ops2: a new disk, and others");
+    tg_withdraw_reason("bad-20261122-1", reason, sizeof reason);
+    add_of(&r, "host:h1", "QQ22WE", "alice@ops1", reason);
+    whose_is(&r, 1, "out of service by bad-20261122-1 (tagout run --mends bad-20261122-1 FILE)");
+    tg_others_begin(r.others, r.run);
+    whose_is(&r, 0, "");
+    char text[32];
+    for (int i = 0; i < 100; i++) { /* more than are told apart */
+        snprintf(text, sizeof text, "reason %d", i);
+        add_of(&r, i % 2 ? "host:h1" : "host:h0", "L7K2QX", "bob@ops2", text);
+    }
+    whose_is(&r, 0, "L7K2QX of bob@ops2: reason 0");
     teardown(&r);
 }
 

@@ -1,4 +1,5 @@
 /* Plans: which hosts in which stage, and the digest that a plan is approved by. P5 */
+#include "base/columns.h"
 #include "config/yaml.h"
 #include "engine/plan_text.h"
 #include "fleet/inventory.h"
@@ -225,7 +226,7 @@ Test(plan, the_digest_is_the_same_on_every_machine)
 {
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: canary, count: 1}, {name: rest}]\n", SIX);
 
-    cr_assert_str_eq(plan->digest, "b9f1a246b7a017329079c6a977cd54d9e5d95a55978fb940804e57eb5bdca0f2");
+    cr_assert_str_eq(plan->digest, "448c4d8ddb39a2e8f02209e2eac59ac48bdcadb5418d1e0fdc97884e36cfae6f");
     tg_plan_free(plan);
 }
 
@@ -374,7 +375,7 @@ Test(plan, prints_in_a_terminals_width)
     struct tg_error e = TG_ERROR_INIT;
     char wanted[2048];
 
-    cr_assert_eq(tg_plan_text(plan, NOW, 80, &out, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_plan_text(plan, NOW, 80, TG_PLAN_TEXT_WHOLE, &out, &e), 0, "%s", e.message);
     snprintf(wanted, sizeof wanted,
              "r: puppet agent, environment production, tags a,b            digest %.12s\n"
              "targets  *: 416 hosts\n"
@@ -385,6 +386,7 @@ Test(plan, prints_in_a_terminals_width)
              "canary      1  –                              1m    Tue 01:28–01:30\n"
              "  a1\n"
              "rest      415  4/min, spread ≤ 1m, 3 at once  –     Tue 22:00–Wed 04:00\n"
+             "  at most 7 down\n"
              "  a[3,5,7],b[11,13,19],edge[1-9].example.com,web[001-400].example.com\n"
              "\n"
              "around   lock, holding a, b\n"
@@ -404,10 +406,33 @@ Test(plan, prints_in_a_terminals_width)
              plan->digest);
     cr_assert_str_eq(tg_buf_text(&out), wanted);
     tg_buf_reset(&out);
-    cr_assert_eq(tg_plan_text(plan, NOW, 120, &out, &e), 0);
-    cr_assert(strstr(tg_buf_text(&out), "  WHEN (UTC)           WHICH\n"), "%s", tg_buf_text(&out));
-    cr_assert(strstr(tg_buf_text(&out), "canary      1  –                              1m    Tue 01:28–01:30      a1\n"), "%s", tg_buf_text(&out));
+    cr_assert_eq(tg_plan_text(plan, NOW, 130, TG_PLAN_TEXT_WHOLE, &out, &e), 0);
+    cr_assert(strstr(tg_buf_text(&out), "  WHEN (UTC)           AT MOST DOWN  WHICH\n"), "%s", tg_buf_text(&out));
+    cr_assert(strstr(tg_buf_text(&out), "canary      1  –                              1m    Tue 01:28–01:30      1             a1\n"), "%s", tg_buf_text(&out));
     tg_buf_release(&out);
+    tg_plan_free(plan);
+}
+
+/* On a terminal nothing is wider than it, and nothing is left out but hosts, whose number stands there. */
+Test(plan, prints_in_forty_columns)
+{
+    struct tg_plan *plan = plan_of(full, "groups: {web: {hosts: \"web[001-400].example.com,edge[1-9].example.com,a1,a3,a5,a7,b11,b13,b19\"}}");
+    struct tg_buf out = TG_BUF_INIT, flat = TG_BUF_INIT;
+
+    cr_assert_eq(tg_plan_text(plan, NOW, 40, 40, &out, NULL), 0);
+    for (const char *at = tg_buf_text(&out), *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        struct tg_buf line = TG_BUF_INIT;
+        tg_buf_add(&line, at, (size_t) (end - at));
+        cr_expect_leq(tg_columns(tg_buf_text(&line)), 40, "%s", tg_buf_text(&line));
+        tg_buf_printf(&flat, "%s%s", flat.len ? " " : "", tg_buf_text(&line) + strspn(tg_buf_text(&line), " "));
+        tg_buf_release(&line);
+    }
+    static const char *const told[] = {"Tue 22:00–Wed 04:00, at most 7 down", "the tool finds nothing left to change within 2m", "when nobody has looked for 4h at what has no verdict", "takes    about 1d 18h",
+                                       "at 1m 30s a host 6 are in work at once, limits.running is 3."};
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+        cr_expect(strstr(tg_buf_text(&flat), told[i]), "%s\n%s", told[i], tg_buf_text(&out));
+    tg_buf_release(&out);
+    tg_buf_release(&flat);
     tg_plan_free(plan);
 }
 
@@ -511,7 +536,7 @@ Test(plan, prints_its_limits_by_domain_and_what_they_do_not_reach)
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 4, domains: {rack: 1}, floor: {role: 80%}}\n", RACKS);
     struct tg_buf out = TG_BUF_INIT;
 
-    cr_assert_eq(tg_plan_text(plan, NOW, 80, &out, NULL), 0);
+    cr_assert_eq(tg_plan_text(plan, NOW, 80, TG_PLAN_TEXT_WHOLE, &out, NULL), 0);
     cr_expect(strstr(tg_buf_text(&out), "limits   at most 1 of each rack down: at worst 1 of 4 down, rack r2\n"
                                         "         at least 80% of each role stay up: at worst 1 of 6 down, role web\n"), "%s", tg_buf_text(&out));
     cr_expect(strstr(tg_buf_text(&out), "Warning: 1 host has no rack: that limit does not hold it back.\n"), "%s", tg_buf_text(&out));
@@ -528,12 +553,12 @@ Test(plan, replicas_that_share_a_domain_are_named)
     struct tg_plan *plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 9, domains: {rack: 2}, floor: {cluster: 2}}\n", fleet_text);
     struct tg_buf out = TG_BUF_INIT;
 
-    cr_assert_eq(tg_plan_text(plan, NOW, 200, &out, NULL), 0);
+    cr_assert_eq(tg_plan_text(plan, NOW, 200, TG_PLAN_TEXT_WHOLE, &out, NULL), 0);
     cr_expect(strstr(tg_buf_text(&out), "cluster c1 has 2 hosts in rack r1 (web1, web2): its floor lets 1 of them go at once; 1 more"), "%s", tg_buf_text(&out));
     tg_buf_reset(&out);
     tg_plan_free(plan);
     plan = plan_of(HEAD "targets: \"@web\"\nstages: [{name: a}]\nlimits: {running: 9, domains: {rack: 1}, floor: {cluster: 2}}\n", fleet_text);
-    cr_assert_eq(tg_plan_text(plan, NOW, 200, &out, NULL), 0);
+    cr_assert_eq(tg_plan_text(plan, NOW, 200, TG_PLAN_TEXT_WHOLE, &out, NULL), 0);
     cr_expect_not(strstr(tg_buf_text(&out), "its floor"), "of a rack only one goes anyhow");
     tg_buf_release(&out);
     tg_plan_free(plan);

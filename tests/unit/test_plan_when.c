@@ -72,6 +72,33 @@ Test(plan_when, stages_follow_each_other_at_their_pace)
     tg_plan_free(plan);
 }
 
+Test(plan_when, what_is_done_around_a_change_takes_its_time)
+{
+    struct tg_plan *plan = test_plan(&(struct test_stage) {4, false, 0, {0, 0}}, 1, 4, 0);
+
+    test_plan_around(plan, 1, 1U << 1);
+    json_object_set_new(plan->around[1].params, "wait", json_string("2m"));
+    whens_are(plan, MONDAY, "now–10:03"); /* a minute, and the sessions of a host that is drained */
+    plan->learned_ms = 30000; /* from the start to the end of all that is done around it */
+    plan->learned_p95_ms = 240000;
+    whens_are(plan, MONDAY, "now–10:04"); /* the last of several is a slow one */
+    plan->estimate_ms = 90000;
+    whens_are(plan, MONDAY, "now–10:01");
+    tg_plan_free(plan);
+}
+
+Test(plan_when, who_bakes_drained_keeps_others_of_his_domain_waiting)
+{
+    struct tg_plan *plan = test_plan(&(struct test_stage) {4, false, 600000, {0, 0}}, 1, 4, 0);
+
+    whens_are(plan, MONDAY, "now–10:11");
+    test_plan_limit(plan, TG_LIMIT_DOMAIN, 1, 1, 0);
+    whens_are(plan, MONDAY, "now–10:14");
+    test_plan_around(plan, 1, 1U << 1);
+    whens_are(plan, MONDAY, "now–10:44");
+    tg_plan_free(plan);
+}
+
 Test(plan_when, hours_days_and_spreads)
 {
     struct tg_plan *plan = test_plan((struct test_stage[]) {{1, false, 0, {0, 0}}, {20, false, 0, {0, 0}}, {0, false, 0, {0, 0}}, {500, false, 0, {0, 0}}}, 4, 1, 0);

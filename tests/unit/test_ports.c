@@ -22,6 +22,8 @@ static void guard_end(void)
 
 #include "guard_suite.h"
 
+#include "config/problems.h"
+#include "engine/others.h"
 #include "engine/plan_internal.h"
 #include "engine/ports.h"
 #include "lib/plan.h"
@@ -105,4 +107,106 @@ Test(ports, wait_for_a_store_whose_connection_breaks)
         with_lost(TG_MEMORY_LOSE_ANSWER, nth);
         with_lost(TG_MEMORY_HANG_ANSWER, nth);
     }
+}
+
+/* ---- how many others are counted ---- */
+
+struct counting {
+    struct tg_store *store;
+    struct tg_inventory *inventory;
+    struct tg_plan *plan;
+    struct tg_run *run;
+    struct tg_others *others;
+    struct tg_holds *holds;
+};
+
+static void make_counting(struct counting *c)
+{
+    static const char fleet[] = "hosts: {\"h[0-3]\": {attrs: {attr0: r0}}}\n";
+    struct tg_problems p = TG_PROBLEMS_INIT;
+
+    *c = (struct counting) {.store = open_another(), .plan = test_plan(&(struct test_stage) {.count = 4}, 1, 10, 10)};
+    const struct tg_holds_options ho = {.store = c->store, .wait_ms = WAIT_MS, .run = "web-20261122-1", .owner = "alice@ops1", .reason = "r", .token = "AAAAAAAAAAAAAAAAAAAA", .tokens = "AAAAAAAAAAAAAAAAAAAA"};
+    OK(tg_inventory_parse_yaml("fleet.yaml", fleet, strlen(fleet), &p, &c->inventory, e));
+    test_plan_limit(c->plan, TG_LIMIT_DOMAIN, 1, 4, 0);
+    OK(tg_run_new(c->plan, &c->run, e));
+    OK(tg_others_new(c->plan, c->inventory, NULL, &c->others, e));
+    OK(tg_holds_new(&ho, &c->holds, e));
+}
+
+static int64_t place(struct counting *c, size_t host)
+{
+    char id[TG_HOLD_ID_SIZE], name[8];
+    int64_t txid;
+
+    snprintf(name, sizeof name, "h%zu", host);
+    OK(tg_hold_place(c->holds, host, name, 1, 600000, id, &txid, e));
+    return txid;
+}
+
+static void expect_others(struct counting *c, int64_t before_txid, uint32_t n)
+{
+    OK(tg_hold_count_others(c->holds, c->others, c->run, before_txid, e));
+    cr_expect_eq(tg_others_counts(c->others)[0], n, "%u of others", tg_others_counts(c->others)[0]);
+}
+
+/* P5: hosts that are locked together need one look at the locks of others; whoever is locked behind it, another one. */
+Test(ports, one_look_at_others_is_for_those_that_were_locked_before_it)
+{
+    struct counting c;
+
+    setup();
+    make_counting(&c);
+    int64_t first = place(&c, 0), second = place(&c, 1);
+    expect_others(&c, second, 0);
+    char *id = lock_it("host:h3", "bob@ops2");
+    const struct tg_memory_fault away = {.path = "/locks*", .verbs = TG_MEMORY_READ, .nth = 1, .action = TG_MEMORY_HANG, .session = c.store};
+    OK(tg_memory_fault_add("ports", &away, e));
+    expect_others(&c, first, 0); /* nothing is read */
+    tg_memory_faults_clear("ports");
+    int64_t third = place(&c, 2);
+    expect_others(&c, third, 1);
+    expect_others(&c, second, 0);
+    expect_others(&c, 0, 1); /* who asks for all that there are gets these */
+    cr_expect_eq(unlock(id, "bob@ops2"), 0);
+    free(id);
+    tg_holds_free(c.holds);
+    tg_others_free(c.others);
+    tg_run_free(c.run);
+    tg_plan_free(c.plan);
+    tg_inventory_free(c.inventory);
+    tg_store_close(c.store);
+    teardown();
+    tg_memory_forget("ports");
+}
+
+/* P8, P12: a host that the inventory has no more is not said to be locked by a run that never locked it; and is unlocked by one that has. */
+Test(ports, who_left_the_inventory_is_unlocked)
+{
+    char id[TG_HOLD_ID_SIZE];
+    struct tg_locks locks;
+    struct counting c;
+    int64_t txid;
+
+    setup();
+    make_counting(&c);
+    const struct tg_holds_options ho = {.store = c.store, .inventory = c.inventory, .wait_ms = WAIT_MS, .run = "web-20261122-1", .owner = "alice@ops1", .reason = "r",
+                                        .token = "AAAAAAAAAAAAAAAAAAAA", .tokens = "AAAAAAAAAAAAAAAAAAAA"};
+    struct tg_holds *now = NULL;
+    OK(tg_hold_place(c.holds, 9, "left", 1, 600000, id, &txid, e));
+    OK(tg_holds_new(&ho, &now, e));
+    OK(tg_hold_release(now, 8, "never", 1, NULL, e));
+    OK(tg_hold_release(now, 9, "left", 1, NULL, e));
+    OK(tg_lock_list(&g, NULL, &locks, e));
+    cr_expect_eq(locks.n, 0);
+    tg_locks_release(&locks);
+    tg_holds_free(now);
+    tg_holds_free(c.holds);
+    tg_others_free(c.others);
+    tg_run_free(c.run);
+    tg_plan_free(c.plan);
+    tg_inventory_free(c.inventory);
+    tg_store_close(c.store);
+    teardown();
+    tg_memory_forget("ports");
 }

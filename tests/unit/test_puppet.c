@@ -1,66 +1,26 @@
 /*
  * The Puppet driver. The outputs and summaries are those of Puppet 7.23.0 (Debian 12), shortened. P12: what can't be told is unknown.
  */
-#include <tagout/driver.h>
+#define DRIVER "puppet"
+#include "driver_suite.h"
 
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct tg_driver *driver;
-static char complaints[2048];
-
-static void complain(void *data, const char *path, const char *message)
-{
-    (void) data;
-    size_t len = strlen(complaints);
-    snprintf(complaints + len, sizeof complaints - len, "%s: %s\n", path, message);
-}
-
-static void set_up(void)
-{
-    struct tg_error e = TG_ERROR_INIT;
-
-    complaints[0] = '\0';
-    cr_assert_eq(tg_driver_find("puppet", &driver, &e), 0, "%s", e.message);
-}
-
 TestSuite(puppet, .init = set_up);
-
-static struct tg_driver_params *params(const char *json)
-{
-    json_t *v = json_loads(json, 0, NULL);
-    struct tg_driver_params *p = NULL;
-    struct tg_error e = TG_ERROR_INIT;
-
-    cr_assert(v, "%s", json);
-    cr_assert_eq(driver->params(v, complain, NULL, &p, &e), 0, "%s %s", e.message, complaints);
-    json_decref(v);
-    return p;
-}
 
 static void argv_is(const char *json, enum tg_verb verb, const char *expected)
 {
     struct tg_driver_params *p = params(json);
     struct tg_request_context c = {.host = "web1", .run_id = "r"};
     struct tg_request r = {0};
-    char text[2048] = "";
     size_t first = 0;
 
     cr_assert_eq(driver->request(p, verb, &c, &r, NULL), 0);
     if (strcmp(r.argv[0], "sh") == 0) /* "sh -c SCRIPT puppet agent …" */
         first = 3;
-    for (size_t i = first; r.argv[i]; i++) {
-        strcat(text, i > first ? " " : "");
-        strcat(text, r.argv[i]);
-    }
-    cr_assert_str_eq(text, expected);
-    cr_assert_eq(r.changes, verb == TG_VERB_APPLY);
+    command_is(&r, first, verb, expected);
     cr_assert_gt(r.n_files, 0);
-    cr_assert_gt(r.timeout_ms, 0);
     tg_request_release(&r);
     driver->params_free(p);
 }
@@ -117,22 +77,11 @@ Test(puppet, an_apply_leaves_a_host_alone_whose_agent_was_disabled)
 
 Test(puppet, every_mistake_is_told_with_its_place)
 {
-    json_t *v = json_loads("{\"enviroment\": \"x\", \"tags\": [\"a\", \"-b\"], \"manifest\": \"site.pp\", \"timeout\": 5, \"modulepath\": \"/m\"}", 0, NULL);
-    struct tg_driver_params *p = NULL;
+    static const char *const wrong[] = {"/enviroment: is not known", "/tags/1: should be a tag", "/manifest: should be an absolute path", "/timeout: should be a duration"};
+    static const char *const apart[] = {"/modulepath: goes with a manifest", "/environment: should be"};
 
-    cr_assert_eq(driver->params(v, complain, NULL, &p, NULL), TG_E_DATA);
-    cr_assert_null(p);
-    cr_assert(strstr(complaints, "/enviroment: is not known"), "%s", complaints);
-    cr_assert(strstr(complaints, "/tags/1: should be a tag"), "%s", complaints);
-    cr_assert(strstr(complaints, "/manifest: should be an absolute path"), "%s", complaints);
-    cr_assert(strstr(complaints, "/timeout: should be a duration"), "%s", complaints);
-    json_decref(v);
-    complaints[0] = '\0';
-    v = json_loads("{\"modulepath\": \"/m\", \"environment\": \"--noop\"}", 0, NULL);
-    cr_assert_eq(driver->params(v, complain, NULL, &p, NULL), TG_E_DATA);
-    cr_assert(strstr(complaints, "/modulepath: goes with a manifest"), "%s", complaints);
-    cr_assert(strstr(complaints, "/environment: should be"), "%s", complaints);
-    json_decref(v);
+    refused("{\"enviroment\": \"x\", \"tags\": [\"a\", \"-b\"], \"manifest\": \"site.pp\", \"timeout\": 5, \"modulepath\": \"/m\"}", wrong, 4, NULL);
+    refused("{\"modulepath\": \"/m\", \"environment\": \"--noop\"}", apart, 2, NULL);
 }
 
 #define SUMMARY(last_run, total, changed, failed, out_of_sync, skipped, failures) \

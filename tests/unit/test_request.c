@@ -124,6 +124,33 @@ PTEST(after_three_what_they_took_counts)
     cr_assert_eq(tg_request_expected_ms(&r, &r.v[0]), 7 * 60000);
 }
 
+PTEST(what_others_took_counts_until_the_host_knows_itself)
+{
+    ask("update", "a@h", false, 10 * 60000, NOW);
+    struct tg_request *q = &r.v[0];
+    cr_assert_str_eq(tg_request_expected_of(&r, q), "asked");
+    q->usual_ms = 5 * 60000;
+    snprintf(q->usual_of, sizeof q->usual_of, "fleet");
+    cr_assert_eq(tg_request_expected_ms(&r, q), 10 * 60000); /* somebody may know more of this host */
+    cr_assert_str_eq(tg_request_expected_of(&r, q), "asked");
+    snprintf(q->usual_of, sizeof q->usual_of, "group:web");
+    cr_assert_eq(tg_request_expected_ms(&r, q), 5 * 60000);
+    cr_assert_str_eq(tg_request_expected_of(&r, q), "group:web");
+    tg_requests_learn(&r, "update", 7 * 60000);
+    cr_assert_eq(tg_request_expected_ms(&r, q), 7 * 60000);
+    cr_assert_str_eq(tg_request_expected_of(&r, q), "this host");
+    for (int i = 0; i < 3; i++)
+        tg_requests_learn(&r, "update", 3 * 60000);
+    cr_assert_eq(tg_request_expected_ms(&r, q), 7 * 60000);
+    char *text = tg_requests_encode(&r);
+    struct tg_requests back;
+    cr_assert_eq(tg_requests_decode(text, strlen(text), &back, NULL), 0);
+    cr_assert_eq(back.v[0].usual_ms, 5 * 60000);
+    cr_assert_str_eq(back.v[0].usual_of, "group:web");
+    tg_requests_release(&back);
+    free(text);
+}
+
 PTEST(what_never_works_has_failed_in_the_end)
 {
     int n = 0;
@@ -132,7 +159,7 @@ PTEST(what_never_works_has_failed_in_the_end)
     r.v[0].state = TG_REQ_DUE;
     while (r.n && n < 100) {
         tg_requests_start(&r.v[0], NOW + n);
-        tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + n++);
+        tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + n++, &news);
     }
     cr_assert_eq(n, TG_REQ_TRIES_MAX);
     cr_assert_eq(r.past[0].end, TG_REQ_FAILED);
@@ -144,9 +171,9 @@ PTEST(what_is_tried_again_took_all_the_time_since_its_first_try)
     ask("update", "a@h", false, HOUR_MS, NOW);
     r.v[0].state = TG_REQ_DUE;
     tg_requests_start(&r.v[0], NOW);
-    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + 1000);
+    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_RETRY, "not yet", NOW + 1000, &news);
     tg_requests_start(&r.v[0], NOW + 600000);
-    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_DONE, "", NOW + 700000);
+    tg_requests_outcome(&r, &r.v[0], TG_REQ_EXIT_DONE, "", NOW + 700000, &news);
     cr_assert_eq(r.past[0].took_ms, 700000);
     cr_assert_eq(r.took[0].ms[0], 700000);
 }

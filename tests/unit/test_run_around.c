@@ -127,6 +127,43 @@ static void go_on_until(struct world *w, enum tg_run_action_kind kind, int step)
     cr_assert_lt(w->at, w->todo.n, "after %s", w->done);
 }
 
+/* P12: what keeps a well host from being undone stands behind what became of it, as long as it does. */
+Test(run_around, the_reason_of_an_undo_that_is_tried_again_is_told)
+{
+    struct world w;
+
+    setup(&w, 1, 0);
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on_until(&w, TG_DO_VERIFY, 0);
+    tg_run_actions_release(&w.todo);
+    say(&w, (struct tg_run_event) {.kind = TG_EV_VERIFIED, .host = 0, .stage = TG_RUN_NONE, .text = "all is well"});
+    for (int tries = 0; tries < 2; tries++) {
+        say(&w, (struct tg_run_event) {.kind = TG_EV_AROUND_AWAY, .host = 0, .stage = TG_RUN_NONE, .step = 2, .text = "no connection"});
+        cr_expect_eq(w.run->hosts[0].state, TG_HOST_UNDO_WAITING);
+        cr_expect_str_eq(w.run->hosts[0].text, "all is well; not undone: no connection");
+        say(&w, (struct tg_run_event) {.kind = TG_EV_RETRY_DUE, .host = 0, .stage = TG_RUN_NONE});
+    }
+    say(&w, (struct tg_run_event) {.kind = TG_EV_UNDONE, .host = 0, .stage = TG_RUN_NONE, .step = 2});
+    cr_expect_str_eq(w.run->hosts[0].text, "all is well");
+    teardown(&w);
+}
+
+/* P5: limits.running is 1: who is verified and still drained is out of service, and nobody joins him. */
+Test(run_around, nobody_starts_while_the_one_before_is_on_its_way_back)
+{
+    struct world w;
+
+    setup(&w, 2, 0);
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on_until(&w, TG_DO_UNDO, 1);
+    cr_expect_eq(w.run->hosts[0].state, TG_HOST_UNDOING);
+    cr_expect_eq(w.run->hosts[1].state, TG_HOST_WAITING);
+    cr_expect(tg_run_brakes(w.run, w.now) & TG_BRAKE_UNVERIFIED);
+    go_on(&w);
+    cr_expect_eq(w.run->totals[TG_HOST_DONE], 2);
+    teardown(&w);
+}
+
 static void expect_nothing_left(const struct world *w)
 {
     for (size_t i = 0; i < w->plan->n_hosts; i++) {

@@ -164,7 +164,7 @@ Test(run_limits, who_was_not_touched_gives_its_room_back)
 static void others_hold(struct rig *r, size_t domain, uint32_t n)
 {
     struct tg_error e = TG_ERROR_INIT;
-    struct tg_run_event ev = {.kind = TG_EV_OUTSIDE, .at_ms = ++r->now, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n};
+    struct tg_run_event ev = {.kind = TG_EV_OUTSIDE, .at_ms = ++r->now, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .domain = domain, .count = n, .text = n ? "L7K2QX of bob@ops2: a new disk" : NULL};
     json_t *line = tg_run_event_to_json(r->run, &ev, 1);
     struct tg_run_event back;
     struct tg_run_action action;
@@ -172,8 +172,10 @@ static void others_hold(struct rig *r, size_t domain, uint32_t n)
 
     cr_assert_eq(tg_run_line_from_json(r->run, line, 1, &is_event, &back, &action, &e), 0, "%s", e.message);
     cr_assert(is_event && back.domain == domain && back.count == n);
+    cr_assert_str_eq(back.text ? back.text : "", ev.text ? ev.text : "");
     json_decref(line);
     cr_assert_eq(tg_run_step(r->run, &ev, &r->todo, &e), 0, "%s", e.message);
+    cr_expect_str_eq(r->run->domains[domain].whose ? r->run->domains[domain].whose : "", ev.text ? ev.text : "");
 }
 
 Test(run_limits, hosts_that_others_hold_are_down_as_well)

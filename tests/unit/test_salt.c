@@ -1,63 +1,22 @@
 /*
  * The Salt driver. The answers are those of Salt 3006.16 and 3008.3 on Debian 12, shortened. P12: what can't be told is unknown.
  */
-#include <tagout/driver.h>
-
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static const struct tg_driver *driver;
-static char complaints[2048];
-
-static void complain(void *data, const char *path, const char *message)
-{
-    (void) data;
-    size_t len = strlen(complaints);
-    snprintf(complaints + len, sizeof complaints - len, "%s: %s\n", path, message);
-}
-
-static void set_up(void)
-{
-    struct tg_error e = TG_ERROR_INIT;
-
-    complaints[0] = '\0';
-    cr_assert_eq(tg_driver_find("salt", &driver, &e), 0, "%s", e.message);
-}
+#define DRIVER "salt"
+#include "driver_suite.h"
 
 TestSuite(salt, .init = set_up);
-
-static struct tg_driver_params *params(const char *json)
-{
-    json_t *v = json_loads(json, JSON_DECODE_ANY, NULL);
-    struct tg_driver_params *p = NULL;
-    struct tg_error e = TG_ERROR_INIT;
-
-    cr_assert(v, "%s", json);
-    cr_assert_eq(driver->params(v, complain, NULL, &p, &e), 0, "%s %s", e.message, complaints);
-    json_decref(v);
-    return p;
-}
 
 static void argv_is(const char *json, enum tg_verb verb, const char *expected)
 {
     struct tg_driver_params *p = params(json);
     struct tg_request_context c = {.host = "web1", .run_id = "r", .lock_id = "L7K2QX", .who = "alice@ops1", .reason = "disk"};
     struct tg_request r = {0};
-    char text[4096] = "";
     size_t first = 0;
 
     cr_assert_eq(driver->request(p, verb, &c, &r, NULL), 0);
     if (strcmp(r.argv[0], "sh") == 0)
         first = 3; /* "sh -c SCRIPT tagout-salt …" */
-    for (size_t i = first; r.argv[i]; i++) {
-        strcat(text, i > first ? " " : "");
-        strcat(text, r.argv[i]);
-    }
-    cr_assert_str_eq(text, expected);
-    cr_assert_eq(r.changes, verb == TG_VERB_APPLY || verb == TG_VERB_DISABLE || verb == TG_VERB_ENABLE);
-    cr_assert_gt(r.timeout_ms, 0);
+    command_is(&r, first, verb, expected);
     tg_request_release(&r);
     driver->params_free(p);
 }
@@ -79,16 +38,11 @@ Test(salt, builds_its_commands)
 
 Test(salt, names_each_mistake)
 {
-    struct tg_driver_params *p = NULL;
-    struct tg_error e = TG_ERROR_INIT;
-    json_t *v = json_loads("{\"state\": [\"web\", \"-x\"], \"saltenv\": \"a b\", \"pillar\": [1], \"local\": \"yes\", \"config-dir\": \"etc\", \"timeout\": \"1ms\", \"sls\": \"web\"}", 0, NULL);
-
-    cr_assert_eq(driver->params(v, complain, NULL, &p, &e), TG_E_DATA);
-    json_decref(v);
-    cr_assert_str_eq(e.message, "salt: 7 mistakes in the parameters");
     static const char *const paths[] = {"/state/1: ", "/saltenv: ", "/pillar: ", "/local: ", "/config-dir: ", "/timeout: ", "/sls: is not known; salt takes state, "};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        cr_assert(strstr(complaints, paths[i]), "%s in %s", paths[i], complaints);
+    struct tg_error e = TG_ERROR_INIT;
+
+    refused("{\"state\": [\"web\", \"-x\"], \"saltenv\": \"a b\", \"pillar\": [1], \"local\": \"yes\", \"config-dir\": \"etc\", \"timeout\": \"1ms\", \"sls\": \"web\"}", paths, 7, &e);
+    cr_assert_str_eq(e.message, "salt: 7 mistakes in the parameters");
 }
 
 #define STATE(id, name, result, changes) \

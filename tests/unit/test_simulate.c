@@ -13,7 +13,7 @@ static struct tg_plan *plan_of(const struct test_stage *stages, size_t n, int64_
     struct tg_plan *plan = test_plan(stages, n, running, failed);
 
     plan->verify = calloc(1, sizeof *plan->verify);
-    plan->verify[0] = (struct tg_verify) {.kind = TG_VERIFY_HTTP, .url = strdup("http://{host}/"), .within_ms = 30000};
+    plan->verify[0] = (struct tg_verify) {.kind = TG_VERIFY_HTTP, .url = strdup("http://{host}/"), .options = json_object(), .within_ms = 30000};
     plan->n_verify = 1;
     return plan;
 }
@@ -69,8 +69,9 @@ Test(simulate, a_fleet_that_is_well_is_changed_to_the_end)
 Test(simulate, is_repeatable)
 {
     struct tg_plan *plan = plan_of((struct test_stage[]){{.count = 300}}, 1, 20, 300);
+    test_plan_limit(plan, TG_LIMIT_DOMAIN, 3, 30, 0);
     const char *const pairs[] = {"failing", "3%",    "lost",       "5%",          "busy", "10%", "slow",
-                                 "2%",      "takes", "60s,p95=5m", "crash-every", "3m",   NULL};
+                                 "2%",      "takes", "60s,p95=5m", "crash-every", "3m", "gone", "2%", "going", "5%", "going-for", "4m", "inconclusive", "2%", "held", "3%", "held-for", "10m", NULL};
     struct tg_sim_model m = model_of(pairs), other = m;
     struct tg_sim *a = simulate(plan, &m), *b = simulate(plan, &m);
 
@@ -281,7 +282,8 @@ Test(simulate, a_run_that_never_ends_is_told)
 Test(simulate, its_text_fits_a_terminal)
 {
     struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 30}, {.count = 20000, .rate = {50, 1000}}}, 2, 100, 1000);
-    const char *const pairs[] = {"failing", "2%", "bad-after", "20m", "bad", "40%", "unreachable", "1%", "crash-every", "20m", "start", "2026-11-23T09:00:00Z", NULL};
+    const char *const pairs[] = {"failing", "2%", "bad-after", "20m", "bad", "40%", "unreachable", "1%", "crash-every", "20m", "start", "2026-11-23T09:00:00Z",
+                                 "gone", "2%", "inconclusive", "0.1%", "held", "1%", NULL};
     struct tg_sim_model m = model_of(pairs);
     struct tg_sim *sim = simulate(plan, &m);
     char *text = text_of(sim), *rest = text;
@@ -295,6 +297,177 @@ Test(simulate, its_text_fits_a_terminal)
     free(text);
     tg_sim_free(sim);
     tg_plan_free(plan);
+}
+
+/* ---- hosts that are down, doubtful, or somebody else's ---- */
+
+/* P5: as many leave service as the domain has room for, beside those that are gone; of the others it is told that they stay. */
+Test(simulate, what_was_changed_leaves_service_as_far_as_there_is_room)
+{
+    const struct {
+        const char *gone;
+        uint32_t room;
+    } cases[] = {{"0%", 12}, {"2%", 12}, {"0%", 200}};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 200}}, 1, 10, 15);
+        test_plan_limit(plan, TG_LIMIT_FLOOR, 1, cases[i].room, 0);
+        test_plan_around(plan, 1, 1U << 1);
+        plan->then = TG_THEN_WITHDRAW;
+        plan->running = plan->unverified = 4;
+        const char *const pairs[] = {"bad", "50%", "failing", "20%", "gone", cases[i].gone, NULL};
+        struct tg_sim_model m = model_of(pairs);
+        struct tg_error e = TG_ERROR_INIT;
+        cr_assert_eq(tg_plan_seal(plan, &e), 0, "%s", e.message);
+        struct tg_sim *sim = simulate(plan, &m);
+        if (cases[i].room == 12) { /* those that failed fill it: it never halts */
+            cr_expect(!sim->back);
+            tg_sim_free(sim);
+            plan->failed.value = 3;
+            cr_assert_eq(tg_plan_seal(plan, &e), 0, "%s", e.message);
+            sim = simulate(plan, &m);
+        }
+        cr_assert(sim->halted_ms && sim->back && sim->back->plan->withdraws);
+        struct tg_sim_out told = tg_sim_tell_out(sim);
+        size_t down = told.out + sim->samples[sim->n_samples - 1].gone;
+        cr_expect_eq(told.out + told.no_room + told.held, told.hosts);
+        cr_expect_gt(told.out, 0);
+        cr_expect_leq(down, cases[i].room, "%zu", down);
+        cr_expect(told.hosts <= cases[i].room ? told.no_room == 0 || cases[i].gone[0] != '0' : told.no_room > 0);
+        cr_expect_eq(sim->samples[sim->n_samples - 1].out, told.out);
+        cr_expect_eq(sim->shown_ms, sim->back->sim->ended_ms);
+        char *text = text_of(sim);
+        cr_expect(strstr(text, "Out of service: ") && strstr(text, "    out  "), "%s", text);
+        cr_expect_eq(strstr(text, "stay in service: domains and floors have no room") || strstr(text, "stays in service: domains"), told.no_room > 0, "%s", text);
+        free(text);
+        tg_sim_free(sim);
+        tg_plan_free(plan);
+    }
+}
+
+/* P5, P12: who is gone takes room. When it is all of it, nothing is changed, and it is told that the run would wait for ever; limits.down: ignore is the way out. */
+Test(simulate, hosts_that_are_gone_take_the_room_of_others)
+{
+    const char *const pairs[] = {"gone", "10%", NULL};
+    struct tg_sim_model m = model_of(pairs);
+
+    for (int ignore = 0; ignore < 2; ignore++) {
+        struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 2, .rate = {1, 1000}}, {.count = 98, .rate = {1, 1000}}}, 2, 10, 0);
+        test_plan_limit(plan, TG_LIMIT_DOMAIN, 1, 2, 0);
+        plan->ignore_gone = ignore;
+        struct tg_sim *sim = simulate(plan, &m);
+        size_t gone = sim->samples[sim->n_samples - 1].gone;
+        cr_assert(gone > 2 && gone < 25, "%zu", gone);
+        cr_expect_eq(sim->waits, !ignore);
+        cr_expect_str_eq(tg_sim_end_name(sim), ignore ? "badly" : "waits");
+        cr_expect(!tg_sim_well(sim));
+        cr_expect(ignore ? sim->all.changed > 0 : sim->all.changed == 0, "%zu", sim->all.changed);
+        char *text = text_of(sim);
+        cr_expect(ignore || strstr(text, "It would WAIT FOR EVER after "), "%s", text);
+        cr_expect_not_null(strstr(text, "   gone  "), "%s", text);
+        free(text);
+        tg_sim_free(sim);
+        tg_plan_free(plan);
+    }
+}
+
+/* P12: what was being done on a host that went is not known, and counts as a failure; one that is back in time is looked at. */
+Test(simulate, hosts_go_in_the_middle_and_come_back)
+{
+    struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 300}}, 1, 30, 300);
+    const char *const for_good[] = {"going", "30%", "going-within", "5m", NULL}, *const for_a_while[] = {"going", "30%", "going-within", "5m", "going-for", "2m", NULL};
+    struct tg_sim_model gone = model_of(for_good), back = model_of(for_a_while);
+    struct tg_sim *a = simulate(plan, &gone), *b = simulate(plan, &back);
+
+    cr_expect_gt(a->run->totals[TG_HOST_LOST], 0, "nobody could look");
+    cr_expect_gt(a->run->totals[TG_HOST_UNREACHABLE], 0);
+    cr_expect_eq(b->run->totals[TG_HOST_LOST], 0);
+    cr_expect_gt(b->run->totals[TG_HOST_UNKNOWN], 0, "it was looked at, and nothing proves how it went");
+    cr_expect_eq(b->all.hurt, 0);
+    cr_expect_eq(b->samples[b->n_samples - 1].gone, 0);
+    size_t most = 0;
+    for (size_t i = 0; i < b->n_samples; i++)
+        most = b->samples[i].gone > most ? b->samples[i].gone : most;
+    cr_expect_gt(most, 10);
+    tg_sim_free(a);
+    tg_sim_free(b);
+    tg_plan_free(plan);
+}
+
+/* What has no verdict keeps the run on hold until a person has looked; with decide-by it is tried until then; with give-up-by it halts when nobody looks in time. */
+Test(simulate, without_a_verdict_somebody_is_asked)
+{
+    const struct {
+        int64_t decide_ms, give_up_ms;
+        bool asks, halts, well;
+    } cases[] = {{0, 0, true, false, true}, {20 * 60000, 0, false, false, true}, {2 * 60000, 0, false, false, false}, {0, 5 * 60000, true, true, false}};
+    const char *const pairs[] = {"inconclusive", "5%", "inconclusive-for", "8m", NULL};
+    struct tg_sim_model m = model_of(pairs);
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 60}}, 1, 10, 60);
+        plan->decide_ms = cases[i].decide_ms;
+        plan->give_up_ms = cases[i].give_up_ms;
+        struct tg_sim *sim = simulate(plan, &m);
+        cr_expect_eq(sim->asked > 0, cases[i].asks, "case %zu: %u", i, sim->asked);
+        cr_expect_eq(sim->halted_ms > 0, cases[i].halts, "case %zu", i);
+        cr_expect_eq(tg_sim_well(sim), cases[i].well, "case %zu", i);
+        cr_expect(!cases[i].asks || sim->held_ms[TG_SIM_ASKS] >= (cases[i].halts ? cases[i].give_up_ms : 15 * 60000), "case %zu", i);
+        cr_expect_eq(sim->run->totals[TG_HOST_UNKNOWN] > 0, i == 2, "case %zu", i);
+        char *text = text_of(sim);
+        cr_expect_eq(strstr(text, "   asks  ") != NULL, cases[i].asks, "%s", text);
+        free(text);
+        tg_sim_free(sim);
+        tg_plan_free(plan);
+    }
+}
+
+/* P5: whom others hold is not changed, and counts as down; their locks go, and others come. */
+Test(simulate, hosts_that_others_hold_are_left_alone_and_count)
+{
+    const char *const some[] = {"held", "10%", "held-for", "5m", NULL}, *const all[] = {"held", "100%", NULL};
+    struct tg_sim_model m = model_of(some), everything = model_of(all);
+    struct tg_plan *plan = plan_of((struct test_stage[]) {{.count = 200}}, 1, 20, 0);
+    struct tg_sim *free_of_limits = simulate(plan, &m), *none = simulate(plan, &everything);
+
+    test_plan_limit(plan, TG_LIMIT_DOMAIN, 1, 22, 0);
+    struct tg_sim *sim = simulate(plan, &m);
+    size_t held = tg_sim_tell(free_of_limits).held, least = SIZE_MAX, most = 0;
+    cr_expect(held > 8 && held < 40, "%zu", held);
+    cr_expect_eq(free_of_limits->all.changed + held, 200);
+    cr_expect_eq(tg_sim_tell(none).held, 200);
+    cr_expect_eq(none->all.changed, 0);
+    for (size_t i = 0; i < sim->n_samples; i++) {
+        least = sim->samples[i].held < least ? sim->samples[i].held : least;
+        most = sim->samples[i].held > most ? sim->samples[i].held : most;
+    }
+    cr_expect(least < most && most > 10 && most < 50, "%zu to %zu", least, most);
+    for (size_t i = 1; i < 10; i++)
+        cr_expect(sim->samples[i].at_work <= 1 || sim->samples[i].at_work + sim->samples[i].held <= 22 + 1, "%zu at work, %zu held: they take room", sim->samples[i].at_work,
+                  sim->samples[i].held);
+    cr_expect_gt(sim->held_ms[3], free_of_limits->held_ms[3]);
+    cr_expect_gt(sim->ended_ms - sim->started_ms, free_of_limits->ended_ms - free_of_limits->started_ms);
+    tg_sim_free(free_of_limits);
+    tg_sim_free(none);
+    tg_sim_free(sim);
+    tg_plan_free(plan);
+}
+
+/* Whose moments are drawn, not stored: they follow each other, and are as long as said. */
+Test(simulate, locks_of_others_come_and_go)
+{
+    const char *const pairs[] = {"held", "10%", "held-for", "5m", NULL};
+    struct tg_sim_model m = model_of(pairs);
+    int64_t at_ms = m.start_ms, until_ms;
+    bool is = tg_sim_is_held(&m, "h1", at_ms, &until_ms);
+
+    for (int i = 0; i < 20; i++) {
+        int64_t from_ms = at_ms = until_ms;
+        bool next = tg_sim_is_held(&m, "h1", at_ms, &until_ms);
+        cr_assert_neq(next, is);
+        cr_assert_eq(until_ms - from_ms, next ? 5 * 60000 : 45 * 60000);
+        is = next;
+    }
 }
 
 /* A new action of the engine needs a model, or simulations of runs that use it end in an error. */
@@ -337,6 +510,10 @@ Test(simulate, wrong_parameters_are_refused)
     }
     cr_assert_eq(tg_sim_model_set(&m, "seed", "18446744073709551615", NULL), 0);
     cr_assert_eq(tg_sim_model_set(&m, "crash-every", "20s", NULL), 0); /* no longer than it is away for */
+    cr_assert_eq(tg_sim_model_check(&m, NULL), TG_E_DATA);
+    m = model_of((const char *const[]) {"held", "1%", "held-for", "30s", NULL});
+    cr_assert_eq(tg_sim_model_check(&m, NULL), TG_E_DATA);
+    m = model_of((const char *const[]) {"looks-after", "0s", NULL});
     cr_assert_eq(tg_sim_model_check(&m, NULL), TG_E_DATA);
 }
 

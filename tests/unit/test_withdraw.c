@@ -389,7 +389,7 @@ Test(withdraw, who_is_wanted_back_is_verified_then_undrained_then_unlocked)
     say_of_run(&d, TG_EV_RESUME);
     want_back(&d, 2, false);
     go_on(&d);
-    cr_expect_str_eq(d.done, "verify:h7 undo:h7 unlock:h7");
+    cr_expect_str_eq(d.done, "verify:h7 check:h7 undo:h7 unlock:h7");
     expect_state(&d, 2, TG_HOST_RETURNED, false);
     expect_state(&d, 3, TG_HOST_WITHDRAWN, true);
     cr_expect_eq(d.run->state, TG_RUN_ENDED);
@@ -420,6 +420,69 @@ Test(withdraw, who_does_not_verify_stays_out_unless_somebody_vouches)
     want_back(&d, 0, true);
     go_on(&d);
     expect_state(&d, 0, TG_HOST_RETURNED, false);
+    expect_replays(&d);
+    teardown(&d);
+}
+
+/* P2: somebody may have locked it since it was asked for, such as a run that mends and has lost its seat. Vouched for or not. */
+Test(withdraw, who_is_held_by_then_stays_out_and_says_why)
+{
+    struct desk d;
+
+    withdraw_all(&d);
+    d.answer[0][TG_DO_CHECK] = d.answer[1][TG_DO_CHECK] = TG_EV_NO_GO;
+    say_of_run(&d, TG_EV_RESUME);
+    want_back(&d, 0, false);
+    want_back(&d, 1, true);
+    go_on(&d);
+    for (size_t i = 0; i < 2; i++) {
+        expect_state(&d, i, TG_HOST_WITHDRAWN, true);
+        cr_expect_str_eq(d.run->hosts[i].text, "as scripted");
+    }
+    cr_expect_not(strstr(d.done, "undo"), "%s", d.done);
+    expect_replays(&d);
+    teardown(&d);
+}
+
+/* P7: what somebody has vouched for is not asked of the host, whoever drives. */
+Test(withdraw, who_is_vouched_for_is_so_for_the_next_driver_as_well)
+{
+    struct desk d;
+
+    withdraw_all(&d);
+    d.answer[0][TG_DO_VERIFY] = TG_EV_NOT_VERIFIED;
+    say_of_run(&d, TG_EV_RESUME);
+    want_back(&d, 0, true);
+    want_back(&d, 1, false);
+    d.at = d.todo.n; /* the driver dies */
+    d.done[0] = '\0';
+    say_of_run(&d, TG_EV_RESUME);
+    go_on(&d);
+    expect_state(&d, 0, TG_HOST_RETURNED, false);
+    expect_state(&d, 1, TG_HOST_RETURNED, false);
+    cr_expect_not(strstr(d.done, "verify:h9"), "%s", d.done);
+    expect_replays(&d);
+    teardown(&d);
+}
+
+/* P12: what others had drained is theirs to undo, also behind the way back: that is known of the host, whoever drives. */
+Test(withdraw, who_was_drained_by_others_is_known_behind_the_way_back)
+{
+    struct desk d;
+
+    setup(&d, 6);
+    plan_it(&d);
+    d.answer[2][TG_DO_AROUND] = TG_EV_LEFT;
+    say_of_run(&d, TG_EV_BEGIN);
+    go_on(&d);
+    cr_assert_eq(d.run->hosts[2].state, TG_HOST_WITHDRAWN);
+    say_of_run(&d, TG_EV_RESUME);
+    want_back(&d, 2, false);
+    want_back(&d, 3, false);
+    go_on(&d);
+    expect_state(&d, 2, TG_HOST_RETURNED, false);
+    cr_expect_eq(d.run->hosts[2].left, 1U << 1);
+    cr_expect_eq(d.run->hosts[3].left, 0);
     expect_replays(&d);
     teardown(&d);
 }

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define TG_DELIVERY_ABI 1
+#define TG_DELIVERY_ABI 2
 
 enum tg_delivered {
     TG_DELIVERED,        /* it was taken: 2xx */
@@ -35,7 +35,7 @@ struct tg_delivery_mail {
     const char *user, *password; /* NULL: without */
     const char *ca_file;         /* NULL: the system's */
     bool plain;                  /* without TLS; else STARTTLS is required of smtp:// */
-    const char *from, *to;       /* addresses */
+    const char *from, *to;       /* addresses, as spell() gives them. to is not ASCII: SMTPUTF8 (RFC 6531), REFUSED by a server that has it not */
     const char *helo;            /* NULL: this host's name */
     const void *bytes;           /* with CR LF */
     size_t len;
@@ -67,6 +67,8 @@ struct tg_delivery_backend {
                 struct tg_delivery_job **out, struct tg_error *e);
     void (*finish)(struct tg_delivery_job *job); /* behind on_ready */
     void (*cancel)(struct tg_delivery_job *job); /* done follows, within a second or so. Before finish, nobody gets it: AGAIN */
+    /* An address as mail servers know it: its domain in A-labels ("xn--…"), what is before the "@" as it is. TG_E_DATA: the domain is none. No I/O. */
+    int (*spell)(const char *address, char *out, size_t size, struct tg_error *e);
     int (*post)(struct tg_delivery_impl *impl, const struct tg_delivery_post *post, tg_delivered_fn done, void *data, struct tg_delivery_job **out, struct tg_error *e);
 };
 

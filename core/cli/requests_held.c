@@ -1,0 +1,46 @@
+/* Requests that are held for a person: see requests_held.h. */
+#include "cli/requests_held.h"
+
+#include "base/shown.h"
+#include "calendar/request_held.h"
+#include "cli/guarding.h"
+
+#include <stdio.h>
+
+#define SHOWN_MAX 12
+
+struct lines {
+    struct tg_buf *out;
+    int64_t now_ms;
+};
+
+static int take(const struct tg_requests *r, void *data, struct tg_error *e)
+{
+    const struct lines *l = data;
+    char since[64], why[TG_REQ_WHY_SIZE * 4];
+
+    for (size_t i = 0; i < r->n; i++) {
+        const struct tg_request *q = &r->v[i];
+        if (q->state != TG_REQ_HELD)
+            continue;
+        tg_buf_printf(l->out, "HELD    %s of %s (%s), begun %s, and the host is out of service under lock %s: %s.\n", q->activity, r->host, q->id,
+                      tg_cli_when(q->began_ms, l->now_ms, since, sizeof since), r->now.lock, tg_shown_text(q->why, why, sizeof why));
+        tg_buf_printf(l->out, "        Look at the host; then: tagout request postpone %s --for 0s --host %s (it is tried again), or tagout request cancel %s --host %s\n", q->id, r->host, q->id,
+                      r->host);
+    }
+    return tg_buf_ok(l->out, e);
+}
+
+int tg_requests_held_lines(struct tg_guard *guard, int64_t now_ms, struct tg_buf *out, size_t *out_n, struct tg_error *e)
+{
+    struct lines l = {out, now_ms};
+    struct tg_error why = TG_ERROR_INIT;
+    size_t bad;
+    int rc = tg_requests_held(guard, SHOWN_MAX, take, &l, out_n, &bad, &why, e);
+
+    if (rc)
+        return rc;
+    if (*out_n > SHOWN_MAX)
+        tg_buf_printf(out, "HELD    and requests of %zu more hosts: tagout request list --state held\n", *out_n - SHOWN_MAX);
+    return bad ? tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", bad, why.message) : 0;
+}

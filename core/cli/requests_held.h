@@ -1,0 +1,11 @@
+/* Requests that are held for a person, for those who look at night: status and doctor. */
+#ifndef TG_CLI_REQUESTS_HELD_H
+#define TG_CLI_REQUESTS_HELD_H
+
+#include "base/buf.h"
+#include "guard/check.h"
+
+/* Appends two lines for each, up to a dozen: who, why, since when, and the command. *out_n: how many hosts there are. TG_E_UNKNOWN: of some it is not known. Top level. */
+int tg_requests_held_lines(struct tg_guard *guard, int64_t now_ms, struct tg_buf *out, size_t *out_n, struct tg_error *e);
+
+#endif

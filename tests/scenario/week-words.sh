@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# What people say of a week's slots by hand: a word about a slot does not turn a host that failed into one that is done, nothing is said of what can't be known, and
+# what is refused says why and what to type. P5, P7.
+# shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
+. "$(dirname "$0")/lib.sh"
+need python3 sqlite3 zic unshare
+need_root
+
+# Slots begin with a minute: in sixty zones, each a second further from UTC, one of them begins soon.
+mkdir "$tmp/zones"
+for ((i = 0; i < 60; i++)); do printf 'Zone Second/%02d 0:00:%02d - S%02d\n' $i $i $i; done >"$tmp/zones.txt"
+zic -d "$tmp/zones" "$tmp/zones.txt"
+tagout() {
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount --propagation private bash -c 'mount --bind "$1" /usr/share/zoneinfo && shift && exec "$@"' _ "$tmp/zones" "$TAGOUT" --config "$tmp/site.yaml" "$@"
+}
+cat >"$tmp/inventory.yaml" <<'YAML'
+hosts:
+  web[1-3].example.com: {}
+  db1.example.com: {}
+customers:
+  acme: {contacts: [acme@acme.example], hosts: "web[1-3].example.com"}
+YAML
+cat >"$tmp/site.yaml" <<YAML
+store: local:$tmp/store.db
+inventory: $tmp/inventory.yaml
+state-dir: $tmp/state
+owner: alice@ops1
+announce: {from: ops@ops.example, smtp: {url: "smtp://127.0.0.1:$(free_port)", tls: none}, settle: 0s}
+YAML
+tagout init >/dev/null
+slot() { # NAME BEGIN LENGTH WHO
+    local odd=$(((60 - $2 % 60) % 60)) day
+    day=$(date -u -d "@$(($2 + odd))" +%a)
+    printf '  - {name: %s, zone: Second/%02d, day: %s, time: "%s", length: %s, who: "%s"}\n' "$1" $odd "${day,,}" "$(date -u -d "@$(($2 + odd))" +%H:%M)" "$3" "$4"
+}
+for after in 5 15 40; do # later when this machine is too slow for that
+    at=$(($(date +%s) + after))
+    day=$(date -u -d "@$((at + 60))" +%a)
+    {
+        printf 'week: w\nbegins: %s\nslots:\n' "${day,,}"
+        slot now $at 30m 'web[1-3].example.com'
+        slot later $((at + 7200)) 30m db1.example.com
+    } >"$tmp/week.yaml"
+    week=w-$(date -u -d "@$((at + 60))" +%F)
+    run tagout calendar week plan "$tmp/week.yaml" --start "${week#w-}" --apply
+    [ "$status" = 64 ] || break
+done
+expect_status 0
+week() { run tagout calendar week "$1" "$week" "${@:2}"; }
+js() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+
+note "not yet: what the slot's time is, and what clocks show"
+week begin later
+expect_status 64
+expect_match "db1.example.com has slot later, from [-0-9]+ [0-9:]+ UTC to [-0-9]+ [0-9:]+ UTC, and now it is [-0-9]+ [0-9:]+ UTC: it can't have begun in it now"
+week "done" later
+expect_status 64
+expect_err "it can't have ended yet"
+week begin 'web*'
+expect_status 64
+expect_err "hosts by their names, such as web[1-3].example.com, or one slot: tagout calendar week show $week has both"
+
+note "a host that failed stays failed when its slot is said to be done"
+has_begun() { tagout calendar week begin "$week" >"$tmp/begun" 2>&1; }
+await 60 has_begun
+expect_file_has "$tmp/begun" "When they are through: tagout calendar week done $week"
+run tagout doctor
+expect_out '1 booked, and can be read'
+week failed web2.example.com
+expect_status 0
+week "done" now
+expect_status 0
+expect_out 'Noted: 2 hosts'
+expect_out '1 host was through before, and stays as it was: to say otherwise, name it.'
+week show -o json
+expect_equal "$(js '[(s["done"], s["failed"], s["hosts-failed"]) for s in d["progress"]][0]' <<<"$out")" "(2, 1, 'web2.example.com')" "the slot"
+run tagout announce send
+run tagout announce list -o json
+name=$(js 'd["announcements"][0]["name"]' <<<"$out")
+run tagout announce show "$name"
+expect_out 'failed: web2.example.com'
+
+note "the same again moves nothing, and a slot that is through is not begun anew"
+week show -o json
+ended=$(js 'd["progress"][0]["ended"]' <<<"$out")
+week "done" now -o json
+expect_equal "$(js '(d["count"], d["kept"], d["changed"])' <<<"$out")" '(2, 1, False)' "what it says"
+week show -o json
+expect_equal "$(js 'd["progress"][0]["ended"]' <<<"$out")" "$ended" "its end"
+week begin now
+expect_status 0
+expect_out '3 hosts were through before'
+week show -o json
+expect_equal "$(js 'd["progress"][0]["begun"]' <<<"$out")" 0 "begun"
+
+note "who is named is meant, also by a word that puts another one right"
+week "done" web2.example.com
+expect_out 'Noted: 1 host'
+week show -o json
+expect_equal "$(js '(d["progress"][0]["done"], d["progress"][0]["failed"])' <<<"$out")" '(3, 0)' "put right"
+
+note "P2, P12: what can't be understood is no \"nothing is known\", for doctor as well"
+sqlite3 "$tmp/store.db" "update node set data = cast(replace(cast(data as text), 'done', 'dune') as blob) where path glob '/calendar/*/marks-*'"
+run tagout doctor
+expect_status 69
+expect_out "1 booked, and 1 can't be understood"
+expect_out "$week: calendar/"
+run tagout announce send
+expect_status 69
+expect_err "week $week: calendar/"
