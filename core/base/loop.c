@@ -335,6 +335,16 @@ int tg_loop_turn(struct tg_loop *loop, int64_t max_wait_ms)
     return ran ? 1 : 0;
 }
 
+void tg_loop_turn_anyway(struct tg_loop *loop, int64_t max_wait_ms)
+{
+    bool before = loop->interrupted;
+
+    loop->interrupted = false;
+    (void) tg_loop_turn(loop, max_wait_ms);
+    if (before)
+        loop->interrupted = true;
+}
+
 void tg_loop_interrupt(struct tg_loop *loop)
 {
     loop->interrupted = true;

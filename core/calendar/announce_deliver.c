@@ -55,7 +55,7 @@ static int end_mail(struct tg_announce_run *run, struct waiting *w, struct tg_de
         run->backend->finish(job);
     turn_until(run, w, &w->over, out_stopped);
     while (!w->over) /* it was cancelled: a second or so */
-        tg_loop_turn(run->loop, 1000);
+        tg_loop_turn_anyway(run->loop, 1000);
     return rc;
 }
 
@@ -162,7 +162,7 @@ static int post(struct tg_announce_run *run, const struct tg_webhook *hook, cons
     if (!w.over)
         run->backend->cancel(job);
     while (!w.over)
-        tg_loop_turn(run->loop, 1000);
+        tg_loop_turn_anyway(run->loop, 1000);
     return 0;
 }
 

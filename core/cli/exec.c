@@ -41,21 +41,20 @@ static const struct tg_opt opts[] = {
 static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT};
 #define N_PASSED (sizeof passed_on / sizeof passed_on[0])
 static volatile sig_atomic_t came[N_PASSED];
-static struct tg_loop *woken;
 
 static void on_signal(int number)
 {
     for (size_t i = 0; i < N_PASSED; i++)
         if (passed_on[i] == number)
             came[i] = 1;
-    tg_loop_interrupt(woken);
+    tg_cli_wake_loop();
 }
 
 static void catch_signals(struct tg_loop *loop)
 {
     struct sigaction act = {.sa_handler = on_signal};
 
-    woken = loop;
+    tg_cli_woken_loop(loop);
     for (size_t i = 0; i < N_PASSED; i++)
         (void) sigaction(passed_on[i], &act, NULL);
 }

@@ -95,6 +95,7 @@ void tg_frame_release(struct tg_frame *f)
     f->inventory = NULL;
     tg_config_free(f->config);
     f->config = NULL;
+    tg_cli_woken_loop(NULL);
     tg_loop_free(f->loop);
     f->loop = NULL;
 }

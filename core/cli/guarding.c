@@ -238,13 +238,24 @@ void tg_cli_fold(const struct tg_frame *f, const char *text, int column)
 
 /* --- signals, environment --- */
 
-static struct tg_loop *signalled_loop;
+static struct tg_loop *volatile woken;
 static volatile sig_atomic_t signalled;
+
+void tg_cli_woken_loop(struct tg_loop *loop)
+{
+    woken = loop;
+}
+
+void tg_cli_wake_loop(void)
+{
+    if (woken)
+        tg_loop_interrupt(woken);
+}
 
 static void on_signal(int number)
 {
     signalled = number;
-    tg_loop_interrupt(signalled_loop);
+    tg_cli_wake_loop();
 }
 
 void tg_cli_catch_signals(struct tg_loop *loop)
@@ -252,7 +263,7 @@ void tg_cli_catch_signals(struct tg_loop *loop)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction act = {.sa_handler = on_signal};
 
-    signalled_loop = loop;
+    tg_cli_woken_loop(loop);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void) sigaction(numbers[i], &act, NULL);
 }

@@ -42,6 +42,10 @@ void tg_cli_fold(const struct tg_frame *f, const char *text, int column);
 
 /* SIGINT, SIGTERM and SIGHUP interrupt the loop from now on; returned by tg_cli_signalled() once, 0 none. */
 void tg_cli_catch_signals(struct tg_loop *loop);
+
+/* The loop that signal handlers interrupt, by tg_cli_wake_loop(). NULL: none, as before a loop is freed, since a signal may come at any moment. */
+void tg_cli_woken_loop(struct tg_loop *loop);
+void tg_cli_wake_loop(void);
 int tg_cli_signalled(void);
 /*
  * Leaves nothing of this process' environment but what can be believed of anybody: TAGOUT_TOKEN and TAGOUT_PERMIT, which prove themselves, and TAGOUT_ALSO,

@@ -292,7 +292,7 @@ static void delivery_close(struct tg_delivery_impl *d)
         return;
     uv_close((uv_handle_t *) &d->wake, wake_closed);
     while (!d->closed)
-        tg_loop_turn(d->loop, 0);
+        tg_loop_turn_anyway(d->loop, 0);
     curl_easy_cleanup(d->easy);
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->moved);

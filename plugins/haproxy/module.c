@@ -171,7 +171,7 @@ static void close_impl(struct tg_around_impl *impl)
     while (impl->first)
         unlink_call(impl->first);
     while (impl->open > 0)
-        tg_loop_turn(impl->loop, 100);
+        tg_loop_turn_anyway(impl->loop, 100);
     free(impl);
 }
 

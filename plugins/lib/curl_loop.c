@@ -141,7 +141,7 @@ void tg_curl_close(struct tg_curl *c)
     curl_multi_cleanup(c->multi);
     uv_close((uv_handle_t *) &c->timer, timer_closed);
     while (c->handles > 0)
-        tg_loop_turn(c->loop, 0);
+        tg_loop_turn_anyway(c->loop, 0);
     free(c);
     curl_global_cleanup();
 }

@@ -284,7 +284,7 @@ static void close_impl(struct tg_around_impl *impl)
     while (impl->first)
         end_call(impl->first);
     while (impl->calls > 0)
-        tg_loop_turn(impl->loop, 100);
+        tg_loop_turn_anyway(impl->loop, 100);
     free(impl);
 }
 

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <uv.h>
 
 Test(error, first_one_wins_and_prefixes_pile_up)
 {
@@ -209,6 +210,31 @@ Test(loop, interrupt_ends_the_turn_until_cleared)
     cr_assert_eq(tg_loop_turn(loop, -1), TG_E_CANCELLED);
     tg_loop_interrupt_clear(loop);
     cr_assert_geq(tg_loop_turn(loop, 1), 0);
+    tg_loop_free(loop);
+}
+
+static void note_closed(uv_handle_t *handle)
+{
+    *(bool *) handle->data = true;
+}
+
+/* A signal that came late left commands going round at their end, for ever. */
+Test(loop, what_closes_is_closed_though_the_loop_is_interrupted, .timeout = 60)
+{
+    struct tg_loop *loop;
+    uv_timer_t timer;
+    bool closed = false;
+
+    cr_assert_eq(tg_loop_new(&loop, NULL), 0);
+    uv_timer_init(tg_loop_uv(loop), &timer);
+    timer.data = &closed;
+    tg_loop_interrupt(loop);
+    uv_close((uv_handle_t *) &timer, note_closed);
+    while (!closed)
+        tg_loop_turn_anyway(loop, 0);
+    cr_assert_eq(tg_loop_turn(loop, 0), TG_E_CANCELLED, "it is interrupted still");
+    tg_loop_interrupt_clear(loop);
+    cr_assert_geq(tg_loop_turn(loop, 0), 0);
     tg_loop_free(loop);
 }
 

@@ -46,6 +46,12 @@ void tg_timer_free(struct tg_timer *timer);
  * until tg_loop_interrupt_clear()). Not re-entrant: calling it from a callback is a bug and aborts.
  */
 int tg_loop_turn(struct tg_loop *loop, int64_t max_wait_ms);
+
+/*
+ * One turn whether the loop was interrupted or not, which stays as it is: for what was told to end and is waited for, e.g. a handle that closes. With
+ * tg_loop_turn() such a loop would go round for ever, and close nothing.
+ */
+void tg_loop_turn_anyway(struct tg_loop *loop, int64_t max_wait_ms);
 /* Asks the turn to end; safe from a signal handler. */
 void tg_loop_interrupt(struct tg_loop *loop);
 void tg_loop_interrupt_clear(struct tg_loop *loop);
