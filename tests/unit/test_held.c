@@ -103,6 +103,25 @@ Test(held, each_host_counts_once_with_the_oldest_lock_and_most_hosts_come_first)
     teardown(&r);
 }
 
+Test(held, who_locked_many_hosts_one_by_one_is_told_with_how_many_locks)
+{
+    struct rig r;
+
+    setup(&r);
+    lock(&r, "host:spare", "AAAAAA", "bob@ops2", "move");
+    lock(&r, "host:h1", "BBBBBB", "bob@ops2", "move");
+    lock(&r, "host:h3", "CCCCCC", "bob@ops2", "another move");
+    lock(&r, "host:h2", "DDDDDD", "bob@ops2", "move");
+    collect(&r);
+    cr_assert_eq(r.held.n, 2);
+    says(&r, 0, "2 hosts (h[1-2]) are held by BBBBBB and 1 lock more of bob@ops2 (move): a run of this plan passes them over while they hold. See: tagout locks");
+    says(&r, 1, "1 host (h3) is held by CCCCCC of bob@ops2 (another move): a run of this plan passes it over while that holds. See: tagout locks host:h3");
+    json_t *json = tg_held_json(&r.held);
+    cr_expect_eq(json_integer_value(json_object_get(json_array_get(json, 0), "n_locks")), 2);
+    json_decref(json);
+    teardown(&r);
+}
+
 Test(held, what_holds_other_actors_or_asked_hosts_alone_keeps_nobody_out)
 {
     struct rig r;
