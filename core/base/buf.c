@@ -124,3 +124,13 @@ const char *tg_buf_text(const struct tg_buf *b)
 {
     return b->data ? b->data : "";
 }
+
+bool tg_copy_whole(const char *text, char *out, size_t size)
+{
+    size_t n = strlen(text);
+
+    if (n >= size)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}

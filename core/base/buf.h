@@ -31,4 +31,7 @@ char *tg_buf_take(struct tg_buf *b, struct tg_error *e);
 /* The text, "" when nothing was added. Lives until the next append. */
 const char *tg_buf_text(const struct tg_buf *b);
 
+/* Copies the text when it fits with its NUL; otherwise false, and out is as it was. */
+bool tg_copy_whole(const char *text, char *out, size_t size);
+
 #endif

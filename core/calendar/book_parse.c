@@ -1,6 +1,8 @@
 /* A maintenance week out of its nodes: see book.h. What does not add up is refused: what was booked is never guessed. */
 #include "calendar/book_internal.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,16 +138,6 @@ int tg_book_parse_week(struct tg_book_parser *p, const char *text, size_t len, s
 
 /* ---- slots, rows, customers ---- */
 
-static bool copy(const char *text, char *out, size_t size)
-{
-    size_t n = strlen(text);
-
-    if (n >= size)
-        return false;
-    memcpy(out, text, n + 1);
-    return true;
-}
-
 static int read_slot(struct tg_book_parser *p, json_t *o, struct tg_error *e)
 {
     struct tg_week *w = p->week;
@@ -157,7 +149,7 @@ static int read_slot(struct tg_book_parser *p, json_t *o, struct tg_error *e)
                                                 "min", &min, "odd", &odd, "who", &who, "n", &n))
         return damaged(e, "slots");
     struct tg_week_slot *s = &w->slots[w->n_slots];
-    if (!copy(name, s->name, sizeof s->name) || !copy(zone, s->zone, sizeof s->zone) || from >= until || until - from > TG_SLOT_MAX_MS || min < 0 || min > 1439 ||
+    if (!tg_copy_whole(name, s->name, sizeof s->name) || !tg_copy_whole(zone, s->zone, sizeof s->zone) || from >= until || until - from > TG_SLOT_MAX_MS || min < 0 || min > 1439 ||
         odd < TG_WEEK_PLAIN || odd > TG_WEEK_TWICE || date < p->booked->date - 1 || date > p->booked->date + 7 || from < p->booked->from_ms || until > p->booked->until_ms)
         return damaged(e, "slots");
     s->from_ms = from;

@@ -1,6 +1,7 @@
 /* The list of booked weeks: see book.h. */
 #include "calendar/book_internal.h"
 
+#include "base/buf.h"
 #include "base/seal.h"
 
 #include <stdlib.h>
@@ -48,16 +49,6 @@ char *tg_book_encode(const struct tg_book *b)
     return text;
 }
 
-static bool copy(const char *text, char *out, size_t size)
-{
-    size_t n = strlen(text);
-
-    if (n >= size)
-        return false;
-    memcpy(out, text, n + 1);
-    return true;
-}
-
 static bool read_cancelled(json_t *o, struct tg_booked *w)
 {
     const char *by, *reason;
@@ -65,8 +56,8 @@ static bool read_cancelled(json_t *o, struct tg_booked *w)
 
     if (!o)
         return true;
-    if (json_unpack(o, "{s:s,s:I,s:s!}", "by", &by, "at", &at, "reason", &reason) || !copy(by, w->cancelled_by, sizeof w->cancelled_by) ||
-        !copy(reason, w->reason, sizeof w->reason))
+    if (json_unpack(o, "{s:s,s:I,s:s!}", "by", &by, "at", &at, "reason", &reason) || !tg_copy_whole(by, w->cancelled_by, sizeof w->cancelled_by) ||
+        !tg_copy_whole(reason, w->reason, sizeof w->reason))
         return false;
     w->cancelled = true;
     w->cancelled_ms = at;
@@ -87,8 +78,8 @@ static bool read_booked(json_t *o, struct tg_booked *w)
 
     if (json_unpack(o, "{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:s,s:I,s?o!}", "id", &id, "key", &key, "digest", &digest, "date", &date, "from", &from, "until", &until, "hosts",
                     &hosts, "shards", &shards, "by", &by, "at", &at, "cancelled", &cancelled) ||
-        !copy(id, w->id, sizeof w->id) || !copy(key, w->key, sizeof w->key) || !copy(by, w->by, sizeof w->by) || !is_name(id) || !is_name(key) ||
-        strlen(digest) + 1 != sizeof w->digest || !copy(digest, w->digest, sizeof w->digest))
+        !tg_copy_whole(id, w->id, sizeof w->id) || !tg_copy_whole(key, w->key, sizeof w->key) || !tg_copy_whole(by, w->by, sizeof w->by) || !is_name(id) || !is_name(key) ||
+        strlen(digest) + 1 != sizeof w->digest || !tg_copy_whole(digest, w->digest, sizeof w->digest))
         return false;
     w->date = date;
     w->from_ms = from;

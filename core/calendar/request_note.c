@@ -1,6 +1,7 @@
 /* What is under way on this host, on its own disk: see request_due.h. */
 #include "calendar/request_due.h"
 
+#include "base/buf.h"
 #include "base/seal.h"
 #include "base/whole.h"
 
@@ -19,16 +20,6 @@ void tg_due_note_file(const char *state_dir, char *out, size_t size)
     snprintf(out, size, "%s/requests.json", state_dir);
 }
 
-static bool copy(const char *text, char *out, size_t size)
-{
-    size_t n = strlen(text);
-
-    if (n >= size)
-        return false;
-    memcpy(out, text, n + 1);
-    return true;
-}
-
 int tg_due_note_decode(const char *text, size_t len, struct tg_due_note *out, struct tg_error *e)
 {
     struct tg_due_note n = {.host = ""};
@@ -39,8 +30,8 @@ int tg_due_note_decode(const char *text, size_t len, struct tg_due_note *out, st
     if (rc)
         return rc;
     if (json_unpack(o, "{s:i,s:s,s:s,s:s,s:s,s:s!}", "format", &format, "host", &host, "request", &request, "lock", &lock, "token", &token, "sum", &sum) ||
-        !copy(host, n.host, sizeof n.host) || !copy(request, n.request, sizeof n.request) || !copy(lock, n.lock, sizeof n.lock) ||
-        !copy(token, n.token, sizeof n.token) || !tg_request_id_is_proper(n.request) || (n.lock[0] && !tg_lock_id_is_proper(n.lock)) ||
+        !tg_copy_whole(host, n.host, sizeof n.host) || !tg_copy_whole(request, n.request, sizeof n.request) || !tg_copy_whole(lock, n.lock, sizeof n.lock) ||
+        !tg_copy_whole(token, n.token, sizeof n.token) || !tg_request_id_is_proper(n.request) || (n.lock[0] && !tg_lock_id_is_proper(n.lock)) ||
         n.token[strspn(n.token, TG_ID_ALPHABET)] || !n.token[0])
         rc = tg_fail(e, TG_E_DATA, "something in it makes no sense");
     json_decref(o);

@@ -1,6 +1,7 @@
 /* The record of a host's requests: see request.h. */
 #include "calendar/request_internal.h"
 
+#include "base/buf.h"
 #include "base/seal.h"
 
 #include <stdio.h>
@@ -73,16 +74,6 @@ char *tg_requests_encode(const struct tg_requests *r)
 
 /* --- and in: what is not understood is refused --- */
 
-static bool copy(const char *text, char *out, size_t size)
-{
-    size_t n = strlen(text);
-
-    if (n >= size)
-        return false;
-    memcpy(out, text, n + 1);
-    return true;
-}
-
 static bool is_time(json_int_t ms)
 {
     return ms >= 0 && ms <= TG_CALENDAR_LAST_MS;
@@ -111,7 +102,7 @@ static bool read_visit(json_t *o, struct tg_visit *v)
     json_int_t start, latest, until, told;
 
     if (json_unpack(o, "{s:I,s:I,s:I,s:I,s:s!}", "start", &start, "latest", &latest, "until", &until, "told", &told, "uid", &uid) ||
-        !copy(uid, v->uid, sizeof v->uid) || !is_time(start) || !is_time(latest) || !is_time(until) || !is_time(told) || latest < start ||
+        !tg_copy_whole(uid, v->uid, sizeof v->uid) || !is_time(start) || !is_time(latest) || !is_time(until) || !is_time(told) || latest < start ||
         (start && until <= start))
         return false;
     v->start_ms = start;
@@ -129,7 +120,7 @@ static bool read_usual(json_t *o, struct tg_request *q)
 
     if (!o)
         return true;
-    if (json_unpack(o, "[I,s!]", &ms, &of) || ms < 1 || ms > TG_REQ_ESTIMATE_MAX_MS || !of[0] || !copy(of, q->usual_of, sizeof q->usual_of))
+    if (json_unpack(o, "[I,s!]", &ms, &of) || ms < 1 || ms > TG_REQ_ESTIMATE_MAX_MS || !of[0] || !tg_copy_whole(of, q->usual_of, sizeof q->usual_of))
         return false;
     q->usual_ms = ms;
     return true;
@@ -145,8 +136,8 @@ static bool read_open(json_t *o, struct tg_request *q)
     if (json_unpack(o, "{s:s,s:s,s:s,s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s?o!}", "id", &id, "activity", &activity, "owner", &owner, "reason", &reason, "disruptive",
                     &disruptive, "state", &state, "estimate", &estimate, "added", &added, "seen", &seen, "expires", &expires, "after", &after, "began", &began, "tries",
                     &tries, "boot", &boot, "why", &why, "usual", &usual) ||
-        !read_id(id, q->id) || tg_activity_check(activity, NULL) || !copy(activity, q->activity, sizeof q->activity) || !copy(owner, q->owner, sizeof q->owner) ||
-        !copy(reason, q->reason, sizeof q->reason) || !copy(boot, q->boot, sizeof q->boot) || !copy(why, q->why, sizeof q->why) || !one_of(state, states, &is))
+        !read_id(id, q->id) || tg_activity_check(activity, NULL) || !tg_copy_whole(activity, q->activity, sizeof q->activity) || !tg_copy_whole(owner, q->owner, sizeof q->owner) ||
+        !tg_copy_whole(reason, q->reason, sizeof q->reason) || !tg_copy_whole(boot, q->boot, sizeof q->boot) || !tg_copy_whole(why, q->why, sizeof q->why) || !one_of(state, states, &is))
         return false;
     if (estimate < TG_REQ_ESTIMATE_MIN_MS || estimate > TG_REQ_ESTIMATE_MAX_MS || !is_time(added) || !is_time(seen) || !is_time(expires) || !is_time(after) ||
         !is_time(began) || !read_usual(usual, q) || tries < 0 || tries > TG_REQ_TRIES_MAX)
@@ -170,8 +161,8 @@ static bool read_past(json_t *o, struct tg_request_past *p)
     int is;
 
     if (json_unpack(o, "{s:s,s:s,s:s,s:I,s:I,s:s,s:s!}", "id", &id, "activity", &activity, "end", &end, "at", &at, "took", &took, "by", &by, "why", &why) ||
-        !read_id(id, p->id) || tg_activity_check(activity, NULL) || !copy(activity, p->activity, sizeof p->activity) || !one_of(end, ends, &is) ||
-        !copy(by, p->by, sizeof p->by) || !copy(why, p->why, sizeof p->why) || !is_time(at) || took < 0)
+        !read_id(id, p->id) || tg_activity_check(activity, NULL) || !tg_copy_whole(activity, p->activity, sizeof p->activity) || !one_of(end, ends, &is) ||
+        !tg_copy_whole(by, p->by, sizeof p->by) || !tg_copy_whole(why, p->why, sizeof p->why) || !is_time(at) || took < 0)
         return false;
     p->end = (enum tg_request_end) is;
     p->at_ms = at;
@@ -181,7 +172,7 @@ static bool read_past(json_t *o, struct tg_request_past *p)
 
 static bool read_took(const char *activity, json_t *list, struct tg_request_took *t)
 {
-    if (tg_activity_check(activity, NULL) || !copy(activity, t->activity, sizeof t->activity) || !json_is_array(list) || json_array_size(list) > TG_REQ_TOOK_MAX)
+    if (tg_activity_check(activity, NULL) || !tg_copy_whole(activity, t->activity, sizeof t->activity) || !json_is_array(list) || json_array_size(list) > TG_REQ_TOOK_MAX)
         return false;
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_int_t ms = json_integer_value(json_array_get(list, i));
@@ -204,8 +195,8 @@ static bool read_now(json_t *o, const char *customer, struct tg_visit_now *now)
         return true;
     if (json_unpack(o, "{s:I,s:s,s:s,s:b,s?s,s?s,s:o!}", "began", &began, "boot", &boot, "lock", &lock, "rebooting", &rebooting, "customer", &customer, "week", &week, "visit",
                     &visit) ||
-        began < 1 || !is_time(began) || !copy(boot, now->boot, sizeof now->boot) || !copy(lock, now->lock, sizeof now->lock) || (lock[0] && !tg_lock_id_is_proper(lock)) ||
-        !copy(customer, now->customer, sizeof now->customer) || !copy(week, now->week, sizeof now->week))
+        began < 1 || !is_time(began) || !tg_copy_whole(boot, now->boot, sizeof now->boot) || !tg_copy_whole(lock, now->lock, sizeof now->lock) || (lock[0] && !tg_lock_id_is_proper(lock)) ||
+        !tg_copy_whole(customer, now->customer, sizeof now->customer) || !tg_copy_whole(week, now->week, sizeof now->week))
         return false;
     now->began_ms = began;
     now->rebooting = rebooting;
@@ -244,7 +235,7 @@ static int read_record(json_t *o, struct tg_requests *r, struct tg_error *e)
 
     if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:s!}", "format", &format, "host", &host, "customer", &customer, "laid", &laid, "open", &open, "quiet",
                     &quiet, "disruptive", &disruptive, "now", &now, "past", &past, "took", &took, "sum", &sum) ||
-        !copy(host, r->host, sizeof r->host) || !copy(customer, r->customer, sizeof r->customer) || !is_time(laid))
+        !tg_copy_whole(host, r->host, sizeof r->host) || !tg_copy_whole(customer, r->customer, sizeof r->customer) || !is_time(laid))
         return tg_fail(e, TG_E_DATA, "it has something that this tagout does not know");
     r->laid_ms = laid;
     if (!read_visit(quiet, &r->visits[TG_VISIT_QUIET]) || !read_visit(disruptive, &r->visits[TG_VISIT_DISRUPTIVE]) || !read_now(now, r->customer, &r->now) ||

@@ -95,31 +95,23 @@ static int say_stage(struct tg_frame *f, const char *id, const char *stage, bool
 static int approve_stage(struct tg_frame *f, const struct tg_steering *words, struct tg_error *e)
 {
     const char *id = f->argv[0], *name = f->argc > 1 ? f->argv[1] : NULL;
-    struct tg_journal *j = NULL;
-    struct tg_plan *plan = NULL;
-    struct tg_run *run = NULL;
+    struct tg_steering_run r;
     char stage[TG_CONTROL_STAGE_SIZE] = "";
     size_t i = 0;
-    int rc = tg_cli_run_id(id, e);
+    int rc = tg_steering_load(f, id, &r, e);
 
-    if (!rc)
-        rc = tg_frame_prove_store(f, e);
-    if (!rc)
-        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    rc = may_move(run, &j->control, id, e);
+    rc = may_move(r.run, &r.j->control, id, e);
     if (!rc)
-        rc = find_stage(run, &j->control, id, name, &i, e);
-    bool was = !rc && i == plan->n_stages, waits = !rc && !was && run->stages[i].state == TG_STAGE_GATED;
-    snprintf(stage, sizeof stage, "%s", rc || was ? name ? name : "" : plan->stages[i].name);
+        rc = find_stage(r.run, &r.j->control, id, name, &i, e);
+    bool was = !rc && i == r.plan->n_stages, waits = !rc && !was && r.run->stages[i].state == TG_STAGE_GATED;
+    snprintf(stage, sizeof stage, "%s", rc || was ? name ? name : "" : r.plan->stages[i].name);
     if (!rc && !was)
-        rc = may_approve(f, id, j->by, words, e);
+        rc = may_approve(f, id, r.j->by, words, e);
     if (!rc && !was)
         rc = tg_run_approve(f->store, id, stage, &words->said, e);
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
+    tg_steering_release(&r);
     return rc ? rc : say_stage(f, id, stage, was, waits, e);
 }
 
@@ -144,29 +136,21 @@ static int say_skipped(struct tg_frame *f, const char *id, size_t windows, size_
 static int approve_skip(struct tg_frame *f, const struct tg_steering *words, struct tg_error *e)
 {
     const char *id = f->argv[0];
-    struct tg_journal *j = NULL;
-    struct tg_plan *plan = NULL;
-    struct tg_run *run = NULL;
+    struct tg_steering_run r;
     uint32_t windows[TG_CONTROL_SKIPPED_MAX];
     size_t n = 0, hosts = 0;
-    int rc = f->argc > 1 ? tg_fail(e, TG_E_USAGE, "--skip is of the whole run: leave \"%.64s\" out", f->argv[1]) : tg_cli_run_id(id, e);
+    int rc = f->argc > 1 ? tg_fail(e, TG_E_USAGE, "--skip is of the whole run: leave \"%.64s\" out", f->argv[1]) : tg_steering_load(f, id, &r, e);
 
-    if (!rc)
-        rc = tg_frame_prove_store(f, e);
-    if (!rc)
-        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
     if (rc)
         return rc;
-    rc = may_move(run, &j->control, id, e);
-    if (!rc && (n = tg_run_windows_list_never(run, windows, TG_CONTROL_SKIPPED_MAX, &hosts)) == 0) {
+    rc = may_move(r.run, &r.j->control, id, e);
+    if (!rc && (n = tg_run_windows_list_never(r.run, windows, TG_CONTROL_SKIPPED_MAX, &hosts)) == 0) {
         rc = tg_fail(e, TG_E_FAILED, "no host of run %s waits for a window that is not known to come", id);
         tg_error_hint(e, "what it waits for: tagout status %s", id);
     }
     if (!rc)
         rc = tg_run_skip(f->store, id, windows, n, &words->said, e);
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
+    tg_steering_release(&r);
     return rc ? rc : say_skipped(f, id, n, hosts, e);
 }
 

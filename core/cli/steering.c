@@ -51,26 +51,36 @@ int tg_steering_seat(struct tg_frame *f, const char *id, struct tg_steered *s, s
     return rc == TG_E_NOENT ? 0 : rc;
 }
 
-int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out, struct tg_error *e)
+int tg_steering_load(struct tg_frame *f, const char *id, struct tg_steering_run *out, struct tg_error *e)
 {
-    struct tg_journal *j = NULL;
-    struct tg_plan *plan = NULL;
-    struct tg_run *run = NULL;
     int rc = tg_cli_run_id(id, e);
 
+    *out = (struct tg_steering_run) {.j = NULL};
     if (!rc)
         rc = tg_frame_prove_store(f, e);
-    if (!rc)
-        rc = tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &j, &plan, &run, e);
+    return rc ? rc : tg_journal_load(f->store, id, TG_STEERING_WAIT_MS, &out->j, &out->plan, &out->run, e);
+}
+
+void tg_steering_release(struct tg_steering_run *r)
+{
+    tg_run_free(r->run);
+    tg_plan_free(r->plan);
+    tg_journal_free(r->j);
+}
+
+int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out, struct tg_error *e)
+{
+    struct tg_steering_run r;
+    int rc = tg_steering_load(f, id, &r, e);
+
     if (rc)
         return rc;
+    const struct tg_run *run = r.run;
     *out = (struct tg_steered) {.state = run->state, .end = tg_run_end(run), .causes = run->causes, .holds = run->holds, .in_flight = run->in_flight,
-                                .abort = j->control.abort, .pause = j->control.pause};
+                                .abort = r.j->control.abort, .pause = r.j->control.pause};
     const char *by = run->aborted ? run->by : run->hold_by, *why = run->aborted ? run->why : run->hold_why;
     snprintf(out->by, sizeof out->by, "%s", by ? by : "");
     snprintf(out->why, sizeof out->why, "%s", why ? why : "");
-    tg_run_free(run);
-    tg_plan_free(plan);
-    tg_journal_free(j);
+    tg_steering_release(&r);
     return tg_steering_seat(f, id, out, e);
 }

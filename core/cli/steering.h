@@ -33,6 +33,16 @@ struct tg_steered {
     bool driven;
     char seat[400]; /* who drives it */
 };
+/* A run as it stands in the store. tg_steering_release() when it was loaded. */
+struct tg_steering_run {
+    struct tg_journal *j;
+    struct tg_plan *plan;
+    struct tg_run *run;
+};
+/* From a store that is proven to be no old copy. TG_E_NOENT, TG_E_USAGE, TG_E_UNKNOWN; then there is nothing to release. */
+int tg_steering_load(struct tg_frame *f, const char *id, struct tg_steering_run *out, struct tg_error *e);
+void tg_steering_release(struct tg_steering_run *r);
+
 /* Loads the run, from a store that is proven to be no old copy, and looks who is in its seat. TG_E_NOENT, TG_E_USAGE, TG_E_UNKNOWN. */
 int tg_steering_look(struct tg_frame *f, const char *id, struct tg_steered *out, struct tg_error *e);
 /* The seat again. Not to know is an error, never "nobody" (P12). */

@@ -1,6 +1,7 @@
 /* Plans in the store: see plan_keep.h. */
 #include "engine/plan_keep.h"
 
+#include "base/buf.h"
 #include "base/seal.h"
 #include "base/sha256.h"
 #include "engine/keeping.h"
@@ -44,18 +45,13 @@ static int damaged(struct tg_error *e, const char *what)
     return tg_fail(e, TG_E_DATA, "the plan that is kept is damaged: %s", what);
 }
 
-static bool copy(const char *text, char *out, size_t size)
-{
-    return (size_t) snprintf(out, size, "%s", text) < size;
-}
-
 static int read_approval(const json_t *json, struct tg_plan_approval *a, struct tg_error *e)
 {
     const char *by, *reason;
     json_int_t at, until;
 
-    if (json_unpack((json_t *) json, "{s:s,s:s,s:I,s:I!}", "by", &by, "reason", &reason, "at", &at, "until", &until) || !copy(by, a->by, sizeof a->by) ||
-        !copy(reason, a->reason, sizeof a->reason))
+    if (json_unpack((json_t *) json, "{s:s,s:s,s:I,s:I!}", "by", &by, "reason", &reason, "at", &at, "until", &until) || !tg_copy_whole(by, a->by, sizeof a->by) ||
+        !tg_copy_whole(reason, a->reason, sizeof a->reason))
         return damaged(e, "an approval");
     a->at_ms = at;
     a->until_ms = until;
@@ -83,7 +79,7 @@ static int read_record(json_t *o, struct tg_kept_plan *k, struct tg_error *e)
 
     if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:s!}", "format", &format, "digest", &digest, "by", &by, "at", &at, "plan", &plan, "hosts", &hosts, "changes",
                     &changes, "approvals", &approvals, "sum", &sum) ||
-        strlen(digest) + 1 != sizeof k->digest || !copy(by, k->by, sizeof k->by) || !json_is_array(approvals) || json_array_size(approvals) > TG_PLAN_APPROVALS_MAX)
+        strlen(digest) + 1 != sizeof k->digest || !tg_copy_whole(by, k->by, sizeof k->by) || !json_is_array(approvals) || json_array_size(approvals) > TG_PLAN_APPROVALS_MAX)
         return damaged(e, "something is missing, or is there that we don't know");
     if (tg_sha256_json(plan, is) || strcmp(is, digest) != 0)
         return damaged(e, "it does not have its digest");

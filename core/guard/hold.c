@@ -261,19 +261,10 @@ static int fill(const struct tg_local_hold_request *r, struct tg_lock *l, struct
 
     *l = (struct tg_lock){
         .id = TG_LOCAL_HOLD_ID, .state = TG_LOCK_HELD, .since_ms = r->since_ms, .until_ms = r->since_ms + r->for_ms};
-    if (r->for_ms <= 0 || r->n_hold > TG_HOLD_MAX)
-        return tg_fail(e, TG_E_USAGE, r->for_ms <= 0 ? "for how long?" : "at most %d actors", TG_HOLD_MAX);
-    if (tg_text_is_blank(r->reason))
-        return tg_fail(e, TG_E_USAGE, "the reason is blank");
-    if ((rc = tg_text_copy("owner", r->owner, l->owner, sizeof l->owner, e)) != 0 ||
-        (rc = tg_text_copy("reason", r->reason, l->reason, sizeof l->reason, e)) != 0 ||
-        (rc = tg_text_copy("ticket", r->ticket ? r->ticket : "", l->ticket, sizeof l->ticket, e)) != 0)
+    if (r->for_ms <= 0)
+        return tg_fail(e, TG_E_USAGE, "for how long?");
+    if ((rc = tg_lock_texts(r->owner, r->reason, r->ticket, r->hold, r->n_hold, l, e)) != 0)
         return rc;
-    for (size_t i = 0; i < r->n_hold; i++) {
-        if ((rc = tg_held_actor_check(r->hold[i], e)) != 0)
-            return rc;
-        snprintf(l->hold[l->n_hold++], TG_ACTOR_SIZE, "%s", r->hold[i]);
-    }
     if (r->token)
         tg_sha256_hex(r->token, strlen(r->token), l->token_hash);
     return add_host(l, r->host, e);

@@ -330,22 +330,9 @@ static int place(struct tg_guard *guard, struct tg_lock *lock, struct tg_placed 
 /* All but the scopes, the ids and the times. */
 static int fill_texts(const struct tg_lock_request *r, struct tg_lock *l, struct tg_error *e)
 {
-    int rc = 0;
-
-    if (!r->scopes->n || r->for_ms <= 0 || r->n_hold > TG_HOLD_MAX)
-        return tg_fail(e, TG_E_USAGE, !r->scopes->n ? "no scope" : r->for_ms <= 0 ? "for how long?" : "at most %d actors", TG_HOLD_MAX);
-    if (tg_text_is_blank(r->reason))
-        return tg_fail(e, TG_E_USAGE, "the reason is blank");
-    if ((rc = tg_text_copy("owner", r->owner, l->owner, sizeof l->owner, e)) != 0 ||
-        (rc = tg_text_copy("reason", r->reason, l->reason, sizeof l->reason, e)) != 0 ||
-        (rc = tg_text_copy("ticket", r->ticket ? r->ticket : "", l->ticket, sizeof l->ticket, e)) != 0)
-        return rc;
-    for (size_t i = 0; i < r->n_hold; i++) {
-        if ((rc = tg_held_actor_check(r->hold[i], e)) != 0)
-            return rc;
-        snprintf(l->hold[l->n_hold++], TG_ACTOR_SIZE, "%s", r->hold[i]);
-    }
-    return 0;
+    if (!r->scopes->n || r->for_ms <= 0)
+        return tg_fail(e, TG_E_USAGE, !r->scopes->n ? "no scope" : "for how long?");
+    return tg_lock_texts(r->owner, r->reason, r->ticket, r->hold, r->n_hold, l, e);
 }
 
 int tg_lock_request_check(const struct tg_lock_request *r, struct tg_error *e)

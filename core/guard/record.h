@@ -133,5 +133,7 @@ const char *tg_lock_state_name(enum tg_lock_state state);
 int tg_random_id(char *out, size_t n, struct tg_error *e);
 /* Copies text for people: UTF-8 without control characters. TG_E_USAGE when it is too long or is none; what names it. */
 int tg_text_copy(const char *what, const char *text, char *out, size_t size, struct tg_error *e);
+/* What people say of a lock (ticket may be NULL), and the actors that it is to hold, all when there are none. TG_E_USAGE. */
+int tg_lock_texts(const char *owner, const char *reason, const char *ticket, const char *const *hold, size_t n_hold, struct tg_lock *out, struct tg_error *e);
 
 #endif

@@ -1,4 +1,5 @@
 /* What a lock's record means at a moment, and the ids and texts in it: see record.h. */
+#include "base/shown.h"
 #include "guard/record.h"
 
 #include <tagout/clock.h>
@@ -154,5 +155,24 @@ int tg_text_copy(const char *what, const char *text, char *out, size_t size, str
         if ((unsigned char) *p < 0x20 || *p == 0x7f)
             return tg_fail(e, TG_E_USAGE, "the %s has control characters in it; it must be one line", what);
     memcpy(out, text, strlen(text) + 1);
+    return 0;
+}
+
+int tg_lock_texts(const char *owner, const char *reason, const char *ticket, const char *const *hold, size_t n_hold, struct tg_lock *out, struct tg_error *e)
+{
+    int rc;
+
+    if (n_hold > TG_HOLD_MAX)
+        return tg_fail(e, TG_E_USAGE, "at most %d actors", TG_HOLD_MAX);
+    if (tg_text_is_blank(reason))
+        return tg_fail(e, TG_E_USAGE, "the reason is blank");
+    if ((rc = tg_text_copy("owner", owner, out->owner, sizeof out->owner, e)) != 0 || (rc = tg_text_copy("reason", reason, out->reason, sizeof out->reason, e)) != 0 ||
+        (rc = tg_text_copy("ticket", ticket ? ticket : "", out->ticket, sizeof out->ticket, e)) != 0)
+        return rc;
+    for (size_t i = 0; i < n_hold; i++) {
+        if ((rc = tg_held_actor_check(hold[i], e)) != 0)
+            return rc;
+        snprintf(out->hold[out->n_hold++], TG_ACTOR_SIZE, "%s", hold[i]);
+    }
     return 0;
 }
