@@ -476,6 +476,8 @@ int tg_plan_from_json(const json_t *json, struct tg_plan **out, struct tg_error 
     plan = calloc(1, sizeof *plan);
     rc = plan ? read_body(json, plan, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     if (!rc)
+        rc = tg_plan_bounds(plan, e);
+    if (!rc)
         rc = check_seal(plan, json_string_value(json_object_get(json, "digest")), e);
     if (rc) {
         tg_plan_free(plan);

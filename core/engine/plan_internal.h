@@ -6,6 +6,8 @@
 
 /* Computes plan->digest. TG_E_MEMORY. */
 int tg_plan_seal(struct tg_plan *plan, struct tg_error *e);
+/* Whether what was read may be acted on at all, whoever has sealed it (plan_bounds.c). TG_E_DATA, TG_E_MEMORY. */
+int tg_plan_bounds(const struct tg_plan *plan, struct tg_error *e);
 /* What the digest is of. New reference; NULL: memory. */
 json_t *tg_plan_sealed_json(const struct tg_plan *plan);
 /* Appends the folded names of hosts[first … first+count). */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ESTIMATE_MAX_MS (INT64_C(24) * 3600000)
 
 enum key { ROLLOUT, CHANGE, TARGETS, STAGES, LIMITS, AROUND, VERIFY, FAILURE, HOURS, ESTIMATE, WINDOWS, ROLLBACK };
 static const struct tg_yaml_key keys[] = {
@@ -58,7 +57,7 @@ bool tg_rollout_word(struct tg_rollout_reader *reader, const struct tg_yaml_node
 
     if (!tg_yaml_string(node, what, reader->p, &text))
         return false;
-    if (text[0] != '-' && strlen(text) <= 63 && !text[strspn(text, allowed)]) {
+    if (text[0] != '-' && strlen(text) <= TG_WORD_MAX && !text[strspn(text, allowed)]) {
         *out = text;
         return true;
     }
@@ -181,7 +180,7 @@ static void read_root(struct tg_rollout_reader *reader, const struct tg_yaml_nod
     reader->r->targets_at = values[TARGETS];
     tg_rollout_read_hours(reader, values[HOURS]);
     read_windows(reader, values[WINDOWS]);
-    tg_yaml_duration(values[ESTIMATE], "estimate", 1000, ESTIMATE_MAX_MS, reader->p, &reader->r->estimate_ms);
+    tg_yaml_duration(values[ESTIMATE], "estimate", 1000, TG_ESTIMATE_MAX_MS, reader->p, &reader->r->estimate_ms);
     tg_rollout_read_stages(reader, values[STAGES]);
     tg_rollout_read_limits(reader, values[LIMITS]);
     tg_rollout_read_around(reader, values[AROUND]);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_MAX 366
 #define AT_MOST_MIN_MS 1000
 
 enum hours_key { DAYS, FROM, UNTIL, ZONE };
@@ -125,5 +124,5 @@ void tg_rollout_check_days(struct tg_rollout_reader *reader)
 
 void tg_rollout_read_day(struct tg_rollout_reader *reader, const struct tg_yaml_node *node, struct tg_stage_spec *s)
 {
-    tg_yaml_int(node, "day", 1, DAY_MAX, reader->p, &s->day);
+    tg_yaml_int(node, "day", 1, TG_DAY_MAX, reader->p, &s->day);
 }

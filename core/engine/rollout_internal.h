@@ -7,6 +7,14 @@
 #include "engine/rollout.h"
 
 #define TG_BAKE_MAX_MS (INT64_C(30) * 86400000)
+#define TG_WORD_MAX 63
+#define TG_STAGES_MAX 1000
+#define TG_RUNNING_MAX 100000
+#define TG_RETRIES_MAX 20
+#define TG_DAY_MAX 366
+#define TG_ESTIMATE_MAX_MS (INT64_C(24) * 3600000)
+#define TG_DECIDE_MAX_MS (INT64_C(7) * 86400000)
+#define TG_VERIFY_MAX_MS 3600000
 #define TG_STEPS_MAX 32 /* of around, of verify */
 #define TG_PRESET_STAGES_MAX 100 /* rolling in batches of 1 % */
 

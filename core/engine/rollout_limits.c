@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#define RUNNING_MAX 100000
 /* A host is in one domain of each: what a start costs grows with them. */
 #define LIMITS_MAX 16
 
@@ -68,7 +67,7 @@ static void read_unverified(struct tg_rollout_reader *reader, const struct tg_ya
     struct tg_rollout *r = reader->r;
 
     r->unverified = r->running;
-    if (tg_yaml_int(node, "unverified", 1, RUNNING_MAX, reader->p, &r->unverified) && r->unverified < r->running)
+    if (tg_yaml_int(node, "unverified", 1, TG_RUNNING_MAX, reader->p, &r->unverified) && r->unverified < r->running)
         tg_error_hint(tg_yaml_problem(reader->p, node, "unverified is %lld, and running %lld", (long long) r->unverified, (long long) r->running),
                       "whoever runs is unverified, too, so this must be as many at least");
 }
@@ -82,7 +81,7 @@ void tg_rollout_read_limits(struct tg_rollout_reader *reader, const struct tg_ya
     if (!node)
         return;
     tg_yaml_fields(node, "limits", limit_keys, reader->p, values);
-    tg_yaml_int(values[RUNNING], "running", 1, RUNNING_MAX, reader->p, &reader->r->running);
+    tg_yaml_int(values[RUNNING], "running", 1, TG_RUNNING_MAX, reader->p, &reader->r->running);
     read_unverified(reader, values[UNVERIFIED]);
     reader->r->limits = tg_rollout_room(reader, LIMITS_MAX, sizeof *reader->r->limits);
     if (!reader->r->limits)

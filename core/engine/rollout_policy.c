@@ -4,9 +4,7 @@
 #include <string.h>
 
 #define SAMPLE_MAX 1000000
-#define RETRIES_MAX 20
 #define RETRY_WAIT_MS 30000
-#define DECIDE_MAX_MS (INT64_C(7) * 86400000)
 
 enum failure_key { FAILED, OF_AT_LEAST, UNREACHABLE, THEN, DECIDE_BY, GIVE_UP_BY, RETRIES };
 static const struct tg_yaml_key failure_keys[] = {
@@ -41,7 +39,7 @@ static void read_retries(struct tg_rollout_reader *reader, const struct tg_yaml_
         return;
     reader->r->retry_wait_ms = RETRY_WAIT_MS;
     tg_yaml_fields(node, "retries", retry_keys, reader->p, values);
-    tg_yaml_int(values[AGAIN], "unreachable", 1, RETRIES_MAX, reader->p, &reader->r->retries);
+    tg_yaml_int(values[AGAIN], "unreachable", 1, TG_RETRIES_MAX, reader->p, &reader->r->retries);
     tg_yaml_duration(values[WAIT], "wait", 1000, TG_RETRY_WAIT_MAX_MS, reader->p, &reader->r->retry_wait_ms);
 }
 
@@ -87,8 +85,8 @@ void tg_rollout_read_failure(struct tg_rollout_reader *reader, const struct tg_y
     reader->r->failed = bears.failed;
     reader->r->of_at_least = bears.of_at_least;
     reader->r->unreachable = bears.unreachable;
-    tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
-    tg_yaml_duration(values[GIVE_UP_BY], "give-up-by", 1000, DECIDE_MAX_MS, reader->p, &reader->r->give_up_ms);
+    tg_yaml_duration(values[DECIDE_BY], "decide-by", 1000, TG_DECIDE_MAX_MS, reader->p, &reader->r->decide_ms);
+    tg_yaml_duration(values[GIVE_UP_BY], "give-up-by", 1000, TG_DECIDE_MAX_MS, reader->p, &reader->r->give_up_ms);
     read_retries(reader, values[RETRIES]);
     if (tg_yaml_choice(values[THEN], "then", ends, reader->p, &end) && end == TG_THEN_ROLLBACK && !reader->r->rollback)
         tg_error_hint(tg_yaml_problem(reader->p, values[THEN], "then: rollback, and nothing says what the way back is"), "such as rollback: {puppet: {environment: previous}}");

@@ -4,7 +4,6 @@
 #include <string.h>
 
 /* More are no stages but a list of hosts; the plan, its digest and each screen grow with them. */
-#define STAGES_MAX 1000
 
 enum stage_key { NAME, STAGE_TARGETS, COUNT, UNTIL, BAKE, DRY_RUN, RATE, OPTIONAL, DAY, SPREAD, APPROVE, STAGE_FAILURE };
 static const struct tg_yaml_key stage_keys[] = {
@@ -101,9 +100,9 @@ void tg_rollout_read_stages(struct tg_rollout_reader *reader, const struct tg_ya
         return;
     if (node->n == 0)
         tg_error_hint(tg_yaml_problem(reader->p, node, "no stages"), "such as - {name: all}");
-    if (node->n > STAGES_MAX)
-        tg_yaml_problem(reader->p, node, "more than %d stages", STAGES_MAX);
-    if (node->n == 0 || node->n > STAGES_MAX)
+    if (node->n > TG_STAGES_MAX)
+        tg_yaml_problem(reader->p, node, "more than %d stages", TG_STAGES_MAX);
+    if (node->n == 0 || node->n > TG_STAGES_MAX)
         return;
     reader->r->stages = tg_rollout_room(reader, node->n, sizeof *reader->r->stages);
     for (uint32_t i = 0; reader->r->stages && i < node->n; i++) {

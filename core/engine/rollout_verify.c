@@ -6,7 +6,6 @@
 
 #define WITHIN_MS 30000
 #define AFTER_MS 60000 /* Prometheus scrapes once a minute unless told otherwise: by then one value is newer than the change */
-#define TIME_MAX_MS 3600000
 #define WORD_MAX 4000 /* of a request a driver takes words of 4,095 bytes */
 #define URL_MAX 2000
 #define TCP_MAX 320 /* a name has 253 */
@@ -245,7 +244,7 @@ static void read_metric(struct tg_rollout_reader *reader, const struct tg_yaml_n
         tg_yaml_problem(reader->p, values[BELOW], "no number is below %.40s and above %.40s", values[BELOW]->text, values[ABOVE]->text);
     for (enum verify_key key = RISE; key <= FALL; key++)
         read_change(reader, values, key, v->options);
-    tg_yaml_duration(values[AFTER], "after", 0, TIME_MAX_MS, reader->p, &v->after_ms);
+    tg_yaml_duration(values[AFTER], "after", 0, TG_VERIFY_MAX_MS, reader->p, &v->after_ms);
     if (!values[BELOW] && !values[ABOVE] && !values[RISE] && !values[FALL])
         tg_error_hint(tg_yaml_problem(reader->p, node, "metric is compared with nothing"), "with below, above, rise or fall");
 }
@@ -269,7 +268,7 @@ static void read_check(struct tg_rollout_reader *reader, const struct tg_yaml_no
 
     v->within_ms = WITHIN_MS;
     tg_yaml_fields(node, "a check of verify", verify_keys, reader->p, values);
-    tg_yaml_duration(values[WITHIN], "within", 1000, TIME_MAX_MS, reader->p, &v->within_ms);
+    tg_yaml_duration(values[WITHIN], "within", 1000, TG_VERIFY_MAX_MS, reader->p, &v->within_ms);
     for (enum verify_key key = HTTP; key <= METRIC; key++)
         if (values[key]) {
             which = key;
