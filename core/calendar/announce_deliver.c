@@ -2,6 +2,7 @@
 #include "calendar/announce_deliver.h"
 
 #include "base/mailbox.h"
+#include "calendar/announce_internal.h"
 #include "config/secret.h"
 
 #include <stdio.h>
@@ -183,16 +184,6 @@ static int call(struct tg_announce_run *run, const struct tg_thread *t, const ch
     return rc;
 }
 
-static const struct tg_recipient *recipient(const struct tg_thread *t, const char *to)
-{
-    static const struct tg_recipient nobody = {.to = NULL};
-
-    for (size_t i = 0; i < t->message->n_recipients; i++)
-        if (strcmp(t->message->recipients[i].to, to) == 0)
-            return &t->message->recipients[i];
-    return &nobody;
-}
-
 /* Who is no contact any more is written to only when we know that we did before (P9: whom the store names is nobody's word). */
 static bool is_to_be_told(const struct tg_thread *t, const struct tg_recipient *r, const struct tg_thread_message *m, struct tg_announce_delivery *out)
 {
@@ -211,7 +202,8 @@ static bool is_to_be_told(const struct tg_thread *t, const struct tg_recipient *
 int tg_announce_deliver(struct tg_announce_run *run, const struct tg_thread *t, const char *to, int (*before)(void *data, struct tg_error *e), void *data,
                         struct tg_announce_delivery *out, bool *out_stopped, struct tg_error *e)
 {
-    const struct tg_recipient *r = recipient(t, to);
+    static const struct tg_recipient nobody = {.to = NULL}; /* of a try: the message names him not */
+    const struct tg_recipient *named = tg_thread_recipient(t->message, to), *r = named ? named : &nobody;
     struct tg_thread_message message, part;
     struct tg_thread one = *t; /* what of it is for this one */
     int rc = tg_thread_message_for(t, r, &message, e);
