@@ -168,7 +168,20 @@ static void want(struct wanted *w, const char *to, enum tg_recipient_role role, 
     if (fits)
         w->v[w->n++] = (struct tg_wanted) {.to = to, .role = role, .behind = behind};
     *n += fits && !is_hook(to);
-    w->left += !fits;
+    w->left += !fits && role != TG_ROLE_FORMER; /* they are told by the next */
+}
+
+bool tg_thread_has_more(const struct tg_thread *t, const char *const *to, size_t n_to, int64_t now_ms)
+{
+    size_t told = tg_thread_count(t, TG_RECIPIENT_SENT) + tg_thread_count(t, TG_RECIPIENT_DROPPED), left = 0;
+
+    if (!t->message || 2 * told < t->message->n_recipients || !tg_thread_is_ahead(&t->told, now_ms))
+        return false;
+    for (size_t i = 0; i < t->receipts.n; i++) {
+        const struct tg_recipient *r = tg_thread_recipient(t->message, t->receipts.v[i].to);
+        left += !(r && r->role == TG_ROLE_FORMER) && is_former(t, &t->receipts.v[i], to, n_to);
+    }
+    return left > 0;
 }
 
 int tg_thread_wanted(const struct tg_thread *t, bool news, const char *const *to, size_t n_to, int64_t now_ms, struct tg_wanted **out, size_t *out_n, size_t *out_left,

@@ -129,9 +129,15 @@ struct sending {
     struct tg_announce_run *run;
     struct tg_announce_stats *stats;
     struct tg_thread *t;
-    size_t i;
+    char **to; /* who is to be told, as the inventory has it */
+    size_t n_to, i;
     bool recovered;
 };
+
+static bool has_more(const struct sending *s)
+{
+    return tg_thread_has_more(s->t, (const char *const *) s->to, s->n_to, now_of(s->run));
+}
 
 /* From here on it may arrive: what it says counts as told, and who finds this does not know. */
 static int note_trying(void *data, struct tg_error *e)
@@ -204,7 +210,10 @@ static int note_again(struct sending *s, const char *to, const struct tg_announc
 static int note_outcome(struct sending *s, const char *to, bool noted, enum tg_try outcome, const struct tg_announce_delivery *d, bool *out_again, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
-    int rc = tg_thread_is_over(s->t) ? tg_announce_close(&s->run->place, s->t, now_of(s->run), &why) : tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
+    bool over = tg_thread_is_over(s->t), more = over && has_more(s);
+
+    s->t->due_ms = more ? now_of(s->run) : s->t->due_ms;
+    int rc = over && !more ? tg_announce_close(&s->run->place, s->t, now_of(s->run), &why) : tg_announce_write(&s->run->place, s->t, NULL, 0, &why);
 
     for (int i = 0; i < TRIES && (rc == TG_E_VERSION || rc == TG_E_CANCELLED || rc == TG_E_LOST || rc == TG_E_TIMEOUT); i++) {
         if (rc == TG_E_CANCELLED) {
@@ -284,8 +293,6 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
 {
     struct tg_announce_run *run = s->run;
     struct tg_thread *t = s->t;
-    char **to;
-    size_t n;
     bool known;
 
     t->key = run->site->url ? &run->key : NULL; /* without mails nobody can be told that he is no contact any more */
@@ -294,7 +301,7 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
 
     *out_go = false;
     if (!rc)
-        rc = tg_announce_recipients(run, t->customer, &to, &n, &known, e);
+        rc = tg_announce_recipients(run, t->customer, &s->to, &s->n_to, &known, e);
     if (rc)
         return rc;
     if (!known) { /* also of a message that is under way: what the store says is no reason to write to anybody (P9) */
@@ -304,7 +311,7 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
         wait_until(s->stats, t->due_ms);
         rc = tg_announce_write(&run->place, t, NULL, 0, e);
     } else {
-        rc = tg_thread_settle(t, (const char *const *) to, n, now_of(run), e);
+        rc = tg_thread_settle(t, (const char *const *) s->to, s->n_to, now_of(run), e);
         if (!rc && t->message && !t->message->n_recipients)
             rc = tg_thread_heard(t, e); /* he wants to be told by nobody */
         *out_go = !rc && !tg_thread_is_over(t);
@@ -313,7 +320,6 @@ static int make_ready(struct sending *s, bool *out_go, struct tg_error *e)
         if (!rc && !*out_go)
             rc = tg_announce_close(&run->place, t, now_of(run), e);
     }
-    tg_announce_recipients_free(to, n);
     return rc;
 }
 
@@ -332,9 +338,10 @@ static int send_thread(struct sending *s, struct tg_error *e)
         return rc;
     if (again)
         return TG_E_VERSION;
-    if (tg_thread_is_over(s->t)) /* with its last outcome it was closed */
+    bool more = has_more(s);
+    if (tg_thread_is_over(s->t) && !more) /* with its last outcome it was closed */
         return !s->t->open ? 0 : tg_announce_close(&s->run->place, s->t, now_of(s->run), e);
-    int64_t next = tg_thread_next_ms(s->t, &s->run->site->retry);
+    int64_t next = more ? now_of(s->run) : tg_thread_next_ms(s->t, &s->run->site->retry);
     wait_until(s->stats, next);
     if (s->t->due_ms == next && !s->recovered)
         return 0;
@@ -368,6 +375,7 @@ static int look_at(struct tg_announce_run *run, const char *path, struct tg_anno
         else if (!rc)
             wait_until(stats, s.t->due_ms);
         tg_thread_free(s.t);
+        tg_announce_recipients_free(s.to, s.n_to);
         if (rc == TG_E_DATA) { /* too much to be told at once, likewise */
             stats->bad++;
             return tg_fail(&stats->why, TG_E_UNKNOWN, "%s", why.message), 0;

@@ -168,6 +168,11 @@ int tg_thread_difference(const struct tg_thread *thread, struct tg_thread_items 
 int tg_thread_settle(struct tg_thread *thread, const char *const *to, size_t n_to, int64_t now_ms, struct tg_error *e);
 /* Would these be told anything that is no news to the others? */
 bool tg_thread_audience_differs(const struct tg_thread *thread, const char *const *to, size_t n_to, int64_t now_ms);
+/*
+ * The message is sent as far as it goes for now: are there former contacts who found no place in it? They are in the next, with those who did not get this
+ * one; so only when most have it, as it would not come to an end otherwise.
+ */
+bool tg_thread_has_more(const struct tg_thread *thread, const char *const *to, size_t n_to, int64_t now_ms);
 /* Did we write to him, for sure? Only then is a former contact written to. */
 bool tg_thread_receipt_is_proven(const struct tg_thread *thread, const char *to);
 /* The message as this one is to get it: all of it, or what is no news to him left out. Borrows from the thread; free(out->items.v). TG_E_MEMORY. */

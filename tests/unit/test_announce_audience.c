@@ -283,6 +283,55 @@ Test(announce_audience, contacts_without_number_are_told_and_those_beyond_are_co
     tg_thread_free(t);
 }
 
+static void many(const char *kind, int n, char (*names)[40], const char **to)
+{
+    for (int i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], "%s%04d@x", kind, i);
+        to[i] = names[i];
+    }
+    to[n] = NULL;
+}
+
+/* All whose address begins so: who is left of them. */
+static void try_all(struct tg_thread *t, const char *kind, enum tg_try outcome)
+{
+    cr_assert_eq(tg_thread_heard(t, NULL), 0);
+    for (size_t i = 0; i < t->message->n_recipients; i++)
+        if (strncmp(t->message->recipients[i].to, kind, strlen(kind)) == 0 && t->message->recipients[i].state == TG_RECIPIENT_WAITING)
+            cr_assert_eq(tg_thread_tried(t, i, 1, &retry, outcome, "", NOW, NULL), 0);
+}
+
+Test(announce_audience, former_contacts_without_number_are_told_by_one_message_after_the_other)
+{
+    static char a[700][40], b[700][40];
+    static const char *to_a[701], *to_b[701];
+    struct tg_thread *t = a_thread();
+
+    many("a", 700, a, to_a);
+    many("b", 700, b, to_b);
+    take(t, TG_ANNOUNCE_SCHEDULED, "web1", 24);
+    settle(&t, to_a);
+    try_all(t, "a", TG_TRY_SENT);
+    settle(&t, to_b);
+    try_all(t, "b", TG_TRY_SENT);
+    try_all(t, "a", TG_TRY_REFUSED); /* so that they are there still, */
+    settle(&t, TO("c@x"));           /* when the others go as well */
+    cr_assert_eq(t->message->n_recipients, TG_CUSTOMER_TOLD_MAX + 1, "%zu", t->message->n_recipients);
+    cr_assert_eq(t->message->n_left_out, 0, "nobody of them is left out");
+    try_one(t, "c@x", TG_TRY_SENT);
+    cr_assert(!tg_thread_has_more(t, TO("c@x"), 1, NOW), "not while most of these wait");
+    try_all(t, "a", TG_TRY_SENT);
+    try_all(t, "b", TG_TRY_AGAIN);
+    cr_assert(tg_thread_has_more(t, TO("c@x"), 1, NOW));
+    settle(&t, TO("c@x"));
+    cr_assert_eq(t->message->n_recipients, 700);
+    try_all(t, "b", TG_TRY_SENT);
+    cr_assert(tg_thread_is_over(t));
+    cr_assert(!tg_thread_has_more(t, TO("c@x"), 1, NOW));
+    cr_assert_eq(t->receipts.n, 1);
+    tg_thread_free(t);
+}
+
 Test(announce_audience, events_without_number_are_several_mails_each_with_all_its_entries)
 {
     struct tg_problems p = TG_PROBLEMS_INIT;
