@@ -73,6 +73,27 @@ int tg_announce_open(struct tg_announce_run *run, struct tg_problems *problems, 
     return 0;
 }
 
+int tg_announce_reread(struct tg_announce_run *run, struct tg_problems *problems, struct tg_error *e)
+{
+    struct tg_templates fresh;
+    char password[sizeof run->password];
+    int rc = tg_templates_load(run->site->templates, problems, &fresh, e);
+
+    if (rc)
+        return rc;
+    memcpy(password, run->password, sizeof password);
+    rc = read_password(run, e);
+    if (rc) {
+        memcpy(run->password, password, sizeof password);
+        tg_templates_release(&fresh);
+    } else {
+        tg_templates_release(&run->templates);
+        run->templates = fresh;
+    }
+    explicit_bzero(password, sizeof password);
+    return rc;
+}
+
 void tg_announce_close_run(struct tg_announce_run *run)
 {
     if (run->impl)

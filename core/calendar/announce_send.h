@@ -52,6 +52,8 @@ struct tg_announce_run {
 int tg_announce_key(const char *file, const char *state_dir, struct tg_receipt_key *out, struct tg_error *e);
 /* Reads the templates and secrets, opens the module. What is the caller's must be set. TG_E_DATA: mistakes in templates, in problems. */
 int tg_announce_open(struct tg_announce_run *run, struct tg_problems *problems, struct tg_error *e);
+/* For who stays: the templates and the password as they are now. On failure those before are kept, all of them. */
+int tg_announce_reread(struct tg_announce_run *run, struct tg_problems *problems, struct tg_error *e);
 void tg_announce_close_run(struct tg_announce_run *run);
 /*
  * announce_clock.c. Who sits notes the store's clock; by one that is days ahead, what is planned would be over, and be forgotten unsaid. The embedded store's clock is this host's: of

@@ -99,12 +99,38 @@ static int send_once(struct tg_frame *f, struct tg_announce_run *run, struct tg_
     return rc ? rc : judge(&stats, e);
 }
 
-/* ---- the inventory of a sender that stays ---- */
+/* ---- what a sender that stays reads anew ---- */
 
 struct file_mark {
     struct stat st;
     int64_t read_ms; /* monotonic */
 };
+
+/* What is wrong with what was to be read, and that the one before is kept. */
+static void say_kept(struct tg_frame *f, const char *what, const struct tg_error *why, struct tg_problems *problems)
+{
+    struct tg_error kept = TG_ERROR_INIT;
+    struct tg_problems own = f->problems;
+
+    tg_fail(&kept, TG_E_CONFIG, "%.400s can't be used as it is now: the one before is kept", what);
+    tg_print_error(f, &kept);
+    f->problems = *problems;
+    tg_print_error(f, why);
+    *problems = f->problems;
+    f->problems = own;
+}
+
+/* Templates and the password, each time: these are small. A mistake is told once. */
+static void reread(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *told)
+{
+    struct tg_problems problems = TG_PROBLEMS_INIT;
+    struct tg_error why = TG_ERROR_INIT;
+
+    if (tg_announce_reread(run, &problems, &why) && strcmp(why.message, told->message) != 0)
+        say_kept(f, "a template, or the mail server's password,", &why, &problems);
+    *told = why;
+    tg_problems_release(&problems);
+}
 
 static bool is_other(const struct stat *a, const struct stat *b)
 {
@@ -133,14 +159,9 @@ static void reload(struct tg_frame *f, struct tg_announce_run *run, struct file_
     bool told = is_other(&now.st, &m->st);
     *m = now;
     if (tg_inventory_load(f->config->inventory, &problems, &fresh, &why)) {
-        struct tg_error kept = TG_ERROR_INIT;
-        tg_fail(&kept, TG_E_CONFIG, "the inventory %.300s can't be used as it is now: the one before is kept", f->config->inventory);
-        tg_print_error(f, &kept);
-        struct tg_problems own = f->problems;
-        f->problems = problems;
-        tg_print_error(f, &why);
-        problems = f->problems;
-        f->problems = own;
+        char what[400];
+        snprintf(what, sizeof what, "the inventory %.300s", f->config->inventory);
+        say_kept(f, what, &why, &problems);
     } else {
         tg_inventory_free(f->inventory);
         f->inventory = fresh;
@@ -156,6 +177,7 @@ static void reload(struct tg_frame *f, struct tg_announce_run *run, struct file_
 static int watch(struct tg_frame *f, struct tg_announce_run *run, struct tg_error *e)
 {
     struct file_mark m;
+    struct tg_error told = TG_ERROR_INIT; /* of what can't be read anew */
     bool stopped = false;
     int rc = 0;
 
@@ -165,6 +187,7 @@ static int watch(struct tg_frame *f, struct tg_announce_run *run, struct tg_erro
         struct tg_error why = TG_ERROR_INIT;
         int64_t until = tg_mono_ms(tg_loop_clock(f->loop)) + LOOK_MS, now;
         reload(f, run, &m);
+        reread(f, run, &told);
         rc = pass(f, run, &stats, e);
         if (!rc && judge(&stats, &why) && why.code != TG_E_HELD)
             tg_print_error(f, &why);
