@@ -3,62 +3,11 @@
 # (P7, P9, P12).
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/announce
+. "$TAGOUT_SOURCE/tests/lib/announce"
 need python3 sqlite3
 
-read -r smtp_port < <(free_ports 1)
-export TAGOUT_STATE_DIR=$tmp/state
-mkdir -p "$tmp/box"
-echo ok >"$tmp/mode"
-# Takes every mail; a file of each, "RCPT …", then its bytes.
-cat >"$tmp/smtp.py" <<'PY'
-import itertools, os, socketserver, sys, time
-tmp, port = sys.argv[1], int(sys.argv[2])
-number = itertools.count()
-class One(socketserver.StreamRequestHandler):
-    def say(self, text):
-        self.wfile.write(text.encode() + b"\r\n")
-    def handle(self):
-        mode = open(tmp + "/mode").read().strip()
-        if mode == "busy":
-            return self.say("421 4.3.2 too busy")
-        self.say("220 hello")
-        envelope = b""
-        while True:
-            line = self.rfile.readline(100000)
-            verb = line[:4].upper()
-            if not line or verb == b"QUIT":
-                return
-            if verb == b"EHLO":
-                self.wfile.write(b"250-hello\r\n250-8BITMIME\r\n" + (b"250-SMTPUTF8\r\n" if mode == "utf8" else b"") + b"250 SIZE 10000000\r\n")
-                continue
-            if verb == b"MAIL":
-                envelope = line
-            if verb == b"RCPT":
-                envelope += line
-                if mode == "later":
-                    self.say("451 4.3.2 later")
-                    continue
-            if verb == b"DATA":
-                self.say("354 go on")
-                mail = b""
-                while not mail.endswith(b"\r\n.\r\n"):
-                    more = self.rfile.readline(100000)
-                    if not more:
-                        return
-                    mail += more
-                name = "%s/box/%019d.%06d" % (tmp, time.time_ns(), next(number))
-                open(name + ".part", "wb").write(envelope + b"\r\n" + mail[:-3])
-                os.rename(name + ".part", name)
-                if mode == "slow":
-                    open(tmp + "/slow", "w").close()
-                    time.sleep(30)
-            self.say("250 fine")
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = daemon_threads = True
-Server(("127.0.0.1", port), One).serve_forever()
-PY
-start smtp python3 "$tmp/smtp.py" "$tmp" "$smtp_port"
-await 10 listens "$smtp_port"
+mail_server
 # What somebody's calendar holds when each mail is taken in: "HOSTS BEGIN" a line. And one line for each mail.
 cat >"$tmp/read.py" <<'PY'
 import email, email.policy, glob, re, sys
@@ -88,8 +37,6 @@ if what == "calendar":
 PY
 box() { python3 "$tmp/read.py" "$tmp" "$1" "${2:-mails}"; }
 count() { box "$1" | wc -l; }
-mails() { find "$tmp/box" -type f ! -name '*.part' | wc -l; }
-has_mails() { [ "$(mails)" = "$1" ]; }
 fleet() { # ACME BOLT [HOSTS of acme]: contacts
     cat >"$tmp/fleet.new" <<YAML
 groups: {web: {hosts: "web[1-4]"}, db: {hosts: "db[1-2]"}}
@@ -99,26 +46,11 @@ customers:
 YAML
     mv "$tmp/fleet.new" "$tmp/fleet.yaml"
 }
-week() { # HH
-    printf 'week: w\nlocation: "*"\nlength: 2h\nslots:\n  - {name: early, day: mon, time: "%s:00", who: {hosts: "*", take: the rest}}\n' "$1" >"$tmp/week.yaml"
-}
-cat >"$tmp/tagout.yaml" <<YAML
-store: local:$tmp/store.db
-inventory: $tmp/fleet.yaml
-announce:
-  from: ops@example.com
-  smtp: {url: "smtp://127.0.0.1:$smtp_port", tls: none, helo: ops1.example.com}
-  settle: 0s
-  timeout: 20s
-  retry: {first: 1s, longest: 1s}
-YAML
-t() { run "$TAGOUT" --config "$tmp/tagout.yaml" "$@"; }
-monday=$(date -u -d "$(date -u +%F) + $((14 + (8 - $(date -u +%u)) % 7)) days" +%F)
+announce_site "local:$tmp/store.db" "  templates: $tmp/templates" "  timeout: 20s"
+mkdir "$tmp/templates"
 t init
 fleet "ann@acme.example, bob@acme.example" "eve@bolt.example"
-week 09
-t calendar week plan "$tmp/week.yaml" --start "$monday" --apply
-expect_status 0
+book 09
 t announce send
 expect_status 0
 expect_equal "$(box bob@acme.example calendar)" "web[1-4] 0900" "bob's calendar"
@@ -142,13 +74,12 @@ expect_equal "$(mails)" "$before" "mails"
 
 note "P7: killed while it takes leave: again, with the same id, and never a third time"
 fleet "ann@acme.example" "eve@bolt.example"
-echo slow >"$tmp/mode"
-"$TAGOUT" --config "$tmp/tagout.yaml" announce send --now >/dev/null 2>&1 &
-sender=$!
-await 10 test -e "$tmp/slow"
-kill -9 $sender
-wait $sender 2>/dev/null || true
-echo ok >"$tmp/mode"
+touch "$tmp/hold-end"
+send_behind
+await 10 test -e "$tmp/held-end"
+kill -9 "$sender"
+send_ended
+rm "$tmp/hold-end"
 t announce send --now
 expect_status 0
 t announce send --now
@@ -159,11 +90,11 @@ expect_equal "$(box cid@acme.example calendar)" "" "cid's calendar"
 expect_equal "$(count ann@acme.example)" 1 "ann heard once"
 
 note "taken away and put back while the server is away: nothing"
-echo later >"$tmp/mode"
+mode 451-rcpt
 fleet "" "eve@bolt.example"
 t announce send --now
 expect_status 75
-echo ok >"$tmp/mode"
+mode ok
 fleet "ann@acme.example" "eve@bolt.example"
 t announce send --now
 expect_status 0
@@ -205,23 +136,29 @@ t announce send --now
 expect_status 1
 expect_match 'REFUSED +former +acme +mallory@evil.example: .*nothing here proves'
 expect_equal "$(count mallory@evil.example)" 0 "mails of mallory"
-for name in $("$TAGOUT" --config "$tmp/tagout.yaml" announce list -o json | python3 -c 'import json, sys
-print(*[a["name"] for a in json.load(sys.stdin)["announcements"]])'); do t announce drop "$name" --reason "forged"; done
+for name in $(names); do t announce drop "$name" --reason "forged"; done
 t announce send --now
 expect_status 0
 
-note "--watch takes a changed inventory, and keeps the one before when the new one is wrong"
+note "--watch takes changed templates and a changed inventory, and keeps those before when the new ones are wrong"
 start watch "$TAGOUT" --config "$tmp/tagout.yaml" announce send --watch
 watcher=$pid
 sitting() { [ "$(sqlite3 "$tmp/store.db" "select count(*) from node where path = '/announcements/sender'")" = 1 ]; }
 await 10 sitting
 printf 'groups: [\n' >"$tmp/fleet.yaml"
-await 30 grep -q 'the one before is kept' "$tmp/watch.log"
+printf 'Subject: {custmer}\n\nx\n' >"$tmp/templates/scheduled.txt"
+await 30 grep -q 'the inventory .* the one before is kept' "$tmp/watch.log"
+await 30 grep -q 'a template, .* the one before is kept' "$tmp/watch.log"
+expect_true "with the place" grep -q 'scheduled.txt:1:10: unknown placeholder {custmer}' "$tmp/watch.log"
+printf 'Subject: For {customer} by another template\n\nx\n' >"$tmp/templates/scheduled.txt"
 fleet "ann@acme.example, dan@acme.example" "eve@bolt.example" "web[1-3]" " or web4"
 await 30 grep -qE 'sent +scheduled +acme +dan@acme.example' "$tmp/watch.log"
 kill -TERM "$watcher"
-wait "$watcher" 2>/dev/null || true
+sender=$watcher
+send_ended
 expect_equal "$(box dan@acme.example calendar)" "web[1-3] 0900" "dan's calendar"
+expect_equal "$(box dan@acme.example)" "For acme by another template" "dan's mail"
+rm "$tmp/templates/scheduled.txt"
 
 note "addresses that are not ASCII: domains by their other name, what is before the @ where the server takes it"
 fleet "\"Jürgen Müller <juergen@müller.example>\", jürgen@acme.example, ann@acme.example" "eve@bolt.example" "web[1-3]" " or web4"
@@ -231,24 +168,23 @@ expect_match 'sent +scheduled +acme +juergen@müller.example'
 expect_match 'REFUSED +scheduled +acme +jürgen@acme.example: .*offers no SMTPUTF8'
 expect_equal "$(box juergen@xn--mller-kva.example calendar)" "web[1-3] 0900" "Jürgen's calendar"
 expect_equal "$(box juergen@xn--mller-kva.example envelope)" "MAIL FROM:<ops@example.com> RCPT TO:<juergen@xn--mller-kva.example> | juergen@xn--mller-kva.example" "envelope"
-echo utf8 >"$tmp/mode"
+mode utf8
 t announce retry --all
 t announce send --now
 expect_status 0
 expect_match 'sent +scheduled +acme +jürgen@acme.example'
 expect_true "as the protocol wants it" grep -qE '^MAIL FROM:<ops@example.com>.* SMTPUTF8.* RCPT TO:<jürgen@acme.example> . jürgen@acme.example$' < <(box jürgen@acme.example envelope)
-echo ok >"$tmp/mode"
+mode ok
 
 note "more contacts than can be told: said by each command that knows"
 fleet "$(seq -f 'c%04.0f@acme.example' 1 1005 | paste -sd,)" "eve@bolt.example" "web[1-3]" " or web4"
 t inventory check
 expect_out 'customer acme has 1005 contacts, and the first 1000 are told'
-echo busy >"$tmp/mode"
+mode busy
 t announce send --now
 expect_status 65
 expect_err 'acme has 5 contacts more than the 1000'
 t announce list
 expect_match '5 LEFT OUT'
-t announce show "$("$TAGOUT" --config "$tmp/tagout.yaml" announce list -o json | python3 -c 'import json, sys
-print(json.load(sys.stdin)["announcements"][0]["name"])')"
+t announce show "$(names)"
 expect_out 'LEFT OUT: 5 contacts; 1000 of a customer can be told'

@@ -2,87 +2,15 @@
 # Mail servers that say nothing, or too much, or hang up; senders that die while they wait; webhooks, whose signatures openssl checks (P7, P12).
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/announce
+. "$TAGOUT_SOURCE/tests/lib/announce"
 need python3 openssl base64 sqlite3
 
-read -r smtp_port hook_port < <(free_ports 2 | xargs)
-export TAGOUT_STATE_DIR=$tmp/state
-mkdir -p "$tmp/box" "$tmp/hooks"
-echo ok >"$tmp/mode"
+mail_server
+read -r hook_port < <(free_ports 1)
+mkdir -p "$tmp/hooks"
 echo 200 >"$tmp/status"
 
-# What a client says is read line by line, what is answered depends on the mode. A mail whose end came lies in box/, whatever the client was told.
-cat >"$tmp/smtp.py" <<'PY'
-import os, socketserver, sys, time
-tmp, port = sys.argv[1], int(sys.argv[2])
-mode = lambda: open(tmp + "/mode").read().strip()
-class One(socketserver.StreamRequestHandler):
-    def say(self, text):
-        self.wfile.write(text.encode() + b"\r\n")
-    def endless(self, piece):
-        try:
-            for _ in range(200000):
-                self.wfile.write(piece)
-        except OSError:
-            pass
-    def handle(self):
-        try:
-            self.talk(mode())
-        except OSError:
-            pass
-    def talk(self, m):
-        if m == "silent":
-            return self.rfile.read(1)
-        if m == "endless-line":
-            return self.endless(b"220" + b"x" * 1000)
-        if m == "endless-lines":
-            return self.endless(b"220-still here\r\n" * 50)
-        if m == "garbage":
-            return self.endless(bytes(range(256)))
-        if m == "busy":
-            return self.say("421 4.3.2 too busy")
-        self.say("220 hello")
-        to = b""
-        while True:
-            line = self.rfile.readline(100000)
-            verb = line[:4].upper()
-            if not line or verb == b"QUIT":
-                return
-            if m[3:] == "-" + verb.decode("ascii", "replace").lower():
-                self.say(m[:3] + " x.7.1 not like this")
-                continue
-            if verb == b"RCPT":
-                to = line
-                if m == "silent-rcpt":
-                    open(tmp + "/rcpt", "w").close()
-                    time.sleep(30)
-            if verb == b"DATA":
-                if m == "drop-data":
-                    return
-                self.say("354 go on")
-                mail = b""
-                while not mail.endswith(b"\r\n.\r\n"):
-                    more = self.rfile.readline(100000)
-                    if not more:
-                        return
-                    mail += more
-                name = "%s/box/%d.%d" % (tmp, time.time_ns(), os.getpid())
-                open(name + ".part", "wb").write(to + mail)
-                os.rename(name + ".part", name)
-                if m == "drop-end":
-                    return
-                if m[3:] == "-end":
-                    self.say(m[:3] + " x.7.1 not like this")
-                    continue
-                if m == "slow-end":
-                    open(tmp + "/slow", "w").close()
-                    time.sleep(30)
-                if m == "odd-end":
-                    return self.say("sure, why not")
-            self.say("250 fine")
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = daemon_threads = True
-Server(("127.0.0.1", port), One).serve_forever()
-PY
 cat >"$tmp/hook.py" <<'PY'
 import http.server, sys, time
 tmp, port = sys.argv[1], int(sys.argv[2])
@@ -106,9 +34,7 @@ class One(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("127.0.0.1", port), One).serve_forever()
 PY
-start smtp python3 "$tmp/smtp.py" "$tmp" "$smtp_port"
 start hook python3 "$tmp/hook.py" "$tmp" "$hook_port"
-await 10 listens "$smtp_port"
 await 10 listens "$hook_port"
 
 cat >"$tmp/fleet.yaml" <<'YAML'
@@ -116,34 +42,13 @@ groups: {web: {hosts: "web[1-4]"}}
 customers:
   acme: {contacts: [ops@acme.example], hosts: "@web"}
 YAML
-week() { # HH
-    printf 'week: w\nlocation: "*"\nlength: 2h\nslots:\n  - {name: early, day: mon, time: "%s:00", who: {hosts: "*", take: the rest}}\n' "$1" >"$tmp/week.yaml"
-}
-site() { # [LINE of announce]
-    cat >"$tmp/tagout.yaml" <<YAML
-store: local:$tmp/store.db
-inventory: $tmp/fleet.yaml
-announce:
-  from: ops@example.com
-  smtp: {url: "smtp://127.0.0.1:$smtp_port", tls: none, helo: ops1.example.com}
-  settle: 0s
-  timeout: 2s
-  retry: {first: 1s, longest: 1s}
-  ${1:-templates: $tmp}
-YAML
-}
+site() { announce_site "local:$tmp/store.db" "  timeout: 2s" "${1:-  templates: $tmp}"; } # [LINE of announce]
 site
-t() { run "$TAGOUT" --config "$tmp/tagout.yaml" "$@"; }
-mails() { find "$tmp/box" -type f ! -name '*.part' | wc -l; }
-has_mails() { [ "$(mails)" = "$1" ]; }
-monday=$(date -u -d "$(date -u +%F) + $((14 + (8 - $(date -u +%u)) % 7)) days" +%F)
 hour=5
 change() { # another start, so that there is something to tell
     t calendar week cancel "w-$monday" --reason "moved" || true
     hour=$((hour + 1))
-    week "$(printf %02d $hour)"
-    t calendar week plan "$tmp/week.yaml" --start "$monday" --apply
-    expect_status 0
+    book "$(printf %02d $hour)"
 }
 first() { t announce list -o json; python3 -c 'import json, sys; print(json.loads(sys.argv[1])["announcements"][0][sys.argv[2]])' "$out" "$1"; }
 t init
@@ -151,13 +56,13 @@ t init
 note "before its end nobody can have got it: whatever the server does, it is tried again, and nothing is there"
 change
 for mode in silent endless-line endless-lines garbage busy silent-rcpt drop-data; do
-    echo $mode >"$tmp/mode"
+    mode $mode
     t announce send --now
     expect_status 75
     expect_match 'later +scheduled +acme +ops@acme.example'
     expect_equal "$(mails)" 0 "mails after $mode"
 done
-echo ok >"$tmp/mode"
+mode ok
 t announce send --now
 expect_status 0
 expect_equal "$(mails)" 1 "mails"
@@ -166,7 +71,7 @@ note "each step can be refused, for now or for good: the one is tried again, the
 change
 for step in mail rcpt data end; do
     for code in 451 554; do
-        echo $code-$step >"$tmp/mode"
+        mode $code-$step
         t announce send --now
         case $code-$step in
         451-*) expect_status 75 && expect_match 'later +changed +acme' ;;
@@ -180,7 +85,7 @@ for step in mail rcpt data end; do
     done
 done
 rm -f "$tmp"/box/* # a mail whose end was refused lies there, too
-echo ok >"$tmp/mode"
+mode ok
 t announce send --now
 expect_status 0
 expect_equal "$(mails)" 1 "mails"
@@ -188,12 +93,12 @@ expect_equal "$(mails)" 1 "mails"
 note "behind its end it may have arrived: again, with the same Message-ID, and after three times people are asked"
 change
 for mode in drop-end odd-end; do
-    echo $mode >"$tmp/mode"
+    mode $mode
     t announce send --now
     expect_status 75
     expect_match 'unsure +changed +acme'
 done
-echo drop-end >"$tmp/mode"
+mode drop-end
 t announce send --now
 t announce list
 expect_match 'refused .*it may have arrived several times already'
@@ -205,7 +110,7 @@ expect_equal "$(cat "$tmp"/box/* | sort -u | wc -l)" "$(cat "$(find "$tmp/box" -
 run "$TAGOUT" --config "$tmp/tagout.yaml" doctor
 expect_match 'warn +announcements +1 customers were not told all'
 expect_out "tagout announce drop $(first name) --reason TEXT"
-echo ok >"$tmp/mode"
+mode ok
 t announce retry "$(first name)"
 t announce send
 expect_status 0
@@ -214,20 +119,19 @@ expect_out 'Nothing waits'
 
 note "killed while it waits for the answer: said to be unsure, and sent again; killed before: once"
 change
-rm -f "$tmp/slow"
 before=$(mails)
-echo slow-end >"$tmp/mode"
-"$TAGOUT" --config "$tmp/tagout.yaml" announce send --now >/dev/null 2>&1 &
-sender=$!
-await 10 test -e "$tmp/slow"
+touch "$tmp/hold-end"
+send_behind
+await 10 test -e "$tmp/held-end"
 t announce send --now
 expect_status 75
 expect_err 'sends announcements already'
-kill -9 $sender
-wait $sender 2>/dev/null || true
+kill -9 "$sender"
+send_ended
+rm "$tmp/hold-end"
 t announce show "$(first name)"
 expect_match 'trying +ops@acme.example'
-echo ok >"$tmp/mode"
+mode ok
 t announce send --now
 expect_status 0
 expect_equal "$(($(mails) - before))" 2 "copies"
@@ -235,14 +139,12 @@ t announce list --all -o json
 expect_match '"unsure": ?1'
 change
 before=$(mails)
-rm -f "$tmp/rcpt"
-echo silent-rcpt >"$tmp/mode"
-"$TAGOUT" --config "$tmp/tagout.yaml" announce send --now >/dev/null 2>&1 &
-sender=$!
-await 10 test -e "$tmp/rcpt"
-kill -9 $sender
-wait $sender 2>/dev/null || true
-echo ok >"$tmp/mode"
+touch "$tmp/hold-rcpt"
+send_behind
+await 10 test -e "$tmp/held-rcpt"
+kill -9 "$sender"
+send_ended
+rm "$tmp/hold-rcpt"
 t announce send --now
 expect_status 0
 expect_equal "$(($(mails) - before))" 1 "copies"
@@ -287,8 +189,8 @@ await 30 has_mails $((before + 1))
 t announce send
 expect_status 75
 kill -TERM "$watcher"
-status=0
-wait "$watcher" || status=$?
+sender=$watcher
+send_ended
 expect_equal "$status" 0 "status of the watcher"
 t announce send
 expect_status 0
@@ -296,7 +198,7 @@ expect_status 0
 note "webhooks: signed, tried again, refused, and never followed elsewhere"
 printf '0123456789abcdef0123456789abcdef\n' >"$tmp/hook.secret"
 chmod 600 "$tmp/hook.secret"
-site "webhooks: {chat: {url: \"http://127.0.0.1:$hook_port/x\", secret-file: $tmp/hook.secret}}"
+site "  webhooks: {chat: {url: \"http://127.0.0.1:$hook_port/x\", secret-file: $tmp/hook.secret}}"
 change
 echo 503 >"$tmp/status"
 t announce send --now

@@ -3,10 +3,11 @@
 # followed; answers without end have one (P12).
 # shellcheck disable=SC2154 # status, out, err, tmp come from lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib/announce
+. "$TAGOUT_SOURCE/tests/lib/announce"
 need python3 openssl
 
 read -r smtps_port https_port strip_port < <(free_ports 3 | xargs)
-export TAGOUT_STATE_DIR=$tmp/state
 echo good >"$tmp/cert"
 echo 200 >"$tmp/answer"
 
@@ -108,17 +109,9 @@ printf '0123456789abcdef0123456789abcdef\n' >"$tmp/hook.secret"
 printf 's3cret\n' >"$tmp/smtp.password"
 chmod 600 "$tmp/hook.secret" "$tmp/smtp.password"
 site() { # SMTP [CA]
-    cat >"$tmp/tagout.yaml" <<YAML
-store: local:$tmp/store.db
-announce:
-  from: ops@example.com
-  smtp: {$1}
-  webhooks: {chat: {url: "https://localhost:$https_port/x", secret-file: $tmp/hook.secret${2:+, ca: $2}}}
-  timeout: 3s
-YAML
+    announce_site "local:$tmp/store.db" "  timeout: 3s" "  smtp: {$1}" "  webhooks: {chat: {url: \"https://localhost:$https_port/x\", secret-file: $tmp/hook.secret${2:+, ca: $2}}}"
 }
 smtps="url: \"smtps://localhost:$smtps_port\", helo: ops1.example.com"
-t() { run "$TAGOUT" --config "$tmp/tagout.yaml" "$@"; }
 mail() { t announce test alice@example.com; }
 hook() { t announce test webhook:chat; }
 said() { [ ! -e "$tmp/$1.said" ] || wc -l <"$tmp/$1.said"; }

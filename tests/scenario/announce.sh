@@ -5,13 +5,15 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/host
 . "$TAGOUT_SOURCE/tests/lib/host"
+# shellcheck source=../lib/announce
+. "$TAGOUT_SOURCE/tests/lib/announce"
 need ip unshare openssl python3
 fetch_debs exim4-daemon-light python3-icalendar
 
-fleet_up --hosts 'ops1 mail1' --tagout "$TAGOUT" --mount "$debs:/srv/debs"
+fleet_up --hosts 'ops1 mail1' --tagout "$TAGOUT" --mount "$debs:/srv/debs" --mount "$TAGOUT_SOURCE/tests/lib:/srv/lib"
 on() { fleet exec "$@"; }
 put() { fleet exec "$1" tee "$2" >/dev/null; }
-t() { run fleet exec ops1 tagout "$@"; }
+t() { run "$bounded" $patience_of_one "$TAGOUT_SOURCE/contrib/fleet" exec ops1 tagout "$@"; }
 install_debs mail1 exim4-daemon-light python3-icalendar
 
 # ---- the mail server: a CA of its own, a password, and mailboxes that refuse in different ways
@@ -156,7 +158,6 @@ announce:
   settle: 0s
   retry: {first: 1s, longest: 2s}
 YAML
-monday=$(date -u -d "$(date -u +%F) + $((14 + (8 - $(date -u +%u)) % 7)) days" +%F)
 book() { t calendar week plan /root/week.yaml --start "$1" --apply; }
 
 note "a fresh store"
@@ -237,9 +238,16 @@ t calendar week cancel "w-$monday" --reason "an hour later"
 on ops1 sed -i 's/"09:00"}/"10:00"}/; s/"09:00", who/"10:00", who/' /root/week.yaml
 book "$monday"
 expect_status 0
-t announce send
-expect_match 'sent +changed +acme +ops@acme.example'
+put ops1 /root/smtp.password <<<'wrong'
+# shellcheck disable=SC2016 # for the shell over there
+on ops1 sh -c 'tagout announce send --watch >/root/watch.log 2>&1 </dev/null & echo $! >/root/watch.pid'
+watch_says() { on ops1 grep -qE -- "$1" /root/watch.log; }
+await 20 watch_says 535
+put ops1 /root/smtp.password <<<'s3cret pass'
+await 30 watch_says 'sent +changed +acme +ops@acme.example' # it reads the password anew
 await 10 has_mails ops 2
+# shellcheck disable=SC2016
+on ops1 sh -c 'kill -TERM $(cat /root/watch.pid); /srv/lib/bounded 15 -p $(cat /root/watch.pid)'
 expect_true "the entry that moved, and no other" grep -qxF "$(box ops | grep -oE 'REQUEST/1/[0-9a-f]*' | cut -d/ -f3)" <(printf '%s\n' "$uids")
 
 note "a mail server that is away loses nothing: what is true is told when it is back, once"
@@ -287,12 +295,16 @@ for n in $(seq 1 40); do
     tagout announce send --now >>/root/send.log 2>&1 &
     b=$!
     sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
-    kill -$([ $((n % 3)) = 0 ] && echo TERM || echo KILL) $a $b 2>/dev/null
+    signals=(KILL TERM INT HUP)
+    kill -"${signals[RANDOM % 4]}" $a $b 2>/dev/null
+    [ $((n % 3)) -ne 0 ] || kill -TERM $a $b 2>/dev/null # twice, in quick succession
+    /srv/lib/bounded 15 -p $a $b || exit 1
     wait $a $b
     [ "$(tagout announce list 2>&1)" != "Nothing waits to be told." ] || break
 done
 SH
-on ops1 bash /root/kill.sh
+run on ops1 env TAGOUT_TEST_PATIENCE="$patience" bash /root/kill.sh
+expect_status 0
 t announce send --now
 t announce send --now
 t announce list
