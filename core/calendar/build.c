@@ -98,9 +98,33 @@ void tg_calendar_free(struct tg_calendar *c)
         return;
     for (size_t i = 0; i < c->n_rules; i++)
         tg_rule_release(&c->rules[i]);
+    for (size_t i = 0; i < c->n_files; i++)
+        free(c->files[i].path);
+    free(c->files);
     free(c->rules);
     free(c->path);
     free(c);
+}
+
+int tg_calendar_note_file(struct tg_calendar *c, const char *path, struct tg_error *e)
+{
+    struct tg_calendar_file *files = realloc(c->files, (c->n_files + 1) * sizeof *files), f = {.path = strdup(path)};
+
+    if (files)
+        c->files = files;
+    if (!files || !f.path) {
+        free(f.path);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    f.there = stat(path, &f.st) == 0;
+    c->files[c->n_files++] = f;
+    return 0;
+}
+
+const struct tg_calendar_file *tg_calendar_files(const struct tg_calendar *c, size_t *out_n)
+{
+    *out_n = c->n_files;
+    return c->files;
 }
 
 const char *tg_calendar_path(const struct tg_calendar *c)

@@ -12,7 +12,12 @@ struct tg_calendar {
     char zone[TG_ZONE_NAME_SIZE];
     struct tg_rule *rules;
     size_t n_rules, cap_rules;
+    struct tg_calendar_file *files;
+    size_t n_files;
 };
+
+/* Looks at a file that is to be read. TG_E_MEMORY. */
+int tg_calendar_note_file(struct tg_calendar *calendar, const char *path, struct tg_error *e);
 
 void tg_when_release(struct tg_when *when);
 void tg_rule_release(struct tg_rule *rule);

@@ -24,6 +24,8 @@
 #include "calendar/spans.h"
 #include "config/problems.h"
 
+#include <sys/stat.h>
+
 struct tg_calendar;
 
 /* A thousand customers with a few rules each; what is more was made by a program that went astray. */
@@ -82,6 +84,14 @@ int tg_calendar_parse(const char *file, const char *text, size_t len, struct tg_
 void tg_calendar_free(struct tg_calendar *calendar);
 
 const char *tg_calendar_path(const struct tg_calendar *calendar);
+/* A file as it was before it was read: what is written while it is read makes another of it. */
+struct tg_calendar_file {
+    char *path;
+    bool there;
+    struct stat st; /* there */
+};
+/* The .ics files that it names, also those that have no event that counts. */
+const struct tg_calendar_file *tg_calendar_files(const struct tg_calendar *calendar, size_t *out_n);
 const struct tg_rule *tg_calendar_rules(const struct tg_calendar *calendar, size_t *out_n);
 bool tg_calendar_default_open(const struct tg_calendar *calendar);
 int64_t tg_calendar_cut_off_ms(const struct tg_calendar *calendar);

@@ -294,6 +294,8 @@ static int take_ics(struct tg_calendar_reader *r, const struct tg_yaml_node *nod
             tg_buf_printf(&path, "%.*s/", (int) (slash - file), file);
         tg_buf_puts(&path, item->text);
         rc = tg_buf_ok(&path, e);
+        if (!rc)
+            rc = tg_calendar_note_file(r->calendar, tg_buf_text(&path), e);
         int bad = rc ? 0 : tg_ics_load(tg_buf_text(&path), name, r->p, rule, &why);
         if (bad == TG_E_CONFIG)
             tg_error_hint(tg_yaml_problem(r->p, item, "%s", why.message), "%s", why.hint);

@@ -12,13 +12,6 @@
 #define OVER_MS INT64_C(86400000)    /* how the last slots of a week went is said behind its end */
 #define READ_ANEW_MS INT64_C(600000) /* whatever the files look like: a clock that was set may have made two times one */
 
-/* A file as it was when it was read. */
-struct file {
-    char *path;
-    struct stat st;
-    bool there;
-};
-
 /* All that is read together, and goes together. */
 struct laid {
     struct tg_calendar *calendar;
@@ -31,8 +24,8 @@ struct laid {
 struct tg_site_agenda {
     struct tg_site_agenda_options o;
     struct laid laid;           /* agenda NULL: there is none */
-    struct file *files;
-    size_t n_files;
+    struct stat st;             /* of the calendar, before it was read; */
+    bool there;
     int64_t book_version;       /* of /calendar; -1 it was not read */
     bool any_week;
     int64_t read_ms;            /* monotonic: when the files were read last */
@@ -60,68 +53,35 @@ static void release(struct laid *l)
     *l = (struct laid) {0};
 }
 
-static void forget_files(struct tg_site_agenda *s)
-{
-    for (size_t i = 0; i < s->n_files; i++)
-        free(s->files[i].path);
-    free(s->files);
-    s->files = NULL;
-    s->n_files = 0;
-}
-
 void tg_site_agenda_free(struct tg_site_agenda *s)
 {
     if (!s)
         return;
     release(&s->laid);
-    forget_files(s);
     free(s);
 }
 
 /* ---- files ---- */
 
-static bool is_as_it_was(const struct file *f)
+static bool is_as_it_was(const char *path, bool there, const struct stat *was)
 {
     struct stat st;
 
-    if (stat(f->path, &st) != 0)
-        return !f->there && errno == ENOENT;
-    return f->there && st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino && st.st_size == f->st.st_size && st.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
-           st.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec && st.st_ctim.tv_sec == f->st.st_ctim.tv_sec && st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec;
+    if (stat(path, &st) != 0)
+        return !there && errno == ENOENT;
+    return there && st.st_dev == was->st_dev && st.st_ino == was->st_ino && st.st_size == was->st_size && st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+           st.st_mtim.tv_nsec == was->st_mtim.tv_nsec && st.st_ctim.tv_sec == was->st_ctim.tv_sec && st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
 }
 
-static int remember(struct tg_site_agenda *s, const char *path, struct tg_error *e)
+static bool files_are_as_they_were(const struct tg_site_agenda *s)
 {
-    for (size_t i = 0; i < s->n_files; i++)
-        if (strcmp(s->files[i].path, path) == 0)
-            return 0;
-    struct file *files = realloc(s->files, (s->n_files + 1) * sizeof *files);
-    if (files)
-        s->files = files;
-    struct file f = {.path = files ? strdup(path) : NULL};
-    if (!f.path)
-        return tg_fail(e, TG_E_MEMORY, "out of memory");
-    f.there = stat(path, &f.st) == 0;
-    s->files[s->n_files++] = f;
-    return 0;
-}
+    size_t n = 0;
+    const struct tg_calendar_file *files = s->laid.calendar ? tg_calendar_files(s->laid.calendar, &n) : NULL;
+    bool same = !s->o.calendar || is_as_it_was(s->o.calendar, s->there, &s->st);
 
-/* Of each rule that comes from an .ics file, that file. Rules of one file mostly stand together. */
-static int remember_rules(struct tg_site_agenda *s, const struct tg_calendar *calendar, struct tg_error *e)
-{
-    size_t n;
-    const struct tg_rule *rules = tg_calendar_rules(calendar, &n);
-    const char *last = NULL;
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < n; i++)
-        for (size_t k = 0; !rc && k < rules[i].n_when; k++) {
-            const char *file = rules[i].when[k].file;
-            if (file && (!last || strcmp(file, last) != 0))
-                rc = remember(s, file, e);
-            last = file ? file : last;
-        }
-    return rc;
+    for (size_t i = 0; same && i < n; i++)
+        same = is_as_it_was(files[i].path, files[i].there, &files[i].st);
+    return same;
 }
 
 /* ---- weeks ---- */
@@ -151,11 +111,10 @@ static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_p
 {
     int rc = 0;
 
-    forget_files(s);
-    if (s->o.calendar && !(rc = remember(s, s->o.calendar, e))) /* as it was before it was read: what is written meanwhile is another */
+    if (s->o.calendar) {
+        s->there = stat(s->o.calendar, &s->st) == 0;
         rc = tg_calendar_load(s->o.calendar, p, &out->calendar, e);
-    if (!rc && out->calendar)
-        rc = remember_rules(s, out->calendar, e);
+    }
     if (!rc)
         rc = load_weeks(s, book, out, e);
     if (!rc)
@@ -169,11 +128,9 @@ static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_p
 
 static bool is_stale(const struct tg_site_agenda *s, const struct tg_book *book)
 {
-    bool same = s->laid.agenda && book->version == s->book_version && tg_mono_ms(s->o.clock) - s->read_ms < READ_ANEW_MS;
+    bool recent = s->laid.agenda && book->version == s->book_version && tg_mono_ms(s->o.clock) - s->read_ms < READ_ANEW_MS;
 
-    for (size_t i = 0; same && i < s->n_files; i++)
-        same = is_as_it_was(&s->files[i]);
-    return !same;
+    return !recent || !files_are_as_they_were(s);
 }
 
 static int read_anew(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *problems, bool *out_changed, struct tg_error *e)

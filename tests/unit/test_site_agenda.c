@@ -119,6 +119,34 @@ Test(site_agenda, what_cannot_be_read_leaves_none_until_it_is_mended)
     close_site(&s);
 }
 
+Test(site_agenda, a_file_in_which_no_event_counts_yet_is_looked_at_as_well)
+{
+    static const char none[] = "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n";
+    static const char cancelled[] = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSTATUS:CANCELLED\r\nDTSTART;VALUE=DATE:20261123\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    static const char freeze[] = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20261123\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    struct site s;
+
+    open_site(&s);
+    put(s.calendar, "windows: {night: {hours: \"Mon 22:00-24:00\"}}\nblackouts: {freeze: {ics: acme.ics}}\n");
+    put(s.ics, none);
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(may(&s, "2026-11-23T22:30:00Z"));
+    put(s.ics, freeze);
+    cr_assert_eq(look(&s, NULL), 1, "a freeze was added to a file that had no event");
+    cr_assert(!may(&s, "2026-11-23T22:30:00Z"));
+    put(s.ics, cancelled);
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(may(&s, "2026-11-23T22:30:00Z"));
+    put(s.ics, freeze);
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(!may(&s, "2026-11-23T22:30:00Z"));
+    put(s.ics, none);
+    cr_assert_eq(look(&s, NULL), 1);
+    unlink(s.ics);
+    cr_assert_lt(look(&s, NULL), 0);
+    close_site(&s);
+}
+
 Test(site_agenda, files_that_the_calendar_names_are_looked_at_as_well)
 {
     static const char event[] = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:2026112%dT220000Z\r\nDTEND:2026112%dT230000Z\r\n"
