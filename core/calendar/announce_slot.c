@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 300 /* bytes of names of a kind in a reason */
+#define NAMES_MAX 300 /* bytes of a reason, but for the last numbers: it has to fit into a record (TG_REASON_SIZE) */
 
 int64_t tg_slot_late_at_ms(const struct tg_week_slot *slot)
 {
@@ -18,8 +18,9 @@ int64_t tg_slot_late_at_ms(const struct tg_week_slot *slot)
     return slot->from_ms + (grace < half ? grace : half);
 }
 
-/* "failed: web[1-2]": those of a state; nothing when there are none. */
-static int say(const struct tg_week *w, const struct tg_marks *marks, const uint32_t *hosts, size_t n, const char *what, unsigned states, struct tg_buf *out, struct tg_error *e)
+/* "failed: web[1-2]": those of a state; nothing when there are none. taken: bytes of it that stand elsewhere. */
+static int say(const struct tg_week *w, const struct tg_marks *marks, const uint32_t *hosts, size_t n, const char *what, unsigned states, size_t taken, struct tg_buf *out,
+               struct tg_error *e)
 {
     struct tg_folder *folder;
     struct tg_buf names = TG_BUF_INIT;
@@ -35,7 +36,7 @@ static int say(const struct tg_week *w, const struct tg_marks *marks, const uint
         }
     if (!rc && found)
         rc = tg_folder_print(folder, &names, e);
-    if (!rc && found && names.len <= NAMES_MAX)
+    if (!rc && found && taken + out->len + names.len <= NAMES_MAX)
         tg_buf_printf(out, "%s%s: %s", out->len ? "; " : "", what, tg_buf_text(&names));
     else if (!rc && found)
         tg_buf_printf(out, "%s%s: %zu hosts", out->len ? "; " : "", what, found);
@@ -47,15 +48,15 @@ static int say(const struct tg_week *w, const struct tg_marks *marks, const uint
 static int explain(const struct tg_week *w, const struct tg_marks *marks, const uint32_t *hosts, size_t n, struct tg_thread_event *ev, struct tg_error *e)
 {
     struct tg_buf text = TG_BUF_INIT;
-    int rc = say(w, marks, hosts, n, "failed", 1u << TG_MARK_FAILED, &text, e);
+    int rc = say(w, marks, hosts, n, "failed", 1u << TG_MARK_FAILED, 0, &text, e);
 
     if (!rc)
-        rc = say(w, marks, hosts, n, "not begun", 1u << TG_MARK_EXPECTED | 1u << TG_MARK_NONE, &text, e);
+        rc = say(w, marks, hosts, n, "not begun", 1u << TG_MARK_EXPECTED | 1u << TG_MARK_NONE, 0, &text, e);
     if (!rc)
-        rc = say(w, marks, hosts, n, "begun, and not known to be done", 1u << TG_MARK_BEGUN, &text, e);
+        rc = say(w, marks, hosts, n, "begun, and not known to be done", 1u << TG_MARK_BEGUN, 0, &text, e);
     if (!rc && text.len) {
         struct tg_buf all = TG_BUF_INIT;
-        rc = say(w, marks, hosts, n, "done", 1u << TG_MARK_DONE, &all, e);
+        rc = say(w, marks, hosts, n, "done", 1u << TG_MARK_DONE, text.len, &all, e);
         tg_buf_printf(&all, "%s%s", all.len ? "; " : "", tg_buf_text(&text));
         rc = rc ? rc : tg_buf_ok(&all, e);
         rc = rc ? rc : tg_thread_set_text(&ev->reason, tg_buf_text(&all), e);

@@ -437,4 +437,26 @@ BTEST(a_week_that_is_cancelled_does_not_take_back_a_slot_that_is_over)
     unmark(&m);
 }
 
+/* However long the names are, the customer's record can be read again. */
+BTEST(a_long_reason_fits_into_the_record)
+{
+    struct marked m = mark_week();
+    size_t slot = 2, of[3] = {0};
+    int64_t at = m.week->slots[slot].from_ms;
+
+    tell_week(&m);
+    for (size_t i = 0; i < m.week->slots[slot].n; i++) {
+        const char *host = host_of(&m, slot, i);
+        size_t kind = strncmp(host, "web", 3) ? 3 : (size_t) (host[5] - '0') % 3;
+        if (kind < 3 && of[kind]++ < 60)
+            say(&m, host, kind == 0 ? TG_MARK_DONE : kind == 1 ? TG_MARK_FAILED : TG_MARK_BEGUN, at + MINUTE, kind < 2 ? at + 3 * MINUTE : 0);
+    }
+    look(&m, m.week->slots[slot].until_ms + TG_SLOT_GONE_MS);
+    char *text = told(&m, "acme");
+    cr_assert(strstr(text, "failed: "), "%s", text);
+    free(text);
+    TOLD(&m, "acme", "");
+    unmark(&m);
+}
+
 #endif
