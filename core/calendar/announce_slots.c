@@ -63,10 +63,10 @@ static void sooner(int64_t *next_ms, int64_t ms)
 
 static bool may_have_news(const struct tg_booked *b, int64_t wall_ms)
 {
-    return !b->cancelled && wall_ms < b->until_ms + TG_MARK_LATER_MS;
+    return wall_ms < b->until_ms + TG_MARK_LATER_MS; /* one that was cancelled: when something had begun */
 }
 
-static int look_at(const struct tg_announce_place *p, const struct tg_booked *b, int64_t wall_ms, int64_t settle_ms, int64_t *next_ms, struct tg_error *e)
+static int look_at(const struct tg_announce_place *p, const struct tg_book *book, const struct tg_booked *b, int64_t wall_ms, int64_t settle_ms, int64_t *next_ms, struct tg_error *e)
 {
     char paths[2][PATH_SIZE];
     struct tg_read_item items[2] = {{.path = paths[0]}, {.path = paths[1]}};
@@ -88,7 +88,7 @@ static int look_at(const struct tg_announce_place *p, const struct tg_booked *b,
         sooner(next_ms, h.next_ms);
         return 0;
     }
-    rc = tg_announce_slots_of(p, b, wall_ms, wall_ms + settle_ms, &version, &next, e);
+    rc = tg_announce_slots_of(p, book, b, wall_ms, wall_ms + settle_ms, &version, &next, e);
     if (!rc) {
         sooner(next_ms, next);
         write_hint(p, b, paths[1], &h, version, next);
@@ -109,7 +109,7 @@ int tg_announce_slots(const struct tg_announce_place *p, int64_t wall_ms, int64_
         struct tg_error own = TG_ERROR_INIT;
         if (!may_have_news(&book.weeks[i], wall_ms))
             continue;
-        rc = look_at(p, &book.weeks[i], wall_ms, settle_ms, out_next_ms, &own);
+        rc = look_at(p, &book, &book.weeks[i], wall_ms, settle_ms, out_next_ms, &own);
         if (rc != TG_E_UNKNOWN && rc != TG_E_DATA) {
             if (rc)
                 tg_fail(e, rc, "%s", own.message);

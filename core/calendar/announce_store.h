@@ -66,11 +66,11 @@ void tg_announce_sweep(const struct tg_announce_place *p, unsigned bucket, int64
 /* announce_week.c: what is true of a booked week, for all of its customers. note_path goes when all is written. */
 int tg_announce_week(const struct tg_announce_place *p, const struct tg_announcement *a, const char *note_path, int64_t wall_ms, int64_t due_ms, struct tg_error *e);
 /*
- * The slots of a week in force, as they stand: who is to be told that his begin late, or have ended. Put into the threads of these alone, and nothing when they have it already.
+ * The slots of a week of the book, as they stand, with those of others of its name (one is in force, others were cancelled when something of them had begun): who is to be told that his begin late, or have ended. Put into the threads of these alone, and nothing when they have it already.
  * *out_version: of the marks that were looked at; *out_next_ms: when the time alone makes news (announce_slot.h), INT64_MAX never.
  */
-int tg_announce_slots_of(const struct tg_announce_place *p, const struct tg_booked *booked, int64_t wall_ms, int64_t due_ms, int64_t *out_version, int64_t *out_next_ms,
-                         struct tg_error *e);
+int tg_announce_slots_of(const struct tg_announce_place *p, const struct tg_book *book, const struct tg_booked *booked, int64_t wall_ms, int64_t due_ms, int64_t *out_version,
+                         int64_t *out_next_ms, struct tg_error *e);
 
 /*
  * announce_slots.c: the same for all weeks of which something is new since somebody has looked last: two round trips when nothing is. *out_next_ms: 0 never. One week that

@@ -1,8 +1,9 @@
 /* Customers of a booked maintenance week: see announce_store.h. */
 #include "calendar/announce_internal.h"
 #include "calendar/announce_slot.h"
-#include "calendar/announce_store.h"
+#include "calendar/announce_week_part.h"
 
+#include "base/shown.h"
 #include "fleet/inventory.h"
 #include "fleet/nodeset.h"
 
@@ -17,97 +18,14 @@
 struct week {
     const struct tg_announce_place *p;
     const char *source, *reason;
-    const struct tg_week *week; /* NULL: it is not booked (any more) */
-    const char **customers;     /* names */
-    size_t n_customers;
-    uint32_t *hosts, *first;    /* hosts by customer: of c, from first[c] to first[c + 1] */
+    struct tg_week_part *parts; /* the one in force, and those of that name that were cancelled when something had begun; none: it is off */
+    size_t n;
+    int64_t unread_ms;          /* one was cancelled then, and what of it had begun can't be read; 0: no */
     size_t bytes_shown;         /* of folded names in an event; of what is more the number counts */
     uint32_t *some;             /* of one customer in one slot */
-    struct tg_marks marks;
-    struct tg_slot_count *counts; /* of each slot */
     int64_t wall_ms, due_ms;
     bool only_news;             /* only those of whom something has begun late, or ended */
 };
-
-/* Customers of now come first, then those of the book whom the inventory does not have. */
-static int list_customers(struct week *w, size_t *out_known, struct tg_error *e)
-{
-    const struct tg_inventory *inventory = w->p->inventory;
-    size_t n = 0;
-    const struct tg_customer *known = inventory ? tg_inventory_customers(inventory, &n) : NULL;
-
-    if (!(w->customers = calloc(n + w->week->n_customers + 1, sizeof *w->customers)))
-        return tg_thread_no_memory(e);
-    for (size_t i = 0; i < n; i++)
-        w->customers[w->n_customers++] = known[i].name;
-    for (size_t i = 0; i < w->week->n_customers; i++)
-        w->customers[w->n_customers++] = w->week->customers[i];
-    *out_known = n;
-    return 0;
-}
-
-/*
- * Whose a host is: as the inventory has it now; as it was booked, when the inventory knows neither the host nor the customer. TG_WEEK_NONE: nobody's. A
- * list that has lost its customers is no reason to tell anybody that he has none of it any more.
- */
-static uint32_t owner_of(const struct week *w, size_t i, size_t known)
-{
-    const struct tg_inventory *inventory = w->p->inventory;
-    const struct tg_host *host = inventory ? tg_inventory_host(inventory, tg_hostlist_get(&w->week->names, i)) : NULL;
-    const struct tg_customer *now = host ? tg_host_customer(inventory, host) : NULL, *first = known ? tg_inventory_customers(inventory, &(size_t) {0}) : NULL;
-    uint32_t booked = w->week->customer_of[i];
-
-    if (now)
-        return (uint32_t) (now - first);
-    if (booked == TG_WEEK_NONE)
-        return TG_WEEK_NONE;
-    const struct tg_customer *same = inventory ? tg_inventory_customer(inventory, w->week->customers[booked]) : NULL;
-    if (same)
-        return host ? TG_WEEK_NONE : (uint32_t) (same - first);
-    return (uint32_t) (known + booked);
-}
-
-static int sort_by_customer(struct week *w, struct tg_error *e)
-{
-    const struct tg_week *k = w->week;
-    size_t known = 0;
-    int rc = list_customers(w, &known, e);
-    uint32_t *owner = rc ? NULL : malloc((k->names.n + 1) * sizeof *owner);
-
-    w->first = rc ? NULL : calloc(w->n_customers + 2, sizeof *w->first);
-    w->hosts = malloc((k->names.n + 1) * sizeof *w->hosts);
-    if (!owner || !w->first || !w->hosts) {
-        free(owner);
-        return rc ? rc : tg_thread_no_memory(e);
-    }
-    for (size_t i = 0; i < k->names.n; i++)
-        if ((owner[i] = owner_of(w, i, known)) != TG_WEEK_NONE)
-            w->first[owner[i] + 2]++;
-    for (size_t c = 2; c < w->n_customers + 2; c++)
-        w->first[c] += w->first[c - 1];
-    for (size_t i = 0; i < k->names.n; i++)
-        if (owner[i] != TG_WEEK_NONE)
-            w->hosts[w->first[owner[i] + 1]++] = (uint32_t) i;
-    free(owner);
-    return 0;
-}
-
-/* What is known of each slot, and room for those of one customer in it. */
-static int count_slots(struct week *w, struct tg_error *e)
-{
-    w->some = malloc((w->week->names.n + 1) * sizeof *w->some);
-    w->counts = calloc(w->week->n_slots + 1, sizeof *w->counts);
-    if (!w->some || !w->counts)
-        return tg_thread_no_memory(e);
-    for (size_t i = 0; i < w->week->n_slots; i++)
-        w->counts[i] = tg_slot_count(w->week, &w->marks, i);
-    return 0;
-}
-
-static bool has_hosts(const struct week *w, size_t c)
-{
-    return w->first[c + 1] > w->first[c];
-}
 
 /* Whole names of a list that is too long, so that it still is one. */
 static int cut(struct tg_buf *text, size_t bytes, struct tg_error *e)
@@ -126,47 +44,74 @@ static int cut(struct tg_buf *text, size_t bytes, struct tg_error *e)
     return rc;
 }
 
-/* Whom customer c has in a slot: w->some; how many. */
-static size_t hosts_of(const struct week *w, size_t c, size_t slot)
+/* What else was to be in the slot is off, and why. */
+static int say_rest(const struct tg_week_part *part, struct tg_thread_event *ev, struct tg_error *e)
 {
-    size_t n = 0;
+    struct tg_buf text = TG_BUF_INIT;
+    char shown[TG_REASON_SIZE];
 
-    for (uint32_t i = w->first[c]; i < w->first[c + 1]; i++)
-        if (w->week->slot_of[w->hosts[i]] == slot)
-            w->some[n++] = w->hosts[i];
-    return n;
+    tg_buf_printf(&text, "%s%sthe rest is off: %s", ev->reason, ev->reason[0] ? "; " : "", part->booked->reason);
+    int rc = tg_buf_ok(&text, e);
+    rc = rc ? rc : tg_thread_set_text(&ev->reason, tg_shown_text(tg_buf_text(&text), shown, sizeof shown), e);
+    tg_buf_release(&text);
+    return rc;
 }
 
-/* The hosts of customer c in a slot, as an event, as it stands now; nothing when there are none. */
-static int add_slot(const struct week *w, size_t c, size_t slot, struct tg_thread_events *out, struct tg_error *e)
+/* A slot of a week that was cancelled may have the name of one that is booked in its place. It is another one, which is told of when it has ended. */
+static int name_apart(const struct tg_week_part *part, const struct tg_thread_events *events, struct tg_thread_event *ev, bool *out_drop, struct tg_error *e)
 {
-    const struct tg_week *k = w->week;
-    const struct tg_week_slot *s = &k->slots[slot];
-    size_t n = hosts_of(w, c, slot);
-    struct tg_folder *folder;
-    struct tg_buf text = TG_BUF_INIT;
-    struct tg_thread_event ev = {.activity = (char *) (uintptr_t) "maintenance", .key = (char *) (uintptr_t) s->name, .n_hosts = (int64_t) n, .from_ms = s->from_ms,
-                                 .until_ms = s->until_ms}, copy;
-    int rc = n ? tg_folder_new(&folder, e) : 0;
+    char key[TG_ANNOUNCE_NAME_SIZE];
 
-    if (rc || !n)
+    *out_drop = false;
+    if (!tg_thread_find(events, ev->key))
+        return 0;
+    *out_drop = !ev->n_done;
+    snprintf(key, sizeof key, "%s.%s", ev->key, strrchr(part->booked->key, '.') + 1);
+    return tg_thread_set_text(&ev->key, key, e);
+}
+
+static int fold_hosts(const struct week *w, const struct tg_week *k, size_t n, struct tg_buf *out, struct tg_error *e)
+{
+    struct tg_folder *folder;
+    int rc = tg_folder_new(&folder, e);
+
+    if (rc)
         return rc;
     for (size_t i = 0; !rc && i < n; i++)
         rc = tg_folder_add(folder, tg_hostlist_get(&k->names, w->some[i]), e);
     if (!rc)
-        rc = tg_folder_print(folder, &text, e);
-    if (!rc)
-        rc = cut(&text, w->bytes_shown, e);
-    ev.hosts = (char *) (uintptr_t) tg_buf_text(&text);
-    if (!rc)
-        rc = tg_thread_copy_event(&ev, &copy, e);
-    if (!rc && (rc = tg_slot_judge(k, &w->marks, slot, &w->counts[slot], w->some, n, w->wall_ms, &copy, e)) != 0)
-        tg_thread_event_release(&copy);
-    if (!rc)
-        rc = tg_thread_add(out, &copy, e);
+        rc = tg_folder_print(folder, out, e);
     tg_folder_free(folder);
+    return rc ? rc : cut(out, w->bytes_shown, e);
+}
+
+/* The hosts of a customer in a slot, as an event, as it stands now; nothing when there are none. */
+static int add_slot(const struct week *w, const struct tg_week_part *part, size_t c, size_t slot, struct tg_thread_events *out, struct tg_error *e)
+{
+    const struct tg_week_slot *s = &part->week->slots[slot];
+    size_t all, n = tg_week_part_hosts(part, c, slot, w->some, &all);
+    struct tg_buf text = TG_BUF_INIT;
+    struct tg_thread_event ev = {.activity = (char *) (uintptr_t) "maintenance", .key = (char *) (uintptr_t) s->name, .n_hosts = (int64_t) n, .from_ms = s->from_ms,
+                                 .until_ms = s->until_ms}, copy;
+    bool drop = false;
+    int rc = n ? fold_hosts(w, part->week, n, &text, e) : 0;
+
+    ev.hosts = (char *) (uintptr_t) tg_buf_text(&text);
+    if (!rc && n)
+        rc = tg_thread_copy_event(&ev, &copy, e);
     tg_buf_release(&text);
-    return rc;
+    if (rc || !n)
+        return rc;
+    rc = tg_slot_judge(part->week, &part->marks, slot, &part->counts[slot], w->some, n, w->wall_ms, &copy, e);
+    if (!rc && n < all)
+        rc = say_rest(part, &copy, e);
+    if (!rc)
+        rc = name_apart(part, out, &copy, &drop, e);
+    if (rc || drop) {
+        tg_thread_event_release(&copy);
+        return rc;
+    }
+    return tg_thread_add(out, &copy, e);
 }
 
 static bool is_news(const struct tg_thread_events *events)
@@ -191,11 +136,30 @@ static bool says(const struct tg_thread *t, const struct tg_thread_events *event
     return true;
 }
 
-static int set_customer(const struct week *w, struct tg_thread *t, const struct tg_thread_events *events, struct tg_error *e)
+/* What was under way when a week was cancelled that can't be read stays as it was told: whether it had begun is not known (P2). */
+static int keep_unread(const struct week *w, const struct tg_thread *t, struct tg_thread_events *events, struct tg_error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && w->unread_ms && i < t->told.n; i++) {
+        const struct tg_thread_event *told = &t->told.v[i];
+        struct tg_thread_event copy;
+        if (!told->n_hosts || told->from_ms - TG_MARK_EARLY_MS > w->unread_ms || told->until_ms <= w->unread_ms || tg_thread_find(events, told->key))
+            continue;
+        rc = tg_thread_copy_event(told, &copy, e);
+        rc = rc ? rc : tg_thread_add(events, &copy, e);
+    }
+    return rc;
+}
+
+static int set_customer(const struct week *w, struct tg_thread *t, struct tg_thread_events *events, struct tg_error *e)
 {
     struct tg_thread_items items = {.v = NULL};
-    int rc = tg_thread_replace(t, events, w->reason, w->wall_ms, w->due_ms, e);
+    int rc = keep_unread(w, t, events, e);
 
+    if (rc || (!events->n && !t->now.n && !t->told.n)) /* he was told nothing, and there is nothing */
+        return rc;
+    rc = tg_thread_replace(t, events, w->reason, w->wall_ms, w->due_ms, e);
     if (!rc)
         rc = tg_thread_difference(t, &items, e);
     if (!rc && (items.n || t->open)) /* what was told is true still: nothing to write */
@@ -204,13 +168,23 @@ static int set_customer(const struct week *w, struct tg_thread *t, const struct 
     return rc;
 }
 
-static int one_customer(const struct week *w, size_t c, struct tg_error *e)
+static int add_slots(const struct week *w, const char *customer, struct tg_thread_events *out, struct tg_error *e)
 {
-    struct tg_thread_events events = {.v = NULL};
     int rc = 0;
 
-    for (size_t s = 0; !rc && s < w->week->n_slots; s++)
-        rc = add_slot(w, c, s, &events, e);
+    for (size_t k = 0; !rc && k < w->n; k++) {
+        size_t c = tg_week_part_find(&w->parts[k], customer);
+        for (size_t s = 0; !rc && c < w->parts[k].n_customers && s < w->parts[k].week->n_slots; s++)
+            rc = add_slot(w, &w->parts[k], c, s, out, e);
+    }
+    return rc;
+}
+
+static int one_customer(const struct week *w, const char *customer, struct tg_error *e)
+{
+    struct tg_thread_events events = {.v = NULL};
+    int rc = add_slots(w, customer, &events, e);
+
     if (!rc && w->only_news && !is_news(&events)) {
         tg_thread_events_release(&events);
         return 0;
@@ -218,7 +192,7 @@ static int one_customer(const struct week *w, size_t c, struct tg_error *e)
     for (int i = 0; !rc && i < TRIES; i++) {
         struct tg_thread *t;
         struct tg_error why = TG_ERROR_INIT;
-        if ((rc = tg_announce_find(w->p, w->source, w->customers[c], 0, &t, e)) != 0)
+        if ((rc = tg_announce_find(w->p, w->source, customer, 0, &t, e)) != 0)
             break;
         rc = w->only_news && says(t, &events) ? 0 : set_customer(w, t, &events, &why);
         tg_thread_free(t);
@@ -230,18 +204,18 @@ static int one_customer(const struct week *w, size_t c, struct tg_error *e)
     return rc;
 }
 
-static bool is_in_week(const struct week *w, const char *customer)
+/* parts: how many of them are looked at. */
+static bool is_in_week(const struct week *w, size_t parts, const char *customer)
 {
-    for (size_t c = 0; w->week && c < w->n_customers; c++)
-        if (strcmp(w->customers[c], customer) == 0)
-            return has_hosts(w, c);
+    for (size_t k = 0; k < parts; k++)
+        if (tg_week_part_find(&w->parts[k], customer) < w->parts[k].n_customers)
+            return true;
     return false;
 }
 
 /* Those who were told, and have no slot in it now. */
 static int others(const struct week *w, const char *root, struct tg_error *e)
 {
-    const struct tg_thread_events none = {.v = NULL};
     struct tg_announce_paths paths;
     char prefix[TG_THREAD_NAME_SIZE];
     int rc = tg_announce_list(w->p, root, &paths, e);
@@ -262,8 +236,11 @@ static int others(const struct week *w, const char *root, struct tg_error *e)
             rc = tg_fail(e, rc, "%s can't be read", paths.v[i] + 1);
         if (rc)
             break;
-        if (strcmp(t->source, w->source) == 0 && (t->told.n || t->now.n) && !is_in_week(w, t->customer))
+        if (strcmp(t->source, w->source) == 0 && (t->told.n || t->now.n) && !is_in_week(w, w->n, t->customer)) {
+            struct tg_thread_events none = {.v = NULL};
             rc = set_customer(w, t, &none, e);
+            tg_thread_events_release(&none);
+        }
         tg_thread_free(t);
     }
     tg_announce_paths_release(&paths);
@@ -272,43 +249,81 @@ static int others(const struct week *w, const char *root, struct tg_error *e)
 
 static int spread(struct week *w, struct tg_error *e)
 {
-    int rc = w->week ? sort_by_customer(w, e) : 0;
+    int rc = 0;
 
-    if (!rc && w->week)
-        rc = count_slots(w, e);
-    for (size_t c = 0; !rc && w->week && c < w->n_customers; c++)
-        rc = has_hosts(w, c) ? one_customer(w, c, e) : 0;
+    for (size_t k = 0; k < w->n; k++)
+        for (size_t c = 0; !rc && c < w->parts[k].n_customers; c++)
+            if (tg_week_part_has(&w->parts[k], c) && !is_in_week(w, k, w->parts[k].customers[c]))
+                rc = one_customer(w, w->parts[k].customers[c], e);
     if (!rc && !w->only_news)
         rc = others(w, TG_ANNOUNCE_OPEN, e);
     return rc || w->only_news ? rc : others(w, TG_ANNOUNCE_TOLD, e);
 }
 
-/* The week with all that is known of it. *out is the caller's, w->marks as well. */
-static int load(struct week *w, const struct tg_booked *booked, struct tg_week **out, struct tg_error *e)
-{
-    int rc = tg_book_load(w->p->store, booked, w->p->wait_ms, out, e);
+/* ---- loading ---- */
 
-    if (!rc)
-        rc = tg_marks_read(w->p->store, booked, *out, w->p->wait_ms, &w->marks, e);
-    w->week = rc ? NULL : *out;
-    w->bytes_shown = !rc && (*out)->n_slots > HOSTS_ALL / HOSTS_SHOWN ? HOSTS_ALL / (*out)->n_slots : HOSTS_SHOWN;
+/* Must what is booked there be told of? One that was cancelled: when something of it had begun, so lately that people may say how it ended. */
+static int is_wanted(const struct week *w, const struct tg_booked *b, bool *out, struct tg_error *e)
+{
+    *out = !b->cancelled;
+    if (!b->cancelled || w->wall_ms >= b->until_ms + TG_MARK_LATER_MS)
+        return 0;
+    return tg_marks_are_there(w->p->store, b, w->p->wait_ms, out, e);
+}
+
+/* The one that must be read is; of others that were cancelled, what can't be read is told as not known: whoever looks at that one hears why. */
+static int load_part(struct week *w, const struct tg_booked *b, const struct tg_booked *must, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    bool wanted;
+    int rc = is_wanted(w, b, &wanted, e);
+
+    if (rc || !wanted)
+        return rc;
+    rc = tg_week_part_load(w->p, b, &w->parts[w->n], &why);
+    w->n += !rc;
+    if (b->cancelled && b != must && (rc == TG_E_UNKNOWN || rc == TG_E_DATA)) {
+        w->unread_ms = b->cancelled_ms;
+        return 0;
+    }
+    if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        tg_error_hint(e, "%s", why.hint);
+    }
+    return rc;
+}
+
+/* All weeks of that name, the one in force first. */
+static int load(struct week *w, const struct tg_book *book, const char *id, const struct tg_booked *must, struct tg_error *e)
+{
+    const struct tg_booked *first = tg_book_find(book, id);
+    size_t slots = 0, hosts = 0;
+    int rc = (w->parts = calloc(book->n + 1, sizeof *w->parts)) ? load_part(w, first, must, e) : tg_thread_no_memory(e);
+
+    for (size_t i = 0; !rc && i < book->n; i++)
+        if (&book->weeks[i] != first && strcmp(book->weeks[i].id, id) == 0)
+            rc = load_part(w, &book->weeks[i], must, e);
+    for (size_t k = 0; k < w->n; k++) {
+        slots += w->parts[k].week->n_slots;
+        hosts = w->parts[k].week->names.n > hosts ? w->parts[k].week->names.n : hosts;
+    }
+    w->bytes_shown = slots > HOSTS_ALL / HOSTS_SHOWN ? HOSTS_ALL / slots : HOSTS_SHOWN;
+    if (!rc && !(w->some = malloc((hosts + 1) * sizeof *w->some)))
+        rc = tg_thread_no_memory(e);
     return rc;
 }
 
 static void release(struct week *w)
 {
-    free(w->hosts);
-    free(w->first);
-    free(w->customers);
+    for (size_t k = 0; k < w->n; k++)
+        tg_week_part_release(&w->parts[k]);
+    free(w->parts);
     free(w->some);
-    free(w->counts);
-    tg_marks_release(&w->marks);
 }
 
 int tg_announce_week(const struct tg_announce_place *p, const struct tg_announcement *a, const char *note_path, int64_t wall_ms, int64_t due_ms, struct tg_error *e)
 {
     struct week w = {.p = p, .source = a->source, .reason = "", .wall_ms = wall_ms, .due_ms = due_ms};
-    struct tg_week *week = NULL;
     struct tg_book book;
     int rc = tg_book_read(p->store, p->wait_ms, &book, e);
 
@@ -316,38 +331,37 @@ int tg_announce_week(const struct tg_announce_place *p, const struct tg_announce
         return rc;
     const struct tg_booked *booked = tg_book_find(&book, a->event);
     bool in_force = booked && !booked->cancelled && booked->until_ms > wall_ms;
-    if (in_force)
-        rc = load(&w, booked, &week, e);
-    w.reason = booked && booked->cancelled ? booked->reason : "";
-    if (!rc && booked && (in_force || booked->cancelled)) /* of what is over and forgotten nothing is said */
-        rc = spread(&w, e);
+    if (booked && (in_force || booked->cancelled)) { /* of what is over and forgotten nothing is said */
+        w.reason = booked->cancelled ? booked->reason : "";
+        rc = load(&w, &book, booked->id, NULL, e);
+        rc = rc ? rc : spread(&w, e);
+    }
     if (!rc && note_path) {
         struct tg_error why = TG_ERROR_INIT;
         rc = tg_store_delete(p->store, note_path, TG_ANY_VERSION, tg_store_deadline(p->store, p->wait_ms), &why);
         rc = !rc || rc == TG_E_NOENT ? 0 : tg_fail(e, rc, "%s", why.message);
     }
     release(&w);
-    tg_week_free(week);
     tg_book_release(&book);
     return rc;
 }
 
-int tg_announce_slots_of(const struct tg_announce_place *p, const struct tg_booked *booked, int64_t wall_ms, int64_t due_ms, int64_t *out_version, int64_t *out_next_ms,
-                         struct tg_error *e)
+int tg_announce_slots_of(const struct tg_announce_place *p, const struct tg_book *book, const struct tg_booked *booked, int64_t wall_ms, int64_t due_ms, int64_t *out_version,
+                         int64_t *out_next_ms, struct tg_error *e)
 {
+    const struct tg_booked *now = tg_book_find(book, booked->id);
     char source[TG_ANNOUNCE_NAME_SIZE];
-    struct week w = {.p = p, .source = source, .reason = "", .wall_ms = wall_ms, .due_ms = due_ms, .only_news = true};
-    struct tg_week *week = NULL;
-    int rc = load(&w, booked, &week, e);
+    struct week w = {.p = p, .source = source, .reason = now && now->cancelled ? now->reason : "", .wall_ms = wall_ms, .due_ms = due_ms, .only_news = true};
 
     snprintf(source, sizeof source, "week:%s", booked->id);
+    int rc = load(&w, book, booked->id, booked, e);
+    for (size_t k = 0; !rc && k < w.n; k++)
+        if (w.parts[k].booked == booked) {
+            *out_version = w.parts[k].marks.version;
+            *out_next_ms = tg_slots_next_ms(w.parts[k].week, wall_ms);
+        }
     if (!rc)
         rc = spread(&w, e);
-    if (!rc) {
-        *out_version = w.marks.version;
-        *out_next_ms = tg_slots_next_ms(week, wall_ms);
-    }
     release(&w);
-    tg_week_free(week);
     return rc;
 }

@@ -420,7 +420,7 @@ static int try_book(struct tg_store *store, const struct tg_week *week, const st
     }
     snprintf(booked.id, sizeof booked.id, "%s", week->id);
     snprintf(booked.digest, sizeof booked.digest, "%s", week->digest);
-    snprintf(booked.key, sizeof booked.key, "%s.%.12s", week->id, nodes->digest);
+    tg_book_key(&book, nodes, booked.id, booked.key);
     snprintf(booked.by, sizeof booked.by, "%s", words->by);
     rc = tg_book_folder_write(store, booked.key, nodes, words->wait_ms, &version, &why);
     if (!rc)

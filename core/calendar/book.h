@@ -3,7 +3,7 @@
  * inventory or the pattern moves anybody.
  *
  *   /calendar                 one record: which weeks are booked, by whom, and which were cancelled; empty until there is one
- *   /calendar/KEY             a week's folder, KEY is ID.DIGEST of all that is in it; its data says whether it is written or removed
+ *   /calendar/KEY             a week's folder, KEY is ID.DIGEST of all that is in it, and of how often it was cancelled before; its data says whether it is written or removed
  *   /calendar/KEY/week        name, location, warnings, and how many of the nodes below there are
  *   /calendar/KEY/slots-007   slots by time: name, zone, from, until, whom the pattern meant
  *   /calendar/KEY/hosts-01f   hosts of a shard (fleet/shard.h): by slot, and in each by customer, folded

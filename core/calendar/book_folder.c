@@ -1,5 +1,6 @@
 /* A week's folder: see book_folder.h. Its data is WRITING or REMOVING, and every change in it checks that nobody has changed that. */
 #include "calendar/book_folder.h"
+#include "calendar/book_marks.h"
 
 #include "store/cluster.h"
 
@@ -256,15 +257,23 @@ static int remove_folder(struct folder *f, int64_t book_version, struct tg_error
     return rc ? rc : tg_store_delete(f->store, f->path, f->version, deadline(f), e);
 }
 
+/* How that ends which had begun in it is still to be told. Not to know keeps it as well. */
+static bool is_wanted(const struct folder *f, const struct tg_booked *cancelled, int64_t wall_ms)
+{
+    bool there = true;
+
+    return wall_ms < cancelled->until_ms + TG_MARK_LATER_MS && (tg_marks_are_there(f->store, cancelled, f->wait_ms, &there, NULL) || there);
+}
+
 /* Is it in the list as one that is in force, or is cancelled or forgotten? What no list names may be somebody's who writes it right now. */
-static bool may_remove(const struct tg_book *book, const char *key, const struct tg_stat *stat, int64_t wall_ms)
+static bool may_remove(const struct folder *f, const struct tg_book *book, const char *key, const struct tg_stat *stat, int64_t wall_ms)
 {
     bool cancelled = false;
 
     for (size_t i = 0; i < book->n; i++) {
         if (strcmp(book->weeks[i].key, key) != 0)
             continue;
-        if (!book->weeks[i].cancelled)
+        if (!book->weeks[i].cancelled || is_wanted(f, &book->weeks[i], wall_ms))
             return false;
         cancelled = true;
     }
@@ -289,7 +298,7 @@ void tg_book_folders_sweep(struct tg_store *store, int64_t wall_ms, int64_t wait
             tg_store_read(store, f.path, tg_store_deadline(store, wait_ms), &node, NULL))
             continue;
         f.version = node.stat.version;
-        bool remove = may_remove(&book, names.names[i], &node.stat, wall_ms);
+        bool remove = may_remove(&f, &book, names.names[i], &node.stat, wall_ms);
         tg_node_release(&node);
         if (remove)
             (void) remove_folder(&f, book.version, NULL);

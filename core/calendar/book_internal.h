@@ -25,6 +25,9 @@ struct tg_book_nodes {
 int tg_book_nodes_make(const struct tg_week *week, struct tg_book_nodes *out, struct tg_error *e);
 void tg_book_nodes_release(struct tg_book_nodes *nodes);
 
+/* The same week again, behind one that was cancelled, has another folder: that one may have marks still. */
+void tg_book_key(const struct tg_book *book, const struct tg_book_nodes *nodes, const char *id, char out[TG_BOOK_KEY_SIZE]);
+
 /* How many of each there are. */
 struct tg_book_counts {
     int64_t slots, rows, customers; /* nodes */

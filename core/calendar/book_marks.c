@@ -40,6 +40,14 @@ struct tg_mark tg_mark_with(const struct tg_mark *was, const struct tg_mark *wor
     return m;
 }
 
+/* A week that was cancelled only hears of what had begun by then, give or take what two clocks differ. */
+static bool counts(const struct tg_booked *b, const struct tg_mark *was, const struct tg_mark *word)
+{
+    bool in_time = word->began_ms < b->cancelled_ms + TG_MARK_EARLY_MS, is_open = was->state == TG_MARK_BEGUN || has_ended(was);
+
+    return !b->cancelled || (word->state == TG_MARK_BEGUN ? in_time : has_ended(word) && (in_time || is_open));
+}
+
 /* ---- the record ---- */
 
 static bool is_time(json_int_t ms)
@@ -101,8 +109,7 @@ static int load(const struct tg_booked *b, const char *text, size_t len, json_t 
     return 0;
 }
 
-int tg_marks_parse(const struct tg_booked *b, const char *text, size_t len, int (*take)(void *, const char *, const struct tg_mark *, const char *, struct tg_error *), void *data,
-                   struct tg_error *e)
+int tg_marks_parse(const struct tg_booked *b, const char *text, size_t len, tg_mark_take_fn *take, void *data, struct tg_error *e)
 {
     json_t *o, *by, *hosts, *item;
     const char *host;
@@ -132,7 +139,7 @@ static size_t find_by(json_t *list, const char *by)
     return i;
 }
 
-static bool put_words(json_t *list, json_t *hosts, const struct tg_mark_word *words, size_t n, const char *by, bool *out_changed)
+static bool put_words(const struct tg_booked *b, json_t *list, json_t *hosts, const struct tg_mark_word *words, size_t n, const char *by, bool *out_changed)
 {
     for (size_t i = 0; i < n; i++) {
         struct tg_mark was = {.state = TG_MARK_NONE};
@@ -141,6 +148,8 @@ static bool put_words(json_t *list, json_t *hosts, const struct tg_mark_word *wo
         if (item)
             (void) read_mark(item, TG_MARKS_BY_MAX, &was, &who);
         struct tg_mark now = tg_mark_with(&was, &words[i].mark);
+        if (!counts(b, &was, &words[i].mark))
+            continue;
         if (now.state == was.state && now.began_ms == was.began_ms && now.ended_ms == was.ended_ms)
             continue;
         if ((who = find_by(list, by)) == TG_MARKS_BY_MAX)
@@ -163,7 +172,7 @@ int tg_marks_change(const struct tg_booked *b, const char *text, size_t len, con
         hosts = json_object();
         o = json_pack("{s:o,s:o}", "by", list, "hosts", hosts);
     }
-    if (!rc && (!o || !put_words(list, hosts, words, n, by, &changed)))
+    if (!rc && (!o || !put_words(b, list, hosts, words, n, by, &changed)))
         rc = tg_fail(e, TG_E_MEMORY, "out of memory");
     *out = NULL;
     if (!rc && changed) {

@@ -11,6 +11,9 @@
  *   a visit      (request_store.c) with the record of its host, in one transaction
  *   people       `tagout calendar week begin|done|failed`, who work by hand
  *
+ * A week that was cancelled keeps what was said of it until TG_MARK_LATER_MS behind its end: of hosts that had begun by then it is still said how they end,
+ * and their customers hear it. Of others nothing more is said.
+ *
  * A mark only says what was done: it opens no window, and nothing acts by it. A week without any mark is one of which nothing is known, and of which nobody is
  * told anything but when it is to be.
  */
@@ -48,18 +51,22 @@ struct tg_mark tg_mark_with(const struct tg_mark *was, const struct tg_mark *wor
 
 /* A shard's record with n words about hosts of it more; *out NULL: they change nothing. text NULL, len 0: there is none yet. free(). TG_E_DATA, TG_E_UNKNOWN. */
 int tg_marks_change(const struct tg_booked *booked, const char *text, size_t len, const struct tg_mark_word *words, size_t n, const char *by, char **out, struct tg_error *e);
+/* by: who said the last of it. What is given lives until it returns. A code of its own ends it. */
+typedef int tg_mark_take_fn(void *data, const char *host, const struct tg_mark *mark, const char *by, struct tg_error *e);
 /* take is called with each host of a shard's record. */
-int tg_marks_parse(const struct tg_booked *booked, const char *text, size_t len, int (*take)(void *data, const char *host, const struct tg_mark *mark, const char *by,
-                   struct tg_error *e), void *data, struct tg_error *e);
+int tg_marks_parse(const struct tg_booked *booked, const char *text, size_t len, tg_mark_take_fn *take, void *data, struct tg_error *e);
 
 /* All of these block. */
 
 /*
  * Says all of it, a few transactions for thousands. *out_changed (may be NULL): how many transactions changed something. TG_E_NOENT: the week is not booked (any
- * more). TG_E_UNKNOWN: what is there can't be understood. Twice does no harm.
+ * more), and nothing of it had begun. TG_E_UNKNOWN: what is there can't be understood. Twice does no harm.
  */
 int tg_marks_write(struct tg_store *store, const struct tg_booked *booked, const struct tg_mark_word *words, size_t n, const char *by, int64_t wait_ms, size_t *out_changed,
                    struct tg_error *e);
+
+/* Was anything ever said of it? Of a week that was cancelled nothing else is there any more when not. */
+int tg_marks_are_there(struct tg_store *store, const struct tg_booked *booked, int64_t wait_ms, bool *out, struct tg_error *e);
 
 /* One host's, for the caller's transaction; it lives until that was answered. n 0: there is nothing to be said. */
 struct tg_mark_ops {
@@ -68,7 +75,7 @@ struct tg_mark_ops {
     char paths[2][160];
     char *data;
 };
-/* key: of the week (tg_booked). A week that is not booked any more has nothing to be said of. */
+/* key: of the week (tg_booked). Of a week that is not booked any more nothing is said but how it ends, where it had begun. */
 int tg_marks_prepare(struct tg_store *store, const char *key, const struct tg_mark_word *word, const char *by, int64_t wait_ms, struct tg_mark_ops *out, struct tg_error *e);
 void tg_mark_ops_release(struct tg_mark_ops *ops);
 
@@ -78,7 +85,10 @@ struct tg_marks {
     size_t n;
     int64_t version;   /* of …/marks; -1: nothing was ever said */
 };
-int tg_marks_read(struct tg_store *store, const struct tg_booked *booked, const struct tg_week *week, int64_t wait_ms, struct tg_marks *out, struct tg_error *e);
+/* by: only what this one said last of a host, a run for example; NULL: all. */
+int tg_marks_read(struct tg_store *store, const struct tg_booked *booked, const struct tg_week *week, const char *by, int64_t wait_ms, struct tg_marks *out, struct tg_error *e);
+/* Each mark of the week, in no order. *out_version as in tg_marks. */
+int tg_marks_each(struct tg_store *store, const struct tg_booked *booked, int64_t wait_ms, tg_mark_take_fn *take, void *data, int64_t *out_version, struct tg_error *e);
 void tg_marks_release(struct tg_marks *marks);
 
 /* How a slot stands, or a part of it. */

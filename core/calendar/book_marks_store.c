@@ -47,10 +47,12 @@ static struct tg_op shard_op(const char *path, const struct tg_read_item *item, 
 
 static const struct tg_booked *by_key(const struct tg_book *book, const char *key)
 {
+    const struct tg_booked *found = NULL;
+
     for (size_t i = 0; i < book->n; i++)
-        if (strcmp(book->weeks[i].key, key) == 0 && !book->weeks[i].cancelled)
-            return &book->weeks[i];
-    return NULL;
+        if (strcmp(book->weeks[i].key, key) == 0 && (!found || found->cancelled))
+            found = &book->weeks[i];
+    return found;
 }
 
 static int prepare_in(struct tg_store *store, const struct tg_booked *b, const struct tg_mark_word *word, const char *by, int64_t wait_ms, struct tg_mark_ops *out,
@@ -64,6 +66,10 @@ static int prepare_in(struct tg_store *store, const struct tg_booked *b, const s
     int rc = tg_store_read_many(store, items, 2, tg_store_deadline(store, wait_ms), e);
     if (rc)
         return rc;
+    if (b->cancelled && items[0].code) { /* nothing of it had begun: it has no folder any more */
+        tg_read_items_release(items, 2);
+        return 0;
+    }
     rc = tg_marks_change(b, items[1].node.data, items[1].code ? 0 : items[1].node.len, word, 1, by, &out->data, &why);
     if (rc)
         rc = cant_read(out->paths[1], &why, rc, e);
@@ -104,7 +110,7 @@ struct sorted {
 
 struct writing {
     struct tg_store *store;
-    const struct tg_booked *b;
+    struct tg_booked b;                /* as the book has it now */
     const char *by;
     int64_t wait_ms, cluster;
     struct tg_mark_word *words;        /* by shard */
@@ -126,7 +132,7 @@ static int sort_words(struct writing *w, const struct tg_mark_word *words, struc
     if (!w->words || !w->order)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     for (size_t i = 0; i < w->n; i++)
-        w->order[i] = (struct sorted) {tg_shard_of(words[i].host, (uint32_t) w->b->shards), i};
+        w->order[i] = (struct sorted) {tg_shard_of(words[i].host, (uint32_t) w->b.shards), i};
     if (w->n)
         qsort(w->order, w->n, sizeof *w->order, by_shard);
     for (size_t i = 0; i < w->n; i++)
@@ -156,11 +162,11 @@ struct batch {
 static void gather(const struct writing *w, size_t at, struct batch *b)
 {
     *b = (struct batch) {.n = 0};
-    marks_path(w->b->key, b->paths[0], sizeof b->paths[0]);
+    marks_path(w->b.key, b->paths[0], sizeof b->paths[0]);
     b->items[0].path = b->paths[0];
     for (; at < w->n && b->n < BATCH_SHARDS; at = shard_end(w, at)) {
         b->from[++b->n] = at;
-        shard_path(w->b->key, w->order[at].shard, b->paths[b->n], sizeof b->paths[0]);
+        shard_path(w->b.key, w->order[at].shard, b->paths[b->n], sizeof b->paths[0]);
         b->items[b->n].path = b->paths[b->n];
     }
     b->from[b->n + 1] = at;
@@ -177,7 +183,7 @@ static int put_some(struct writing *w, struct batch *b, size_t first, size_t *ou
     for (; !rc && i <= b->n && bytes < BATCH_BYTES; i++) {
         struct tg_error why = TG_ERROR_INIT;
         const struct tg_read_item *item = &b->items[i];
-        rc = tg_marks_change(w->b, item->node.data, item->code ? 0 : item->node.len, w->words + b->from[i], b->from[i + 1] - b->from[i], w->by, &b->data[i], &why);
+        rc = tg_marks_change(&w->b, item->node.data, item->code ? 0 : item->node.len, w->words + b->from[i], b->from[i + 1] - b->from[i], w->by, &b->data[i], &why);
         if (rc)
             rc = cant_read(b->paths[i], &why, rc, e);
         else if (b->data[i]) {
@@ -216,15 +222,22 @@ static int write_batch(struct writing *w, size_t *at, struct tg_error *e)
     return rc;
 }
 
-static int is_there(const struct writing *w, struct tg_error *e)
+/* As it is now; of one that was cancelled only what had begun is noted, as long as its folder is there. */
+static int look_up(struct writing *w, struct tg_error *e)
 {
     struct tg_book book;
+    bool has_marks = true;
     int rc = tg_book_read(w->store, w->wait_ms, &book, e);
 
     if (rc)
         return rc;
-    if (!by_key(&book, w->b->key))
-        rc = tg_fail(e, TG_E_NOENT, "week %s is not booked any more", w->b->id);
+    const struct tg_booked *found = by_key(&book, w->b.key);
+    if (found && found->cancelled)
+        rc = tg_marks_are_there(w->store, found, w->wait_ms, &has_marks, e);
+    if (!rc && (!found || !has_marks))
+        rc = tg_fail(e, TG_E_NOENT, "week %s is not booked any more", w->b.id);
+    if (!rc)
+        w->b = *found;
     tg_book_release(&book);
     return rc;
 }
@@ -234,12 +247,14 @@ static int write_all(struct writing *w, struct tg_error *e)
     int rc = tg_cluster_live(w->store, tg_store_deadline(w->store, w->wait_ms), &w->cluster, e);
     int tries = 0;
 
+    if (!rc)
+        rc = look_up(w, e);
     for (size_t at = 0; !rc && at < w->n;) {
         struct tg_error why = TG_ERROR_INIT;
         rc = write_batch(w, &at, &why);
         bool overtaken = rc == TG_E_VERSION || rc == TG_E_EXISTS || rc == TG_E_NOENT;
         if (overtaken && ++tries < TRIES)
-            rc = is_there(w, e); /* a folder that is removed has no room for anything */
+            rc = look_up(w, e); /* a folder that is removed has no room for anything */
         else if (rc)
             rc = overtaken ? tg_fail(e, TG_E_HELD, "others change it all the time") : (tg_fail(e, rc, "%s", why.message), tg_error_hint(e, "%s", why.hint), rc);
     }
@@ -249,7 +264,7 @@ static int write_all(struct writing *w, struct tg_error *e)
 int tg_marks_write(struct tg_store *store, const struct tg_booked *booked, const struct tg_mark_word *words, size_t n, const char *by, int64_t wait_ms, size_t *out_changed,
                    struct tg_error *e)
 {
-    struct writing w = {.store = store, .b = booked, .by = by, .wait_ms = wait_ms, .n = n};
+    struct writing w = {.store = store, .b = *booked, .by = by, .wait_ms = wait_ms, .n = n};
     int rc = sort_words(&w, words, e);
 
     if (!rc)
@@ -265,15 +280,17 @@ int tg_marks_write(struct tg_store *store, const struct tg_booked *booked, const
 
 struct reading {
     const struct tg_week *week;
+    const char *by;        /* only what this one said last; NULL: all */
     struct tg_marks *out;
 };
 
-static int take(void *data, const char *host, const struct tg_mark *mark, const char *by, struct tg_error *e)
+static int take_into(void *data, const char *host, const struct tg_mark *mark, const char *by, struct tg_error *e)
 {
     const struct reading *r = data;
     size_t from = 0, until = r->week->names.n;
 
-    (void) by;
+    if (r->by && strcmp(r->by, by) != 0)
+        return 0;
     while (from < until) {
         size_t middle = from + (until - from) / 2;
         int order = tg_name_compare(tg_hostlist_get(&r->week->names, middle), host);
@@ -287,7 +304,23 @@ static int take(void *data, const char *host, const struct tg_mark *mark, const 
     return tg_fail(e, TG_E_DATA, "%.80s has no slot in it", host);
 }
 
-static int read_shards(struct tg_store *store, const struct tg_booked *b, int64_t wait_ms, struct reading *r, struct tg_error *e)
+int tg_marks_are_there(struct tg_store *store, const struct tg_booked *b, int64_t wait_ms, bool *out, struct tg_error *e)
+{
+    struct tg_error why = TG_ERROR_INIT;
+    char path[TG_BOOK_NODE_PATH];
+    struct tg_node node;
+
+    marks_path(b->key, path, sizeof path);
+    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, &why);
+    if (!rc)
+        tg_node_release(&node);
+    else if (rc != TG_E_NOENT)
+        return tg_fail(e, rc, "%s", why.message);
+    *out = !rc;
+    return 0;
+}
+
+static int read_shards(struct tg_store *store, const struct tg_booked *b, int64_t wait_ms, tg_mark_take_fn *take, void *data, struct tg_error *e)
 {
     char (*paths)[TG_BOOK_NODE_PATH] = malloc(TG_BOOK_BATCH * sizeof *paths);
     struct tg_read_item *items = calloc(TG_BOOK_BATCH, sizeof *items);
@@ -303,7 +336,7 @@ static int read_shards(struct tg_store *store, const struct tg_booked *b, int64_
             break;
         for (size_t i = 0; !rc && i < some; i++) {
             struct tg_error why = TG_ERROR_INIT;
-            rc = items[i].code ? 0 : tg_marks_parse(b, items[i].node.data, items[i].node.len, take, r, &why);
+            rc = items[i].code ? 0 : tg_marks_parse(b, items[i].node.data, items[i].node.len, take, data, &why);
             if (rc)
                 rc = cant_read(paths[i], &why, rc, e);
         }
@@ -314,25 +347,30 @@ static int read_shards(struct tg_store *store, const struct tg_booked *b, int64_
     return rc;
 }
 
-int tg_marks_read(struct tg_store *store, const struct tg_booked *b, const struct tg_week *week, int64_t wait_ms, struct tg_marks *out, struct tg_error *e)
+int tg_marks_each(struct tg_store *store, const struct tg_booked *b, int64_t wait_ms, tg_mark_take_fn *take, void *data, int64_t *out_version, struct tg_error *e)
 {
-    struct tg_marks marks = {.v = calloc(week->names.n + 1, sizeof *marks.v), .n = week->names.n, .version = -1};
-    struct reading r = {week, &marks};
+    struct tg_error why = TG_ERROR_INIT;
     char path[TG_BOOK_NODE_PATH];
     struct tg_node node;
 
+    *out_version = -1;
+    marks_path(b->key, path, sizeof path);
+    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, &why);
+    if (rc)
+        return rc == TG_E_NOENT ? 0 : tg_fail(e, rc, "%s", why.message);
+    *out_version = node.stat.version;
+    tg_node_release(&node);
+    return read_shards(store, b, wait_ms, take, data, e);
+}
+
+int tg_marks_read(struct tg_store *store, const struct tg_booked *b, const struct tg_week *week, const char *by, int64_t wait_ms, struct tg_marks *out, struct tg_error *e)
+{
+    struct tg_marks marks = {.v = calloc(week->names.n + 1, sizeof *marks.v), .n = week->names.n, .version = -1};
+    struct reading r = {week, by, &marks};
+
     if (!marks.v)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
-    marks_path(b->key, path, sizeof path);
-    struct tg_error why = TG_ERROR_INIT;
-    int rc = tg_store_read(store, path, tg_store_deadline(store, wait_ms), &node, &why);
-    if (!rc) {
-        marks.version = node.stat.version;
-        tg_node_release(&node);
-        rc = read_shards(store, b, wait_ms, &r, e);
-    } else {
-        rc = rc == TG_E_NOENT ? 0 : tg_fail(e, rc, "%s", why.message);
-    }
+    int rc = tg_marks_each(store, b, wait_ms, take_into, &r, &marks.version, e);
     if (rc)
         tg_marks_release(&marks);
     else

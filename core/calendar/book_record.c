@@ -3,7 +3,9 @@
 
 #include "base/buf.h"
 #include "base/seal.h"
+#include "base/sha256.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,18 @@ const struct tg_booked *tg_book_find(const struct tg_book *b, const char *id)
         if (strcmp(b->weeks[i].id, id) == 0 && (!found || found->cancelled))
             found = &b->weeks[i]; /* one that was cancelled may be booked anew */
     return found;
+}
+
+void tg_book_key(const struct tg_book *b, const struct tg_book_nodes *nodes, const char *id, char out[TG_BOOK_KEY_SIZE])
+{
+    char digest[TG_SHA256_HEX], text[TG_SHA256_HEX + 24];
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        n += b->weeks[i].cancelled && strcmp(b->weeks[i].id, id) == 0;
+    snprintf(text, sizeof text, "%s %zu", nodes->digest, n);
+    tg_sha256_hex(text, strlen(text), digest);
+    snprintf(out, TG_BOOK_KEY_SIZE, "%s.%.12s", id, n ? digest : nodes->digest);
 }
 
 static json_t *booked_json(const struct tg_booked *w)

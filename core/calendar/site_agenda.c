@@ -1,7 +1,9 @@
 /* The agenda of a site as it is now: see site_agenda.h. */
+#include "calendar/book_marks.h"
 #include "calendar/site_agenda.h"
 
 #include <tagout/clock.h>
+#include <tagout/log.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@ struct laid {
     struct tg_calendar *calendar;
     struct tg_week **weeks;
     struct tg_booked *booked;   /* of each */
-    size_t n_weeks;
+    size_t n_weeks, n_cancelled; /* behind those in force: cancelled when something of them had begun; windows they have none */
     struct tg_agenda *agenda;
 };
 
@@ -45,7 +47,7 @@ int tg_site_agenda_new(const struct tg_site_agenda_options *options, struct tg_s
 static void release(struct laid *l)
 {
     tg_agenda_free(l->agenda);
-    for (size_t i = 0; i < l->n_weeks; i++)
+    for (size_t i = 0; i < l->n_weeks + l->n_cancelled; i++)
         tg_week_free(l->weeks[i]);
     free(l->weeks);
     free(l->booked);
@@ -105,6 +107,31 @@ static int load_weeks(const struct tg_site_agenda *s, const struct tg_book *book
     return rc;
 }
 
+/* Of those only how it ends is said (book_marks.h): what of them can't be read keeps nobody from working. */
+static int load_cancelled(const struct tg_site_agenda *s, const struct tg_book *book, struct laid *l, struct tg_error *e)
+{
+    int64_t now = tg_wall_ms(s->o.clock);
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < book->n; i++) {
+        const struct tg_booked *b = &book->weeks[i];
+        size_t at = l->n_weeks + l->n_cancelled;
+        struct tg_error why = TG_ERROR_INIT;
+        bool there = false;
+        if (!b->cancelled || b->until_ms <= now - OVER_MS)
+            continue;
+        rc = tg_marks_are_there(s->o.store, b, s->o.wait_ms, &there, &why);
+        if (!rc && there)
+            rc = tg_book_load(s->o.store, b, s->o.wait_ms, &l->weeks[at], &why);
+        l->booked[at] = *b;
+        l->n_cancelled += !rc && there;
+        if (rc == TG_E_UNKNOWN)
+            tg_log(TG_LOG_WARN, "calendar", "how the cancelled week %s ends can't be noted: %s", b->id, why.message);
+        rc = rc == TG_E_UNKNOWN ? 0 : rc ? tg_fail(e, rc, "%s", why.message) : 0;
+    }
+    return rc;
+}
+
 /* ---- the whole ---- */
 
 static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *p, struct laid *out, struct tg_error *e)
@@ -117,6 +144,8 @@ static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_p
     }
     if (!rc)
         rc = load_weeks(s, book, out, e);
+    if (!rc)
+        rc = load_cancelled(s, book, out, e);
     if (!rc)
         rc = tg_agenda_new_booked(out->calendar, s->o.inventory, (const struct tg_week *const *) out->weeks, out->n_weeks, p, &out->agenda, e);
     if (rc == TG_E_DATA && tg_problems_count(p)) {
@@ -182,7 +211,7 @@ size_t tg_site_agenda_weeks(const struct tg_site_agenda *s, const struct tg_week
 {
     *out = (const struct tg_week *const *) s->laid.weeks;
     *out_booked = s->laid.booked;
-    return s->laid.agenda ? s->laid.n_weeks : 0;
+    return s->laid.agenda ? s->laid.n_weeks + s->laid.n_cancelled : 0;
 }
 
 bool tg_site_agenda_says(const struct tg_site_agenda *s)

@@ -33,7 +33,8 @@ int tg_site_agenda_look(struct tg_site_agenda *site, struct tg_problems *problem
 struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *site);
 /* The calendar's zone; UTC without one. */
 const char *tg_site_agenda_zone(const struct tg_site_agenda *site);
-/* The booked weeks that are not over for a day yet, as they were read last, and what the book says of each. The arrays are its own until it is looked at again. */
+/* The booked weeks that are not over for a day yet, as they were read last, and what the book says of each; also those that were cancelled when something of them had
+ * begun, whose slots are no windows any more. The arrays are its own until it is looked at again. */
 size_t tg_site_agenda_weeks(const struct tg_site_agenda *site, const struct tg_week *const **out, const struct tg_booked **out_booked);
 /* Does anything say when who may be disturbed: a calendar, windows of customers, booked weeks? */
 bool tg_site_agenda_says(const struct tg_site_agenda *site);

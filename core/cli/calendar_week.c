@@ -46,7 +46,7 @@ static int print_json(struct tg_frame *f, const struct tg_week *week, const stru
     int64_t now_ms = tg_wall_ms(tg_loop_clock(f->loop));
 
     if (o && ((booked && json_object_set_new(o, "booked", tg_week_booked_json(booked, now_ms))) ||
-              (marks && json_object_set_new(o, "progress", tg_week_progress_json(week, marks, now_ms))))) {
+              (marks && json_object_set_new(o, "progress", tg_week_progress_json(booked, week, marks, now_ms))))) {
         json_decref(o);
         o = NULL;
     }
@@ -65,7 +65,7 @@ int tg_week_show(struct tg_frame *f, const struct tg_week *week, const struct tg
         fputs(tg_buf_text(&text), stdout);
     tg_buf_release(&text);
     if (!rc && marks)
-        tg_week_progress(f, week, marks);
+        tg_week_progress(f, booked, week, marks);
     return rc;
 }
 

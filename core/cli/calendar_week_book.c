@@ -149,7 +149,15 @@ int tg_week_verb_list(struct tg_frame *f, struct tg_error *e)
 
 /* ---- show, cancel ---- */
 
-int tg_week_find(struct tg_frame *f, const char *id, struct tg_booked *out, struct tg_error *e)
+/* Of one that was cancelled is there still how it went? */
+static bool has_marks(struct tg_frame *f, const struct tg_booked *b)
+{
+    bool there = false;
+
+    return now_of(f) < b->until_ms + TG_MARK_LATER_MS && !tg_marks_are_there(f->store, b, WAIT_MS, &there, NULL) && there;
+}
+
+int tg_week_find(struct tg_frame *f, const char *id, bool cancelled, struct tg_booked *out, struct tg_error *e)
 {
     struct tg_book book;
     int rc = tg_book_read(f->store, WAIT_MS, &book, e);
@@ -157,10 +165,12 @@ int tg_week_find(struct tg_frame *f, const char *id, struct tg_booked *out, stru
     if (rc)
         return rc;
     const struct tg_booked *found = tg_book_find(&book, id);
+    for (size_t i = 0; !found && i < book.n; i++)
+        found = strcmp(book.weeks[i].key, id) == 0 ? &book.weeks[i] : NULL;
     if (!found) {
         rc = tg_fail(e, TG_E_NOENT, "no week \"%.90s\" is booked", id);
         tg_error_hint(e, "tagout calendar week list has them");
-    } else if (found->cancelled) {
+    } else if (found->cancelled && !(cancelled && has_marks(f, found))) {
         rc = tg_fail(e, TG_E_NOENT, "week %s was cancelled by %s: %.300s", id, found->cancelled_by, found->reason);
     } else {
         *out = *found;
@@ -178,17 +188,20 @@ int tg_week_verb_show(struct tg_frame *f, struct tg_error *e)
     int rc = tg_week_open_store(f, e);
 
     if (!rc)
-        rc = tg_week_find(f, f->argv[1], &booked, e);
+        rc = tg_week_find(f, f->argv[1], true, &booked, e);
     if (!rc)
         rc = tg_book_load(f->store, &booked, WAIT_MS, &week, e);
     if (!rc)
-        rc = tg_marks_read(f->store, &booked, week, WAIT_MS, &marks, e);
+        rc = tg_marks_read(f->store, &booked, week, NULL, WAIT_MS, &marks, e);
     if (!rc)
         rc = tg_week_pictures(f, week, e);
     if (!rc)
         rc = tg_week_show(f, week, &booked, &marks, e);
     if (!rc && !f->json)
         printf("\nBooked by %s, %s.\n", booked.by, tg_cli_when(booked.at_ms, now_of(f), at, sizeof at));
+    if (!rc && !f->json && booked.cancelled)
+        printf("Cancelled by %s, %s: %s\nNo host has a slot in it any more; what had begun is still said to have ended.\n", booked.cancelled_by,
+               tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at), booked.reason);
     tg_marks_release(&marks);
     tg_week_free(week);
     return rc;
@@ -214,12 +227,13 @@ int tg_week_verb_cancel(struct tg_frame *f, struct tg_error *e)
         return rc;
     if (!was)
         tg_frame_tick_store(f);
+    bool begun = booked.from_ms <= words.wall_ms && has_marks(f, &booked);
     if (f->json)
         return tg_print_json(tg_week_booked_json(&booked, now_of(f)), e);
     if (was)
         printf("%s was cancelled already, by %s, %s: %s\n", booked.id, booked.cancelled_by, tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at), booked.reason);
     else
-        printf("Cancelled %s: none of its %lld hosts has a slot any more.%s\n", booked.id, (long long) booked.hosts,
-               booked.from_ms <= words.wall_ms ? " What its slots have begun is not stopped by that." : "");
+        printf("Cancelled %s: none of its %lld hosts has a slot any more.%s%s\n", booked.id, (long long) booked.hosts,
+               begun ? " What has begun is not stopped by that, and its customers hear how it ends: tagout calendar week show " : "", begun ? booked.id : "");
     return 0;
 }

@@ -20,8 +20,12 @@ static int64_t now_of(const struct tg_frame *f)
 
 /* ---- how it goes ---- */
 
-const char *tg_week_slot_state(const struct tg_slot_count *c, const struct tg_week_slot *s, int64_t now_ms)
+const char *tg_week_slot_state(const struct tg_booked *b, const struct tg_slot_count *c, const struct tg_week_slot *s, int64_t now_ms)
 {
+    bool off = b && b->cancelled && b->cancelled_ms < s->until_ms;
+
+    if (off)
+        return c->begun ? "begun" : c->failed ? "failed" : c->done ? "done" : "off";
     if (c->hosts && c->done + c->failed == c->hosts)
         return c->failed ? "failed" : "done";
     if (now_ms < s->from_ms)
@@ -64,14 +68,14 @@ static json_t *names_json(const struct tg_week *w, const struct tg_marks *marks,
     return o;
 }
 
-json_t *tg_week_progress_json(const struct tg_week *w, const struct tg_marks *marks, int64_t now_ms)
+json_t *tg_week_progress_json(const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks, int64_t now_ms)
 {
     json_t *list = json_array();
 
     for (size_t s = 0; s < w->n_slots; s++) {
         struct tg_slot_count c = tg_slot_count(w, marks, s);
         size_t expected = c.expected + c.begun + c.done + c.failed;
-        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "slot", w->slots[s].name, "state", tg_week_slot_state(&c, &w->slots[s], now_ms),
+        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "slot", w->slots[s].name, "state", tg_week_slot_state(b, &c, &w->slots[s], now_ms),
                                               "count", (json_int_t) c.hosts, "expected", (json_int_t) expected, "begun", (json_int_t) c.begun, "done",
                                               (json_int_t) c.done, "failed", (json_int_t) c.failed, "missed", (json_int_t) tg_slot_missed(&c, &w->slots[s], now_ms), "began",
                                               c.began_ms ? tg_cli_time_json(c.began_ms) : json_null(), "ended", c.ended_ms ? tg_cli_time_json(c.ended_ms) : json_null(), "hosts-begun",
@@ -83,7 +87,7 @@ json_t *tg_week_progress_json(const struct tg_week *w, const struct tg_marks *ma
 
 #define COLUMNS 7
 
-static char **make_row(const struct tg_week *w, const struct tg_marks *marks, size_t s, int64_t now_ms)
+static char **make_row(const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks, size_t s, int64_t now_ms)
 {
     struct tg_slot_count c = tg_slot_count(w, marks, s);
     char **row = calloc(COLUMNS, sizeof *row);
@@ -91,7 +95,7 @@ static char **make_row(const struct tg_week *w, const struct tg_marks *marks, si
     if (!row)
         return NULL;
     row[0] = tg_cli_cell("%s", w->slots[s].name);
-    row[1] = tg_cli_cell("%s", tg_week_slot_state(&c, &w->slots[s], now_ms));
+    row[1] = tg_cli_cell("%s", tg_week_slot_state(b, &c, &w->slots[s], now_ms));
     row[2] = tg_cli_cell("%zu", c.hosts);
     row[3] = tg_cli_cell("%zu", c.done);
     row[4] = tg_cli_cell("%zu", c.failed);
@@ -113,7 +117,7 @@ static void put_names(const struct tg_frame *f, const struct tg_week *w, const s
     }
 }
 
-void tg_week_progress(const struct tg_frame *f, const struct tg_week *w, const struct tg_marks *marks)
+void tg_week_progress(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)
 {
     static const char *const head[COLUMNS] = {"SLOT", "IT IS", "HOSTS", "DONE", "FAILED", "BEGUN", "NOT BEGUN"};
     char ***rows = calloc(w->n_slots + 1, sizeof *rows);
@@ -124,7 +128,7 @@ void tg_week_progress(const struct tg_frame *f, const struct tg_week *w, const s
         free(rows);
         return;
     }
-    while (rows && n < w->n_slots && (rows[n] = make_row(w, marks, n, now_of(f))) != NULL)
+    while (rows && n < w->n_slots && (rows[n] = make_row(b, w, marks, n, now_of(f))) != NULL)
         n++;
     puts("\nHow it goes");
     if (rows)
@@ -136,6 +140,8 @@ void tg_week_progress(const struct tg_frame *f, const struct tg_week *w, const s
     }
     free(rows);
     put_names(f, w, marks, TG_MARK_FAILED, "Failed");
+    if (b && b->cancelled)
+        put_names(f, w, marks, TG_MARK_BEGUN, "Begun, and not known to be through,");
 }
 
 /* ---- saying it ---- */
@@ -163,8 +169,16 @@ static int refuse(const struct saying *s, const char *host, const struct tg_week
     return TG_E_USAGE;
 }
 
-/* What is said last is what people mean, whatever the clock of who spoke before; the same again changes nothing. */
+/* What was to begin behind the cancelling was called off. */
+static int refuse_off(const struct saying *s, const char *host, const struct tg_week_slot *slot, struct tg_error *e)
+{
+    char from[40], at[40];
 
+    return tg_fail(e, TG_E_USAGE, "%s has slot %s, from %s, and the week was cancelled by %s, %s: it can't have ended in it", host, slot->name,
+                   tg_cli_when(slot->from_ms, 0, from, sizeof from), s->booked.cancelled_by, tg_cli_when(s->booked.cancelled_ms, 0, at, sizeof at));
+}
+
+/* What is said last is what people mean, whatever the clock of who spoke before; the same again changes nothing. */
 static int add(struct saying *s, uint32_t host, struct tg_error *e)
 {
     const struct tg_week_slot *slot = &s->week->slots[s->week->slot_of[host]];
@@ -175,6 +189,8 @@ static int add(struct saying *s, uint32_t host, struct tg_error *e)
 
     if (s->now_ms < slot->from_ms - TG_MARK_EARLY_MS || (begins && s->now_ms >= slot->until_ms))
         return refuse(s, tg_hostlist_get(&s->week->names, host), slot, e);
+    if (s->booked.cancelled && !was->began_ms && slot->from_ms > s->booked.cancelled_ms)
+        return refuse_off(s, tg_hostlist_get(&s->week->names, host), slot, e);
     *w = (struct tg_mark_word) {tg_hostlist_get(&s->week->names, host), {.state = s->state}};
     if (was->state == s->state) {
         w->mark = *was;
@@ -185,8 +201,7 @@ static int add(struct saying *s, uint32_t host, struct tg_error *e)
     return 0;
 }
 
-/* Of a slot, whoever is not through: how a host ended was said of itself, and is not said otherwise by a word about
- * all. */
+/* Of a slot, whoever is not through: how a host ended was said of itself, and is not said otherwise by a word about all. Of a week that was cancelled, whoever had begun. */
 static int add_open(struct saying *s, const struct tg_week_slot *slot, struct tg_error *e)
 {
     int rc = 0;
@@ -196,7 +211,7 @@ static int add_open(struct saying *s, const struct tg_week_slot *slot, struct tg
         enum tg_mark_state was = s->marks.v[host].state;
         if (was != s->state && (was == TG_MARK_DONE || was == TG_MARK_FAILED))
             s->kept++;
-        else
+        else if (!s->booked.cancelled || was == TG_MARK_BEGUN || was == s->state)
             rc = add(s, host, e);
     }
     return rc;
@@ -209,7 +224,7 @@ static int add_slot(struct saying *s, const char *name, struct tg_error *e)
 
     for (size_t i = 0; !rc && i < s->week->n_slots; i++) {
         const struct tg_week_slot *slot = &s->week->slots[i];
-        if (name ? strcmp(slot->name, name) == 0 : slot->from_ms <= s->now_ms && s->now_ms < slot->until_ms)
+        if (name ? strcmp(slot->name, name) == 0 : s->booked.cancelled || (slot->from_ms <= s->now_ms && s->now_ms < slot->until_ms))
             rc = add_open(s, slot, e);
     }
     return rc;
@@ -231,10 +246,8 @@ static int add_names(struct saying *s, const char *text, struct tg_error *e)
 
     if (rc) {
         tg_fail(e, rc == TG_E_DATA ? TG_E_USAGE : rc, "%s", why.message);
-        tg_error_hint(
-            e, "hosts by their names, such as web[1-3].example.com, or one slot: tagout calendar week show %s has both",
-            s->booked.id);
-    return rc == TG_E_DATA ? TG_E_USAGE : rc;
+        tg_error_hint(e, "hosts by their names, such as web[1-3].example.com, or one slot: tagout calendar week show %s has both", s->booked.id);
+        return rc == TG_E_DATA ? TG_E_USAGE : rc;
     }
     rc = tg_hostlist_sort(&list, e);
     for (size_t i = 0, k = 0; !rc && i < list.n; i++) { /* both are by name */
@@ -261,6 +274,8 @@ static int collect(struct saying *s, struct tg_error *e)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
     int rc = what && !is_slot(s->week, what) ? add_names(s, what, e) : add_slot(s, what, e);
     if (!rc && !s->n && !s->kept) {
+        if (s->booked.cancelled)
+            return tg_fail(e, TG_E_USAGE, "week %s was cancelled by %s, and nothing that had begun in it is left to be said", s->booked.id, s->booked.cancelled_by);
         tg_fail(e, TG_E_USAGE, "no slot of week %s is now", s->booked.id);
         return tg_error_hint(e, "say which one, or which hosts: tagout calendar week %s %s SLOT", s->f->argv[0], s->booked.id), TG_E_USAGE;
     }
@@ -312,13 +327,13 @@ static int verb_say(struct tg_frame *f, enum tg_mark_state state, struct tg_erro
     int rc = tg_week_open_store(f, e);
 
     if (!rc)
-        rc = tg_week_find(f, f->argv[1], &s.booked, e);
+        rc = tg_week_find(f, f->argv[1], state != TG_MARK_BEGUN, &s.booked, e);
     if (!rc)
         rc = still(&s, e);
     if (!rc)
         rc = tg_book_load(f->store, &s.booked, WAIT_MS, &s.week, e);
     if (!rc)
-        rc = tg_marks_read(f->store, &s.booked, s.week, WAIT_MS, &s.marks, e);
+        rc = tg_marks_read(f->store, &s.booked, s.week, NULL, WAIT_MS, &s.marks, e);
     if (!rc)
         rc = collect(&s, e);
     if (!rc)

@@ -375,6 +375,10 @@ static void check_weeks(struct doctor *d)
         find_error(d, UNKNOWN, &e);
         return;
     }
+    if (look.unsaid && !look.bad) {
+        find(d, WARN, "%zu booked; %zu runs have ended, and not all that they have begun in their slots is said to have ended:", look.weeks, look.unsaid);
+        return;
+    }
     find(d, look.bad ? UNKNOWN : OK, look.bad ? "%zu booked, and %zu can't be understood:" : look.weeks ? "%zu booked, and can be read" : "none is booked", look.weeks, look.bad);
     if (look.bad)
         mend(d, "a newer tagout has written it, or it was damaged: with the tagout that booked it, tagout calendar week show WEEK");

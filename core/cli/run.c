@@ -239,7 +239,7 @@ static int drive_loaded(struct tg_frame *f, struct tg_journal *j, struct tg_plan
 
     *out_then = what_follows(j, run);
     if (run->state == TG_RUN_ENDED && !tg_run_leftovers(run) && !returns->n && !returns->n_out) {
-        if (*out_then != TG_THEN_HALT || tg_mend_returns(run))
+        if (tg_cli_slots_ended(f, j, plan, run) || *out_then != TG_THEN_HALT || tg_mend_returns(run))
             return 0;
         tg_fail(e, TG_E_FAILED, "run %s has ended: %s", j->id, tg_run_end_name(tg_run_end(run)));
         tg_error_hint(e, "look at it: tagout status %s", j->id);

@@ -24,7 +24,7 @@ static void unknown(struct tg_frame *f, int rc, const char *what, const struct t
     f->status = tg_exit_status(rc);
 }
 
-static void put_slots(const struct tg_week *w, const struct tg_marks *marks, int64_t now_ms)
+static void put_slots(const struct tg_booked *booked, const struct tg_week *w, const struct tg_marks *marks, int64_t now_ms)
 {
     for (size_t s = 0; s < w->n_slots; s++) {
         const struct tg_week_slot *slot = &w->slots[s];
@@ -33,7 +33,7 @@ static void put_slots(const struct tg_week *w, const struct tg_marks *marks, int
         if (now_ms < slot->from_ms || now_ms >= slot->until_ms + LATELY_MS)
             continue;
         printf("        %s, %s: %s; of %zu hosts %zu done, %zu failed, %zu begun, %zu not begun\n", slot->name, tg_week_hours(slot, hours, sizeof hours),
-               tg_week_slot_state(&c, slot, now_ms), c.hosts, c.done, c.failed, c.begun, c.hosts - c.done - c.failed - c.begun);
+               tg_week_slot_state(booked, &c, slot, now_ms), c.hosts, c.done, c.failed, c.begun, c.hosts - c.done - c.failed - c.begun);
     }
 }
 
@@ -45,13 +45,13 @@ static int put_week(struct tg_frame *f, const struct tg_booked *booked, struct t
     int rc = tg_book_load(f->store, booked, WAIT_MS, &week, e);
 
     if (!rc)
-        rc = tg_marks_read(f->store, booked, week, WAIT_MS, &marks, e);
+        rc = tg_marks_read(f->store, booked, week, NULL, WAIT_MS, &marks, e);
     for (size_t i = 0; !rc && i < marks.n; i++)
         by[marks.v[i].state]++;
     if (!rc) {
         printf("WEEK    %s: of %lld hosts %zu done, %zu failed, %zu begun.  See: tagout calendar week show %s\n", booked->id, (long long) booked->hosts, by[TG_MARK_DONE],
                by[TG_MARK_FAILED], by[TG_MARK_BEGUN], booked->id);
-        put_slots(week, &marks, now_of(f));
+        put_slots(booked, week, &marks, now_of(f));
     }
     tg_marks_release(&marks);
     tg_week_free(week);

@@ -3,8 +3,11 @@
 
 #include "config/site.h"
 #include "engine/history.h"
+#include "engine/ports.h"
 
 #include <tagout/clock.h>
+
+#include <stdio.h>
 
 #define WAIT_MS 10000
 
@@ -114,4 +117,24 @@ void tg_cli_windows_follow(struct tg_frame *f, struct tg_plan *plan, const struc
             out->of = NULL;
     }
     tg_problems_release(&p);
+}
+
+bool tg_cli_slots_ended(struct tg_frame *f, const struct tg_journal *journal, const struct tg_plan *plan, const struct tg_run *run)
+{
+    const struct tg_site_agenda_options co = {.calendar = f->config->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
+    struct tg_ports_options o = {.loop = f->loop, .plan = plan, .run = run, .journal = journal};
+    struct tg_error why = TG_ERROR_INIT;
+    size_t said = 0;
+
+    if (!plan->n_windows || !f->inventory)
+        return false;
+    int rc = tg_site_agenda_new(&co, &o.calendar, &why);
+    if (!rc)
+        rc = tg_ports_tell_ended(&o, &said, &why);
+    tg_site_agenda_free(o.calendar);
+    if (rc)
+        fprintf(stderr, "tagout: how the hosts of %s ended in their slots can't be noted: %s\n", journal->id, why.message);
+    else if (said && !f->json)
+        printf("%s has ended; how its hosts ended in the slots of booked weeks is noted now.\n", journal->id);
+    return said > 0;
 }

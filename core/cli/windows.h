@@ -4,6 +4,7 @@
 
 #include "calendar/site_agenda.h"
 #include "cli/cmd.h"
+#include "engine/journal.h"
 #include "engine/windows.h"
 
 struct tg_cli_windows {
@@ -25,6 +26,11 @@ int tg_cli_windows_lay(struct tg_frame *f, struct tg_store *store, struct tg_pla
  */
 void tg_cli_windows_follow(struct tg_frame *f, struct tg_plan *plan, const struct tg_run *run, struct tg_cli_windows *out);
 void tg_cli_windows_release(struct tg_cli_windows *windows);
+/*
+ * Of a run that has ended: how its hosts ended in the slots of booked weeks, when its driver was killed before it could say so. True when that was said now, and shown;
+ * what is in the way of it is a warning.
+ */
+bool tg_cli_slots_ended(struct tg_frame *f, const struct tg_journal *journal, const struct tg_plan *plan, const struct tg_run *run);
 /* How long hosts of this rollout took in its last runs, into the plan; without history it stays as it is. Blocks. */
 void tg_cli_learn(struct tg_store *store, struct tg_plan *plan, int64_t wait_ms);
 

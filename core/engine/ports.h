@@ -46,6 +46,11 @@ const struct tg_drive_ports *tg_ports_table(struct tg_ports *ports);
 struct tg_windows *tg_ports_windows(const struct tg_ports *ports);
 /* Says what is not yet said of how the slots of booked weeks go (calendar/book_marks.h): when the run has ended, or its driver leaves. Blocks. */
 void tg_ports_tell_slots(struct tg_ports *ports);
+/*
+ * The same of a run that has ended, whose driver was killed before it could: only loop, plan, run, journal and calendar are needed. *out_said: how many transactions
+ * it took, 0: nothing was missing. Blocks.
+ */
+int tg_ports_tell_ended(const struct tg_ports_options *options, size_t *out_said, struct tg_error *e);
 /* The run's name on hosts and elsewhere (tg_run_name()); lives as long as the ports. */
 const char *tg_ports_name(const struct tg_ports *ports);
 

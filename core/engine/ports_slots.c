@@ -31,16 +31,55 @@ int tg_ports_open_slots(struct tg_ports *p, struct tg_error *e)
     return p->slots.told ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 }
 
+/* Its index in the week; TG_WEEK_NONE: it has no slot there. */
+static uint32_t index_of(const struct tg_week *w, const char *host)
+{
+    size_t from = 0, until = w->names.n;
+
+    while (from < until) {
+        size_t middle = from + (until - from) / 2;
+        int order = tg_name_compare(tg_hostlist_get(&w->names, middle), host);
+        if (order == 0)
+            return (uint32_t) middle;
+        from = order < 0 ? middle + 1 : from;
+        until = order < 0 ? until : middle;
+    }
+    return TG_WEEK_NONE;
+}
+
+/* Whose begin this run has said already: a driver before this one has, and what became of it is not known by the state alone. */
+static int recall(struct tg_ports *p, const struct tg_week *week, const struct tg_booked *booked, struct tg_error *e)
+{
+    struct tg_marks marks;
+    int rc = tg_marks_read(p->o.journal->store, booked, week, p->o.journal->id, WAIT_MS, &marks, e);
+
+    for (size_t i = 0; !rc && marks.version >= 0 && i < p->o.plan->n_hosts; i++) {
+        uint32_t at = index_of(week, p->o.plan->hosts[i].name);
+        if (at != TG_WEEK_NONE && marks.v[at].state == TG_MARK_BEGUN)
+            p->slots.told[i] = TG_MARK_BEGUN;
+    }
+    if (!rc)
+        tg_marks_release(&marks);
+    return rc;
+}
+
 void tg_ports_slots_anew(struct tg_ports *p)
 {
     const struct tg_week *const *weeks;
     const struct tg_booked *booked;
+    struct tg_error why = TG_ERROR_INIT;
 
     if (!p->slots.told)
         return;
-    p->slots.any = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked) > 0;
+    size_t n = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked);
+    p->slots.any = n > 0;
     memset(p->slots.told, TG_MARK_NONE, p->o.plan->n_hosts);
     p->slots.look_ms = 0;
+    for (size_t i = 0; i < n; i++)
+        if (recall(p, weeks[i], &booked[i], &why)) {
+            tg_log(TG_LOG_WARN, "run", "what was said of the slots of week %s can't be read: %s", booked[i].id, why.message);
+            tg_error_clear(&why);
+        }
 }
 
 /* ---- what is true of a host ---- */
@@ -71,24 +110,15 @@ static enum tg_mark_state state_of(const struct tg_ports *p, size_t host)
 
 /* ---- whose slot that is ---- */
 
-/* TG_WEEK_NONE: it has none in this week. */
-static uint32_t slot_of(const struct tg_week *w, const char *host)
+/* Was it begun in this slot, or is it to be? late_ms: so long behind the cancelling it still may. */
+static bool is_slot(const struct tg_booked *b, const struct tg_week_slot *s, enum tg_mark_state state, int64_t at_ms, int64_t wall_ms, int64_t late_ms)
 {
-    size_t from = 0, until = w->names.n;
-
-    while (from < until) {
-        size_t middle = from + (until - from) / 2;
-        int order = tg_name_compare(tg_hostlist_get(&w->names, middle), host);
-        if (order == 0)
-            return w->slot_of[middle];
-        from = order < 0 ? middle + 1 : from;
-        until = order < 0 ? until : middle;
-    }
-    return TG_WEEK_NONE;
+    if (state == TG_MARK_EXPECTED)
+        return !b->cancelled && s->until_ms > wall_ms;
+    return s->from_ms - TG_MARK_EARLY_MS <= at_ms && at_ms < s->until_ms && (!b->cancelled || at_ms < b->cancelled_ms + late_ms);
 }
 
-/* The slot in which it was begun; of one that is to be, the next one. */
-static bool find_week(const struct tg_ports *p, size_t host, enum tg_mark_state state, int64_t wall_ms, size_t *out)
+static bool find_slot(const struct tg_ports *p, size_t host, enum tg_mark_state state, int64_t wall_ms, int64_t late_ms, size_t *out)
 {
     const struct tg_week *const *weeks;
     const struct tg_booked *booked;
@@ -96,15 +126,20 @@ static bool find_week(const struct tg_ports *p, size_t host, enum tg_mark_state 
     int64_t at = p->o.run->hosts[host].started_ms, best = INT64_MAX;
 
     for (size_t i = 0; i < n; i++) {
-        uint32_t slot = slot_of(weeks[i], p->o.plan->hosts[host].name);
-        const struct tg_week_slot *s = slot == TG_WEEK_NONE ? NULL : &weeks[i]->slots[slot];
-        bool is = s && (state == TG_MARK_EXPECTED ? s->until_ms > wall_ms : s->from_ms - TG_MARK_EARLY_MS <= at && at < s->until_ms);
-        if (is && s->from_ms < best) {
+        uint32_t k = index_of(weeks[i], p->o.plan->hosts[host].name);
+        const struct tg_week_slot *s = k == TG_WEEK_NONE ? NULL : &weeks[i]->slots[weeks[i]->slot_of[k]];
+        if (s && is_slot(&booked[i], s, state, at, wall_ms, late_ms) && s->from_ms < best) {
             best = s->from_ms;
             *out = i;
         }
     }
     return best != INT64_MAX;
+}
+
+/* The slot in which it was begun; of one that is to be, the next one. What began just when the week was cancelled, by another clock, did so in that week. */
+static bool find_week(const struct tg_ports *p, size_t host, enum tg_mark_state state, int64_t wall_ms, size_t *out)
+{
+    return find_slot(p, host, state, wall_ms, 0, out) || find_slot(p, host, state, wall_ms, TG_MARK_EARLY_MS, out);
 }
 
 /* ---- saying it ---- */
@@ -157,7 +192,13 @@ static int say_week(struct tg_ports *p, const struct tg_booked *booked, const st
     for (size_t i = 0; i < n; i++)
         if (v[i].week == week)
             words[some++] = v[i].word;
-    int rc = some ? tg_marks_write(p->o.journal->store, booked, words, some, p->o.journal->id, WAIT_MS, NULL, e) : 0;
+    size_t changed = 0;
+    int rc = some ? tg_marks_write(p->o.journal->store, booked, words, some, p->o.journal->id, WAIT_MS, &changed, e) : 0;
+    p->slots.n_said += changed;
+    if (rc == TG_E_NOENT) { /* it was cancelled meanwhile, and nothing of it had begun: nobody wants to know */
+        tg_error_clear(e);
+        rc = 0;
+    }
     for (size_t i = 0; !rc && i < n; i++)
         if (v[i].week == week)
             p->slots.told[v[i].host] = (uint8_t) v[i].word.mark.state;
@@ -196,4 +237,22 @@ void tg_ports_tell_slots(struct tg_ports *p)
 {
     p->slots.look_ms = 0;
     tg_ports_look_at_slots(p);
+}
+
+int tg_ports_tell_ended(const struct tg_ports_options *o, size_t *out_said, struct tg_error *e)
+{
+    struct tg_ports p = {.o = *o};
+    bool changed;
+    int rc = tg_ports_open_slots(&p, e);
+
+    *out_said = 0;
+    if (!rc && p.slots.told)
+        rc = tg_site_agenda_look(o->calendar, NULL, &changed, e);
+    if (!rc && p.slots.told) {
+        tg_ports_slots_anew(&p);
+        rc = say(&p, e);
+    }
+    *out_said = p.slots.n_said;
+    free(p.slots.told);
+    return rc;
 }

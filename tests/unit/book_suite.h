@@ -383,6 +383,7 @@ BTEST(a_store_without_the_calendar_is_not_whole)
 }
 
 #include "book_suite_marks.h"
+#include "book_suite_cancelled.h"
 
 #endif
 #endif

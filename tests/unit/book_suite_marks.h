@@ -77,7 +77,7 @@ static struct tg_slot_count counted(const struct marked *m, size_t slot)
     struct tg_marks marks;
     struct tg_error e = TG_ERROR_INIT;
 
-    cr_assert_eq(tg_marks_read(store, m->booked, m->week, WAIT_MS, &marks, &e), 0, "%s", e.message);
+    cr_assert_eq(tg_marks_read(store, m->booked, m->week, NULL, WAIT_MS, &marks, &e), 0, "%s", e.message);
     struct tg_slot_count c = tg_slot_count(m->week, &marks, slot);
     tg_marks_release(&marks);
     return c;
@@ -179,13 +179,13 @@ BTEST(marks_that_make_no_sense_are_unknown)
     snprintf(path, sizeof path, TG_BOOK_PATH "/%s/marks-000", m.booked->key);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         cr_assert_eq(tg_store_write(store, path, bad[i], strlen(bad[i]), TG_ANY_VERSION, tg_store_deadline(store, WAIT_MS), NULL), 0);
-        cr_expect_eq(tg_marks_read(store, m.booked, m.week, WAIT_MS, &marks, NULL), TG_E_UNKNOWN, "%s", bad[i]);
+        cr_expect_eq(tg_marks_read(store, m.booked, m.week, NULL, WAIT_MS, &marks, NULL), TG_E_UNKNOWN, "%s", bad[i]);
     }
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         json_t *item = json_loads(entries[i], 0, NULL);
         char *text = tg_seal(json_pack("{s:i,s:s,s:s,s:[s],s:{s:o}}", "format", 1, "id", m.booked->id, "digest", m.booked->digest, "by", "R1", "hosts", "db01", item ? item : json_null()));
         cr_assert_eq(tg_store_write(store, path, text, strlen(text), TG_ANY_VERSION, tg_store_deadline(store, WAIT_MS), NULL), 0);
-        cr_expect_eq(tg_marks_read(store, m.booked, m.week, WAIT_MS, &marks, NULL), TG_E_UNKNOWN, "%s", entries[i]);
+        cr_expect_eq(tg_marks_read(store, m.booked, m.week, NULL, WAIT_MS, &marks, NULL), TG_E_UNKNOWN, "%s", entries[i]);
         free(text);
     }
     unmark(&m);
