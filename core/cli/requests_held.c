@@ -4,10 +4,12 @@
 #include "base/shown.h"
 #include "calendar/request_held.h"
 #include "cli/guarding.h"
+#include "cli/requests.h"
 
 #include <stdio.h>
 
 #define SHOWN_MAX 12
+#define LISTED_MAX 100000
 
 struct lines {
     struct tg_buf *out;
@@ -43,4 +45,33 @@ int tg_requests_held_lines(struct tg_guard *guard, int64_t now_ms, struct tg_buf
     if (*out_n > SHOWN_MAX)
         tg_buf_printf(out, "HELD    and requests of %zu more hosts: tagout request list --state held\n", *out_n - SHOWN_MAX);
     return bad ? tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", bad, why.message) : 0;
+}
+
+struct listing {
+    json_t *list;
+    int64_t now_ms;
+};
+
+static int list_one(const struct tg_requests *r, void *data, struct tg_error *e)
+{
+    const struct listing *l = data;
+
+    for (size_t i = 0; i < r->n; i++) {
+        json_t *o = r->v[i].state == TG_REQ_HELD ? tg_request_cli_json(r, &r->v[i], l->now_ms) : NULL;
+        if (r->v[i].state != TG_REQ_HELD)
+            continue;
+        if (json_object_set_new(o, "lock", json_string(r->now.lock)) || json_object_set_new(o, "began", tg_cli_time_json(r->v[i].began_ms)) || json_array_append_new(l->list, o))
+            return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    return 0;
+}
+
+int tg_requests_held_json(struct tg_guard *guard, int64_t now_ms, json_t *list, struct tg_error *e)
+{
+    struct listing l = {list, now_ms};
+    struct tg_error why = TG_ERROR_INIT;
+    size_t n, bad;
+    int rc = tg_requests_held(guard, LISTED_MAX, list_one, &l, &n, &bad, &why, e);
+
+    return rc || !bad ? rc : tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", bad, why.message);
 }

@@ -264,10 +264,8 @@ static void print_row(const struct tg_frame *f, const struct tg_run_row *row)
 }
 
 /* A run that can't be read is a row as well, and makes the whole end badly. */
-static int show_rows(struct tg_frame *f, struct tg_run_row *rows, size_t n, struct tg_error *e)
+static void show_rows(struct tg_frame *f, struct tg_run_row *rows, size_t n, json_t *list)
 {
-    json_t *list = f->json ? json_array() : NULL;
-
     if (!f->json && n && !is_narrow(f))
         printf("%-32s %-8s %7s/%-7s %6s  %-20s  %s\n", "RUN", "STATE", "DONE", "HOSTS", "FAILED", "MADE", "BY");
     for (size_t i = 0; i < n; i++) {
@@ -275,12 +273,11 @@ static int show_rows(struct tg_frame *f, struct tg_run_row *rows, size_t n, stru
             look_closer(f, &rows[i]);
         if (rows[i].error.code)
             f->status = tg_exit_status(rows[i].error.code);
-        if (f->json)
+        if (list)
             json_array_append_new(list, row_json(&rows[i]));
         else
             print_row(f, &rows[i]);
     }
-    return f->json ? tg_print_json(list, e) : 0;
 }
 
 /* Above all rows: it concerns every one of them. */
@@ -313,11 +310,11 @@ static int status_all(struct tg_frame *f, struct tg_error *e)
     list_pauses(f);
     if (!f->json && !n)
         puts("There are no runs.");
-    rc = show_rows(f, rows, n, e);
-    if (!rc && !f->json)
-        tg_status_calendar(f);
+    json_t *list = f->json ? json_array() : NULL;
+    show_rows(f, rows, n, list);
+    tg_status_calendar(f, rows, n, list);
     free(rows);
-    return rc;
+    return list ? tg_print_json(list, e) : 0;
 }
 
 static int status_exec(struct tg_frame *f, struct tg_error *e)

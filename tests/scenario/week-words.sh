@@ -67,6 +67,20 @@ await 60 has_begun
 expect_file_has "$tmp/begun" "When they are through: tagout calendar week done $week"
 run tagout doctor
 expect_out '1 booked, and can be read'
+
+note "status has the week on a narrow terminal, and for programs"
+# shellcheck disable=SC2016 # for the inner shell
+on_terminal 40 unshare --mount --propagation private bash -c 'mount --bind "$1" /usr/share/zoneinfo && shift && exec "$@"' _ "$tmp/zones" "$TAGOUT" --config "$tmp/site.yaml" status
+sed -E "s/$week/w-2026-11-30/; s/[0-9]{2}:[0-9]{2}/09:00/g" "$tmp/screen" >"$tmp/shown"
+if [ "$(date -u -d "@$at" +%H%M)" -lt 2325 ]; then # behind that the slot ends on another day, which stands there too
+    expect_true "the screen" diff -u "$TAGOUT_SOURCE/tests/data/screens/status-week-40.txt" "$tmp/shown"
+fi
+if [ "$widest" -le 40 ]; then ok; else fail "$widest columns"; fi
+run tagout status -o json
+expect_status 0
+expect_equal "$(js '[(w["week"], w["state"], w["begun"], w["done"], [s["state"] for s in w["progress"]]) for w in d if "week" in w]' <<<"$out")" \
+    "[('$week', 'now', 3, 0, ['begun', 'to come'])]" "the week"
+
 week failed web2.example.com
 expect_status 0
 week "done" now
