@@ -72,12 +72,16 @@ int tg_ics_except(struct tg_ics_known *k, int64_t local_s, bool day, struct tg_e
 
 /*
  * A start that is not. Of whole days programs also write the time at which they begin, in whatever zone: where it is not sure which day that is, a window
- * is on neither, and a blackout on both.
+ * is on neither, and a blackout on both. So it is with a time that names no zone, where the event has one: programs leave it out that mean the event's.
  */
-static int put_except(struct tg_ics_meaning *m, struct tg_ics_known *k, int64_t s, bool date, const struct tg_zone *zone)
+static int put_except(struct tg_ics_meaning *m, struct tg_ics_known *k, int64_t s, bool date, const struct tg_zone *zone, bool floats)
 {
+    int rc;
+
     if (date)
         return tg_ics_except(k, s, !k->all_day, m->e);
+    if (!k->all_day && floats && m->rule->kind == TG_RULE_WINDOW && (rc = tg_ics_except(k, s, false, m->e)))
+        return rc;
     if (!k->all_day)
         return tg_ics_except(k, tg_ics_translate(zone, s, &k->zone), false, m->e);
     int64_t here = tg_ics_translate(zone, s, &k->zone), written = s - s % TG_DAY_S, day = here - here % TG_DAY_S;
@@ -85,7 +89,7 @@ static int put_except(struct tg_ics_meaning *m, struct tg_ics_known *k, int64_t 
         return tg_ics_except(k, written, true, m->e);
     if (m->rule->kind == TG_RULE_BLACKOUT)
         return 0;
-    int rc = tg_ics_except(k, written, true, m->e);
+    rc = tg_ics_except(k, written, true, m->e);
     return rc ? rc : tg_ics_except(k, day, true, m->e);
 }
 
@@ -122,7 +126,7 @@ static bool take_dates(struct tg_ics_meaning *m, struct tg_ics_known *k, const s
             return false;
         if (++n > TG_ICS_DATES_MAX)
             return at_line(m, line, "the line has too many dates"), false;
-        m->rc = also ? put_also(k, date ? s : tg_ics_translate(&zone, s, &k->zone), m->e) : put_except(m, k, s, date, &zone);
+        m->rc = also ? put_also(k, date ? s : tg_ics_translate(&zone, s, &k->zone), m->e) : put_except(m, k, s, date, &zone, tg_ics_floats(line, p, len));
         if (m->rc)
             return false;
         p += len;
@@ -183,6 +187,7 @@ static bool take_override(struct tg_ics_meaning *m, struct tg_ics_known *k)
     if (tg_ics_param(line, "RANGE", &range, &len))
         return at_line(m, line, "RANGE (this one and all behind it) is not supported"), false;
     k->override = true;
+    k->recurrence_floats = tg_ics_floats(line, line->value, strlen(line->value));
     if (!tg_ics_time(m, line, &k->recurrence_s, &k->recurrence_day, &k->recurrence_zone, &name))
         return false;
     k->recurrence_wall_s = tg_local_wall_s(&k->recurrence_zone, k->recurrence_s, TG_ZONE_ICAL);

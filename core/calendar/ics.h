@@ -62,6 +62,7 @@ struct tg_ics_known {
     const char *uid;   /* "": none */
     long sequence;
     bool all_day, override, out; /* out: not a window, nor a blackout */
+    bool recurrence_floats;      /* override: its RECURRENCE-ID names no zone */
     int64_t recurrence_s;        /* override: which one, local to its zone */
     int64_t recurrence_wall_s;
     bool recurrence_day;
@@ -101,6 +102,8 @@ int64_t tg_ics_translate(const struct tg_zone *from, int64_t local_s, const stru
 bool tg_ics_local(const char *text, size_t len, int64_t *out_s, bool *out_date);
 /* The zone of a line: UTC when its value ends in Z. false: it has none that is known, and that was said. */
 bool tg_ics_zone_of(struct tg_ics_meaning *m, const struct tg_ics_line *line, const char *value, size_t len, struct tg_zone *out, const char **out_name);
+/* A time of this line without a zone, neither UTC nor TZID. */
+bool tg_ics_floats(const struct tg_ics_line *line, const char *value, size_t len);
 /* A line's one value; with its zone. false: it is none, and that was said. */
 bool tg_ics_time(struct tg_ics_meaning *m, const struct tg_ics_line *line, int64_t *out_s, bool *out_date, struct tg_zone *zone, const char **zone_name);
 /* "P1W", "P1DT2H30M", "PT90S": nominal days, and exact seconds. */

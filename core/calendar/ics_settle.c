@@ -67,6 +67,11 @@ static int settle_override(enum tg_rule_kind kind, struct tg_ics_known *master, 
     }
     if (k->recurrence_day)
         return tg_ics_except(master, k->recurrence_s, !master->all_day, e);
+    if (!master->all_day && k->recurrence_floats && kind == TG_RULE_WINDOW) { /* in the event's zone, or in that of times without one */
+        int rc = tg_ics_except(master, k->recurrence_s, false, e);
+        if (rc)
+            return rc;
+    }
     if (!master->all_day)
         return tg_ics_except(master, tg_ics_translate(&k->recurrence_zone, k->recurrence_s, &master->zone), false, e);
     return tg_ics_except(master, k->recurrence_s - k->recurrence_s % TG_DAY_S, true, e);

@@ -20,6 +20,29 @@ static bool try_zone(struct tg_ics_zone *z, const char *name)
     return true;
 }
 
+#define SAMPLES_FROM_S INT64_C(946684800) /* 2000 */
+#define SAMPLES_UNTIL_S INT64_C(2145916800) /* 2038 */
+#define SAMPLES_STEP_S (30 * TG_DAY_S)
+
+/*
+ * Names are made up as well, and may be those of other zones. What the file says of its clocks may be old, or without summer time; where they never show the time that
+ * the zone of that name has, it is another one. false: it is, and that was said.
+ */
+static bool is_that_zone(struct tg_ics_meaning *m, const struct tg_ics_zone *z, const struct tg_zone_backend *backend)
+{
+    struct tg_error ignored = TG_ERROR_INIT;
+    struct tg_zone own = {.backend = backend};
+
+    if (!z->text || backend->define(z->text, z->len, &own.zone, &ignored))
+        return true; /* nothing that could be compared */
+    for (int64_t s = SAMPLES_FROM_S; s < SAMPLES_UNTIL_S; s += SAMPLES_STEP_S)
+        if (tg_zone_offset_s(&own, s) == tg_zone_offset_s(&z->zone, s))
+            return true;
+    tg_error_hint(tg_ics_problem(m->ics, z->line, z->text, "the clocks of time zone \"%.60s\" never show the time of %s in the tz database", z->name, z->known_as),
+                  "which of the two is meant can't be told: give it a name of its own, or take this VTIMEZONE out");
+    return false;
+}
+
 /* As it is, behind what programs put before it ("/mozilla.org/20050126_1/Europe/Berlin"), as Windows calls it, as the file itself defines it. */
 static void look_for_zone(struct tg_ics_meaning *m, struct tg_ics_zone *z)
 {
@@ -29,21 +52,31 @@ static void look_for_zone(struct tg_ics_meaning *m, struct tg_ics_zone *z)
     z->looked_for = true;
     for (const char *name = z->name; name && !z->found; name = strchr(name, '/') ? strchr(name, '/') + 1 : NULL)
         z->found = try_zone(z, name);
-    if (z->found)
+    if (z->found && !z->text)
         return;
     if (tg_zone_backend_find(&backend, &why)) {
         m->rc = tg_fail(m->e, TG_E_CONFIG, "%s", why.message);
         return;
     }
-    if (backend->find_windows(z->name, z->known_as, sizeof z->known_as, &why) == 0)
+    if (!z->found && backend->find_windows(z->name, z->known_as, sizeof z->known_as, &why) == 0)
         z->found = try_zone(z, z->known_as);
     tg_error_clear(&why);
-    if (!z->found && z->text) {
+    if (z->found && !is_that_zone(m, z, backend)) {
+        z->found = false;
+    } else if (!z->found && z->text) {
         z->found = backend->define(z->text, z->len, &z->zone.zone, &why) == 0;
         z->zone.backend = backend;
         if (!z->found)
             tg_ics_problem(m->ics, z->line, z->text, "time zone \"%.60s\": %s", z->name, why.message);
     }
+}
+
+bool tg_ics_floats(const struct tg_ics_line *line, const char *value, size_t len)
+{
+    const char *name;
+    size_t n;
+
+    return !(len && value[len - 1] == 'Z') && !tg_ics_param(line, "TZID", &name, &n);
 }
 
 bool tg_ics_zone_of(struct tg_ics_meaning *m, const struct tg_ics_line *line, const char *value, size_t len, struct tg_zone *out, const char **out_name)

@@ -206,6 +206,35 @@ Test(ics, what_other_programs_write_oddly_is_understood_or_closes)
     means(DAYS("EXDATE:20260106T000000Z\r\n"), B, "2026-01-04T23:00-2026-01-05T23:00 2026-01-06T23:00-2026-01-07T23:00");
 }
 
+/* P2, P5: programs leave out the zone of a time that is not; a window that was called off would be open. */
+Test(ics, an_exception_without_a_zone_is_in_none_that_it_may_mean)
+{
+#define NIGHTS(more) CALENDAR("BEGIN:VEVENT\nUID:a\nDTSTART;TZID=America/New_York:20260105T220000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2\n" more)
+#define FIRST "2026-01-06T03:00-2026-01-06T04:00"
+#define SECOND "2026-01-07T03:00-2026-01-07T04:00"
+    means(NIGHTS("EXDATE:20260105T220000\nEND:VEVENT\n"), W, SECOND); /* in its own zone */
+    means(NIGHTS("EXDATE:20260106T040000\nEND:VEVENT\n"), W, SECOND); /* in the calendar's */
+    means(NIGHTS("EXDATE:20260105T220000\nEND:VEVENT\n"), B, FIRST " " SECOND);
+    means(NIGHTS("END:VEVENT\nBEGIN:VEVENT\nUID:a\nRECURRENCE-ID:20260105T220000\nDTSTART:20260201T100000Z\nDURATION:PT1H\nEND:VEVENT\n"), W,
+          SECOND " 2026-02-01T10:00-2026-02-01T11:00");
+    means(NIGHTS("END:VEVENT\nBEGIN:VEVENT\nUID:a\nRECURRENCE-ID:20260105T220000\nSTATUS:CANCELLED\nEND:VEVENT\n"), B, FIRST " " SECOND);
+}
+
+/* P5: of a name that is one of the tz database's, and clocks that are not. */
+Test(ics, a_zone_of_the_file_is_not_taken_for_another_of_its_name)
+{
+#define ZONE(name, from, to) "BEGIN:VTIMEZONE\nTZID:" name "\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:" from "\nTZOFFSETTO:" to "\nEND:STANDARD\nEND:VTIMEZONE\n"
+#define IN(name) "BEGIN:VEVENT\nUID:a\nDTSTART;TZID=" name ":20260705T210000\nDURATION:PT1H\nEND:VEVENT\n"
+    refused(CALENDAR(ZONE("Europe/Berlin", "-0500", "-0500") IN("Europe/Berlin")), "x.ics:2:1: the clocks of time zone \"Europe/Berlin\" never show the time of Europe/Berlin");
+    refused(CALENDAR(IN("Our Office/Singapore") ZONE("Our Office/Singapore", "+0100", "+0100")), "never show the time of Singapore");
+    refused(CALENDAR(ZONE("Eastern Standard Time", "+1000", "+1000") IN("Eastern Standard Time")), "never show the time of America/New_York");
+    /* without summer time, and by rules of long ago: the tz database has it right */
+    means(CALENDAR(ZONE("Europe/Berlin", "+0200", "+0100") IN("Europe/Berlin")), W, "2026-07-05T19:00-2026-07-05T20:00");
+    means(CALENDAR(ZONE("Europe/Istanbul", "+0300", "+0200") IN("Europe/Istanbul")), W, "2026-07-05T18:00-2026-07-05T19:00");
+    means(CALENDAR("BEGIN:VTIMEZONE\nTZID:Europe/Berlin\nEND:VTIMEZONE\n" IN("Europe/Berlin")), W, "2026-07-05T19:00-2026-07-05T20:00");
+    means(CALENDAR(ZONE("UTC", "+0000", "+0000") IN("UTC")), W, "2026-07-05T21:00-2026-07-05T22:00");
+}
+
 Test(ics, windows_that_can_not_be_told_are_refused)
 {
     static const char *const cases[][2] = {
