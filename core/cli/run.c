@@ -278,6 +278,8 @@ static int drive_once(struct tg_frame *f, const char *id, const struct tg_cli_re
     int rc = tg_journal_load(f->store, id, WAIT_MS, &j, &plan, &run, e);
 
     bool mends = !rc && plan->mends && run->state != TG_RUN_ENDED;
+    if (!rc && run->state != TG_RUN_ENDED)
+        tg_cli_learn(f->store, plan, WAIT_MS);
     if (mends)
         keep_out(f, plan->mends);
     if (mends)

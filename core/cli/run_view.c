@@ -73,6 +73,21 @@ static int64_t left_with_windows(struct tg_run_view *v, int64_t now_ms)
     return v->end_ms == INT64_MAX ? -1 : v->end_ms > now_ms ? v->end_ms - now_ms : 0;
 }
 
+/* Before its own pace can be told: as the plan's author says, or as the last runs were. */
+static int64_t left_by_estimate(struct tg_run_view *v, int64_t now_ms)
+{
+    const struct tg_run *run = v->run;
+
+    if ((!run->plan->estimate_ms && !run->plan->learned_ms) || run->plan->withdraws)
+        return -1;
+    if (!v->guessed_ms || now_ms - v->guessed_ms >= LOOK_AGAIN_MS) {
+        v->guessed_ms = now_ms;
+        if (tg_plan_end(run->plan, run, now_ms, &v->guess_ms, NULL))
+            v->guess_ms = INT64_MAX;
+    }
+    return v->guess_ms == INT64_MAX ? -1 : v->guess_ms > now_ms ? v->guess_ms - now_ms : 0;
+}
+
 int64_t tg_run_view_left_ms(struct tg_run_view *v, int64_t now_ms)
 {
     const struct tg_run *run = v->run;
@@ -83,8 +98,10 @@ int64_t tg_run_view_left_ms(struct tg_run_view *v, int64_t now_ms)
     const struct tg_run_stage *now = run->stage < run->plan->n_stages ? &run->stages[run->stage] : NULL;
     size_t here = now ? ended_of(now->counts) : 0;
 
-    if (run->state != TG_RUN_ACTIVE || ended < 3 || !now)
+    if (run->state != TG_RUN_ACTIVE || !now)
         return -1;
+    if (ended < 3)
+        return left_by_estimate(v, now_ms);
     /* As fast as in this stage so far, or as in all, but no faster than its rate. */
     int64_t each = here >= 3 ? (now_ms - now->started_ms) / (int64_t) here : (now_ms - run->started_ms) / (int64_t) ended, left = 0;
     for (size_t i = run->stage; i < run->plan->n_stages; i++) {

@@ -19,7 +19,8 @@ struct tg_run_view {
     struct tg_troubles troubles;
     size_t key;             /* of what they were made of; 0 none yet */
     int64_t collected_ms, cost_ms;
-    int64_t end_ms, looked_ms; /* when it ends, with windows, and when that was looked at; 0: not yet */
+    int64_t end_ms, looked_ms;    /* when it ends, with windows, and when that was looked at; 0: not yet */
+    int64_t guess_ms, guessed_ms; /* likewise by the estimate, as long as its own pace can't be told */
 };
 
 void tg_run_view_release(struct tg_run_view *view);

@@ -163,6 +163,8 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
         return rc;
     struct tg_run_view v = {.run = run, .id = id, .width = f->width, .wrap = f->out_tty ? f->width : 0, .colour = f->colour, .driven = driven, .with_summary = !driven,
                             .name = name_of(j, run, name)};
+    if (run->state == TG_RUN_ACTIVE)
+        tg_cli_learn(f->store, plan, WAIT_MS);
     tg_cli_windows_follow(f, plan, run, &windows);
     if (f->json) {
         (void) tg_run_view_left_ms(&v, tg_wall_ms(tg_loop_clock(f->loop)));

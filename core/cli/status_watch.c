@@ -65,6 +65,8 @@ static void look_at_windows(struct watching *w)
 
     if (w->loads == f->loads && mono(w) < w->windows_ms)
         return;
+    if (w->loads != f->loads) /* another plan in memory */
+        tg_cli_learn(w->f->store, f->plan, TG_STATUS_WAIT_MS);
     w->windows_ms = mono(w) + WINDOWS_MS;
     tg_cli_windows_follow(w->f, f->plan, f->run, &w->windows);
 }

@@ -2,6 +2,7 @@
 #include "cli/windows.h"
 
 #include "config/site.h"
+#include "engine/around_module.h"
 #include "engine/history.h"
 #include "engine/ports.h"
 
@@ -16,10 +17,13 @@ void tg_cli_learn(struct tg_store *store, struct tg_plan *plan, int64_t wait_ms)
     struct tg_history_says says, back;
     struct tg_history history;
 
+    plan->waits_ms = tg_around_waits_ms(plan->around, plan->n_around);
     if (!store || tg_history_read(store, plan->name, plan->driver, wait_ms, &history, NULL))
         return;
     tg_history_say(&history, false, &says);
     tg_history_say(&history, true, &back);
+    if (plan->undoes) /* what it does is a way back itself */
+        says = back;
     plan->learned_ms = says.mean_ms;
     plan->learned_hosts = says.hosts;
     plan->learned_runs = says.runs;

@@ -42,6 +42,20 @@ void tg_around_module_describe(const struct tg_around *of, char *out, size_t siz
     tg_around_module_release(&m);
 }
 
+int64_t tg_around_waits_ms(const struct tg_around *around, size_t n)
+{
+    struct tg_around_module m;
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (around[i].kind != TG_AROUND_MODULE || tg_around_module_load(&around[i], &m, NULL))
+            continue;
+        sum += m.backend->waits_ms ? m.backend->waits_ms(m.params) : 0;
+        tg_around_module_release(&m);
+    }
+    return sum;
+}
+
 void tg_run_name(const char *run_id, const char *tokens, char out[TG_RUN_NAME_SIZE])
 {
     char hash[TG_SHA256_HEX];

@@ -15,6 +15,9 @@ void tg_around_module_release(struct tg_around_module *module);
 /* "drain from haproxy, backend web"; where there is no such module "drain, by haproxy". */
 void tg_around_module_describe(const struct tg_around *of, char *out, size_t size);
 
+/* How long its steps wait at most, one after the other, as their modules say; those that are not here say nothing. */
+int64_t tg_around_waits_ms(const struct tg_around *around, size_t n);
+
 /* The run's name elsewhere: its id and something of its tokens, since another store may have a run of the same id. */
 #define TG_RUN_NAME_SIZE (TG_RUN_ID_SIZE + 16)
 void tg_run_name(const char *run_id, const char *tokens, char out[TG_RUN_NAME_SIZE]);

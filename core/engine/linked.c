@@ -21,6 +21,7 @@ static int copy_plan(const struct tg_plan *plan, struct tg_plan **out, struct tg
 /* What is no part of a plan's JSON, and holds of this one as well. */
 static void remember(const struct tg_plan *plan, struct tg_plan *copy)
 {
+    copy->waits_ms = plan->waits_ms;
     copy->learned_ms = plan->learned_ms;
     copy->learned_hosts = plan->learned_hosts;
     copy->learned_runs = plan->learned_runs;

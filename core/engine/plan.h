@@ -108,6 +108,7 @@ struct tg_plan {
     int64_t learned_ms;      /* of a host, on the average; 0: nobody has looked, or there were none */
     int64_t learned_hosts, learned_runs;
     int64_t learned_p95_ms, learned_back_ms; /* what nearly all of them took, and nearly all ways back; 0: likewise */
+    int64_t waits_ms;        /* what the steps of around wait at most, as their modules say; of a plan that was read: 0, nobody has looked */
     struct tg_windows *calendar; /* borrowed: asked for dates; NULL: nobody has looked */
     size_t n_left;           /* targets that no changing stage covers: a warning */
 };

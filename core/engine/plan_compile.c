@@ -2,6 +2,7 @@
  * Compiling a rollout for today's fleet: see plan.h. Hosts are taken in the order of their names; a stage narrows the rollout's targets,
  * it never widens them; a host is in one changing stage only, the first that takes it.
  */
+#include "engine/around_module.h"
 #include "engine/plan_internal.h"
 
 #include "config/yaml.h"
@@ -297,6 +298,8 @@ static int compile(struct compiler *c, const char *transport)
         rc = tg_plan_same_compile(c->plan, c->r->file, c->p, c->e);
     if (!rc)
         rc = tg_problems_error(c->p, c->e);
+    if (!rc)
+        c->plan->waits_ms = tg_around_waits_ms(c->plan->around, c->plan->n_around);
     return rc ? rc : tg_plan_seal(c->plan, c->e);
 }
 

@@ -59,28 +59,21 @@ static int await(struct cursor *c, int64_t day)
     return rc;
 }
 
-/* What its steps of around say that they wait for, such as for the sessions of a host that is drained. */
-static int64_t around_waits_ms(const struct tg_plan *plan)
-{
-    int64_t sum = 0, ms;
-
-    for (size_t i = 0; i < plan->n_around; i++) {
-        const char *wait = json_string_value(json_object_get(plan->around[i].params, "wait"));
-        if (wait && !tg_duration_parse(wait, &ms, NULL))
-            sum += ms;
-    }
-    return sum;
-}
-
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan)
 {
-    return plan->estimate_ms ? plan->estimate_ms : plan->learned_ms ? plan->learned_ms : TG_ESTIMATE_USUAL_MS + around_waits_ms(plan);
+    return plan->estimate_ms ? plan->estimate_ms : plan->learned_ms ? plan->learned_ms : TG_ESTIMATE_USUAL_MS + plan->waits_ms;
+}
+
+/* A dry run waits for nothing around it. */
+static int64_t each_ms(const struct tg_plan *plan, const struct tg_plan_stage *s)
+{
+    return s->dry_run && !plan->estimate_ms && !plan->learned_ms ? TG_ESTIMATE_USUAL_MS : tg_plan_estimate_ms(plan);
 }
 
 /* The last of many ends when the slow ones do. */
 static int64_t slowest_ms(const struct tg_plan *plan, const struct tg_plan_stage *s)
 {
-    int64_t each = tg_plan_estimate_ms(plan);
+    int64_t each = each_ms(plan, s);
 
     return !plan->estimate_ms && plan->learned_p95_ms > each && s->count > 1 ? plan->learned_p95_ms : each;
 }
@@ -95,7 +88,7 @@ static bool bakes_in_waves(const struct tg_plan *plan, const struct tg_plan_stag
 static int64_t gap_us(const struct tg_plan *plan, size_t i)
 {
     const struct tg_plan_stage *s = &plan->stages[i];
-    int64_t n = (int64_t) s->count, each = tg_plan_estimate_ms(plan) * 1000, gap = tg_rate_interval_us(&s->rate);
+    int64_t n = (int64_t) s->count, each = each_ms(plan, s) * 1000, gap = tg_rate_interval_us(&s->rate);
     size_t domain;
     int64_t turns = (n + plan->running - 1) / plan->running - 1, rounds = s->dry_run || plan->mends ? 0 : (int64_t) tg_plan_rounds(plan, i, &domain) - 1;
     int64_t by_turns = turns * each, by_rounds = rounds * (each + (bakes_in_waves(plan, s) ? s->bake_ms * 1000 : 0));
@@ -106,11 +99,16 @@ static int64_t gap_us(const struct tg_plan *plan, size_t i)
     return gap;
 }
 
+static size_t to_start(const struct cursor *c, size_t i)
+{
+    return c->run ? c->run->stages[i].counts[TG_HOST_WAITING] : c->plan->stages[i].count;
+}
+
 /* From the first host's start to the last one's, over as many days as it takes. */
 static int start_anytime(struct cursor *c, size_t i)
 {
     const struct tg_plan_stage *s = &c->plan->stages[i];
-    int64_t left = (int64_t) s->count, usual = gap_us(c->plan, i);
+    int64_t left = (int64_t) to_start(c, i), usual = gap_us(c->plan, i);
 
     for (;;) {
         int64_t room = c->span.until_ms == INT64_MAX ? INT64_MAX : (c->span.until_ms - c->now_ms) * 1000, gap = usual;
@@ -226,11 +224,14 @@ static int time_stage(struct cursor *c, size_t i, struct tg_stage_times *times)
     const struct tg_plan_stage *s = &c->plan->stages[i];
 
     times->start_ms = times->end_ms = c->now_ms;
-    if (s->count == 0)
+    if (s->count == 0 || (c->run && c->run->stages[i].state == TG_STAGE_DONE))
         return 0;
-    int rc = await(c, s->day);
+    if (c->run && c->run->stages[i].state == TG_STAGE_BAKING)
+        return move(c, c->run->stages[i].bake_until_ms);
+    bool all_begun = to_start(c, i) == 0;
+    int rc = all_begun ? 0 : await(c, s->day);
     times->start_ms = c->now_ms;
-    if (!rc)
+    if (!rc && !all_begun)
         rc = start_all(c, i, &times->start_ms);
     if (!rc)
         rc = move(c, c->now_ms + slowest_ms(c->plan, s) + s->bake_ms);

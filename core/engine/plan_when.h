@@ -16,10 +16,10 @@ struct tg_stage_times {
 
 /* One for each stage of the plan: free() it. TG_E_DATA, TG_E_CONFIG: the zone of its hours can't be had, or they never come; TG_E_MEMORY. */
 int tg_plan_times(const struct tg_plan *plan, int64_t now_ms, struct tg_stage_times **out, struct tg_error *e);
-/* When a run would end that goes on now: of its hosts that wait, in their windows when plan->calendar is there. INT64_MAX: some have none that comes. Errors as above. */
+/* When a run would end that goes on now, of which some has been done: hosts that wait have still to start, in their windows when plan->calendar is there. INT64_MAX: some have none that comes. Errors as above. */
 struct tg_run;
 int tg_plan_end(const struct tg_plan *plan, const struct tg_run *run, int64_t now_ms, int64_t *out_ms, struct tg_error *e);
-/* How long a host takes: as its author says, else as in the last runs (all that is done around it included), else as is usual, and what its steps of around wait for. */
+/* How long a host takes: as its author says, else as in the last runs (all that is done around it included), else as is usual, and what its steps of around wait at most. */
 int64_t tg_plan_estimate_ms(const struct tg_plan *plan);
 /* "Mon 14:00–14:12", "Mon 14:00–Tue 09:30", "30 Nov 09:00–16:00", in the zone of the plan's hours or in UTC; "now" for a start within the minute. size ≥ 64. */
 void tg_plan_times_format(const struct tg_plan *plan, const struct tg_stage_times *times, int64_t now_ms, char *out, size_t size);

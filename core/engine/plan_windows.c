@@ -13,7 +13,7 @@ int64_t tg_plan_need_ms(const struct tg_plan *plan, size_t stage)
 {
     int64_t change = plan->estimate_ms > plan->learned_p95_ms ? plan->estimate_ms : plan->learned_p95_ms, bake = 0;
 
-    change = change ? change : TG_ESTIMATE_USUAL_MS;
+    change = change ? change : TG_ESTIMATE_USUAL_MS + plan->waits_ms;
     for (size_t i = 1; i < plan->n_around; i++)
         if (plan->around[i].kind == TG_AROUND_MODULE && plan->around[i].what == TG_AROUND_DRAIN)
             bake = plan->stages[stage].bake_ms;

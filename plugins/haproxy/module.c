@@ -181,6 +181,11 @@ static int thing(const struct tg_around_params *p, const struct tg_around_contex
     return tg_haproxy_server(p, c, out, size < TG_HAPROXY_NAME_SIZE ? size : TG_HAPROXY_NAME_SIZE, e);
 }
 
+static int64_t waits_ms(const struct tg_around_params *p)
+{
+    return p->wait_ms;
+}
+
 static const struct tg_around_backend around = {
     .version = TG_AROUND_ABI,
     .name = "haproxy",
@@ -194,6 +199,7 @@ static const struct tg_around_backend around = {
     .open = open_impl,
     .close = close_impl,
     .ask = ask,
+    .waits_ms = waits_ms,
 };
 
 extern const struct tg_module tagout_module;

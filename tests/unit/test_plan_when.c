@@ -1,5 +1,8 @@
 /* The dates of a plan, and what it warns of. */
 #include "engine/plan_warn.h"
+#include "config/problems.h"
+#include "engine/run_internal.h"
+#include "fleet/inventory.h"
 #include "lib/plan.h"
 
 #include <tagout/clock.h>
@@ -77,13 +80,71 @@ Test(plan_when, what_is_done_around_a_change_takes_its_time)
     struct tg_plan *plan = test_plan(&(struct test_stage) {4, false, 0, {0, 0}}, 1, 4, 0);
 
     test_plan_around(plan, 1, 1U << 1);
-    json_object_set_new(plan->around[1].params, "wait", json_string("2m"));
+    plan->waits_ms = 120000;
     whens_are(plan, MONDAY, "now–10:03"); /* a minute, and the sessions of a host that is drained */
     plan->learned_ms = 30000; /* from the start to the end of all that is done around it */
     plan->learned_p95_ms = 240000;
     whens_are(plan, MONDAY, "now–10:04"); /* the last of several is a slow one */
     plan->estimate_ms = 90000;
     whens_are(plan, MONDAY, "now–10:01");
+    tg_plan_free(plan);
+}
+
+/* What a drain waits that does not say for how long: its module knows. */
+Test(plan_when, a_drain_waits_as_long_as_its_module_says)
+{
+    static const struct {
+        const char *wait;
+        int64_t waits_ms;
+    } cases[] = {{"", 300000}, {", wait: 20s", 20000}};
+    static const char hosts[] = "groups: {web: {hosts: web1}}\n";
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_inventory *inventory = NULL;
+        struct tg_rollout *rollout = NULL;
+        struct tg_plan *plan = NULL;
+        char text[400];
+        snprintf(text, sizeof text,
+                 "rollout: r\nchange: {puppet: {}}\ntargets: '*'\nstages: [{name: all}]\naround: [drain: {haproxy: "
+                 "{socket: /x, backend: web%s}}]\n",
+                 cases[i].wait);
+        cr_assert_eq(tg_inventory_parse_yaml("fleet.yaml", hosts, strlen(hosts), &p, &inventory, NULL), 0);
+        cr_assert_eq(tg_rollout_parse("r.yaml", text, strlen(text), &p, &rollout, NULL), 0, "%s",
+                     p.n ? p.list[0].error.message : "");
+        cr_assert_eq(tg_plan_compile(rollout, inventory, NULL, &p, &plan, NULL), 0);
+        cr_expect_eq(plan->waits_ms, cases[i].waits_ms, "%lld", (long long) plan->waits_ms);
+        cr_expect_eq(tg_plan_estimate_ms(plan), TG_ESTIMATE_USUAL_MS + cases[i].waits_ms);
+        tg_plan_free(plan);
+        tg_rollout_free(rollout);
+        tg_inventory_free(inventory);
+    }
+}
+
+/* A run's end: of what has been done nothing counts any more. */
+Test(plan_when, of_a_run_what_is_left_counts)
+{
+    struct tg_plan *plan = test_plan((struct test_stage[]){{.count = 1, .bake_ms = 600000}, {.count = 4}}, 2, 1, 0);
+    struct tg_run *run = NULL;
+    int64_t now = at(MONDAY), end;
+
+    plan->estimate_ms = 90000;
+    cr_assert_eq(tg_run_new(plan, &run, NULL), 0);
+    cr_assert_eq(tg_plan_end(plan, run, now, &end, NULL), 0);
+    cr_expect_eq(end - now, 90000 + 600000 + 4 * 90000, "%lld", (long long) (end - now));
+    run->stages[0].state = TG_STAGE_BAKING;
+    run->stages[0].bake_until_ms = now + 1000;
+    cr_assert_eq(tg_plan_end(plan, run, now, &end, NULL), 0);
+    cr_expect_eq(end - now, 1000 + 4 * 90000, "%lld", (long long) (end - now));
+    run->stages[0].state = TG_STAGE_DONE;
+    run->stages[1].counts[TG_HOST_WAITING] = 2; /* of the others two are through */
+    run->stages[1].counts[TG_HOST_DONE] = 2;
+    cr_assert_eq(tg_plan_end(plan, run, now, &end, NULL), 0);
+    cr_expect_eq(end - now, 2 * 90000, "%lld", (long long) (end - now));
+    run->stages[1].counts[TG_HOST_WAITING] = 0; /* and the last is in the middle of it */
+    cr_assert_eq(tg_plan_end(plan, run, now, &end, NULL), 0);
+    cr_expect_eq(end - now, 90000, "%lld", (long long) (end - now));
+    tg_run_free(run);
     tg_plan_free(plan);
 }
 

@@ -281,6 +281,28 @@ Test(screens, a_run_that_goes_on)
     tg_plan_free(plan);
 }
 
+static enum tg_run_event_kind not_yet(const struct play *p, const struct tg_run_action *a)
+{
+    (void) p;
+    return a->kind == TG_DO_APPLY ? TG_EV_COUNT : well(a->kind);
+}
+
+/* Its own pace can't be told yet: what the last runs took is what it will take. */
+Test(screens, a_run_that_has_just_begun)
+{
+    struct tg_plan *plan = openssl();
+    struct play p;
+
+    plan->learned_ms = 42000;
+    plan->learned_p95_ms = 95000;
+    begin(&p, plan);
+    p.answer = not_yet;
+    play(&p);
+    is_run_screen("status-begun.txt", &p, ID, true, 80);
+    end(&p);
+    tg_plan_free(plan);
+}
+
 static enum tg_run_event_kind badly(const struct play *p, const struct tg_run_action *a)
 {
     bool last = p->run->stage + 1 == p->plan->n_stages;

@@ -478,6 +478,8 @@ Test(windows, what_a_host_needs_is_what_most_took_and_the_way_back)
     struct tg_plan *plan = test_plan(&baked, 1, 1, 0);
 
     cr_expect_eq(tg_plan_need_ms(plan, 0), MINUTE); /* as is usual */
+    plan->waits_ms = 5 * MINUTE;
+    cr_expect_eq(tg_plan_need_ms(plan, 0), 6 * MINUTE); /* a drain may wait so long before anything is changed */
     plan->estimate_ms = 3 * MINUTE;
     cr_expect_eq(tg_plan_need_ms(plan, 0), 3 * MINUTE);
     plan->learned_p95_ms = 8 * MINUTE;

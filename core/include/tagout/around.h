@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define TG_AROUND_ABI 2
+#define TG_AROUND_ABI 3
 #define TG_AROUND_RECORD_SIZE 160 /* with its NUL */
 #define TG_AROUND_TAG_SIZE 200
 #define TG_AROUND_THING_SIZE 512 /* no name is longer: TG_E_DATA */
@@ -97,6 +97,8 @@ struct tg_around_backend {
     int (*open)(struct tg_loop *loop, const struct tg_around_params *params, struct tg_around_impl **out, struct tg_error *e);
     void (*close)(struct tg_around_impl *impl);
     int (*ask)(struct tg_around_impl *impl, enum tg_around_verb verb, const struct tg_around_context *context, tg_around_fn done, void *data, struct tg_error *e);
+    /* How long act waits at most for what it can't hasten, such as the sessions of a host that is drained: for dates of plans that know no better. Pure. NULL: for nothing. */
+    int64_t (*waits_ms)(const struct tg_around_params *params);
 };
 
 /* The backend by name, its module loaded if need be. TG_E_CONFIG with a hint when there is none of the kind. */
