@@ -395,6 +395,18 @@ static void put_head(const struct tg_week *w, const struct tg_week_paint *p, con
                   w->n_slots == 1 ? "" : "s");
 }
 
+static void put_warnings(const struct tg_week *week, const struct tg_week_paint *p, struct tg_buf *out)
+{
+    for (size_t i = 0; i < week->n_warnings; i++) {
+        struct tg_buf text = TG_BUF_INIT;
+        tg_buf_printf(&text, "Warning: %s", week->warnings[i]);
+        tg_buf_puts(out, i ? "" : "\n");
+        tg_put_wrapped(out, tg_buf_text(&text), p->cut ? p->width - 2 : tg_columns(tg_buf_text(&text)), 2);
+        tg_buf_putc(out, '\n');
+        tg_buf_release(&text);
+    }
+}
+
 int tg_week_text(const struct tg_week *week, const struct tg_week_paint *paint, struct tg_buf *out, struct tg_error *e)
 {
     struct tg_week_paint p = *paint;
@@ -409,7 +421,6 @@ int tg_week_text(const struct tg_week *week, const struct tg_week_paint *paint, 
         put_days(week, &p, &days, out);
         rc = put_lanes(week, &p, &days, out, e);
     }
-    for (size_t i = 0; i < week->n_warnings; i++)
-        tg_buf_printf(out, "%sWarning: %s\n", i ? "" : "\n", week->warnings[i]);
+    put_warnings(week, paint, out);
     return rc ? rc : tg_buf_ok(out, e);
 }

@@ -59,10 +59,11 @@ int tg_week_apply(struct tg_frame *f, const struct tg_week *week, struct tg_erro
         rc = tg_week_show(f, week, &booked, NULL, e);
     if (rc || f->json)
         return rc;
+    putchar('\n');
     if (was)
-        printf("\n%s is booked already, just like this, by %s, %s.\n", booked.id, booked.by, tg_cli_when(booked.at_ms, now_of(f), at, sizeof at));
+        tg_calendar_say(f, 0, "%s is booked already, just like this, by %s, %s.", booked.id, booked.by, tg_cli_when(booked.at_ms, now_of(f), at, sizeof at));
     else
-        printf("\nBooked %s: each of the %zu hosts has exactly one slot. To take it back: tagout calendar week cancel %s --reason TEXT\n", booked.id, week->names.n,
+        tg_calendar_say(f, 0, "Booked %s: each of the %zu hosts has exactly one slot. To take it back: tagout calendar week cancel %s --reason TEXT", booked.id, week->names.n,
                booked.id);
     return 0;
 }
@@ -184,7 +185,7 @@ int tg_week_verb_show(struct tg_frame *f, struct tg_error *e)
     struct tg_marks marks = {.version = -1};
     struct tg_week *week = NULL;
     struct tg_booked booked;
-    char at[64];
+    char at[64], shown[TG_REASON_SIZE * 4];
     int rc = tg_week_open_store(f, e);
 
     if (!rc)
@@ -200,8 +201,10 @@ int tg_week_verb_show(struct tg_frame *f, struct tg_error *e)
     if (!rc && !f->json)
         printf("\nBooked by %s, %s.\n", booked.by, tg_cli_when(booked.at_ms, now_of(f), at, sizeof at));
     if (!rc && !f->json && booked.cancelled)
-        printf("Cancelled by %s, %s: %s\nNo host has a slot in it any more; what had begun is still said to have ended.\n", booked.cancelled_by,
-               tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at), booked.reason);
+        tg_calendar_say(f, 0, "Cancelled by %s, %s: %s", booked.cancelled_by, tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at),
+                        tg_shown_text(booked.reason, shown, sizeof shown));
+    if (!rc && !f->json && booked.cancelled)
+        tg_calendar_say(f, 0, "No host has a slot in it any more; of what had begun it is still noted how it ends.");
     tg_marks_release(&marks);
     tg_week_free(week);
     return rc;
@@ -209,7 +212,7 @@ int tg_week_verb_show(struct tg_frame *f, struct tg_error *e)
 
 int tg_week_verb_cancel(struct tg_frame *f, struct tg_error *e)
 {
-    char by[TG_OWNER_SIZE], reason[TG_REASON_SIZE] = "", at[64];
+    char by[TG_OWNER_SIZE], reason[TG_REASON_SIZE] = "", at[64], shown[TG_REASON_SIZE * 4];
     struct tg_book_words words = {.by = by, .reason = reason, .wall_ms = now_of(f), .wait_ms = WAIT_MS};
     const char *why = tg_opt_text(f, "reason");
     struct tg_booked booked;
@@ -231,9 +234,10 @@ int tg_week_verb_cancel(struct tg_frame *f, struct tg_error *e)
     if (f->json)
         return tg_print_json(tg_week_booked_json(&booked, now_of(f)), e);
     if (was)
-        printf("%s was cancelled already, by %s, %s: %s\n", booked.id, booked.cancelled_by, tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at), booked.reason);
+        tg_calendar_say(f, 0, "%s was cancelled already, by %s, %s: %s", booked.id, booked.cancelled_by, tg_cli_when(booked.cancelled_ms, now_of(f), at, sizeof at),
+                        tg_shown_text(booked.reason, shown, sizeof shown));
     else
-        printf("Cancelled %s: none of its %lld hosts has a slot any more.%s%s\n", booked.id, (long long) booked.hosts,
-               begun ? " What has begun is not stopped by that, and its customers hear how it ends: tagout calendar week show " : "", begun ? booked.id : "");
+        tg_calendar_say(f, 0, "Cancelled %s: none of its %lld hosts has a slot any more.%s%s", booked.id, (long long) booked.hosts,
+                        begun ? " What has begun is not stopped by that, and its customers hear how it ends: tagout calendar week show " : "", begun ? booked.id : "");
     return 0;
 }

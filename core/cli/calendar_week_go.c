@@ -86,16 +86,17 @@ json_t *tg_week_progress_json(const struct tg_booked *b, const struct tg_week *w
 }
 
 #define COLUMNS 7
+#define NAME_MAX_SHOWN 20 /* of a slot, on a terminal */
 
-static char **make_row(const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks, size_t s, int64_t now_ms)
+static char **make_row(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks, size_t s)
 {
     struct tg_slot_count c = tg_slot_count(w, marks, s);
-    char **row = calloc(COLUMNS, sizeof *row);
+    char **row = calloc(COLUMNS, sizeof *row), name[TG_PATTERN_NAME_SIZE + 4];
 
     if (!row)
         return NULL;
-    row[0] = tg_cli_cell("%s", w->slots[s].name);
-    row[1] = tg_cli_cell("%s", tg_week_slot_state(b, &c, &w->slots[s], now_ms));
+    row[0] = tg_cli_cell("%s", tg_week_short(w->slots[s].name, f->out_tty ? NAME_MAX_SHOWN : TG_PATTERN_NAME_SIZE, name, sizeof name));
+    row[1] = tg_cli_cell("%s", tg_week_slot_state(b, &c, &w->slots[s], now_of(f)));
     row[2] = tg_cli_cell("%zu", c.hosts);
     row[3] = tg_cli_cell("%zu", c.done);
     row[4] = tg_cli_cell("%zu", c.failed);
@@ -107,30 +108,35 @@ static char **make_row(const struct tg_booked *b, const struct tg_week *w, const
 static void put_names(const struct tg_frame *f, const struct tg_week *w, const struct tg_marks *marks, enum tg_mark_state state, const char *what)
 {
     for (size_t s = 0; s < w->n_slots; s++) {
-        char *names = names_of(w, marks, s, state);
-        int at = names && names[0] ? printf("%s in %s: ", what, w->slots[s].name) : 0;
-        if (at > 0)
-            tg_calendar_names(f, names, at);
+        char *names = names_of(w, marks, s, state), name[TG_PATTERN_NAME_SIZE + 4];
+        if (names && names[0] && tg_calendar_is_narrow(f)) {
+            tg_calendar_say(f, 2, "%s in %s:", what, w->slots[s].name);
+            tg_calendar_names(f, names, printf("  "));
+        } else if (names && names[0]) {
+            tg_calendar_names(f, names, printf("%s in %s: ", what, tg_week_short(w->slots[s].name, f->out_tty ? NAME_MAX_SHOWN : TG_PATTERN_NAME_SIZE, name, sizeof name)));
+        }
         free(names);
-        if (at > 0)
-            putchar('\n');
     }
 }
 
-void tg_week_progress(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)
+/* A slot each, where the table would be cut in its middle. */
+static void put_blocks(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)
+{
+    for (size_t s = 0; s < w->n_slots; s++) {
+        struct tg_slot_count c = tg_slot_count(w, marks, s);
+        tg_calendar_say(f, 2, "%s: %s", w->slots[s].name, tg_week_slot_state(b, &c, &w->slots[s], now_of(f)));
+        tg_calendar_say(f, 2, "  of %zu hosts %zu done, %zu failed, %zu begun, %zu not begun", c.hosts, c.done, c.failed, c.begun, c.expected);
+    }
+}
+
+static void put_table(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)
 {
     static const char *const head[COLUMNS] = {"SLOT", "IT IS", "HOSTS", "DONE", "FAILED", "BEGUN", "NOT BEGUN"};
     char ***rows = calloc(w->n_slots + 1, sizeof *rows);
     size_t n = 0;
 
-    if (marks->version < 0) {
-        puts("\nNothing is known of how it goes: no run waits for its slots, and nobody has said that one has begun.");
-        free(rows);
-        return;
-    }
-    while (rows && n < w->n_slots && (rows[n] = make_row(b, w, marks, n, now_of(f))) != NULL)
+    while (rows && n < w->n_slots && (rows[n] = make_row(f, b, w, marks, n)) != NULL)
         n++;
-    puts("\nHow it goes");
     if (rows)
         tg_cli_table(f, head, rows, n, COLUMNS);
     for (size_t r = 0; r < n; r++) {
@@ -139,6 +145,20 @@ void tg_week_progress(const struct tg_frame *f, const struct tg_booked *b, const
         free(rows[r]);
     }
     free(rows);
+}
+
+void tg_week_progress(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)
+{
+    putchar('\n');
+    if (marks->version < 0) {
+        tg_calendar_say(f, 0, "Nothing is known of how it goes: no run waits for its slots, and nobody has said that one has begun.");
+        return;
+    }
+    puts("How it goes");
+    if (tg_calendar_is_narrow(f))
+        put_blocks(f, b, w, marks);
+    else
+        put_table(f, b, w, marks);
     put_names(f, w, marks, TG_MARK_FAILED, "Failed");
     if (b && b->cancelled)
         put_names(f, w, marks, TG_MARK_BEGUN, "Begun, and not known to be through,");
@@ -282,6 +302,15 @@ static int collect(struct saying *s, struct tg_error *e)
     return rc;
 }
 
+static const char *how(const struct saying *s)
+{
+    if (s->state == TG_MARK_DONE)
+        return s->n == 1 ? "is done" : "are done";
+    if (s->state == TG_MARK_FAILED)
+        return s->n == 1 ? "has failed" : "have failed";
+    return s->n == 1 ? "has begun" : "have begun";
+}
+
 static int say(struct saying *s, struct tg_error *e)
 {
     static const char *const words[TG_MARK_STATES] = {[TG_MARK_BEGUN] = "begun", [TG_MARK_DONE] = "done", [TG_MARK_FAILED] = "failed"};
@@ -297,15 +326,13 @@ static int say(struct saying *s, struct tg_error *e)
                                        (json_int_t) s->n, "kept", (json_int_t) s->kept, "changed", changed > 0),
                              e);
     if (s->n)
-        printf("%s: %zu host%s of %s %s %s. %s%s\n", changed ? "Noted" : "That is known already", s->n,
-               s->n == 1 ? "" : "s", s->booked.id, s->n == 1 ? "is" : "are", words[s->state],
-               s->state == TG_MARK_BEGUN ? "When they are through: tagout calendar week done "
-                                         : "Their customers are told when all of theirs in the slot are through.",
-               s->state == TG_MARK_BEGUN ? s->booked.id : "");
+        tg_calendar_say(s->f, 0, "%s: %zu host%s of %s %s. %s%s", changed ? "Noted" : "That is known already", s->n, s->n == 1 ? "" : "s", s->booked.id, how(s),
+                        s->state == TG_MARK_BEGUN ? "When they are through: tagout calendar week done "
+                                                  : "Their customers are told when all of theirs in the slot are through.",
+                        s->state == TG_MARK_BEGUN ? s->booked.id : "");
     if (s->kept)
-        printf("%zu host%s %s through before, and stay%s as %s: to say otherwise, name %s.\n", s->kept,
-               s->kept == 1 ? "" : "s", s->kept == 1 ? "was" : "were", s->kept == 1 ? "s" : "",
-               s->kept == 1 ? "it was" : "they were", s->kept == 1 ? "it" : "them");
+        tg_calendar_say(s->f, 0, "%zu host%s %s through before, and stay%s as %s: to say otherwise, name %s.", s->kept, s->kept == 1 ? "" : "s", s->kept == 1 ? "was" : "were",
+                        s->kept == 1 ? "s" : "", s->kept == 1 ? "it was" : "they were", s->kept == 1 ? "it" : "them");
     return 0;
 }
 

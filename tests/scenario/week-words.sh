@@ -76,6 +76,10 @@ if [ "$(date -u -d "@$at" +%H%M)" -lt 2325 ]; then # behind that the slot ends o
     expect_true "the screen" diff -u "$TAGOUT_SOURCE/tests/data/screens/status-week-40.txt" "$tmp/shown"
 fi
 if [ "$widest" -le 40 ]; then ok; else fail "$widest columns"; fi
+# shellcheck disable=SC2016 # for the inner shell
+on_terminal 40 unshare --mount --propagation private bash -c 'mount --bind "$1" /usr/share/zoneinfo && shift && exec "$@"' _ "$tmp/zones" "$TAGOUT" --config "$tmp/site.yaml" calendar week show "$week"
+if [ "$widest" -le 40 ]; then ok; else fail "$widest columns" "$(<"$tmp/screen")"; fi
+expect_file_has "$tmp/screen" '  of 3 hosts 0 done, 0 failed, 3 begun,'
 run tagout status -o json
 expect_status 0
 expect_equal "$(js '[(w["week"], w["state"], w["begun"], w["done"], [s["state"] for s in w["progress"]]) for w in d if "week" in w]' <<<"$out")" \
