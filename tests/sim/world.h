@@ -70,6 +70,7 @@ struct sim_host {
     uint32_t told[4], told_gone[4]; /* of each limit: how many others were said to hold, or to be gone, of its domain, when it was locked last */
     bool refused;               /* its lock, or the guard, once: by what is in the store */
     int bob;                    /* how often somebody else has locked it; negative: he has let it go again */
+    bool may_be_free;           /* its lock was asked to go, and no answer came */
     bool bob_then;              /* he had it locked when it was asked whether it may come back */
     bool vouched;               /* somebody has looked, and wants it back unverified */
     bool gone;                  /* its agent is not there */

@@ -128,6 +128,7 @@ static int take(struct world *w, const struct tg_run_action *a, struct tg_run_ev
     if (rc)
         return refuse(h, answer, rc, &own, e);
     h->locked = true;
+    h->may_be_free = false;
     answer->lock = lock;
     rc = tg_hold_quiet(w->holds, a->host, text, sizeof text, &own);
     rc = rc < 0 ? rc : tg_mend_is_back(w->plan, w->holds, name, &own);
@@ -167,6 +168,7 @@ static int let_go(struct world *w, const struct tg_run_action *a, struct tg_run_
         return 0;
     world_judge_unlocking(w, a->host);
     int rc = tg_hold_release(w->holds, a->host, w->plan->hosts[a->host].name, r->begun, r->lock, &own);
+    h->may_be_free = rc != 0;
     if (rc)
         return ends_drive(rc) ? (*e = own, rc) : 0;
     h->locked = false;
@@ -202,7 +204,7 @@ void world_judge_back(struct world *w, size_t host)
     const struct sim_host *over = world_host_of(w->over, w, host);
     const char *name = w->plan->hosts[host].name;
 
-    if (over && over->locked)
+    if (over && over->locked && !over->may_be_free)
         world_violation(w, "P5: %s is brought back, and a run that mends it has it locked", name);
     if (w->run && w->run->hosts[host].end == TG_HOST_RETURNED && w->hosts[host].bob_then)
         world_violation(w, "P5: %s is brought back, and was locked by somebody else when that was asked for", name);

@@ -38,6 +38,29 @@ static void tell_hosts(struct world *w, struct tg_drive *drive)
                                                            .text = w->hosts[i].gone ? "its agent is gone" : NULL});
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Who is back, or let go, and goes or is held again does so behind all that is under way by then. */
+static void forget_back(struct world *w)
+{
+    uint64_t gone = 0;
+
+    for (size_t i = 0; i < w->plan->n_hosts && i < 64; i++)
+        gone |= w->hosts[i].gone ? UINT64_C(1) << i : 0;
+    for (size_t i = 0; i < w->plan->n_hosts; i++) {
+        struct sim_host *h = &w->hosts[i];
+        h->gone_then &= gone;
+        for (size_t l = 0; l < w->plan->n_limits; l++) {
+            uint32_t domain = w->plan->domain_of[i * w->plan->n_limits + l];
+            h->told[l] = domain == TG_NO_DOMAIN ? 0 : least(h->told[l], w->outside[domain]);
+            h->told_gone[l] = domain == TG_NO_DOMAIN ? 0 : least(h->told_gone[l], w->outside_gone[domain]);
+        }
+    }
+}
+
 /* Some come and go, mostly one at a time, sometimes all of a rack. */
 static void move(struct world *w)
 {
@@ -66,6 +89,7 @@ void world_others_turn(struct world *w, struct tg_drive *drive, int64_t now_ms)
         w->outside_gone[d] = w->healed ? 0 : w->outside_gone[d];
         tell_domain(w, drive, d);
     }
+    forget_back(w);
     tell_hosts(w, drive);
 }
 
@@ -87,11 +111,6 @@ void world_others_locked(struct world *w, struct tg_drive *drive, size_t host)
     }
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 /*
  * Whoever was changed, and is not known to be well, is down; so is who is drained, and who is gone: each once. Others may come, and hosts go, at any time: what
  * counts is who was down before.
@@ -111,7 +130,7 @@ void world_judge_domains(struct world *w, size_t host)
                     ((w->hosts[i].changed && !(w->hosts[i].judged && w->hosts[i].verified)) || world_is_drained(w, i) ||
                      (w->hosts[i].gone && (h->gone_then >> i & 1)));
         const struct tg_run_domain *told = w->run ? &w->run->domains[domain] : NULL;
-        down += least(h->told[l], told ? told->outside : h->told[l]);
+        down += least(h->told[l], told ? told->outside : h->told[l]); /* who drives now may have heard of less */
         down += least(h->told_gone[l], told ? told->outside_gone : h->told_gone[l]);
         if (down > plan->domains[domain].max)
             world_violation(w, "P5: %zu hosts of domain %u are down, at most %u may be", down, domain, plan->domains[domain].max);
