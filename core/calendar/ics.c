@@ -213,10 +213,10 @@ static char *what_of(const struct tg_ics_line *summary)
 static bool take_status(struct tg_ics_meaning *m, const struct tg_ics_event *event, struct tg_ics_known *k)
 {
     const struct tg_ics_line *line = &event->has[TG_ICS_STATUS];
-    const char *status = line->value ? line->value : "CONFIRMED";
-    bool window = m->rule->kind == TG_RULE_WINDOW;
+    const char *status = line->value ? line->value : "CONFIRMED", *busy = event->has[TG_ICS_BUSY_STATUS].value;
+    bool window = m->rule->kind == TG_RULE_WINDOW, unsure = strcasecmp(status, "TENTATIVE") == 0 || (busy && strcasecmp(busy, "TENTATIVE") == 0);
 
-    k->out = event->cancelled || strcasecmp(status, "CANCELLED") == 0 || (window && strcasecmp(status, "TENTATIVE") == 0);
+    k->out = event->cancelled || strcasecmp(status, "CANCELLED") == 0 || (window && unsure);
     if (k->out || !window || strcasecmp(status, "CONFIRMED") == 0)
         return true;
     tg_error_hint(tg_ics_problem(m->ics, line->line, line->source, "there is no STATUS \"%.40s\"", status), "CONFIRMED, TENTATIVE or CANCELLED");

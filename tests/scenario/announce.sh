@@ -109,6 +109,8 @@ for name in sorted(glob.glob("/srv/mail/box/new/*")):
         if part.get_content_type() == "text/calendar":
             c = Calendar.from_ical(part.get_content())
             assert c["METHOD"] == part.get_param("method"), "method"
+            lines = part.get_payload(decode=True).split(b"\r\n")
+            assert max(map(len, lines)) <= 75 and not any(b"\n" in line for line in lines), "folded lines"
             events = c.walk("VEVENT")
             assert len(events) == 1 and not events[0].errors, "one UID in each"
             v = events[0]
@@ -119,6 +121,9 @@ for name in sorted(glob.glob("/srv/mail/box/new/*")):
             assert v["STATUS"] == ("CANCELLED" if c["METHOD"] == "CANCEL" else "CONFIRMED")
             if part.get_filename():
                 out.append("%s/%d/%s/%s" % (c["METHOD"], v["SEQUENCE"], v["UID"][:8], v["DTSTART"].to_ical().decode()))
+    first = next(m.iter_parts()) # Outlook takes an invitation from the first part of the mail alone
+    kinds = [p.get_content_type() for p in first.iter_parts()] if first.is_multipart() else []
+    assert kinds == (["text/plain", "text/calendar"] if len(out) == 1 else []), kinds
     print(m["Subject"], "|", " ".join(out), "|", m["Message-ID"], "|", m["To"])
 PY
 box() { on mail1 python3 /root/read.py "$1"; }

@@ -258,6 +258,15 @@ Test(ics, what_is_not_sure_opens_nothing_and_closes)
 {
     means(EVENT("STATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), W, "");
     means(EVENT("STATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), B, "2026-01-05T21:00-2026-01-05T22:00");
+    /* Outlook's and Exchange's own word for it, which may stand alone. What it says of busy and free matters as little as TRANSP. */
+    for (int k = 0; k < 2; k++) {
+        const enum tg_rule_kind kind = k ? W : B;
+        means(EVENT("X-MICROSOFT-CDO-BUSYSTATUS:TENTATIVE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), kind, k ? "" : "2026-01-05T21:00-2026-01-05T22:00");
+        means(EVENT("STATUS:CONFIRMED\r\nX-MICROSOFT-CDO-BUSYSTATUS:tentative\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), kind,
+              k ? "" : "2026-01-05T21:00-2026-01-05T22:00");
+        means(EVENT("TRANSP:TRANSPARENT\r\nX-MICROSOFT-CDO-BUSYSTATUS:FREE\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), kind, "2026-01-05T21:00-2026-01-05T22:00");
+        means(EVENT("X-MICROSOFT-CDO-BUSYSTATUS:OOF\r\nDTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n"), kind, "2026-01-05T21:00-2026-01-05T22:00");
+    }
     /* A first that its own rule does not have: other programs show it. */
     means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1\r\n"), W, "2026-01-06T21:00-2026-01-06T22:00");
     means(EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1\r\n"), B,
