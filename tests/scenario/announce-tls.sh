@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/announce
 . "$TAGOUT_SOURCE/tests/lib/announce"
-need python3 openssl
+need_root
+need python3 openssl unshare
 
 read -r smtps_port https_port strip_port < <(free_ports 3 | xargs)
 echo good >"$tmp/cert"
@@ -151,6 +152,32 @@ site "$smtps, ca: $tmp/none.pem" "$tmp/none.pem"
 mail
 expect_status 78
 expect_err 'mend the file that "ca" names'
+
+note "with ca, by that file alone: an authority of the system counts for nothing there; without, it does"
+# shellcheck disable=SC2016 # for the inner shell
+system() { # the same, where the system trusts "theirs" and nobody else
+    run "$bounded" $patience_of_one unshare --mount sh -c 'mount -t tmpfs none /etc/ssl/certs && cp "$1" /etc/ssl/certs/ca-certificates.crt &&
+        cp "$1" "/etc/ssl/certs/$(openssl x509 -hash -noout -in "$1").0" && shift && exec "$@"' _ "$tmp/theirs.pem" "$TAGOUT" --config "$tmp/tagout.yaml" announce test "$1"
+}
+echo unknown >"$tmp/cert"
+site "$smtps"
+for to in alice@example.com webhook:chat; do
+    system $to
+    expect_status 0
+done
+site "$smtps, ca: $tmp/ours.pem" "$tmp/ours.pem"
+rm -f "$tmp"/*.said
+for to in alice@example.com webhook:chat; do
+    system $to
+    expect_status 78
+    expect_err 'give the file of its authority as "ca"'
+done
+expect_equal "$(said smtps)$(said https)" "" "said"
+echo good >"$tmp/cert"
+for to in alice@example.com webhook:chat; do
+    system $to
+    expect_status 0
+done
 
 note "STARTTLS that is taken away: neither an address nor a password is said"
 site "url: \"smtp://localhost:$strip_port\", user: me, password-file: $tmp/smtp.password"
