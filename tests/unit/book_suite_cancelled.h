@@ -220,4 +220,59 @@ BTEST(of_a_cancelled_week_that_cant_be_read_only_what_was_ahead_is_off)
     unmark(&m);
 }
 
+/* As if a newer tagout had written it: sealed, and of a format that is to come. The node as it was is *out. */
+static void make_newer(const char *path, struct tg_node *out)
+{
+    cr_assert_eq(tg_store_read(store, path, tg_store_deadline(store, WAIT_MS), out, NULL), 0, "%s", path);
+    json_t *o = json_loadb(out->data, out->len, 0, NULL);
+    cr_assert(o, "%s", path);
+    json_object_del(o, "sum");
+    json_object_set_new(o, "format", json_integer(2));
+    char *text = tg_seal(o);
+    cr_assert_eq(tg_store_write(store, path, text, strlen(text), TG_ANY_VERSION, tg_store_deadline(store, WAIT_MS), NULL), 0);
+    free(text);
+}
+
+static void make_old(const char *path, struct tg_node *was)
+{
+    cr_assert_eq(tg_store_write(store, path, was->data, was->len, TG_ANY_VERSION, tg_store_deadline(store, WAIT_MS), NULL), 0);
+    tg_node_release(was);
+}
+
+/* P2: what a newer tagout means by its records is not guessed, and nothing is written over them. */
+BTEST(what_a_newer_tagout_has_written_is_unknown)
+{
+    struct marked m = mark_week();
+    struct tg_error e = TG_ERROR_INIT;
+    struct tg_names names;
+    struct tg_node was;
+    char folder[300], path[600];
+    bool is = false;
+
+    say_all(&m, 0, TG_MARK_BEGUN, m.week->slots[0].from_ms, 0);
+    snprintf(folder, sizeof folder, TG_BOOK_PATH "/%s", m.booked->key);
+    cr_assert_eq(tg_store_list(store, folder, tg_store_deadline(store, WAIT_MS), &names, NULL), 0);
+    for (size_t i = 0; i < names.count; i++) {
+        struct tg_week *back = NULL;
+        struct tg_marks marks;
+        bool of_marks = strncmp(names.names[i], "marks-", 6) == 0;
+        if (strcmp(names.names[i], "marks") == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, names.names[i]);
+        make_newer(path, &was);
+        tg_error_clear(&e);
+        int rc = of_marks ? tg_marks_read(store, m.booked, m.week, NULL, WAIT_MS, &marks, &e) : tg_book_load(store, m.booked, WAIT_MS, &back, &e);
+        cr_assert(rc == TG_E_UNKNOWN && strstr(e.message, "format is 2"), "%s: %d %s", path, rc, e.message);
+        make_old(path, &was);
+    }
+    tg_names_release(&names);
+    make_newer(TG_BOOK_PATH, &was);
+    cr_assert_eq(book_as(store, m.week, "bob@ops2", NOW, &is, NULL), TG_E_UNKNOWN);
+    cr_assert_eq(cancel(m.booked->id, &is), TG_E_UNKNOWN);
+    cr_assert_eq(say_as(&m, host_of(&m, 0, 0), TG_MARK_DONE, m.week->slots[0].from_ms, m.week->slots[0].from_ms + MINUTE, "R1", NULL), TG_E_UNKNOWN);
+    make_old(TG_BOOK_PATH, &was);
+    cr_assert_eq(counted(&m, 0).begun, m.week->slots[0].n);
+    unmark(&m);
+}
+
 #endif
