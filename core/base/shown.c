@@ -39,18 +39,29 @@ bool tg_char_is_hidden(long point)
     return false;
 }
 
-void tg_shown(struct tg_buf *out, const char *text)
+/* but: a character that is kept all the same. */
+static void put_shown(struct tg_buf *out, const char *text, long but)
 {
     long point;
     size_t n;
 
     for (; (n = tg_char_at(text, &point)) > 0; text += n) {
-        bool hidden = tg_char_is_hidden(point);
+        bool hidden = point != but && tg_char_is_hidden(point);
         for (size_t i = 0; hidden && i < n; i++)
             tg_buf_printf(out, "\\x%02x", (unsigned char) text[i]);
         if (!hidden)
             tg_buf_add(out, text, n);
     }
+}
+
+void tg_shown(struct tg_buf *out, const char *text)
+{
+    put_shown(out, text, '\0');
+}
+
+void tg_shown_lines(struct tg_buf *out, const char *text)
+{
+    put_shown(out, text, '\n');
 }
 
 const char *tg_shown_text(const char *text, char *out, size_t size)

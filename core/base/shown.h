@@ -10,7 +10,9 @@ size_t tg_char_at(const char *text, long *out_point);
 bool tg_char_is_hidden(long point);
 /* Appends the text with each byte of a hidden character as \xNN. */
 void tg_shown(struct tg_buf *out, const char *text);
-/* The same into a caller's buffer, cut at a whole character when it is too small. Returns out. */
+/* The same of a text of several lines: line feeds are kept. */
+void tg_shown_lines(struct tg_buf *out, const char *text);
+/* As tg_shown() into a caller's buffer, cut at a whole character when it is too small. Returns out. */
 const char *tg_shown_text(const char *text, char *out, size_t size);
 /* Appends JSON with its hidden characters as \uNNNN: the value stays what it is. */
 void tg_shown_json(struct tg_buf *out, const char *json);

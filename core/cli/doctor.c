@@ -4,6 +4,7 @@
 
 #include "engine/gate.h"
 #include "cli/announce_left.h"
+#include "cli/doctor.h"
 #include "cli/enforce.h"
 #include "cli/guarding.h"
 #include "cli/requests_held.h"
@@ -24,31 +25,19 @@
 #include <unistd.h>
 
 #define WAIT_MS 5000
-#define TEXT_COLUMN 24 /* behind the verdict and the check */
 /* Locks end at wall-clock times that somebody else wrote; people notice a difference from here on. */
 #define CLOCK_WARN_MS 2000
-
-enum verdict { OK, WARN, FAIL, UNKNOWN };
-static const char *const words[] = {"ok", "warn", "FAIL", "UNKNOWN"};
-static const char *const json_words[] = {"ok", "warn", "fail", "unknown"};
-
-struct finding {
-    const char *check;
-    enum verdict verdict;
-    char text[700], mend[400];
-    struct tg_buf more; /* lines behind them, as they are: commands to be copied */
-};
 
 struct doctor {
     struct tg_frame *f;
     struct tg_store *store; /* NULL until it is open */
     bool connected;
     int64_t deadline;
-    struct finding *now; /* of the check that runs */
+    struct tg_doctor_finding *now; /* of the check that runs */
 };
 
-static void find(struct doctor *d, enum verdict verdict, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void find(struct doctor *d, enum verdict verdict, const char *format, ...)
+static void find(struct doctor *d, enum tg_doctor_verdict verdict, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void find(struct doctor *d, enum tg_doctor_verdict verdict, const char *format, ...)
 {
     va_list args;
 
@@ -63,7 +52,7 @@ static void mend(struct doctor *d, const char *text)
     snprintf(d->now->mend, sizeof d->now->mend, "%s", text);
 }
 
-static void find_error(struct doctor *d, enum verdict verdict, const struct tg_error *e)
+static void find_error(struct doctor *d, enum tg_doctor_verdict verdict, const struct tg_error *e)
 {
     find(d, verdict, "%s", e->message);
     mend(d, e->hint);
@@ -73,9 +62,9 @@ static void check_configuration(struct doctor *d)
 {
     const struct tg_config *c = d->f->config;
 
-    find(d, OK, "store %s (%s), state in %s", c->store, c->store_from, c->state_dir);
+    find(d, TG_DOCTOR_OK, "store %s (%s), state in %s", c->store, c->store_from, c->state_dir);
     if (!c->inventory) {
-        find(d, WARN, "store %s (%s), state in %s, no inventory", c->store, c->store_from, c->state_dir);
+        find(d, TG_DOCTOR_WARN, "store %s (%s), state in %s, no inventory", c->store, c->store_from, c->state_dir);
         mend(d, "without an inventory groups have no hosts, and a host does not know its groups: inventory: FILE in " TG_CONFIG_FILE);
     }
 }
@@ -89,7 +78,7 @@ static void check_gate(struct doctor *d)
     size_t n = 0, owned = 0;
 
     if (!f->config->before_unlock || !f->config->before_unlock->n) {
-        find(d, OK, "nobody is asked before a lock goes (no before-unlock: in the configuration)");
+        find(d, TG_DOCTOR_OK, "nobody is asked before a lock goes (no before-unlock: in the configuration)");
         return;
     }
     int rc = f->inventory ? 0 : tg_frame_load_inventory(f, &e);
@@ -102,11 +91,11 @@ static void check_gate(struct doctor *d)
         tg_gate_asks_release(&asks);
     }
     if (rc && e.line)
-        find(d, FAIL, "%s:%d:%d: %s", e.file, e.line, e.column, e.message);
+        find(d, TG_DOCTOR_FAIL, "%s:%d:%d: %s", e.file, e.line, e.column, e.message);
     else if (rc)
-        find_error(d, FAIL, &e);
+        find_error(d, TG_DOCTOR_FAIL, &e);
     else
-        find(d, OK, "%zu rule%s, by which %zu of %zu hosts are asked before a lock goes", rules.n, rules.n == 1 ? "" : "s", owned, n);
+        find(d, TG_DOCTOR_OK, "%zu rule%s, by which %zu of %zu hosts are asked before a lock goes", rules.n, rules.n == 1 ? "" : "s", owned, n);
     tg_gate_rules_release(&rules);
 }
 
@@ -121,12 +110,12 @@ static void check_modules(struct doctor *d)
         struct tg_error e = TG_ERROR_INIT;
         int rc = tg_module_load(known[i], &m, &e);
         if (rc && !strstr(e.message, "there is no module")) {
-            find_error(d, FAIL, &e);
+            find_error(d, TG_DOCTOR_FAIL, &e);
             return;
         }
         len += (size_t) snprintf(text + len, sizeof text - len, "%s%s %s", i ? ", " : "", known[i], rc ? "not installed" : m->release);
     }
-    find(d, OK, "%s", text);
+    find(d, TG_DOCTOR_OK, "%s", text);
 }
 
 static void check_store(struct doctor *d)
@@ -142,15 +131,15 @@ static void check_store(struct doctor *d)
     if (!rc)
         rc = tg_store_sync(d->store, "/", d->deadline, &e);
     if (rc) {
-        find_error(d, rc == TG_E_CONFIG ? FAIL : UNKNOWN, &e);
+        find_error(d, rc == TG_E_CONFIG ? TG_DOCTOR_FAIL : TG_DOCTOR_UNKNOWN, &e);
         return;
     }
     d->connected = true;
     int64_t session = tg_store_session_ms(d->store);
     if (session == INT64_MAX)
-        find(d, OK, "reached in %" PRId64 " ms; sessions end with their processes", tg_mono_ms(clock) - begun);
+        find(d, TG_DOCTOR_OK, "reached in %" PRId64 " ms; sessions end with their processes", tg_mono_ms(clock) - begun);
     else
-        find(d, OK, "reached in %" PRId64 " ms; a session lives %" PRId64 " ms without contact", tg_mono_ms(clock) - begun, session);
+        find(d, TG_DOCTOR_OK, "reached in %" PRId64 " ms; a session lives %" PRId64 " ms without contact", tg_mono_ms(clock) - begun, session);
 }
 
 static void check_cluster(struct doctor *d)
@@ -160,11 +149,11 @@ static void check_cluster(struct doctor *d)
     char cause[TG_CLUSTER_CAUSE_SIZE];
 
     if (tg_cluster_check(d->store, d->f->config->state_dir, d->deadline, &c, cause, &e) != 0) {
-        find(d, UNKNOWN, "%s (%s)", e.message, cause);
+        find(d, TG_DOCTOR_UNKNOWN, "%s (%s)", e.message, cause);
         mend(d, e.hint);
         return;
     }
-    find(d, OK, "%.8s, generation %" PRId64 ", %s, at transaction %" PRId64, c.id, c.generation, tg_cluster_state_name(c.state),
+    find(d, TG_DOCTOR_OK, "%.8s, generation %" PRId64 ", %s, at transaction %" PRId64, c.id, c.generation, tg_cluster_state_name(c.state),
          tg_store_seen_txid(d->store));
 }
 
@@ -186,17 +175,17 @@ static void check_mark(struct doctor *d)
     struct tg_error e = TG_ERROR_INIT;
 
     if (tg_seen_load(d->f->config->state_dir, d->f->config->store, &seen, &e) != 0) {
-        find_error(d, FAIL, &e);
+        find_error(d, TG_DOCTOR_FAIL, &e);
         return;
     }
     if (try_mark(&seen, &e) != 0) {
-        find(d, WARN, "this host can't note what it has seen: %s", e.message);
+        find(d, TG_DOCTOR_WARN, "this host can't note what it has seen: %s", e.message);
         mend(d, e.code == TG_E_FULL ? "an old copy of the store would not be noticed by this host; make room there"
                                     : "an old copy of the store would not be noticed by this host; let whoever asks the guard write there, or set state-dir");
     } else if (!seen.known) {
-        find(d, OK, "nothing seen yet (%s)", seen.file);
+        find(d, TG_DOCTOR_OK, "nothing seen yet (%s)", seen.file);
     } else {
-        find(d, OK, "cluster %.8s, generation %" PRId64 ", transaction %" PRId64 " (%s)", seen.id, seen.generation, seen.txid, seen.file);
+        find(d, TG_DOCTOR_OK, "cluster %.8s, generation %" PRId64 ", transaction %" PRId64 " (%s)", seen.id, seen.generation, seen.txid, seen.file);
     }
 }
 
@@ -225,16 +214,16 @@ static void check_writing(struct doctor *d)
     int64_t server_ms, begun = tg_mono_ms(tg_loop_clock(d->f->loop));
 
     if (try_write(d, &server_ms, &e) != 0) {
-        find_error(d, FAIL, &e);
+        find_error(d, TG_DOCTOR_FAIL, &e);
         return;
     }
     int64_t now = tg_wall_ms(tg_loop_clock(d->f->loop)), took = tg_mono_ms(tg_loop_clock(d->f->loop)) - begun;
     int64_t off = server_ms - now;
     if (off > CLOCK_WARN_MS || off < -CLOCK_WARN_MS - took) {
-        find(d, WARN, "allowed, three transactions in %" PRId64 " ms; but the store's clock is %" PRId64 " ms off this host's", took, off);
+        find(d, TG_DOCTOR_WARN, "allowed, three transactions in %" PRId64 " ms; but the store's clock is %" PRId64 " ms off this host's", took, off);
         mend(d, "until= of a lock is a wall-clock time: keep clocks together with chrony or ntpd");
     } else {
-        find(d, OK, "allowed, three transactions in %" PRId64 " ms; clocks agree", took);
+        find(d, TG_DOCTOR_OK, "allowed, three transactions in %" PRId64 " ms; clocks agree", took);
     }
 }
 
@@ -270,7 +259,7 @@ static void check_tree(struct doctor *d)
 
     n_rows += tg_tree_init_ops(rows + n_rows, TG_TREE_ROWS_MAX - n_rows);
     if (tg_store_list(d->store, "/", d->deadline, &names, &e) != 0) {
-        find_error(d, UNKNOWN, &e);
+        find_error(d, TG_DOCTOR_UNKNOWN, &e);
         return;
     }
     find_strange(&names, rows, n_rows, strange, sizeof strange);
@@ -284,11 +273,11 @@ static void check_tree(struct doctor *d)
     size_t n = names.count;
     tg_names_release(&names);
     if (lacks[0]) {
-        find(d, whole ? WARN : UNKNOWN, "%zu folders; it lacks %s", n, lacks);
+        find(d, whole ? TG_DOCTOR_WARN : TG_DOCTOR_UNKNOWN, "%zu folders; it lacks %s", n, lacks);
         mend(d, whole ? "an older tagout has made this store: tagout init adds what it lacks" : "this copy is not whole: restore the whole store from its last good copy");
         return;
     }
-    find(d, strange[0] ? WARN : OK, "%zu folders%s%s", n, strange[0] ? "; not tagout's, or left over: " : ", nothing strange", strange);
+    find(d, strange[0] ? TG_DOCTOR_WARN : TG_DOCTOR_OK, "%zu folders%s%s", n, strange[0] ? "; not tagout's, or left over: " : ", nothing strange", strange);
     if (strange[0])
         mend(d, "look at them; tagout ignores what it does not know");
 }
@@ -303,13 +292,13 @@ static void check_locks(struct doctor *d)
     size_t overdue = 0;
 
     if (tg_lock_list(&guard, NULL, &locks, &e) != 0) {
-        find(d, UNKNOWN, "%s%s%s%s", e.message, guard.cause[0] ? " (" : "", guard.cause, guard.cause[0] ? ")" : "");
+        find(d, TG_DOCTOR_UNKNOWN, "%s%s%s%s", e.message, guard.cause[0] ? " (" : "", guard.cause, guard.cause[0] ? ")" : "");
         mend(d, e.hint);
         return;
     }
     for (size_t i = 0; i < locks.n; i++)
         overdue += locks.v[i].until_ms < now;
-    find(d, overdue ? WARN : OK, "%zu held, as many as are recorded; %zu overdue", locks.n, overdue);
+    find(d, overdue ? TG_DOCTOR_WARN : TG_DOCTOR_OK, "%zu held, as many as are recorded; %zu overdue", locks.n, overdue);
     if (overdue)
         mend(d, "an overdue lock still holds: tagout locks shows whose it is; tagout unlock or extend it");
     tg_locks_release(&locks);
@@ -321,19 +310,19 @@ static void check_runs(struct doctor *d)
     struct tg_runs_left left;
 
     if (tg_runs_left(d->store, WAIT_MS, &d->now->more, &left, &e)) {
-        find_error(d, UNKNOWN, &e);
+        find_error(d, TG_DOCTOR_UNKNOWN, &e);
         return;
     }
     if (left.back)
-        find(d, FAIL, "%zu host%s withdrawn, and in service in spite of that; %zu of the runs that nobody drives hold%s something on hosts", left.back,
+        find(d, TG_DOCTOR_FAIL, "%zu host%s withdrawn, and in service in spite of that; %zu of the runs that nobody drives hold%s something on hosts", left.back,
              left.back == 1 ? " is" : "s are", left.n, left.n == 1 ? "s" : "");
     else
-        find(d, left.n ? WARN : OK, left.n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", left.n,
+        find(d, left.n ? TG_DOCTOR_WARN : TG_DOCTOR_OK, left.n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", left.n,
              left.n == 1 ? "s" : "");
     if (left.n)
         mend(d, "tagout run --resume RUN goes on with a run, or undoes what an ended one has left; where that can't be, by hand:");
     if (left.looked == TG_RUNS_LEFT_MAX)
-        find(d, left.back ? FAIL : WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, left.n);
+        find(d, left.back ? TG_DOCTOR_FAIL : TG_DOCTOR_WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, left.n);
 }
 
 #define UNTOLD_MS INT64_C(3600000) /* after that somebody should know that nobody is told */
@@ -346,23 +335,23 @@ static void check_announcements(struct doctor *d)
     char since[40];
 
     if (tg_announce_left(d->store, WAIT_MS, &d->now->more, &left, &e)) {
-        find_error(d, e.code == TG_E_UNKNOWN ? WARN : UNKNOWN, &e); /* what an older store lacks is no damage */
+        find_error(d, e.code == TG_E_UNKNOWN ? TG_DOCTOR_WARN : TG_DOCTOR_UNKNOWN, &e); /* what an older store lacks is no damage */
     } else if (left.bad) {
-        find(d, UNKNOWN, "%zu that can't be understood", left.bad);
+        find(d, TG_DOCTOR_UNKNOWN, "%zu that can't be understood", left.bad);
         mend(d, "a newer tagout has written them, or they were damaged: tagout announce list names them");
     } else if (left.notes_ms && now - left.notes_ms > UNTOLD_MS) {
         tg_duration_format(now - left.notes_ms, since, sizeof since);
-        find(d, WARN, "%zu changes of maintenance wait to be told, the oldest for %s: nobody sends", left.notes, since);
+        find(d, TG_DOCTOR_WARN, "%zu changes of maintenance wait to be told, the oldest for %s: nobody sends", left.notes, since);
         mend(d, "tagout announce send, from a timer");
     } else if (left.refused) {
-        find(d, WARN, "%zu customers were not told all, for good", left.refused);
+        find(d, TG_DOCTOR_WARN, "%zu customers were not told all, for good", left.refused);
         mend(d, "each waits for somebody to decide:");
     } else if (left.tried_ms && now - left.tried_ms > UNTOLD_MS) {
         tg_duration_format(now - left.tried_ms, since, sizeof since);
-        find(d, WARN, "some are tried in vain for %s", since);
+        find(d, TG_DOCTOR_WARN, "some are tried in vain for %s", since);
         mend(d, "tagout announce list has the answers; tagout announce test ADDRESS tries the mail server");
     } else {
-        find(d, OK, "%zu changes of maintenance and %zu announcements are on their way", left.notes, left.open);
+        find(d, TG_DOCTOR_OK, "%zu changes of maintenance and %zu announcements are on their way", left.notes, left.open);
     }
 }
 
@@ -372,14 +361,14 @@ static void check_weeks(struct doctor *d)
     struct tg_weeks_look look;
 
     if (tg_weeks_look(d->store, tg_wall_ms(tg_loop_clock(d->f->loop)), WAIT_MS, &d->now->more, &look, &e)) {
-        find_error(d, UNKNOWN, &e);
+        find_error(d, TG_DOCTOR_UNKNOWN, &e);
         return;
     }
     if (look.unsaid && !look.bad) {
-        find(d, WARN, "%zu booked; %zu runs have ended, and not all that they have begun in their slots is said to have ended:", look.weeks, look.unsaid);
+        find(d, TG_DOCTOR_WARN, "%zu booked; %zu runs have ended, and not all that they have begun in their slots is said to have ended:", look.weeks, look.unsaid);
         return;
     }
-    find(d, look.bad ? UNKNOWN : OK, look.bad ? "%zu booked, and %zu can't be understood:" : look.weeks ? "%zu booked, and can be read" : "none is booked", look.weeks, look.bad);
+    find(d, look.bad ? TG_DOCTOR_UNKNOWN : TG_DOCTOR_OK, look.bad ? "%zu booked, and %zu can't be understood:" : look.weeks ? "%zu booked, and can be read" : "none is booked", look.weeks, look.bad);
     if (look.bad)
         mend(d, "a newer tagout has written it, or it was damaged: with the tagout that booked it, tagout calendar week show WEEK");
 }
@@ -391,10 +380,10 @@ static void check_requests(struct doctor *d)
     size_t n = 0;
 
     if (tg_requests_held_lines(&guard, tg_wall_ms(tg_loop_clock(d->f->loop)), &d->now->more, &n, &e)) {
-        find_error(d, e.code == TG_E_NOENT ? WARN : UNKNOWN, &e);
+        find_error(d, e.code == TG_E_NOENT ? TG_DOCTOR_WARN : TG_DOCTOR_UNKNOWN, &e);
         return;
     }
-    find(d, n ? WARN : OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
+    find(d, n ? TG_DOCTOR_WARN : TG_DOCTOR_OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
 }
 
 static const struct {
@@ -418,36 +407,13 @@ static const struct {
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 
-static int print_json(const struct tg_frame *f, const struct finding *found, enum verdict worst, struct tg_error *e)
+static void print_text(const struct tg_frame *f, const struct tg_doctor_finding *found)
 {
-    json_t *list = json_array();
+    struct tg_buf text = TG_BUF_INIT;
 
-    for (size_t i = 0; i < CHECKS; i++) {
-        json_t *o = json_pack("{s:s,s:s,s:s}", "check", found[i].check, "status", json_words[found[i].verdict], "text", found[i].text);
-        if (o && found[i].mend[0])
-            json_object_set_new(o, "mend", json_string(found[i].mend));
-        if (o && found[i].more.len)
-            json_object_set_new(o, "more", json_string(tg_buf_text(&found[i].more)));
-        json_array_append_new(list, o);
-    }
-    return tg_print_json(json_pack("{s:s,s:s,s:o}", "store", f->config->store, "status", json_words[worst], "checks", list), e);
-}
-
-static void print_text(const struct tg_frame *f, const struct finding *found)
-{
-    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m", "\033[31m"};
-    int column = f->out_tty && f->width < 60 ? 4 : TEXT_COLUMN;
-
-    for (size_t i = 0; i < CHECKS; i++) {
-        printf("%s%-7s%s  %-13s%s", f->colour ? colours[found[i].verdict] : "", words[found[i].verdict], f->colour ? "\033[0m" : "", found[i].check,
-               column < TEXT_COLUMN ? "\n    " : "  ");
-        tg_cli_fold(f, found[i].text, column);
-        if (found[i].mend[0]) {
-            printf("%*s", column, "");
-            tg_cli_fold(f, found[i].mend, column);
-        }
-        fputs(tg_buf_text(&found[i].more), stdout);
-    }
+    tg_doctor_text(found, CHECKS, f->out_tty ? f->width : 0, f->colour, &text);
+    fputs(tg_buf_text(&text), stdout);
+    tg_buf_release(&text);
 }
 
 static const struct tg_opt opts[] = {
@@ -457,9 +423,9 @@ static const struct tg_opt opts[] = {
 
 static int exec(struct tg_frame *f, struct tg_error *e)
 {
-    struct finding found[CHECKS] = {{0}};
+    struct tg_doctor_finding found[CHECKS] = {{0}};
     struct doctor d = {.f = f};
-    enum verdict worst = OK;
+    enum tg_doctor_verdict worst = TG_DOCTOR_OK;
 
     if (tg_opt_flag(f, "enforce"))
         return tg_enforce_main(f, e);
@@ -469,7 +435,7 @@ static int exec(struct tg_frame *f, struct tg_error *e)
         d.now = &found[i];
         found[i].check = checks[i].name;
         if (checks[i].needs_store && !d.connected)
-            find(&d, UNKNOWN, "not looked at: the store is not reached");
+            find(&d, TG_DOCTOR_UNKNOWN, "not looked at: the store is not reached");
         else
             checks[i].run(&d);
         if (found[i].verdict > worst)
@@ -477,8 +443,8 @@ static int exec(struct tg_frame *f, struct tg_error *e)
     }
     tg_store_close(d.store);
     d.store = NULL;
-    f->status = worst == FAIL ? tg_exit_status(TG_E_FAILED) : worst == UNKNOWN ? tg_exit_status(TG_E_UNKNOWN) : 0;
-    int rc = f->json ? print_json(f, found, worst, e) : 0;
+    f->status = worst == TG_DOCTOR_FAIL ? tg_exit_status(TG_E_FAILED) : worst == TG_DOCTOR_UNKNOWN ? tg_exit_status(TG_E_UNKNOWN) : 0;
+    int rc = f->json ? tg_print_json(tg_doctor_json(found, CHECKS, f->config->store, worst), e) : 0;
     if (!f->json)
         print_text(f, found);
     for (size_t i = 0; i < CHECKS; i++)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/child.h"
 #include "base/columns.h"
+#include "base/shown.h"
 #include "config/site.h"
 #include "fleet/inventory.h"
 #include "guard/hold.h"
@@ -13,6 +14,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,7 +22,6 @@
 
 #define COLUMN_MIN 6 /* narrower columns tell nothing */
 #define REST_MIN 8   /* of a table's last column */
-#define FOLD_MIN 16
 
 extern char **environ;
 
@@ -210,30 +211,18 @@ void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***row
     }
 }
 
-void tg_cli_fold(const struct tg_frame *f, const char *text, int column)
+void tg_cli_say(FILE *to, const char *format, ...)
 {
-    int room = f->out_tty ? f->width - column : INT_MAX, at = 0;
+    struct tg_buf plain = TG_BUF_INIT, shown = TG_BUF_INIT;
+    va_list args;
 
-    if (room < FOLD_MIN) /* rather two lines of the terminal's than one word in each */
-        room = INT_MAX;
-    while (*text) {
-        char word[1024];
-        size_t len = strcspn(text, " ");
-        snprintf(word, sizeof word, "%.*s", (int) (len < sizeof word ? len : sizeof word - 1), text);
-        int n = tg_columns(word);
-        if (at && n >= room - at) {
-            printf("\n%*s", column, "");
-            at = 0;
-        } else if (at) {
-            putchar(' ');
-            at++;
-        }
-        fputs(word, stdout);
-        at += n;
-        text += strlen(word);
-        text += strspn(text, " ");
-    }
-    putchar('\n');
+    va_start(args, format);
+    tg_buf_vprintf(&plain, format, args);
+    va_end(args);
+    tg_shown_lines(&shown, tg_buf_text(&plain));
+    fputs(tg_buf_text(&shown), to);
+    tg_buf_release(&shown);
+    tg_buf_release(&plain);
 }
 
 /* --- signals, environment --- */

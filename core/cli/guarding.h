@@ -37,9 +37,8 @@ void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***row
 /* A cell of its rows. free(); NULL: memory. */
 char *tg_cli_cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Prints text from that column on, and ends the line; on a terminal broken at blanks, with the rest below its beginning. */
-void tg_cli_fold(const struct tg_frame *f, const char *text, int column);
-
+/* Prints what has words of others in it (reasons, owners): what would not be seen as what it is, is escaped; line feeds are kept. */
+void tg_cli_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* SIGINT, SIGTERM and SIGHUP interrupt the loop from now on; returned by tg_cli_signalled() once, 0 none. */
 void tg_cli_catch_signals(struct tg_loop *loop);
 

@@ -3,6 +3,7 @@
  * tests/screens writes them anew, and git diff shows what that changed.
  */
 #include "base/columns.h"
+#include "cli/doctor.h"
 #include "cli/run_view.h"
 #include "config/problems.h"
 #include "engine/plan_text.h"
@@ -395,6 +396,42 @@ Test(screens, a_run_as_json)
     json_decref(json);
     end(&p);
     tg_plan_free(plan);
+}
+
+/* ---- doctor ---- */
+
+/* One of each verdict: with a long text, with a mend, with lines to be copied, and with words of somebody who hides others. */
+static void examine(struct tg_doctor_finding found[5])
+{
+    static const struct tg_doctor_finding are[] = {
+        {"configuration", TG_DOCTOR_OK, "store zk://zk1:2181,zk2:2181/tagout (/etc/tagout/tagout.yaml:1:8), state in /var/lib/tagout", "", TG_BUF_INIT},
+        {"store", TG_DOCTOR_OK, "reached in 12 ms; a session lives 10000 ms without contact", "", TG_BUF_INIT},
+        {"cluster", TG_DOCTOR_UNKNOWN, "this store is empty, but this host has seen cluster 14f9b25e here (generation 1, transaction 7215) (store-empty)",
+         "is it another ensemble, or did it lose its data? Where that is meant: remove /var/lib/tagout/seen/14f9b25e", TG_BUF_INIT},
+        {"locks", TG_DOCTOR_WARN, "1 lock is overdue: K7Q2MX on host:db7 by bob@ops2 (\"\xe2\x80\xaenew disk\x1b[2J\")", "tagout unlock K7Q2MX", TG_BUF_INIT},
+        {"runs", TG_DOCTOR_FAIL, "1 run that nobody drives holds hosts", "", TG_BUF_INIT},
+    };
+
+    memcpy(found, are, sizeof are);
+    tg_buf_puts(&found[4].more, "openssl-20261123-1 (running)\n  web[2-3].example.com: drained, locked. Take it back: tagout run --resume openssl-20261123-1\n");
+}
+
+Test(screens, doctor)
+{
+    static const struct {
+        const char *name;
+        int width;
+    } screens[] = {{"doctor.txt", 80}, {"doctor-40.txt", 40}, {"doctor-pipe.txt", 0}};
+    struct tg_doctor_finding found[5];
+
+    examine(found);
+    for (size_t i = 0; i < sizeof screens / sizeof screens[0]; i++) {
+        struct tg_buf out = TG_BUF_INIT;
+        tg_doctor_text(found, 5, screens[i].width, false, &out);
+        is_screen(screens[i].name, tg_buf_text(&out));
+        tg_buf_release(&out);
+    }
+    tg_buf_release(&found[4].more);
 }
 
 /* ---- many ---- */

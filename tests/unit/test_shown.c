@@ -24,6 +24,11 @@ Test(shown, what_is_hidden_is_escaped_and_nothing_else)
         cr_assert_str_eq(shown(rows[i].text, tg_shown), rows[i].is, "%zu", i);
 }
 
+Test(shown, lines_stay_lines)
+{
+    cr_assert_str_eq(shown("a\nb\x1b[2J\n\xe2\x80\xae" "c\r\n", tg_shown_lines), "a\nb\\x1b[2J\n\\xe2\\x80\\xaec\\x0d\n");
+}
+
 Test(shown, json_keeps_its_value)
 {
     cr_assert_str_eq(shown("[\"\xe2\x80\xae\xc3\xbc\",\n \"\xf3\xa0\x81\x81\xc2\x9b\"]", tg_shown_json), "[\"\\u202e\xc3\xbc\",\n \"\\udb40\\udc41\\u009b\"]");
