@@ -1,5 +1,6 @@
 /* tagout abort: says stop to a run, wherever it is driven. */
 #include "cli/commands.h"
+#include "cli/guarding.h"
 #include "cli/steering.h"
 #include "engine/rollback.h"
 #include "engine/withdraw.h"
@@ -61,7 +62,7 @@ static int abort_ended(struct tg_frame *f, const struct tg_steered *s, const str
     }
     if (f->json)
         return tg_print_json(json_pack("{s:s,s:b,s:b}", "run", f->argv[0], "aborted", 1, "driven", 0), e);
-    printf("%s was aborted by %s, and has ended.\n", f->argv[0], s->by[0] ? s->by : "somebody");
+    tg_cli_say(stdout, "%s was aborted by %s, and has ended.\n", f->argv[0], s->by[0] ? s->by : "somebody");
     return 0;
 }
 
@@ -84,7 +85,7 @@ static int abort_exec(struct tg_frame *f, struct tg_error *e)
         return tg_print_json(json_pack("{s:s,s:b,s:b}", "run", id, "aborted", 1, "driven", s.driven), e);
     printf("Aborted %s: no host is begun from here on, for ever.\n", id);
     if (s.driven)
-        printf("What is in flight ends, and is unlocked, by %s. Watch: tagout status %s\n", s.seat, id);
+        tg_cli_say(stdout, "What is in flight ends, and is unlocked, by %s. Watch: tagout status %s\n", s.seat, id);
     else
         printf("Nobody drives it%s. To end it, and to undo and unlock what it may have left: tagout run --resume %s\n", s.in_flight ? "; some of its hosts were in flight" : "", id);
     return 0;

@@ -1,5 +1,6 @@
 /* tagout approve: says yes to what waits for it: a stage of a run, or a plan that is to be run. */
 #include "cli/commands.h"
+#include "cli/guarding.h"
 #include "cli/run_begin.h"
 #include "cli/run_windows.h"
 #include "cli/steering.h"
@@ -73,7 +74,7 @@ static int may_move(const struct tg_run *run, const struct tg_run_control *c, co
 static void say_driver(const struct tg_steered *s, const char *id)
 {
     if (s->driven)
-        printf("It is driven by %s. Watch: tagout status %s\n", s->seat, id);
+        tg_cli_say(stdout, "It is driven by %s. Watch: tagout status %s\n", s->seat, id);
     else
         printf("Nobody drives the run. To go on with it: tagout run --resume %s\n", id);
 }
@@ -175,7 +176,7 @@ static int say_plan(struct tg_frame *f, const struct tg_kept_plan *k, const stru
         return tg_print_json(json_pack("{s:s,s:s?,s:s,s:s,s:s,s:s,s:I}", "plan", k->digest, "rollout", name, "made-by", k->by, "made", made, "approved-by", a->by, "until",
                                        until, "hosts", (json_int_t) k->changes),
                              e);
-    printf("Approved: plan %.12s of %s, made by %s at %s", k->digest, name ? name : "?", k->by, made);
+    tg_cli_say(stdout, "Approved: plan %.12s of %s, made by %s at %s", k->digest, name ? name : "?", k->by, made);
     if (k->changes)
         printf(", which changes %lld host%s", (long long) k->changes, k->changes == 1 ? "" : "s");
     printf(".\nIt stands until %s, for one run: tagout run FILE --plan %.12s\n", until, k->digest);

@@ -32,19 +32,31 @@ static void look_at_terminal(struct tg_frame *f)
 
 static void print_problems(struct tg_frame *f)
 {
-    struct tg_buf text = TG_BUF_INIT;
+    struct tg_buf text = TG_BUF_INIT, shown = TG_BUF_INIT;
 
     tg_problems_text(&f->problems, &text);
-    fputs(tg_buf_text(&text), stderr);
+    tg_shown_lines(&shown, tg_buf_text(&text));
+    fputs(tg_buf_text(&shown), stderr);
+    tg_buf_release(&shown);
     tg_buf_release(&text);
+}
+
+static void print_json_line(json_t *o)
+{
+    struct tg_buf shown = TG_BUF_INIT;
+    char *dump = json_dumps(o, JSON_COMPACT);
+
+    tg_shown_json(&shown, dump ? dump : "");
+    fprintf(stderr, "%s\n", tg_buf_text(&shown));
+    tg_buf_release(&shown);
+    free(dump);
 }
 
 static void print_problems_json(struct tg_frame *f)
 {
     json_t *json = tg_problems_json(&f->problems);
 
-    if (json && json_dumpf(json, stderr, JSON_COMPACT) == 0)
-        fputc('\n', stderr);
+    print_json_line(json);
     json_decref(json);
 }
 
@@ -69,11 +81,7 @@ void tg_print_error(struct tg_frame *f, const struct tg_error *e)
             json_object_set_new(json_object_get(o, "error"), "hint", json_string(hint));
         if (o && e->file[0])
             json_object_set_new(json_object_get(o, "error"), "place", json_pack("{s:s,s:i,s:i}", "file", e->file, "line", e->line, "column", e->column));
-        char *dump = json_dumps(o, JSON_COMPACT);
-        tg_shown_json(&shown, dump ? dump : "");
-        fprintf(stderr, "%s\n", tg_buf_text(&shown));
-        tg_buf_release(&shown);
-        free(dump);
+        print_json_line(o);
         json_decref(o);
         return;
     }

@@ -36,12 +36,12 @@ static int pause_run(struct tg_frame *f, const char *id, const struct tg_steerin
     if (f->json)
         return say_json("run", id, s.pause.wanted, s.driven, e);
     if (s.pause.wanted)
-        printf("%s is paused already, by %s%s%s%s.\n", id, s.pause.by, s.pause.reason[0] ? " (\"" : "", s.pause.reason,
+        tg_cli_say(stdout, "%s is paused already, by %s%s%s%s.\n", id, s.pause.by, s.pause.reason[0] ? " (\"" : "", s.pause.reason,
                s.pause.reason[0] ? "\")" : "");
     else
         printf("Paused %s: no host is begun until somebody says: tagout resume %s\n", id, id);
     if (s.driven)
-        printf("What is in flight ends, by %s, who then waits. Watch: tagout status %s\n", s.seat, id);
+        tg_cli_say(stdout, "What is in flight ends, by %s, who then waits. Watch: tagout status %s\n", s.seat, id);
     else
         printf("Nobody drives it now. Whoever does, with tagout run --resume %s, waits as well.\n", id);
     return 0;

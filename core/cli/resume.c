@@ -1,5 +1,6 @@
 /* tagout resume: takes a pause back. */
 #include "cli/commands.h"
+#include "cli/guarding.h"
 #include "cli/steering.h"
 
 static int resume_run(struct tg_frame *f, const char *id, const struct tg_steering *words, struct tg_error *e)
@@ -24,11 +25,11 @@ static int resume_run(struct tg_frame *f, const char *id, const struct tg_steeri
     if (!held)
         printf("%s is not paused.%s%s\n", id, s.driven ? "" : " Nobody drives it; to go on with it: tagout run --resume ", s.driven ? "" : id);
     else if (s.driven)
-        printf("%s goes on, driven by %s. Watch: tagout status %s\n", id, s.seat, id);
+        tg_cli_say(stdout, "%s goes on, driven by %s. Watch: tagout status %s\n", id, s.seat, id);
     else
         printf("%s may go on, and nobody drives it. To do so: tagout run --resume %s\n", id, id);
     if (s.causes & TG_CAUSE_SCOPE)
-        printf("It was held by the pause of a scope as well (%s): as long as that stays it waits.\n", s.why);
+        tg_cli_say(stdout, "It was held by the pause of a scope as well (%s): as long as that stays it waits.\n", s.why);
     return 0;
 }
 
@@ -53,7 +54,7 @@ static int resume_scope(struct tg_frame *f, const char *name, struct tg_error *e
     if (f->json)
         return tg_print_json(json_pack("{s:s,s:b}", "scope", name, "was", was), e);
     if (was)
-        printf("Runs in %s may go on; those that are driven do. It was paused by %s (\"%s\").\n", name, wish.by, wish.reason);
+        tg_cli_say(stdout, "Runs in %s may go on; those that are driven do. It was paused by %s (\"%s\").\n", name, wish.by, wish.reason);
     else
         printf("%s was not paused.\n", name);
     return 0;

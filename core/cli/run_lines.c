@@ -1,5 +1,6 @@
 /* A run as lines on a pipe, and as JSON: see run_view.h. */
 #include "cli/run_view_internal.h"
+#include "base/shown.h"
 #include "cli/run_brakes.h"
 #include "cli/run_windows.h"
 #include "engine/leftovers.h"
@@ -141,7 +142,7 @@ static void add_step(const struct tg_run *run, const json_t *line, const char *t
         tg_buf_printf(out, "%s ", tg_around_what_name(run->plan->around[step].what));
 }
 
-void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out)
+static void put_line(const struct tg_run *run, const json_t *line, struct tg_buf *out)
 {
     const char *event = json_string_value(json_object_get(line, "ev"));
     const char *host = json_string_value(json_object_get(line, "host")), *stage = json_string_value(json_object_get(line, "stage"));
@@ -173,6 +174,15 @@ void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_bu
     else
         tg_buf_printf(out, "%s%s%s%s%s", says, lock ? " " : "", lock ? lock : "", text ? ": " : "", text ? text : "");
     tg_buf_putc(out, '\n');
+}
+
+void tg_run_view_line(const struct tg_run *run, const json_t *line, struct tg_buf *out)
+{
+    struct tg_buf plain = TG_BUF_INIT;
+
+    put_line(run, line, &plain);
+    tg_shown_lines(out, tg_buf_text(&plain));
+    tg_buf_release(&plain);
 }
 
 /* ---- JSON ---- */

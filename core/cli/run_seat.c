@@ -1,4 +1,5 @@
 /* The seat of a run that somebody else is in: who, since when he was heard of, and waiting for it. See driving.h. */
+#include "cli/guarding.h"
 #include "cli/driving.h"
 
 #include "engine/journal.h"
@@ -73,7 +74,7 @@ static void tell(const struct waiting *w, int64_t wait_ms)
     tg_run_seat_text(&w->seat, who, sizeof who);
     tg_duration_format(ms < 0 ? 0 : ms / 1000 * 1000, ago, sizeof ago);
     tg_duration_format(wait_ms, most, sizeof most);
-    fprintf(stderr, "Waiting up to %s for the seat of %s: %s is in it, and wrote last %s ago. If that process is gone, its seat is free when its session with the store "
+    tg_cli_say(stderr, "Waiting up to %s for the seat of %s: %s is in it, and wrote last %s ago. If that process is gone, its seat is free when its session with the store "
             "has ended.\n", most, w->id, who, ago);
 }
 

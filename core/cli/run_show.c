@@ -1,6 +1,7 @@
 /* A run shown while it goes on: see run_show.h. */
 #include "cli/run_show.h"
 
+#include "base/shown.h"
 #include "cli/guarding.h"
 
 #include <string.h>
@@ -23,9 +24,12 @@ void tg_run_show_release(struct tg_run_show *s)
 static void print_json(json_t *o)
 {
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    struct tg_buf shown = TG_BUF_INIT;
 
+    tg_shown_json(&shown, text ? text : "");
     if (text)
-        puts(text);
+        puts(tg_buf_text(&shown));
+    tg_buf_release(&shown);
     free(text);
     json_decref(o);
     fflush(stdout);
@@ -81,7 +85,7 @@ static void tell_hold(struct tg_run_show *s)
     if (!(run->causes & TG_CAUSES_TO_LOOK) || run->holds == s->told_holds)
         return;
     s->told_holds = run->holds;
-    printf("on hold: %s: nothing new starts; look, then: tagout resume %s\n", run->hold_why ? run->hold_why : "somebody must look", s->view.id);
+    tg_cli_say(stdout, "on hold: %s: nothing new starts; look, then: tagout resume %s\n", run->hold_why ? run->hold_why : "somebody must look", s->view.id);
     fflush(stdout);
 }
 
@@ -112,7 +116,7 @@ void tg_run_show_note(struct tg_run_show *s, int64_t now_ms, const char *type, j
         return;
     }
     json_decref(more);
-    puts(text);
+    tg_cli_say(stdout, "%s\n", text);
     fflush(stdout);
     s->drawn = 0;
     s->drawn_ms = 0;

@@ -1,6 +1,7 @@
 /* How a run ended, or why it rests, and what went wrong where: see run_view.h. */
 #include "cli/run_view_internal.h"
 
+#include "base/shown.h"
 #include "engine/mend.h"
 #include "engine/rollback.h"
 
@@ -261,7 +262,7 @@ static int add_all(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e
         return rc;
     tg_buf_puts(out, "Go on with: ");
     if (v->run->causes & (TG_CAUSE_COMMAND | TG_CAUSES_TO_LOOK))
-        tg_buf_printf(out, "tagout resume %s, then ", v->id);
+        tg_buf_printf(out, "tagout resume %s\n      then: ", v->id);
     tg_buf_printf(out, "tagout run --resume %s\nStop for good: tagout abort %s\n", v->id, v->id);
     return rc;
 }
@@ -286,15 +287,17 @@ static void put_wrapped_lines(const char *text, int wrap, struct tg_buf *out)
 
 int tg_run_view_summary(struct tg_run_view *v, struct tg_buf *out, struct tg_error *e)
 {
-    struct tg_buf all = TG_BUF_INIT;
+    struct tg_buf all = TG_BUF_INIT, shown = TG_BUF_INIT;
     int rc = add_all(v, &all, e);
 
+    tg_shown_lines(&shown, tg_buf_text(&all));
     if (v->wrap)
-        put_wrapped_lines(tg_buf_text(&all), v->wrap < 24 ? 24 : v->wrap, out);
+        put_wrapped_lines(tg_buf_text(&shown), v->wrap < 24 ? 24 : v->wrap, out);
     else
-        tg_buf_puts(out, tg_buf_text(&all));
+        tg_buf_puts(out, tg_buf_text(&shown));
     if (!rc)
-        rc = tg_buf_ok(&all, e);
+        rc = tg_buf_ok(&shown, e);
+    tg_buf_release(&shown);
     tg_buf_release(&all);
     return rc ? rc : tg_buf_ok(out, e);
 }

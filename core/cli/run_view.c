@@ -1,6 +1,7 @@
 /* A run for people's eyes: see run_view.h. */
 #include "cli/run_view_internal.h"
 
+#include "base/shown.h"
 #include "cli/run_brakes.h"
 #include "engine/plan_when.h"
 
@@ -26,23 +27,30 @@ static void end_line(struct tg_buf *out)
 /* In several lines when it has no room in one, those behind the first indented. */
 static void put_long(struct tg_buf *out, const struct tg_buf *line, int width, int indent)
 {
+    struct tg_buf shown = TG_BUF_INIT; /* reasons, and the names of who gave them, are what others wrote */
     int room = width > 20 ? width - 1 : 79;
 
-    if (tg_columns(tg_buf_text(line)) <= room)
-        tg_buf_puts(out, tg_buf_text(line));
+    tg_shown(&shown, tg_buf_text(line));
+    if (tg_columns(tg_buf_text(&shown)) <= room)
+        tg_buf_puts(out, tg_buf_text(&shown));
     else
-        tg_put_wrapped(out, tg_buf_text(line), room - indent, indent);
+        tg_put_wrapped(out, tg_buf_text(&shown), room - indent, indent);
     end_line(out);
+    tg_buf_release(&shown);
 }
 
 void tg_view_line(struct tg_buf *out, const struct tg_buf *line, int width)
 {
+    struct tg_buf shown = TG_BUF_INIT;
+
     if (width > 20 && width < NARROW) { /* little has room there: what is cut off would be missed */
         put_long(out, line, width, 4);
         return;
     }
-    tg_put_cut(out, tg_buf_text(line), width > 20 ? width - 1 : 79);
+    tg_shown(&shown, tg_buf_text(line));
+    tg_put_cut(out, tg_buf_text(&shown), width > 20 ? width - 1 : 79);
     end_line(out);
+    tg_buf_release(&shown);
 }
 
 /* ---- one line for the run ---- */

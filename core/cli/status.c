@@ -187,7 +187,7 @@ static int status_one(struct tg_frame *f, const char *id, struct tg_error *e)
             rc = put_withdrawn(f, id, run, &out, e);
         if (!rc)
             rc = put_mended(f, id, j, run, &out, e);
-        fputs(tg_buf_text(&out), stdout);
+        tg_cli_say(stdout, "%s", tg_buf_text(&out));
     }
     tg_run_view_release(&v);
     tg_buf_release(&out);
@@ -260,7 +260,7 @@ static void print_row(const struct tg_frame *f, const struct tg_run_row *row)
         tg_view_line(&out, &line, f->width);
     else
         tg_buf_printf(&out, "%s\n", tg_buf_text(&line));
-    fputs(tg_buf_text(&out), stdout);
+    tg_cli_say(stdout, "%s", tg_buf_text(&out));
     tg_buf_release(&out);
     tg_buf_release(&line);
 }
@@ -296,7 +296,7 @@ static void list_pauses(struct tg_frame *f)
     f->status = why.code ? tg_exit_status(why.code) : f->status; /* P12: not to know is not "nothing is paused" */
     for (size_t i = 0; i < pauses.n; i++)
         put_pause(&pauses.items[i], &out);
-    fputs(tg_buf_text(&out), stdout);
+    tg_cli_say(stdout, "%s", tg_buf_text(&out));
     tg_buf_release(&out);
     tg_pauses_release(&pauses);
 }

@@ -62,7 +62,7 @@ is_past() { [ $(($(date +%s) - left)) -ge 7 ]; }
 await 20 is_past
 run tagout status "$id"
 expect_match 'nobody has looked by .* UTC: it halts when it is driven again'
-expect_out "Go on with: tagout resume $id, then tagout run --resume $id"
+expect_out "Go on with: tagout resume $id"$'\n'"      then: tagout run --resume $id"
 again() { status=0; tagout run --resume "$id" >"$tmp/again.log" 2>&1 || status=$?; [ "$status" != 75 ]; }
 await 30 again
 expect_equal "$status" 1 "status of who took it up"

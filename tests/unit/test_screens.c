@@ -304,6 +304,21 @@ Test(screens, a_run_that_has_just_begun)
     tg_plan_free(plan);
 }
 
+/* Who paused it, and why, is what somebody typed: nothing of it reaches a terminal as it is. */
+Test(screens, a_run_that_is_paused_with_strange_words)
+{
+    struct tg_plan *plan = openssl();
+    struct play p;
+
+    begin(&p, plan);
+    p.answer = not_yet;
+    play(&p);
+    tell(&p, (struct tg_run_event) {.kind = TG_EV_HOLD, .host = TG_RUN_NONE, .stage = TG_RUN_NONE, .cause = TG_CAUSE_COMMAND, .text = "\xe2\x80\xaegnp.exe \x1b[2J %s"});
+    is_run_screen("status-strange.txt", &p, ID, true, 80);
+    end(&p);
+    tg_plan_free(plan);
+}
+
 static enum tg_run_event_kind badly(const struct play *p, const struct tg_run_action *a)
 {
     bool last = p->run->stage + 1 == p->plan->n_stages;
