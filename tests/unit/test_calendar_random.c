@@ -384,7 +384,7 @@ static void compare_answers(struct world *w, uint32_t class_, unsigned seed, con
         tg_time_format(t, at, sizeof at);
         cr_assert_eq(tg_agenda_at(w->agenda, class_, t, &a, NULL), 0);
         cr_assert(a.open == open_[i] && a.may_start == start_[i], "TAGOUT_SEED=%u: at %s open %d start %d, expected %d %d\n%s", seed, at, a.open, a.may_start, open_[i], start_[i], calendar);
-        if (a.open && left_[i] < 1 << 28)
+        if (a.open && i + left_[i] < ALL - PAD / 2)
             cr_assert_eq(a.open_until_ms, t + left_[i] * INT64_C(60000), "TAGOUT_SEED=%u: at %s\n%s", seed, at, calendar);
         while (next < ALL - PAD / 2 && !start_[next])
             next++;
