@@ -138,7 +138,7 @@ static void add_times(struct tg_run_view *v, int64_t now_ms, struct tg_buf *line
     if (!run->started_ms)
         return;
     bool goes_on = v->driven && run->state != TG_RUN_PAUSED && run->state != TG_RUN_HELD && run->state != TG_RUN_ENDED;
-    int64_t until = goes_on ? now_ms : run->last_ms;
+    int64_t until = goes_on && now_ms > run->last_ms ? now_ms : run->last_ms; /* somebody's clock may be behind */
     tg_duration_format((until - run->started_ms) / 1000 * 1000, text, sizeof text);
     tg_buf_printf(line, " %s", text);
     int64_t left = tg_run_view_left_ms(v, now_ms);

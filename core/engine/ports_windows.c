@@ -133,6 +133,7 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
 {
     struct tg_ports_windows *w = &p->windows;
     int64_t now = tg_ports_now(p);
+    char why[TG_WINDOW_WHY_SIZE];
     int rc = 0;
 
     if (!w->windows || (now < w->look_ms && w->stage == p->o.run->stage && tg_wall_ms(tg_loop_clock(p->o.loop)) < w->due_ms))
@@ -140,6 +141,8 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
     if (now >= w->look_ms) {
         rc = look_anew(p, e);
         w->look_ms = tg_ports_now(p) + LOOK_MS;
+    } else if (!is_steady(p, why, sizeof why)) { /* it is its being set that has made something due */
+        shut(p, why);
     }
     if (!rc)
         tell_all(p, drive);
