@@ -3,6 +3,7 @@
 
 #include "calendar/announce.h"
 #include "calendar/request_held.h"
+#include "calendar/request_store_internal.h"
 
 #include <tagout/log.h>
 
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #define TRIES 24
-#define BATCH 256 /* records of a walk that are asked for at once */
 
 void tg_requests_path(const char *host, char *out, size_t size)
 {
@@ -32,7 +32,7 @@ struct seen {
     struct tg_audit_slot slot;
 };
 
-static int take_record(struct tg_guard *guard, const char *host, const struct tg_read_item *item, struct tg_requests *out, struct tg_error *e)
+int tg_requests_take(struct tg_guard *guard, const char *host, const struct tg_read_item *item, struct tg_requests *out, struct tg_error *e)
 {
     struct tg_error why = TG_ERROR_INIT;
 
@@ -71,7 +71,7 @@ static int read_once(struct tg_guard *guard, const char *host, struct tg_request
     if (!rc && items[1].code)
         rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
     if (!rc)
-        rc = take_record(guard, host, &items[2], out, e);
+        rc = tg_requests_take(guard, host, &items[2], out, e);
     if (seen) {
         seen->cluster = items[0].node.stat.version;
         seen->slot.have_day = items[3].code == 0;
@@ -300,74 +300,4 @@ int tg_requests_clock(struct tg_guard *guard, struct tg_error *e)
         return tg_requests_wrong_clock("is ahead of the store's", before - store_ms, e);
     int64_t behind = store_ms - tg_guard_wall(guard);
     return behind > TG_REQ_CLOCKS_MS ? tg_requests_wrong_clock("is behind the store's", behind, e) : 0;
-}
-
-/* --- all of them --- */
-
-static int walk_some(struct tg_guard *guard, const char *bucket, char *const *names, size_t n, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data,
-                     struct tg_error *e)
-{
-    char (*paths)[TG_NODE_PATH_SIZE] = malloc((n + 1) * sizeof *paths);
-    struct tg_read_item *items = calloc(n + 1, sizeof *items);
-    struct tg_requests r;
-    struct tg_scope host;
-    int rc = paths && items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
-
-    for (size_t i = 0; !rc && i < n; i++) {
-        snprintf(paths[i], sizeof paths[i], TG_REQUESTS_PATH "/%s/%s", bucket, names[i]);
-        items[i] = (struct tg_read_item) {.path = paths[i]};
-    }
-    if (!rc)
-        rc = tg_store_read_many(guard->store, items, n, tg_guard_deadline(guard), e);
-    for (size_t i = 0; !rc && i < n; i++) {
-        if (items[i].code)
-            continue; /* it has gone since */
-        rc = tg_tree_unname(TG_SCOPE_HOST, names[i], &host, e);
-        if (!rc)
-            rc = take_record(guard, host.name, &items[i], &r, e);
-        if (!rc) {
-            rc = take(&r, data, e);
-            tg_requests_release(&r);
-        }
-    }
-    if (items)
-        tg_read_items_release(items, n);
-    free(items);
-    free(paths);
-    return rc;
-}
-
-static int walk_bucket(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data, struct tg_error *e)
-{
-    char path[TG_NODE_PATH_SIZE];
-    struct tg_names names;
-    struct tg_error why = TG_ERROR_INIT;
-
-    snprintf(path, sizeof path, TG_REQUESTS_PATH "/%s", bucket);
-    int rc = tg_store_list(guard->store, path, tg_guard_deadline(guard), &names, &why);
-    if (rc)
-        return rc == TG_E_NOENT ? 0 : tg_fail(e, rc, "%s", why.message);
-    for (size_t at = 0; !rc && at < names.count; at += BATCH)
-        rc = walk_some(guard, bucket, names.names + at, names.count - at < BATCH ? names.count - at : BATCH, take, data, e);
-    tg_names_release(&names);
-    return rc;
-}
-
-int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *, void *, struct tg_error *), void *data, struct tg_error *e)
-{
-    struct tg_read_item items[2] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH, .want_names = true}};
-
-    tg_tree_begin(guard);
-    int rc = tg_store_read_many(guard->store, items, 2, tg_guard_deadline(guard), e);
-    if (rc)
-        return rc;
-    rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
-    if (!rc && items[1].code)
-        rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
-    if (!rc && bucket)
-        rc = walk_bucket(guard, bucket, take, data, e);
-    for (size_t i = 0; !rc && !bucket && i < items[1].names.count; i++)
-        rc = walk_bucket(guard, items[1].names.names[i], take, data, e);
-    tg_read_items_release(items, 2);
-    return rc;
 }
