@@ -45,8 +45,10 @@ int tg_book_read(struct tg_store *store, int64_t wait_ms, struct tg_book *out, s
         return tg_error_hint(e, "%s", why.hint), rc;
     }
     rc = tg_book_decode(node.data, node.len, out, &why);
-    if (!rc)
+    if (!rc) {
         out->version = node.stat.version;
+        out->txid = node.stat.modified_txid;
+    }
     tg_node_release(&node);
     return !rc ? 0 : rc == TG_E_MEMORY ? tg_fail(e, rc, "out of memory") : unreadable(e, "the list of booked weeks, " TG_BOOK_PATH, &why);
 }

@@ -43,7 +43,7 @@ struct tg_booked {
 struct tg_book {
     struct tg_booked *weeks;         /* by their beginning */
     size_t n;
-    int64_t version;                 /* of /calendar */
+    int64_t version, txid;           /* of /calendar, and of the transaction that has changed it last */
 };
 void tg_book_release(struct tg_book *book);
 /* The record. NULL: memory. And back: TG_E_DATA what is damaged, TG_E_UNKNOWN what a newer tagout has written. No text is an empty book. */

@@ -33,6 +33,7 @@
 #define TG_REQ_WHY_SIZE 201
 #define TG_REQ_USUAL_SIZE 260
 #define TG_REQ_BOOT_SIZE 40
+#define TG_REQ_BASIS_SIZE 40
 #define TG_ACTIVITY_SIZE 49
 #define TG_REQUESTS_MAX 16                        /* open ones of one host: a record stays below 16 KB */
 #define TG_REQ_PAST_MAX 10
@@ -43,7 +44,7 @@
 #define TG_REQ_GRACE_MS INT64_C(3600000)          /* it may begin this much later than it was to */
 #define TG_REQ_SPREAD_MS (INT64_C(4) * 3600000)   /* of a stretch that is longer, or has no end, hosts share this much */
 #define TG_REQ_LATE_MS INT64_C(900000)            /* begun later than this is worth telling */
-#define TG_REQ_LAY_MS (INT64_C(6) * 3600000)      /* times are looked at again after this, as calendars change */
+#define TG_REQ_LAY_MS (INT64_C(6) * 3600000)      /* times are looked at again after this, whatever they were given by */
 #define TG_REQ_AGAIN_MS INT64_C(86400000)         /* what has failed is not tried again before this */
 
 enum tg_request_state { TG_REQ_WAITING, TG_REQ_SCHEDULED, TG_REQ_DUE, TG_REQ_RUNNING, TG_REQ_RETRY, TG_REQ_HELD };
@@ -104,11 +105,13 @@ struct tg_requests {
     struct tg_visit visits[TG_VISITS];
     struct tg_visit_now now;
     int64_t laid_ms;                 /* when times were given last; 0: something waits for one */
+    char basis[TG_REQ_BASIS_SIZE];   /* and by what (request_basis.h); "": that is not known */
     struct tg_request_past past[TG_REQ_PAST_MAX]; /* the last first */
     size_t n_past;
     struct tg_request_took took[TG_REQUESTS_MAX];
     size_t n_took;
     int64_t version;                 /* of its node, not in the record; -1: there is none yet */
+    int64_t weeks_txid;              /* not in the record: of the list of booked weeks, when the record was read; 0: not known */
     bool was_held;                   /* not in the record: when it was read one was HELD (request_held.h) */
 };
 /* An empty one. TG_E_MEMORY. */
@@ -171,6 +174,7 @@ struct tg_request_when {
     const char *customer;            /* whose the host is; "" nobody's */
     /* How long an activity takes on other hosts, and which (request_usual.h); 0: nobody knows. NULL: nobody is asked. */
     int64_t (*usual)(void *self, const char *activity, char of[TG_REQ_USUAL_SIZE]);
+    const char *basis;               /* what it is made of (request_basis.h); NULL or "": that is not known */
     const char *week;                /* the booked week in whose slot of the host it was asked (its key); NULL or "": none */
 };
 

@@ -330,6 +330,17 @@ static int begin_visit(struct tg_due_walk *w, struct tg_error *e)
 
 /* ---- the whole ---- */
 
+/* The calendar, the inventory or the booked weeks are others than when times were given: some may be forbidden by now, or have become possible. */
+static bool is_outdated(const struct tg_due_walk *w)
+{
+    char now[TG_REQ_BASIS_SIZE];
+    bool open = false;
+
+    for (size_t i = 0; i < w->r.n; i++)
+        open = open || tg_request_is_open(&w->r.v[i]);
+    return open && w->d->basis && w->r.weeks_txid && !w->d->basis(w->d->self, w->r.weeks_txid, now, NULL) && strcmp(now, w->r.basis) != 0;
+}
+
 static int turns(struct tg_due_walk *w, struct tg_error *e)
 {
     int rc = 0;
@@ -338,8 +349,10 @@ static int turns(struct tg_due_walk *w, struct tg_error *e)
         enum tg_requests_turn turn = tg_requests_turn(&w->r, tg_due_wall(w));
         if (w->has_note && !w->r.now.began_ms) /* broken off before anything was begun, or after all was done */
             rc = tg_due_release(w, e);
-        if (rc || turn == TG_TURN_NOTHING)
+        if (rc)
             return rc;
+        if (turn == TG_TURN_NOTHING)
+            return !i && is_outdated(w) ? tg_due_lay(w, "calendar, inventory or booked weeks have changed: to be at ", e) : 0;
         if (turn == TG_TURN_UNDER_WAY || turn == TG_TURN_BLOCKED)
             return tg_due_go_on(w, turn == TG_TURN_BLOCKED, e);
         rc = turn == TG_TURN_DUE ? begin_visit(w, e) : tg_due_lay(w, "to be at ", e);

@@ -1,7 +1,7 @@
 /*
  * Carrying out what is due on this host: the steps of `tagout request run-due`.
  *
- *   1  the host's record is read, in one round trip; nothing is due: that was all
+ *   1  the host's record is read, in one round trip, and whether other weeks are booked; nothing is due, and what times were given by is as it was: that was all
  *   2  is it the time? asked of calendar and booked weeks, read anew, and of two clocks: this host's and the store's must agree
  *   3  would a permit be given, and is there room among the hosts that share its fate? somebody else's lock is waited for, until it is too late, and then for the next window
  *   4  intent, on this host's disk: who asks for the lock, and its token
@@ -45,6 +45,8 @@ struct tg_due {
     void *self;
     /* When may it be? Read anew at each call; what an earlier call gave is of no use then. */
     int (*when)(void *self, struct tg_request_when *out, struct tg_error *e);
+    /* What that is made of now, the booked weeks being as of this transaction (request_basis.h). No round trip. A failure: nothing is known to have changed. NULL: nobody asks. */
+    int (*basis)(void *self, int64_t weeks_txid, char out[TG_REQ_BASIS_SIZE], struct tg_error *e);
     /* Runs it to its end. 0: *out_status is what it ended with. TG_E_HELD, TG_E_UNKNOWN: no permit, it was not begun. TG_E_CONFIG: it can't be begun.
      * TG_E_TIMEOUT, TG_E_SESSION, TG_E_CANCELLED: it was stopped. */
     int (*act)(void *self, const struct tg_due_act *act, int *out_status, struct tg_error *e);

@@ -210,6 +210,7 @@ int tg_requests_lay(struct tg_requests *r, const struct tg_request_when *when, i
 {
     change_customer(r, when->customer, news);
     r->laid_ms = now_ms;
+    snprintf(r->basis, sizeof r->basis, "%s", when->basis ? when->basis : "");
     if (when->usual)
         ask_others(r, when);
     int rc = lay_kind(r, TG_VISIT_QUIET, when, now_ms, news, e);

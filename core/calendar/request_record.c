@@ -67,8 +67,8 @@ char *tg_requests_encode(const struct tg_requests *r)
     if (r->now.began_ms)
         now = json_pack("{s:I,s:s,s:s,s:b,s:s,s:s,s:o}", "began", (json_int_t) r->now.began_ms, "boot", r->now.boot, "lock", r->now.lock, "rebooting", r->now.rebooting,
                         "customer", r->now.customer, "week", r->now.week, "visit", visit_json(&r->now.visit));
-    return tg_seal(json_pack("{s:i,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "format", TG_REQUESTS_FORMAT, "host", r->host, "customer", r->customer, "laid",
-                             (json_int_t) r->laid_ms, "open", open_json(r), "quiet", visit_json(&r->visits[TG_VISIT_QUIET]), "disruptive",
+    return tg_seal(json_pack("{s:i,s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "format", TG_REQUESTS_FORMAT, "host", r->host, "customer", r->customer, "laid",
+                             (json_int_t) r->laid_ms, "basis", r->basis, "open", open_json(r), "quiet", visit_json(&r->visits[TG_VISIT_QUIET]), "disruptive",
                              visit_json(&r->visits[TG_VISIT_DISRUPTIVE]), "now", now, "past", past_json(r), "took", took_json(r)));
 }
 
@@ -228,14 +228,14 @@ static bool read_lists(json_t *open, json_t *past, json_t *took, struct tg_reque
 
 static int read_record(json_t *o, struct tg_requests *r, struct tg_error *e)
 {
-    const char *host, *customer, *sum;
+    const char *host, *customer, *sum, *basis = ""; /* an older tagout's has none */
     json_t *open, *quiet, *disruptive, *now, *past, *took;
     json_int_t laid;
     int format;
 
-    if (json_unpack(o, "{s:i,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:s!}", "format", &format, "host", &host, "customer", &customer, "laid", &laid, "open", &open, "quiet",
+    if (json_unpack(o, "{s:i,s:s,s:s,s:I,s?s,s:o,s:o,s:o,s:o,s:o,s:o,s:s!}", "format", &format, "host", &host, "customer", &customer, "laid", &laid, "basis", &basis, "open", &open, "quiet",
                     &quiet, "disruptive", &disruptive, "now", &now, "past", &past, "took", &took, "sum", &sum) ||
-        !tg_copy_whole(host, r->host, sizeof r->host) || !tg_copy_whole(customer, r->customer, sizeof r->customer) || !is_time(laid))
+        !tg_copy_whole(host, r->host, sizeof r->host) || !tg_copy_whole(customer, r->customer, sizeof r->customer) || !tg_copy_whole(basis, r->basis, sizeof r->basis) || !is_time(laid))
         return tg_fail(e, TG_E_DATA, "it has something that this tagout does not know");
     r->laid_ms = laid;
     if (!read_visit(quiet, &r->visits[TG_VISIT_QUIET]) || !read_visit(disruptive, &r->visits[TG_VISIT_DISRUPTIVE]) || !read_now(now, r->customer, &r->now) ||

@@ -2,6 +2,7 @@
 #include "calendar/request_site.h"
 
 #include "calendar/book.h"
+#include "calendar/request_basis.h"
 #include "calendar/request_usual.h"
 
 #include <stdio.h>
@@ -57,7 +58,7 @@ static const struct tg_booked *in_force(const struct tg_book *book, const char *
 }
 
 /* What can't be read is UNKNOWN, and never a week without slots (P2). */
-static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t wall_ms, int64_t wait_ms, struct tg_error *e)
+static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t wall_ms, int64_t wait_ms, int64_t *out_txid, struct tg_error *e)
 {
     struct tg_booking *bookings = NULL;
     struct tg_book book;
@@ -67,6 +68,7 @@ static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t
 
     if (rc)
         return rc;
+    *out_txid = book.txid;
     for (size_t i = 0; i < book.n; i++)
         if (!book.weeks[i].cancelled && book.weeks[i].until_ms > wall_ms) { /* its slot may be over, and the rest of the week is closed to it all the same */
             live++;
@@ -90,6 +92,10 @@ static int load_weeks(struct tg_request_site *s, struct tg_store *store, int64_t
 int tg_request_site_open(struct tg_request_site *out, struct tg_store *store, const struct tg_inventory *inventory, const char *calendar, const char *host, int64_t wall_ms,
                          int64_t wait_ms, struct tg_problems *problems, struct tg_error *e)
 {
+    struct tg_basis_file file;
+    char digest[TG_SHA256_HEX];
+    int64_t txid = 0;
+
     *out = (struct tg_request_site) {.inventory = inventory, .store = store, .wait_ms = wait_ms};
     if (!inventory) {
         tg_fail(e, TG_E_CONFIG, "when %s may be maintained is not known: no inventory is configured", host);
@@ -99,16 +105,19 @@ int tg_request_site_open(struct tg_request_site *out, struct tg_store *store, co
         tg_fail(e, TG_E_USAGE, "%s is not in %s", host, tg_inventory_path(inventory));
         return TG_E_USAGE;
     }
+    tg_basis_look(&file, calendar);
     int rc = calendar ? tg_calendar_load(calendar, problems, &out->calendar, e) : 0;
     if (!rc)
-        rc = load_weeks(out, store, wall_ms, wait_ms, e);
+        rc = load_weeks(out, store, wall_ms, wait_ms, &txid, e);
+    if (!rc && tg_basis_calendar(&file, out->calendar, digest))
+        rc = tg_basis_of(digest, inventory, out->host, txid, out->basis, e);
     if (!rc)
         rc = tg_agenda_new_booked(out->calendar, inventory, (const struct tg_week *const *) out->weeks, out->n_weeks, problems, &out->agenda, e);
     if (rc)
         return rc;
     const struct tg_customer *customer = tg_host_customer(inventory, out->host);
     out->when = (struct tg_request_when) {.fits = fits, .usual = usual, .self = out, .lead_ms = tg_agenda_lead_ms(out->agenda, out->host), .customer = customer ? customer->name : "",
-                                            .week = out->week};
+                                            .basis = out->basis, .week = out->week};
     return 0;
 }
 

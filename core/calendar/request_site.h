@@ -15,6 +15,7 @@ struct tg_request_site {
     struct tg_agenda *agenda;
     struct tg_week **weeks;            /* each with this host's slot alone */
     size_t n_weeks;
+    char basis[TG_REQ_BASIS_SIZE];     /* what all of this was; "": it changed while it was read */
     char week[TG_BOOK_KEY_SIZE];       /* in whose slot of the host it was opened; "": in none */
     struct tg_request_when when;       /* what it was made for; its self is this struct, which must stay where it is */
 };

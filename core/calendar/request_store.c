@@ -2,6 +2,7 @@
 #include "calendar/request_store.h"
 
 #include "calendar/announce.h"
+#include "calendar/book.h"
 #include "calendar/request_held.h"
 #include "calendar/request_store_internal.h"
 
@@ -55,8 +56,8 @@ int tg_requests_take(struct tg_guard *guard, const char *host, const struct tg_r
 static int read_once(struct tg_guard *guard, const char *host, struct tg_requests *out, struct seen *seen, struct tg_error *e)
 {
     char path[TG_NODE_PATH_SIZE];
-    struct tg_read_item items[5] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH}, {.path = path}};
-    size_t n = 3;
+    struct tg_read_item items[6] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH}, {.path = path}, {.path = TG_BOOK_PATH, .want_names = true}};
+    size_t n = 4;
 
     tg_requests_path(host, path, sizeof path);
     if (seen) {
@@ -72,10 +73,12 @@ static int read_once(struct tg_guard *guard, const char *host, struct tg_request
         rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
     if (!rc)
         rc = tg_requests_take(guard, host, &items[2], out, e);
+    if (!rc && !items[3].code)
+        out->weeks_txid = items[3].names.stat.modified_txid;
     if (seen) {
         seen->cluster = items[0].node.stat.version;
-        seen->slot.have_day = items[3].code == 0;
-        seen->slot.have_minute = items[4].code == 0;
+        seen->slot.have_day = items[4].code == 0;
+        seen->slot.have_minute = items[5].code == 0;
     }
     tg_read_items_release(items, n);
     return rc;

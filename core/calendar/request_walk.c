@@ -1,4 +1,5 @@
 /* Requests of every host: see request_store.h. While one batch of records is looked at the next one is on its way. */
+#include "calendar/book.h"
 #include "calendar/request_store_internal.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct batch {
 
 struct walk {
     struct tg_guard *guard;
+    int64_t weeks_txid;
     int (*take)(const struct tg_requests *r, void *data, struct tg_error *e);
     void *data;
     struct batch batches[2], *filling, *looked_at; /* looked_at: it was read, and nobody has looked at it yet */
@@ -32,6 +34,7 @@ static int take_one(const struct walk *w, const struct tg_read_item *item, struc
         rc = tg_requests_take(w->guard, host.name, item, &r, e);
     if (rc)
         return rc;
+    r.weeks_txid = w->weeks_txid;
     rc = w->take(&r, w->data, e);
     tg_requests_release(&r);
     return rc;
@@ -138,20 +141,21 @@ static int walk(struct walk *w, char *const *buckets, size_t n, struct tg_error 
 
 int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e), void *data, struct tg_error *e)
 {
-    struct tg_read_item items[2] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH, .want_names = true}};
+    struct tg_read_item items[3] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH, .want_names = true}, {.path = TG_BOOK_PATH, .want_names = true}};
     struct walk w = {.guard = guard, .take = take, .data = data, .why = TG_ERROR_INIT};
     char only[TG_SCOPE_NAME_MAX + 1], *one = only;
 
     tg_tree_begin(guard);
-    int rc = tg_store_read_many(guard->store, items, 2, tg_guard_deadline(guard), e);
+    int rc = tg_store_read_many(guard->store, items, 3, tg_guard_deadline(guard), e);
     if (rc)
         return rc;
     rc = tg_tree_prove_cluster(guard, &items[0], TG_NOTE_BOUNDED, NULL, e);
     if (!rc && items[1].code)
         rc = tg_tree_missing(guard, TG_REQUESTS_PATH, e);
+    w.weeks_txid = items[2].code ? 0 : items[2].names.stat.modified_txid;
     snprintf(only, sizeof only, "%s", bucket ? bucket : "");
     if (!rc)
         rc = walk(&w, bucket ? &one : items[1].names.names, bucket ? 1 : items[1].names.count, e);
-    tg_read_items_release(items, 2);
+    tg_read_items_release(items, 3);
     return rc;
 }

@@ -2,6 +2,8 @@
 #include "cli/requests.h"
 
 #include "base/shown.h"
+#include "calendar/request_basis.h"
+#include "calendar/request_internal.h"
 #include "fleet/selector.h"
 
 #include <fnmatch.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 
 #define COLUMNS 7
+#define OUTDATED "(calendar, inventory or weeks have changed since: its host's next run-due looks anew) "
 
 static const struct tg_opt list_opts[] = {
     {.name = "state", .letter = 's', .type = TG_OPT_LIST, .arg = "STATE,…",
@@ -28,7 +31,8 @@ struct listing {
     struct tg_frame *f;
     struct tg_selection hosts;
     bool selected;                 /* hosts counts; else arguments are patterns of names */
-    int64_t now_ms, from_ms;
+    int64_t now_ms;
+    char calendar[TG_SHA256_HEX];  /* what times are given by now; "": not known */
     json_t *json;
     struct row {
         int64_t at_ms;
@@ -64,6 +68,15 @@ static bool host_is_meant(const struct listing *l, const char *host)
     return false;
 }
 
+/* Its time was given by another calendar, inventory or list of booked weeks than those that are here. */
+static bool is_outdated(const struct listing *l, const struct tg_requests *r, const struct tg_request *q)
+{
+    const struct tg_host *host = l->calendar[0] && l->f->inventory ? tg_inventory_host(l->f->inventory, r->host) : NULL;
+    char basis[TG_REQ_BASIS_SIZE];
+
+    return host && r->weeks_txid && tg_request_is_open(q) && !r->now.began_ms && !tg_basis_of(l->calendar, l->f->inventory, host, r->weeks_txid, basis, NULL) && strcmp(basis, r->basis) != 0;
+}
+
 static int add_row(struct listing *l, const struct tg_requests *r, const struct tg_request *q, struct tg_error *e)
 {
     const struct tg_visit *v = tg_request_cli_visit(r, q);
@@ -91,8 +104,20 @@ static int add_row(struct listing *l, const struct tg_requests *r, const struct 
     c[3] = tg_cli_cell("%s", tg_request_cli_state(r, q, l->now_ms));
     c[4] = tg_cli_cell("%s", when);
     c[5] = tg_cli_cell("%s", length);
-    c[6] = tg_cli_cell("%s", tg_shown_text(q->why[0] ? q->why : q->reason, text, sizeof text));
+    c[6] = tg_cli_cell("%s%s", is_outdated(l, r, q) ? OUTDATED : "", tg_shown_text(q->why[0] ? q->why : q->reason, text, sizeof text));
     l->rows[l->n++] = (struct row) {.at_ms = v && v->start_ms ? v->start_ms : INT64_MAX, .cells = c};
+    return 0;
+}
+
+static int add_json(struct listing *l, const struct tg_requests *r, const struct tg_request *q, struct tg_error *e)
+{
+    json_t *o = tg_request_cli_json(r, q, l->now_ms);
+
+    if (!o || json_object_set_new(o, "outdated", json_boolean(is_outdated(l, r, q))) || json_array_append(l->json, o)) {
+        json_decref(o);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
+    }
+    json_decref(o);
     return 0;
 }
 
@@ -109,7 +134,7 @@ static int take(const struct tg_requests *r, void *data, struct tg_error *e)
         if (!is_one_of(l->f, "state", tg_request_cli_state(r, q, l->now_ms)) || !is_one_of(l->f, "activity", q->activity))
             continue;
         if (l->f->json)
-            rc = json_array_append_new(l->json, tg_request_cli_json(r, q, l->now_ms)) ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
+            rc = add_json(l, r, q, e);
         else
             rc = add_row(l, r, q, e);
     }
@@ -168,6 +193,8 @@ static int run_list(struct tg_frame *f, struct tg_error *e)
     struct listing l = {.f = f, .now_ms = tg_wall_ms(tg_loop_clock(f->loop)), .json = json_array()};
     int rc = select_hosts(&l, e);
 
+    if (!rc && tg_request_cli_basis(f, l.calendar, NULL))
+        l.calendar[0] = '\0'; /* one that can't be read is the trouble of who asks for times */
     if (!rc)
         rc = tg_requests_walk(&g, NULL, take, &l, e);
     if (!rc)

@@ -4,6 +4,7 @@
 
 #include "agent/snapshot.h"
 #include "base/shown.h"
+#include "calendar/request_basis.h"
 #include "calendar/request_usual.h"
 #include "config/site.h"
 #include "engine/room.h"
@@ -50,6 +51,18 @@ static int when(void *self, struct tg_request_when *out, struct tg_error *e)
     }
     tg_fail(e, rc, "%s", why.message);
     return tg_error_hint(e, "%s", why.hint), rc;
+}
+
+static int basis(void *self, int64_t weeks_txid, char out[TG_REQ_BASIS_SIZE], struct tg_error *e)
+{
+    const struct running *x = self;
+    const struct tg_host *host = x->f->inventory ? tg_inventory_host(x->f->inventory, x->host) : NULL;
+    char calendar[TG_SHA256_HEX];
+
+    if (!host)
+        return tg_fail(e, TG_E_CONFIG, "%s is not in the inventory", x->host);
+    int rc = tg_request_cli_basis(x->f, calendar, e);
+    return rc ? rc : tg_basis_of(calendar, x->f->inventory, host, weeks_txid, out, e);
 }
 
 static int act(void *self, const struct tg_due_act *a, int *out_status, struct tg_error *e)
@@ -148,7 +161,7 @@ static int run_on(struct tg_frame *f, const struct tg_scopes *scopes, int lock_f
     struct running x = {.f = f, .host = scopes->v[0].name, .lines = json_array()};
     struct tg_due_report report = {.done = 0};
     struct tg_due due = {.guard = &g, .scopes = scopes, .host = x.host, .owner = owner, .state_dir = f->config->state_dir, .boot = boot,
-                         .activities = &f->config->requests, .lock_wait_ms = tg_opt_ms(f, "wait"), .self = &x, .when = when, .act = act, .room = room, .took = took, .tell = tell};
+                         .activities = &f->config->requests, .lock_wait_ms = tg_opt_ms(f, "wait"), .self = &x, .when = when, .basis = basis, .act = act, .room = room, .took = took, .tell = tell};
 
     snprintf(owner, sizeof owner, "requests@%.180s", x.host);
     tg_boot_id(boot, sizeof boot);

@@ -2,6 +2,7 @@
 #include "cli/requests.h"
 
 #include "calendar/local.h"
+#include "calendar/request_basis.h"
 #include "config/site.h"
 
 #include <string.h>
@@ -75,6 +76,21 @@ int tg_request_cli_host_of(struct tg_frame *f, struct tg_guard *g, const char *w
 int tg_request_cli_site(struct tg_frame *f, const char *host, struct tg_request_site *out, struct tg_error *e)
 {
     return tg_request_site_open(out, f->store, f->inventory, f->config->calendar, host, tg_wall_ms(tg_loop_clock(f->loop)), WAIT_MS, &f->problems, e);
+}
+
+int tg_request_cli_basis(const struct tg_frame *f, char out[TG_SHA256_HEX], struct tg_error *e)
+{
+    struct tg_problems problems = TG_PROBLEMS_INIT;
+    struct tg_calendar *calendar = NULL;
+    struct tg_basis_file file;
+
+    tg_basis_look(&file, f->config->calendar);
+    int rc = f->config->calendar ? tg_calendar_load(f->config->calendar, &problems, &calendar, e) : 0;
+    if (!rc && !tg_basis_calendar(&file, calendar, out))
+        rc = tg_fail(e, TG_E_DATA, "%s changes right now", f->config->calendar ? f->config->calendar : "the calendar");
+    tg_calendar_free(calendar);
+    tg_problems_release(&problems);
+    return rc;
 }
 
 /* ---- showing ---- */

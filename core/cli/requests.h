@@ -13,6 +13,8 @@ int tg_request_cli_host(struct tg_frame *f, char *out, size_t size, bool *out_ow
 int tg_request_cli_host_of(struct tg_frame *f, struct tg_guard *g, const char *what, char *out, size_t size, struct tg_error *e);
 /* tg_request_site_open() of the frame's calendar and inventory. */
 int tg_request_cli_site(struct tg_frame *f, const char *host, struct tg_request_site *out, struct tg_error *e);
+/* tg_basis_calendar() of the frame's calendar, read for that alone. TG_E_DATA and others: it can't be read, or changes right now. */
+int tg_request_cli_basis(const struct tg_frame *f, char out[TG_SHA256_HEX], struct tg_error *e);
 
 /* Its visit, or the one that is under way; NULL: it has no time. */
 const struct tg_visit *tg_request_cli_visit(const struct tg_requests *r, const struct tg_request *q);

@@ -355,6 +355,40 @@ END
     expect_equal "$(state_of)" "" "what is open"
 }
 
+calendar_changes() {
+    note "a calendar that changes, and a week that is booked: list says so, the next run-due looks anew, once, and moves what is forbidden"
+    fresh
+    printf 'default: open\n' >"$tmp/calendar.yaml"
+    req submit --activity update --disruptive --after 2d >/dev/null
+    visit() { req show -o json | js 'd["open"][0]["visit"]["start"]'; }
+    outdated() { req list -o json | js '[q["outdated"] for q in d]'; }
+    before=$(visit)
+    expect_equal "$(outdated)" "[false]" "by other things"
+    printf 'default: open\nblackouts:\n  then: {start: "%s", duration: 9d}\n' "$(date -u -d '+1 day' '+%Y-%m-%d %H:%M:%S')" >"$tmp/calendar.yaml"
+    expect_equal "$(outdated)" "[true]" "by other things"
+    run req list
+    expect_out "have changed since"
+    run req run-due
+    expect_status 0
+    expect_out "have changed: to be at"
+    if [ "$(visit)" = "$before" ]; then fail "it lies in the blackout" "$before"; else ok; fi
+    expect_equal "$(outdated)" "[false]" "by other things"
+    run req run-due
+    expect_status 0
+    if [[ $out == *"to be at"* ]]; then fail "laid anew twice" "$out"; else ok; fi
+    printf 'week: w\nlocation: "@web"\nlength: 2h\nslots:\n  - {name: a, day: wed, time: "09:00", who: {hosts: "@web", take: the rest}}\n' >"$tmp/w.week.yaml"
+    before=$(visit)
+    monday=$(date -u -d "${before:0:10} -$(($(date -u -d "${before:0:10}" +%u) - 1)) day" +%Y-%m-%d)
+    run ops calendar week plan "$tmp/w.week.yaml" --start "$monday" --apply
+    expect_status 0
+    run req run-due
+    expect_status 0
+    expect_out "have changed: to be at"
+    expect_equal "$(outdated)" "[false]" "by other things"
+    req cancel update >/dev/null
+    expect_nothing_locked
+}
+
 begin() { # URL
     rm -rf "$tmp/state"
     fresh
@@ -363,6 +397,7 @@ begin() { # URL
     ops init >/dev/null
     asked_for
     carried_out
+    calendar_changes
 }
 
 note "== the embedded store"

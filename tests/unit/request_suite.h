@@ -10,6 +10,7 @@
 #define TESTS_REQUEST_SUITE_H
 
 #include "calendar/announce.h"
+#include "calendar/book.h"
 #include "calendar/request_due.h"
 #include "calendar/request_held.h"
 #include "calendar/request_internal.h"
@@ -28,6 +29,8 @@
 static struct rig {
     char dir[64];
     bool open, when_fails;          /* windows */
+    const char *basis;              /* what they are made of; NULL: nobody asks */
+    char basis_text[TG_REQ_BASIS_SIZE];
     int64_t lead_ms;
     const char *customer, *boot;
     const char *dies_at;            /* a step; NULL never */
@@ -94,9 +97,31 @@ static int rig_fits(void *self, int64_t t, int64_t need, struct tg_fit *out, str
     return 0;
 }
 
+static int port_basis(void *self, int64_t weeks_txid, char out[TG_REQ_BASIS_SIZE], struct tg_error *e)
+{
+    (void) self;
+    if (!rig.basis)
+        return tg_fail(e, TG_E_DATA, "nobody asks");
+    snprintf(out, TG_REQ_BASIS_SIZE, "%s.%lld", rig.basis, (long long) weeks_txid);
+    return 0;
+}
+
+static int64_t weeks_txid(void)
+{
+    struct tg_node node;
+
+    if (!rig.basis || tg_store_read(g.store, TG_BOOK_PATH, tg_store_deadline(g.store, 20000), &node, NULL))
+        return 0;
+    int64_t txid = node.stat.modified_txid;
+    tg_node_release(&node);
+    return txid;
+}
+
 static struct tg_request_when rig_when(void)
 {
-    return (struct tg_request_when) {.fits = rig_fits, .lead_ms = rig.lead_ms, .customer = rig.customer};
+    if (!rig.basis || port_basis(NULL, weeks_txid(), rig.basis_text, NULL))
+        rig.basis_text[0] = '\0';
+    return (struct tg_request_when) {.fits = rig_fits, .basis = rig.basis_text, .lead_ms = rig.lead_ms, .customer = rig.customer};
 }
 
 static int port_when(void *self, struct tg_request_when *out, struct tg_error *e)
@@ -158,7 +183,7 @@ static int run_due(void)
     struct tg_scopes scopes = scopes_of("host:" HOST "=web");
     struct tg_guard own = {.store = open_another(), .timeout_ms = 20000};
     const struct tg_due d = {.self = &own, .room = port_room, .guard = &own, .scopes = &scopes, .host = HOST, .owner = "requests@" HOST, .state_dir = rig.dir, .boot = rig.boot, .activities = &all,
-                             .lock_wait_ms = 200, .when = port_when, .act = port_act, .tell = port_tell, .dies = port_dies};
+                             .lock_wait_ms = 200, .when = port_when, .basis = port_basis, .act = port_act, .tell = port_tell, .dies = port_dies};
 
     rig.why = (struct tg_error) TG_ERROR_INIT;
     rig.said[0] = '\0';
@@ -910,6 +935,7 @@ RTEST(a_walk_meets_every_host)
     cr_assert_eq(n, 40);
 }
 
+#include "request_suite_basis.h"
 #include "request_suite_room.h"
 
 #endif

@@ -164,6 +164,63 @@ STEST(a_calendar_is_read_anew_and_a_broken_one_opens_nothing) /* P2 */
     tg_request_site_close(&s);
 }
 
+/* What times of web1 are given by. */
+static const char *basis_now(void)
+{
+    static char out[16][TG_REQ_BASIS_SIZE];
+    static int at;
+    struct tg_request_site s;
+
+    at = (at + 1) % 16;
+    cr_assert_eq(open_site(&s, "web1", NOW), 0);
+    memcpy(out[at], s.basis, sizeof out[at]);
+    tg_request_site_close(&s);
+    cr_assert_neq(out[at][0], '\0');
+    return out[at];
+}
+
+static void write_ics(const char *path, const char *stamp, const char *summary)
+{
+    FILE *f = fopen(path, "w");
+
+    cr_assert(f != NULL);
+    fprintf(f, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:%s\r\nSUMMARY:%s\r\nDTSTART:20261224T000000Z\r\nDTEND:20261227T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+            stamp, summary);
+    fclose(f);
+}
+
+STEST(what_times_are_given_by_changes_with_all_that_they_are_given_by)
+{
+    char ics[sizeof file + 8], text[200];
+    const char *before = basis_now();
+    struct tg_problems p = TG_PROBLEMS_INIT;
+
+    cr_assert_str_eq(basis_now(), before);
+    write_calendar("default: closed\n");
+    cr_assert_str_neq(basis_now(), before);
+    write_calendar(calendar_text);
+    cr_assert_str_eq(basis_now(), before, "what is as it was is another one");
+    book();
+    cr_assert_str_neq(basis_now(), before);
+    before = basis_now();
+    tg_inventory_free(inventory);
+    const char *const other = "groups:\n  web: {hosts: \"web[1-6]\"}\n  db: {hosts: \"db[1-2]\"}\ncustomers:\n  acme: {contacts: [a@acme.example], hosts: \"@web\", lead: 3d, windows: [\"Mon 22:00-23:00\"]}\n";
+    cr_assert_eq(tg_inventory_parse_yaml("fleet", other, strlen(other), &p, &inventory, NULL), 0);
+    tg_problems_release(&p);
+    cr_assert_str_neq(basis_now(), before);
+
+    snprintf(ics, sizeof ics, "%s.ics", file);
+    write_ics(ics, "20261101T000000Z", "freeze");
+    snprintf(text, sizeof text, "blackouts:\n  freeze: {ics: \"%s\"}\n", ics);
+    write_calendar(text);
+    before = basis_now();
+    write_ics(ics, "20261102T000000Z", "freeze");
+    cr_assert_str_eq(basis_now(), before, "an export that says the same at another time is another one");
+    write_ics(ics, "20261102T000000Z", "thaw");
+    cr_assert_str_neq(basis_now(), before);
+    unlink(ics);
+}
+
 STEST(customers_and_their_lead_time_are_known)
 {
     struct tg_request_site s;
