@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
 # P5: limits by domain count every host that is down or held, whoever took it: two runs at once over one rack, a person's lock in it, and a host that
-# failed in it. Real hosts, real Puppet, over SSH.
+# failed in it; and replicas of which so many must stay up. Real hosts, real Puppet, over SSH. On the embedded store, and by run-limits-zk.sh on ZooKeeper.
 . "$(dirname "$0")/lib.sh"
 need puppet python3
+store=local:$tmp/store.db
+if [ "${limits_on:-}" = zk ]; then
+    need java
+    # shellcheck source=../lib/zookeeper
+    . "$TAGOUT_SOURCE/tests/lib/zookeeper"
+    at_exit zk_kill "$tmp/zk"
+    zk_start "$tmp/zk"
+    store=$(zk_url "$tmp/zk")/tagout
+fi
 
 fleet_up 4 --hosts 'web1 web2 web3 web4'
-sed 's/^groups:/groups:\n  one: {hosts: "web[1-2].example.com", attrs: {rack: r1}}\n  two: {hosts: "web[3-4].example.com", attrs: {rack: r2}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
-inventory=$tmp/inventory.yaml fleet_site "local:$tmp/store.db"
+sed 's/^groups:/groups:\n  one: {hosts: "web[1-2].example.com", attrs: {rack: r1, cluster: a}}\n  two: {hosts: "web[3-4].example.com", attrs: {rack: r2, cluster: a}}/' "$fleet/inventory.yaml" >"$tmp/inventory.yaml"
+inventory=$tmp/inventory.yaml fleet_site "$store"
 fleet_change web1 web2 web3 web4
 forget() { for host in web1 web2 web3 web4; do fleet exec "$host" rm -f /srv/p/log; done; }
 log_has() { fleet exec "$1" grep -qs "$2" /srv/p/log; }
@@ -17,7 +26,7 @@ rollout: $1
 change: {puppet: {manifest: /srv/p/site.pp}}
 targets: "$2"
 stages: [{name: all}]
-limits: {running: 4, domains: {rack: 1}}
+limits: ${limits:-{running: 4, domains: {rack: 1\}\}}
 failure: {failed: 3}
 TEXT
 }
@@ -82,3 +91,29 @@ expect_out '1 skipped'
 expect_match 'rack r1 has 1 down \(web1\.example\.com\), and no more may be'
 run tagout locks -o json
 expect_no_out '"id"'
+
+note "k of n: three of four replicas stay up, a person's lock and another run counted; whoever waits goes on when the lock goes"
+forget
+fleet exec web1 rm -f /srv/p/bad
+limits='{running: 4, unverified: 4, floor: {cluster: 3}}'
+rollout pair 'web[2-3].example.com'
+run tagout lock host:web1.example.com --reason 'a new disk' --for 1h -o json
+lock=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])' <<<"$out")
+drive pair
+pair=$pid
+await 60 grep -q . "$tmp/pair.log"
+id=$(head -1 "$tmp/pair.log")
+waits_for_cluster() { grep -q 'room in cluster a (1 of 1 down, 1 of others' < <(tagout status "$id" | tr '\n' ' ' | tr -s ' '); }
+await 60 waits_for_cluster
+expect_true "web2 is not begun" never_begun web2
+expect_true "web3 is not begun" never_begun web3
+fleet exec web2 rm /srv/p/go
+fleet exec web3 rm /srv/p/go
+tagout unlock "$lock" >/dev/null
+one_begun() { [ "$(log_has web2 begun && echo x)$(log_has web3 begun && echo x)" = x ]; }
+await 120 one_begun
+expect_true "one at a time" one_begun
+fleet exec web2 touch /srv/p/go
+fleet exec web3 touch /srv/p/go
+status=0; wait "$pair" || status=$?
+expect_equal "$status" 0 "status of the run over the pair"
