@@ -23,7 +23,7 @@ static int load(const char *text, size_t len, json_t **out, json_t **out_list, s
         rc = tg_fail(e, TG_E_DATA, "it has something that this tagout does not know");
     for (size_t i = 0; !rc && i < json_array_size(list); i++) {
         const char *host = json_string_value(json_array_get(list, i));
-        if (!host || tg_host_name(host, strlen(host), name, NULL))
+        if (!host || tg_host_name(host, strlen(host), name, NULL) || strcmp(name, host) != 0)
             rc = tg_fail(e, TG_E_DATA, "it names something that is no host");
     }
     if (rc) {
