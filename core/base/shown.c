@@ -99,8 +99,9 @@ bool tg_text_is_blank(const char *text)
     size_t n;
 
     for (; (n = tg_char_at(text, &point)) > 0; text += n)
-        if (!tg_char_is_hidden(point) && point != ' ' && point != 0xa0 && point != 0x1680 && point != 0x3000 && point != 0x202f &&
-            point != 0x205f && !(point >= 0x2000 && point <= 0x200a))
+        if (point < 0 || /* no UTF-8: that is another mistake, and told as one */
+            (!tg_char_is_hidden(point) && point != ' ' && point != 0xa0 && point != 0x1680 && point != 0x3000 && point != 0x202f && point != 0x205f &&
+             !(point >= 0x2000 && point <= 0x200a)))
             return false;
     return true;
 }

@@ -38,6 +38,7 @@ Test(shown, blank_is_what_nobody_sees)
 {
     cr_assert(tg_text_is_blank("") && tg_text_is_blank(" \t ") && tg_text_is_blank("\xc2\xa0\xe2\x80\x8b\xe3\x80\x80"));
     cr_assert_not(tg_text_is_blank(" . "));
+    cr_assert_not(tg_text_is_blank("\xff\xfe")); /* who says so is told that it is no UTF-8, not that he said nothing */
 }
 
 Test(shown, a_text_is_cut_at_a_whole_character)
