@@ -68,7 +68,10 @@ int tg_announce_named(const struct tg_announce_place *p, const char *name, bool 
         rc = find_in(p, TG_ANNOUNCE_TOLD, name, &n, out, size, e);
     if (rc || n == 1)
         return rc;
-    tg_fail(e, TG_E_NOENT, n ? "%zu announcements begin with \"%.40s\"" : "of %zu announcements none is called \"%.40s\"", n, name);
+    if (n)
+        tg_fail(e, TG_E_NOENT, "%zu announcements begin with \"%.40s\"", n, name);
+    else
+        tg_fail(e, TG_E_NOENT, "there is no announcement \"%.40s\"%s", name, told_too ? "" : " that is not told yet");
     return tg_error_hint(e, "tagout announce list%s has them", told_too ? " --all" : ""), TG_E_NOENT;
 }
 

@@ -233,7 +233,7 @@ static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
     char name[TG_THREAD_NAME_SIZE], at[64];
 
     tg_thread_name(t->source, t->customer, t->lane, name);
-    printf("%s  %s, %s: %s, %lld messages so far\n", name, t->customer, t->source, tg_announce_state(t), (long long) t->sequence);
+    printf("%s  %s, %s: %s, %lld message%s so far\n", name, t->customer, t->source, tg_announce_state(t), (long long) t->sequence, t->sequence == 1 ? "" : "s");
     if (t->due_ms > 1)
         printf("next look: %s\n", tg_cli_when(t->due_ms, now_of(f), at, sizeof at));
     print_events(f, "Now:", &t->now);
@@ -333,7 +333,10 @@ int tg_announce_verb_retry(struct tg_frame *f, struct tg_error *e)
         return rc;
     if (f->json)
         return tg_print_json(json_pack("{s:I}", "again", (json_int_t) n), e);
-    printf(n ? "%zu recipients will be tried again by the next tagout announce send.\n" : "Nothing of it (%zu) was refused, or waits.\n", n);
+    if (n)
+        printf("%zu recipient%s will be tried again by the next tagout announce send.\n", n, n == 1 ? "" : "s");
+    else
+        puts("Nothing of it was refused, or waits.");
     return 0;
 }
 
@@ -359,6 +362,6 @@ int tg_announce_verb_drop(struct tg_frame *f, struct tg_error *e)
         return rc;
     if (f->json)
         return tg_print_json(json_pack("{s:I}", "dropped", (json_int_t) n), e);
-    printf("Dropped: %zu recipients will not be told of it. The next change is told again.\n", n);
+    printf("Dropped: %zu recipient%s will not be told of it. The next change is told again.\n", n, n == 1 ? "" : "s");
     return 0;
 }

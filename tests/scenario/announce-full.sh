@@ -89,3 +89,18 @@ expect_equal "$(mails)" 2 "mails"
 t announce send --now
 expect_status 0
 expect_equal "$(mails)" 3 "mails"
+
+note "names that there are not, and one of something, are said as they are"
+book 10
+mode 550-rcpt
+t announce send --now
+expect_status 1
+t announce retry none
+expect_status 1
+expect_err 'there is no announcement "none" that is not told yet'
+t announce show none
+expect_err 'there is no announcement "none"'
+t announce retry "$(names)"
+expect_out '1 recipient will be tried again'
+t announce drop "$(names)" --reason "called"
+expect_out '1 recipient will not be told of it'
