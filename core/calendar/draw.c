@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LANDSCAPE_MAX 1080 /* what is higher is larger on a page that stands, as wide as that is, than on one that lies, as high as that is */
 #define NAMES_MAX 4000 /* bytes of folded names in a row: what is longer is nothing that a person reads */
 
 /* Below svg: the page around it has rules of its own. */
@@ -42,6 +43,8 @@ void tg_draw_head(struct tg_draw *d, int64_t height, const char *title, const ch
                   TG_DRAW_WIDTH, (long long) height);
     tg_svg_text(d->out, title);
     tg_buf_printf(d->out, "</title>\n%s<rect class=\"bg\" width=\"%d\" height=\"%lld\" rx=\"8\"/>\n", style, TG_DRAW_WIDTH, (long long) height);
+    if (height > LANDSCAPE_MAX) /* squeezed onto a page on its side, nobody could read it */
+        tg_buf_puts(d->out, "<style>@media print{@page{size:A4 portrait}svg{max-height:262mm}}</style>\n");
     tg_draw_text(d, "h", "start", TG_DRAW_MARGIN * 10, 360, heading);
     tg_draw_text(d, "s", "start", TG_DRAW_MARGIN * 10, 580, line);
 }

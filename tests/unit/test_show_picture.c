@@ -104,11 +104,13 @@ Test(show_picture, nothing_is_drawn_too_and_many_lines_are_counted)
 
     has(svg, "at most 0");
     has(svg, "0 hosts");
+    has_not(svg, "portrait");
     free(svg);
     for (size_t i = 0; i < 2000; i++)
         rows[i] = (struct tg_show_row) {.name = "web", .folded = "web", .hosts = 1};
     show.n = 2000;
     char *page = drawn(tg_show_html, &show, 0);
+    has(page, "@page{size:A4 portrait}"); /* squeezed onto a page that lies, its text had 4 points */
     has(page, "and 1940 lines more");
     has(page, "and 1000 lines more");
     has(page, "never in these days");
