@@ -313,16 +313,16 @@ static void check_runs(struct doctor *d)
         find_error(d, TG_DOCTOR_UNKNOWN, &e);
         return;
     }
-    if (left.back)
-        find(d, TG_DOCTOR_FAIL, "%zu host%s withdrawn, and in service in spite of that; %zu of the runs that nobody drives hold%s something on hosts", left.back,
-             left.back == 1 ? " is" : "s are", left.n, left.n == 1 ? "s" : "");
+    if (left.back || left.half)
+        find(d, TG_DOCTOR_FAIL, "%zu host%s %s, and in service in spite of that; %zu of the runs that nobody drives hold%s something on hosts", left.back + left.half,
+             left.back + left.half == 1 ? " is" : "s are", !left.half ? "withdrawn" : left.back ? "withdrawn or half changed" : "half changed", left.n, left.n == 1 ? "s" : "");
     else
         find(d, left.n ? TG_DOCTOR_WARN : TG_DOCTOR_OK, left.n ? "%zu of the runs that nobody drives hold%s something on hosts" : "no run that nobody drives holds anything on a host", left.n,
              left.n == 1 ? "s" : "");
     if (left.n)
         mend(d, "tagout run --resume RUN goes on with a run, or undoes what an ended one has left; where that can't be, by hand:");
     if (left.looked == TG_RUNS_LEFT_MAX)
-        find(d, left.back ? TG_DOCTOR_FAIL : TG_DOCTOR_WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, left.n);
+        find(d, left.back || left.half ? TG_DOCTOR_FAIL : TG_DOCTOR_WARN, "only the newest %d runs that may hold something were looked at, %zu do", TG_RUNS_LEFT_MAX, left.n);
 }
 
 #define UNTOLD_MS INT64_C(3600000) /* after that somebody should know that nobody is told */

@@ -40,6 +40,7 @@ static void see(void *data, const struct tg_out_seen *seen)
 static int say(const struct seeing *s, enum tg_out_how how, const char *id, struct tg_buf *out, struct tg_error *e)
 {
     static const char *const words[] = {[TG_OUT_CHANGED] = "not as it was left", [TG_OUT_NOT] = "IN SERVICE, though withdrawn", [TG_OUT_UNTOLD] = "out of service or not, that can't be told from here"};
+    const char *word = how == TG_OUT_NOT && !s->run->plan->withdraws ? "IN SERVICE, though drained for a change that has not come to its end" : words[how];
     struct tg_folder *folder = NULL;
     struct tg_buf names = TG_BUF_INIT;
     size_t n = 0;
@@ -53,15 +54,16 @@ static int say(const struct seeing *s, enum tg_out_how how, const char *id, stru
     if (!rc && n)
         rc = tg_folder_print(folder, &names, e);
     if (!rc && n) {
-        tg_buf_printf(out, "  %.300s: %s%s%s", tg_buf_text(&names), words[how], n > 1 ? ", such as: " : ": ", s->first[how]);
-        tg_buf_printf(out, how == TG_OUT_UNTOLD ? "\n" : ". Take %s out again: tagout withdraw --keep %s\n", n == 1 ? "it" : "them", id);
+        tg_buf_printf(out, "  %.300s: %s%s%s", tg_buf_text(&names), word, n > 1 ? ", such as: " : ": ", s->first[how]);
+        tg_buf_printf(out, how == TG_OUT_UNTOLD ? "\n" : s->run->plan->withdraws ? ". Take %s out again: tagout withdraw --keep %s\n" : ". Take %s out again, and go on: tagout run --resume %s\n",
+                      n == 1 ? "it" : "them", id);
     }
     tg_buf_release(&names);
     tg_folder_free(folder);
     return rc;
 }
 
-static int sum_up(const struct seeing *s, struct tg_cli_out *out, struct tg_error *e)
+static int sum_up(const struct seeing *s, const char *id, struct tg_cli_out *out, struct tg_error *e)
 {
     const struct tg_plan *plan = s->run->plan;
     int rc = 0;
@@ -77,7 +79,7 @@ static int sum_up(const struct seeing *s, struct tg_cli_out *out, struct tg_erro
     }
     static const enum tg_out_how order[] = {TG_OUT_NOT, TG_OUT_CHANGED, TG_OUT_UNTOLD};
     for (size_t i = 0; !rc && out->n_wrong && i < sizeof order / sizeof order[0]; i++)
-        rc = say(s, order[i], plan->undoes, &out->says, e);
+        rc = say(s, order[i], plan->withdraws ? plan->undoes : id, &out->says, e);
     return rc;
 }
 
@@ -95,7 +97,7 @@ int tg_cli_out_look(struct tg_loop *loop, struct tg_journal *j, const struct tg_
     const struct tg_out_options o = {.loop = loop, .run = run, .id = j->id, .name = named ? name : NULL, .owner = j->by, .wait_ms = wait_ms, .each = see, .data = &s};
     int rc = s.how ? tg_out_look(&o, &out->n, e) : tg_fail(e, TG_E_MEMORY, "out of memory");
     if (!rc)
-        rc = sum_up(&s, out, e);
+        rc = sum_up(&s, j->id, out, e);
     free(s.how);
     if (rc)
         tg_cli_out_release(out);

@@ -3,6 +3,7 @@
 
 #include "fleet/nodeset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +29,17 @@ static enum tg_host_state end_of(const struct tg_run_host *h)
     return h->state == TG_HOST_STUCK ? h->end : h->state;
 }
 
+static bool is_unkept(const struct tg_run_host *h)
+{
+    return h->unkept && !tg_host_state_is_end(h->state) && h->state != TG_HOST_AROUND_WAITING && h->state != TG_HOST_UNDO_WAITING;
+}
+
 static bool is_wanted(const struct tg_run_host *h, bool well)
 {
     if (h->state == TG_HOST_AROUND_WAITING || h->state == TG_HOST_UNDO_WAITING)
         return h->text && h->text[0]; /* what it is tried again for */
     if (!tg_host_state_is_end(h->state))
-        return false;
+        return is_unkept(h);
     if (end_of(h) == TG_HOST_RETURNED && h->state != TG_HOST_STUCK)
         return false;
     return end_of(h) != TG_HOST_DONE || h->state == TG_HOST_STUCK || (well && h->text && h->text[0]);
@@ -63,13 +69,26 @@ static void replace(const char *text, const char *what, const char *mark, char *
     out[n] = '\0';
 }
 
+static const char *text_of(const struct tg_run *run, size_t i, char *unkept, size_t size)
+{
+    const struct tg_run_host *h = &run->hosts[i];
+    size_t step = 1;
+
+    if (!is_unkept(h))
+        return h->text ? h->text : "";
+    while (step + 1 < run->plan->n_around && !(h->unkept >> step & 1U))
+        step++;
+    snprintf(unkept, size, "%s%s not in force any more", h->unkept & run->drains ? "it may serve: " : "", h->unkept & run->drains ? "drain" : tg_around_what_name(run->plan->around[step].what));
+    return unkept;
+}
+
 /* What happened, without the host's own name and address: so that a hundred hosts with one trouble are one line. */
 static void plain_text(const struct tg_run *run, size_t i, char *out, size_t size)
 {
     const struct tg_plan_host *host = &run->plan->hosts[i];
-    char named[TEXT_MAX];
+    char named[TEXT_MAX], unkept[200];
 
-    const char *text = run->hosts[i].text ? run->hosts[i].text : "", *undo = run->hosts[i].state == TG_HOST_UNDO_WAITING ? strstr(text, "; not undone: ") : NULL;
+    const char *text = text_of(run, i, unkept, sizeof unkept), *undo = run->hosts[i].state == TG_HOST_UNDO_WAITING ? strstr(text, "; not undone: ") : NULL;
     replace(undo ? undo + 2 : text, host->name, "{host}", named, sizeof named); /* what is waited for, before how the host ended */
     replace(named, host->address, "{address}", out, size);
     static const char at[] = "{host} ({address} ";

@@ -55,7 +55,7 @@ static int look_at(struct tg_store *store, const char *id, int64_t wait_ms, stru
         tell(j, run, out);
         rc = tg_cli_out_look(tg_store_loop(store), j, run, wait_ms, &seen, e);
         tg_buf_puts(out, tg_buf_text(&seen.says));
-        left->back += seen.n_in;
+        *(run->plan->withdraws ? &left->back : &left->half) += seen.n_in;
         tg_cli_out_release(&seen);
     }
     tg_run_free(run);

@@ -11,9 +11,10 @@
 struct tg_runs_left {
     size_t n;      /* runs that hold something */
     size_t looked; /* journals that were read */
-    size_t back;   /* hosts that were withdrawn, and are in service in spite of that */
+    size_t back;   /* hosts that were withdrawn, and are in service in spite of that, */
+    size_t half;   /* and those that a run is at work on */
 };
-/* Appends what each holds, with the commands that mend it; load balancers are asked whether what was withdrawn is out of service still. Top level. */
+/* Appends what each holds, with the commands that mend it; load balancers are asked whether what was withdrawn, or is half changed, is out of service still. Top level. */
 int tg_runs_left(struct tg_store *store, int64_t wait_ms, struct tg_buf *out, struct tg_runs_left *left, struct tg_error *e);
 
 #endif

@@ -33,7 +33,10 @@ struct looking {
 
 static bool is_asked_about(const struct tg_run *run, size_t i, int step)
 {
-    return run->hosts[i].state == TG_HOST_WITHDRAWN && ((unsigned) run->hosts[i].made & run->drains) >> step & 1U;
+    const struct tg_run_host *h = &run->hosts[i];
+    bool is_out = run->plan->withdraws ? h->state == TG_HOST_WITHDRAWN : !tg_host_state_is_end(h->state) || h->state == TG_HOST_LOST;
+
+    return is_out && ((unsigned) h->made & run->drains) >> step & 1U;
 }
 
 static void tell(const struct looking *l, size_t host, enum tg_out_how how, const char *text)
@@ -141,7 +144,7 @@ int tg_out_look(const struct tg_out_options *o, size_t *out_n, struct tg_error *
     int rc = 0;
 
     *out_n = 0;
-    for (int step = 1; !rc && plan->withdraws && (size_t) step < plan->n_around; step++) {
+    for (int step = 1; !rc && (size_t) step < plan->n_around; step++) {
         struct looking l = {.o = o, .step = step};
         bool any = false;
         for (size_t i = 0; !any && i < plan->n_hosts; i++)

@@ -1,6 +1,6 @@
 /*
- * Is what a run has withdrawn (withdraw.h) still out of service, there where that was brought about? A load balancer that restarts forgets its drains, and a withdrawal
- * that has ended is driven by nobody. Reads only: each drain of the plan is asked about each host (TG_AROUND_LOOK), a few at a time.
+ * Is what a run has withdrawn (withdraw.h), or is at work on, still out of service, there where that was brought about? A load balancer that restarts forgets its drains, and
+ * a withdrawal that has ended, or a run whose driver died, is driven by nobody. Reads only: each drain of the plan is asked about each host (TG_AROUND_LOOK), a few at a time.
  */
 #ifndef TG_ENGINE_OUT_LOOK_H
 #define TG_ENGINE_OUT_LOOK_H

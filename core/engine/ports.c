@@ -253,6 +253,8 @@ static int go_on(struct tg_task *t, struct tg_error *e)
     case TG_DO_UNDO:
     case TG_DO_NOTHING:
         return tg_task_run_around(t, e);
+    case TG_DO_APPLY:
+        return t->proven ? tg_task_run_step(t, e) : tg_task_prove_drains(t, e);
     default:
         return tg_task_run_step(t, e);
     }

@@ -46,7 +46,7 @@ static enum tg_run_event_kind event_of(const struct tg_task *t, enum tg_around_e
     return t->action.kind == TG_DO_AROUND_LOOK ? of_look[end] : t->action.kind == TG_DO_AROUND ? of_act[end] : of_undo[end];
 }
 
-static bool is_record(const char *record)
+bool tg_around_is_record(const char *record)
 {
     size_t n = 0;
 
@@ -55,7 +55,7 @@ static bool is_record(const char *record)
     return !record[n] && n < TG_AROUND_RECORD_SIZE;
 }
 
-static void say(const struct tg_task *t, const char *text, char *out, size_t size)
+void tg_task_say_around(const struct tg_task *t, const char *text, char *out, size_t size)
 {
     char shown[400];
 
@@ -78,15 +78,18 @@ static void tell_keep(struct tg_task *t, enum tg_around_end end, const char *tex
 {
     struct tg_run_event event = {.kind = TG_EV_KEEP, .host = t->action.host, .stage = TG_RUN_NONE, .step = t->action.step, .changed = -1};
     char known[TG_AROUND_RECORD_SIZE], all[500];
-    bool well = end == TG_AROUND_OURS;
+    bool well = end == TG_AROUND_OURS, as_told;
 
     tg_run_record(host_of(t), t->action.step, known, sizeof known);
     t->over = true;
-    if (t->ports->closing || (!is_news(t, well) && !well && !t->ports->o.n_out) || (well && !t->ports->o.n_out && strcmp(known, record) == 0))
+    as_told = well == is_news(t, well) && (!well || strcmp(known, record) == 0);
+    if (t->ports->closing || (as_told && !t->ports->o.n_out))
         return;
-    say(t, text[0] ? text : tg_around_end_name(end), all, sizeof all);
+    tg_task_say_around(t, text[0] ? text : tg_around_end_name(end), all, sizeof all);
     event.text = well && !text[0] ? NULL : all;
     event.record = well ? record : NULL;
+    if (well && strcmp(known, record) != 0)
+        t->ports->redone[t->action.host] |= (uint16_t) (1U << t->action.step);
     event.ours = end > TG_AROUND_KEPT; /* it may be so still */
     tg_drive_answer(t->drive, &event);
 }
@@ -100,7 +103,7 @@ static void done(void *data, enum tg_around_end end, const char *text, const cha
     t->asked = false;
     if (t->over || t->ports->closing)
         return; /* too late: it was taken for lost */
-    if (!record || !is_record(record)) {
+    if (!record || !tg_around_is_record(record)) {
         kind = TG_EV_AROUND_REFUSED;
         text = record ? "the module gave a record that can't be kept" : "the module gave no record";
         record = "";
@@ -109,7 +112,7 @@ static void done(void *data, enum tg_around_end end, const char *text, const cha
         tell_keep(t, kind == TG_EV_AROUND_REFUSED ? TG_AROUND_REFUSED : end, text ? text : "", record);
         return;
     }
-    say(t, text ? text : "", all, sizeof all);
+    tg_task_say_around(t, text ? text : "", all, sizeof all);
     bool proves = kind == TG_EV_FOUND || kind == TG_EV_MADE || kind == TG_EV_UNDO_KEPT || (kind == TG_EV_AROUND_REFUSED && record[0]);
     tg_task_answer_event(t, (struct tg_run_event) {.kind = kind, .step = t->action.step, .changed = -1, .ours = end == TG_AROUND_OURS,
                                                    .text = text && text[0] ? all : NULL, .record = proves ? record : NULL});
@@ -143,7 +146,7 @@ static enum tg_around_verb verb_of(const struct tg_task *t)
     return kind == TG_DO_AROUND_LOOK ? TG_AROUND_LOOK : kind == TG_DO_AROUND ? TG_AROUND_ACT : kind == TG_DO_UNDO ? TG_AROUND_UNDO : TG_AROUND_KEEP;
 }
 
-static int ask(struct tg_task *t, struct tg_error *e)
+int tg_task_ask_around(struct tg_task *t, enum tg_around_verb verb, tg_around_fn done_fn, struct tg_error *e)
 {
     struct tg_ports *p = t->ports;
     const struct tg_plan_host *h = tg_task_host(t);
@@ -158,16 +161,17 @@ static int ask(struct tg_task *t, struct tg_error *e)
                                               .lock_id = of->lock, .who = p->o.owner, .reason = p->o.plan->name, .tag = tag,
                                               .record = record[0] ? record : NULL, .now_ms = tg_wall_ms(tg_loop_clock(p->o.loop)),
                                               .until_ms = until_ms(t), .failed = tg_run_host_failed(of)};
-    enum tg_around_verb verb = verb_of(t);
 
-    if (verb == TG_AROUND_ACT)
+    if (verb == TG_AROUND_ACT) {
         p->warned[t->action.host] = (uint16_t) (p->warned[t->action.host] & ~(1U << t->action.step));
+        p->redone[t->action.host] = (uint16_t) (p->redone[t->action.host] & ~(1U << t->action.step));
+    }
     t->give_up_ms = tg_ports_now(p) + most_ms[verb];
-    return b->ask(impl, verb, &context, done, t, e);
+    return b->ask(impl, verb, &context, done_fn, t, e);
 }
 
 /* A keep under way could bring back what is undone: it goes first. And one at a time is enough. */
-static bool is_kept_now(const struct tg_task *t)
+bool tg_task_is_kept_now(const struct tg_task *t)
 {
     for (const struct tg_task *k = t->ports->tasks; k; k = k->next)
         if (k != t && keeps(k) && !k->over && k->action.host == t->action.host && k->action.step == t->action.step)
@@ -184,12 +188,12 @@ int tg_task_run_around(struct tg_task *t, struct tg_error *e)
         no_answer(t, TG_AROUND_LOST, "no answer");
         return 0;
     }
-    if (!keeps(t) && is_kept_now(t)) {
+    if (!keeps(t) && tg_task_is_kept_now(t)) {
         t->due_ms = tg_ports_now(t->ports) + AFTER_KEEP_MS;
         return 0;
     }
     t->asked = true;
-    if (ask(t, &own)) {
+    if (tg_task_ask_around(t, verb_of(t), done, &own)) {
         t->asked = false;
         no_answer(t, TG_AROUND_NOT_SENT, own.message);
         return 0;
@@ -219,7 +223,7 @@ static int keep_host(struct tg_ports *p, struct tg_drive *drive, size_t host, in
         if (!t)
             return TG_E_MEMORY;
         t->anew = p->o.n_out && p->o.out_anew;
-        if (is_kept_now(t))
+        if (tg_task_is_kept_now(t))
             t->over = true;
         else
             tg_task_run_around(t, e);
@@ -284,11 +288,14 @@ int tg_ports_open_around(struct tg_ports *p, struct tg_error *e)
 
     if (plan->n_around < 2)
         return 0;
-    p->keep_ms = tg_ports_now(p) + KEEP_EVERY_MS;
+    p->keep_ms = tg_ports_now(p); /* of a run that is taken up again nobody has kept anything for a while */
     p->around = calloc(plan->n_around, sizeof *p->around);
     p->warned = calloc(plan->n_hosts + 1, sizeof *p->warned);
-    if (!p->around || !p->warned)
+    p->redone = calloc(plan->n_hosts + 1, sizeof *p->redone);
+    if (!p->around || !p->warned || !p->redone)
         return tg_fail(e, TG_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < plan->n_hosts; i++)
+        p->warned[i] = p->o.run->hosts[i].unkept;
     for (size_t i = 1; !rc && i < plan->n_around; i++) {
         rc = tg_around_module_load(&plan->around[i], &p->around[i].module, e);
         if (!rc)
@@ -312,6 +319,7 @@ void tg_ports_free_around(struct tg_ports *p)
         tg_around_module_release(&p->around[i].module);
     free(p->around);
     free(p->warned);
+    free(p->redone);
     p->around = NULL;
-    p->warned = NULL;
+    p->warned = p->redone = NULL;
 }

@@ -24,6 +24,8 @@ struct tg_task {
     int64_t pause_ms;    /* between tries of LOOK */
     bool over;           /* answered: turn() frees it */
     bool anew;           /* of what is kept: done again, whoever took it back */
+    bool proven;         /* APPLY: its drains stand (ports_drains.c); */
+    int proving;         /* or which step is asked about */
     char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
     bool quiet;          /* LOCK: nobody is at work there any more, the lock is confirmed */
     int64_t lock_txid;
@@ -90,6 +92,7 @@ struct tg_ports {
     struct tg_hold_terms terms;
     struct tg_around_port *around; /* by the plan's steps, the lock's is empty; NULL without any */
     uint16_t *warned;    /* by host: steps of which it was told that they are not kept */
+    uint16_t *redone;    /* by host: steps that were forgotten, and done again without waiting for what came in between */
     size_t kept;         /* asked about in this sweep */
     size_t keep_next;    /* of the sweep over hosts that have something in force */
     int64_t keep_ms;     /* monotonic: the next begins then */
@@ -128,6 +131,16 @@ void tg_task_step(const struct tg_task *t, const char *what, int n, char *out, s
 int tg_task_run_step(struct tg_task *t, struct tg_error *e);
 /* AROUND_LOOK, AROUND, UNDO, and TG_DO_NOTHING: keep. Begin, or take what was asked for lost. */
 int tg_task_run_around(struct tg_task *t, struct tg_error *e);
+/* Asks the module of the action's step. 0: done comes later, with the task as its data. */
+int tg_task_ask_around(struct tg_task *t, enum tg_around_verb verb, tg_around_fn done, struct tg_error *e);
+/* Is the step kept just now? That could bring back what is undone, and says what is asked for anyway. */
+bool tg_task_is_kept_now(const struct tg_task *t);
+/* Can the record of a module be kept? */
+bool tg_around_is_record(const char *record);
+/* "drain: …": what a module says of the action's step. size ≥ 500. */
+void tg_task_say_around(const struct tg_task *t, const char *text, char *out, size_t size);
+/* ports_drains.c, APPLY: right before a host is changed, do its drains stand? Begin, or go on with; what does not stand is the task's answer. */
+int tg_task_prove_drains(struct tg_task *t, struct tg_error *e);
 /* Begins what is to be kept now and then. */
 int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
 /* Is something of options.out waited for? */

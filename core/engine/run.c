@@ -358,7 +358,7 @@ static int check(const struct tg_run *run, const struct tg_run_event *ev, struct
         return tg_fail(e, TG_E_DATA, "\"%s\" for host %zu of %zu", tg_run_event_name(ev->kind), ev->host, run->plan->n_hosts);
     if (tg_around_is_event(ev->kind) && (ev->step < 1 || (size_t) ev->step >= run->plan->n_around))
         return tg_fail(e, TG_E_DATA, "\"%s\" for step %d of around, of %zu", tg_run_event_name(ev->kind), ev->step, run->plan->n_around);
-    if (tg_around_is_event(ev->kind) && ev->kind != TG_EV_KEEP && ev->step != run->hosts[ev->host].step)
+    if (tg_around_is_event(ev->kind) && ev->kind != TG_EV_KEEP && !tg_around_is_at(&run->hosts[ev->host], ev->step))
         return tg_fail(e, TG_E_DATA, "\"%s\" for step %d of around of %s, which is at %d", tg_run_event_name(ev->kind), ev->step, run->plan->hosts[ev->host].name,
                        run->hosts[ev->host].step);
     if (of == TG_OF_STAGE && ev->stage >= run->plan->n_stages)

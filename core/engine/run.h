@@ -309,6 +309,7 @@ struct tg_run_host {
     bool reopened;              /* it was, and is tried once more, since somebody has looked at that */
     uint16_t stuck;             /* STUCK, UNDOING, UNLOCKING: steps that could not be undone; 1: the lock */
     uint16_t kept;              /* steps that were kept on purpose */
+    uint16_t unkept;            /* steps that are in force, and yet are not, or may not be, as was last told: somebody has taken them back, or nobody can tell */
     char *records;              /* of the steps that are in none but the first state: a line each, from step 1 on; NULL: none */
 };
 

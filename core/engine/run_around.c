@@ -30,6 +30,11 @@ bool tg_around_is_event(enum tg_run_event_kind kind)
     return kind >= TG_EV_FOUND && kind <= TG_EV_KEEP;
 }
 
+bool tg_around_is_at(const struct tg_run_host *h, int step)
+{
+    return h->state == TG_HOST_APPLYING ? step < h->step : step == h->step;
+}
+
 enum tg_run_event_kind tg_around_kind(const struct tg_run *run, const struct tg_run_host *h, enum tg_run_event_kind kind)
 {
     bool no_answer = kind == TG_EV_AROUND_AWAY || kind == TG_EV_AROUND_LOST;
@@ -38,7 +43,7 @@ enum tg_run_event_kind tg_around_kind(const struct tg_run *run, const struct tg_
         return TG_EV_GO_AROUND;
     if ((kind == TG_EV_MADE || kind == TG_EV_LEFT) && h->state == TG_HOST_AROUND && h->step + 1U >= run->plan->n_around)
         return run->plan->withdraws ? TG_EV_ALL_OUT : TG_EV_ALL_MADE;
-    if (no_answer && h->away + 1 >= TG_RUN_AROUND_TRIES)
+    if (no_answer && h->state != TG_HOST_APPLYING && h->away + 1 >= TG_RUN_AROUND_TRIES)
         kind = TG_EV_AROUND_REFUSED;
     bool over = kind == TG_EV_UNDONE || kind == TG_EV_UNDO_KEPT || kind == TG_EV_AROUND_REFUSED;
     return over && h->state == TG_HOST_UNDOING && !(h->made & ~BIT(h->step)) ? TG_EV_ALL_UNDONE : kind;
@@ -118,6 +123,7 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
     }
     h->away = 0;
     h->made &= (uint16_t) ~bit;
+    h->unkept &= (uint16_t) ~bit;
     if (ev->kind == TG_EV_UNDONE) {
         set_record(s, h, h->step, NULL);
         if (!(h->stuck & ~LOCK_BIT))
@@ -134,20 +140,20 @@ static void remember_undo(struct tg_step *s, struct tg_run_host *h, const struct
 }
 
 /* Who was tried once more at somebody's word says nothing new of what keeps it out. */
-static void count_row(struct tg_step *s, struct tg_run_host *h, enum tg_run_event_kind as)
+static void count_row(struct tg_step *s, struct tg_run_host *h, enum tg_run_event_kind as, int step)
 {
     struct tg_run *run = s->run;
     bool through = as == TG_EV_MADE || as == TG_EV_LEFT || as == TG_EV_ALL_MADE || as == TG_EV_ALL_OUT;
 
-    if (through && h->step == run->row_step)
+    if (through && step == run->row_step)
         run->in_row = 0;
     if (as != TG_EV_AROUND_REFUSED)
         return;
     h->shut = true;
     if (h->reopened)
         return;
-    run->in_row = run->row_step == h->step ? run->in_row + 1 : 1;
-    run->row_step = h->step;
+    run->in_row = run->row_step == step ? run->in_row + 1 : 1;
+    run->row_step = (uint16_t) step;
     s->shut = true;
 }
 
@@ -155,10 +161,16 @@ static void remember_doing(struct tg_step *s, struct tg_run_host *h, const struc
 {
     bool acted = h->state == TG_HOST_AROUND, ends = ev->kind == TG_EV_MADE || ev->kind == TG_EV_LEFT;
 
+    if (h->state == TG_HOST_APPLYING) { /* back to a drain that does not stand any more */
+        h->step = (uint16_t) ev->step;
+        h->away = 0;
+    }
     if ((ev->kind == TG_EV_FOUND && ev->ours) || ev->kind == TG_EV_MADE || (acted && (ev->kind == TG_EV_AROUND_REFUSED || ev->kind == TG_EV_AROUND_LOST)))
         h->made |= BIT(h->step);
     if (ev->kind == TG_EV_LEFT)
         h->made &= (uint16_t) ~BIT(h->step);
+    if (ends)
+        h->unkept &= (uint16_t) ~BIT(h->step);
     if (ends)
         h->left = (uint16_t) (ev->kind == TG_EV_LEFT ? h->left | BIT(h->step) : h->left & ~BIT(h->step));
     if (ev->kind == TG_EV_LEFT || ev->record)
@@ -190,7 +202,7 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *h, const struct t
 {
     if (ev->kind == TG_EV_START || ev->kind == TG_EV_START_DRY) {
         h->step = s->run->plan->n_around > 1;
-        h->made = h->stuck = h->left = 0;
+        h->made = h->stuck = h->left = h->unkept = 0;
         h->shut = false;
     }
     if (ev->kind == TG_EV_UNLOCKED || ev->kind == TG_EV_UNLOCK_FAILED)
@@ -200,8 +212,8 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *h, const struct t
     if (tg_around_is_event(ev->kind) && undoes(h->state))
         remember_undo(s, h, ev, as);
     else if (tg_around_is_event(ev->kind) && ev->kind != TG_EV_KEEP) {
-        count_row(s, h, as);
         remember_doing(s, h, ev);
+        count_row(s, h, as, ev->step);
         if (as == TG_EV_AROUND_REFUSED && !h->text)
             tg_step_set_text(s, &h->text, "no answer");
     }
@@ -211,6 +223,7 @@ void tg_around_keep(struct tg_step *s, struct tg_run_host *h, const struct tg_ru
 {
     if (ev->record && (h->made & BIT(ev->step)))
         set_record(s, h, ev->step, ev->record);
+    h->unkept = (uint16_t) (ev->record || !((h->made | h->left) & BIT(ev->step)) ? h->unkept & ~BIT(ev->step) : h->unkept | BIT(ev->step));
 }
 
 /* It is on its way out yet. */

@@ -114,6 +114,7 @@ static const struct tg_field host_rows[] = {
     HOST(lock, TEXT),
     HOST(records, TEXT),
     HOST(left, SHORT),
+    HOST(unkept, SHORT),
 };
 
 /* What others hold came as events; the rest follows from the hosts. */

@@ -40,6 +40,8 @@ void tg_around_remember(struct tg_step *s, struct tg_run_host *host, const struc
 /* Is there something to undo before it is unlocked? The last of it is the host's step then. leaves: it is on its way out from here on. */
 bool tg_around_to_undo(struct tg_step *s, struct tg_run_host *host, bool leaves);
 bool tg_around_is_event(enum tg_run_event_kind kind);
+/* Is it at this step? Right before it is changed it may be told of any. */
+bool tg_around_is_at(const struct tg_run_host *host, int step);
 /* Somebody has looked at what kept hosts out, and says that the run may go on: they wait again. */
 void tg_around_reopen(struct tg_step *s);
 /* Is what is around the hosts to be looked at before it keeps out more of them? Then why, for people. */

@@ -22,13 +22,19 @@ static inline uint64_t walk_next(struct walk *w, uint64_t below)
     return (z ^ (z >> 31)) % below;
 }
 
+/* Of a step of around it can only be told, right before a change, when there is one. */
+static inline bool walk_can(const struct tg_run_host *h, enum tg_run_event_kind kind)
+{
+    return h->state != TG_HOST_APPLYING || kind < TG_EV_FOUND || kind > TG_EV_KEEP || h->step > 1;
+}
+
 static inline bool walk_host_event(struct walk *w, const struct tg_run *run, size_t host, struct tg_run_event *ev)
 {
     int can[TG_EV_COUNT], n = 0;
     enum tg_pair pair;
 
     for (int kind = TG_EV_LOCKED; kind < TG_EV_EXTERNAL; kind++)
-        if (tg_host_rule_find(run->hosts[host].state, (enum tg_run_event_kind) kind, &pair))
+        if (tg_host_rule_find(run->hosts[host].state, (enum tg_run_event_kind) kind, &pair) && walk_can(&run->hosts[host], (enum tg_run_event_kind) kind))
             can[n++] = kind;
     if (!n)
         return false;

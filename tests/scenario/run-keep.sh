@@ -44,6 +44,8 @@ asked_again() { [ "$(asked)" -gt "$((before + 1))" ]; }
 await 80 asked_again
 expect_equal "$(grep -c 'not in force any more' "$tmp/run.log")" 1 "how often it is told"
 expect_states 0
+run tagout status "$id"
+expect_out 'it may serve: drain not in force any more'
 
 note "the balancer is away when the drain is to be undone: status tells why it is tried again, as long as it is"
 stop "$through"

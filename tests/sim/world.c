@@ -219,6 +219,10 @@ static void arrive(struct world *w, struct sim_task *t)
     end_due_steps(w);
     t->arrived = true;
     h->judged |= t->action.kind == TG_DO_UNLOCK || t->action.kind == TG_DO_UNDO; /* it is said how it ended */
+    if (t->action.kind == TG_DO_APPLY && world_around_forgets(w, &t->action, &t->answer)) {
+        tg_timer_start(t->timer, 1 + (int64_t) rng_below(&w->rng, 60));
+        return;
+    }
     if (t->action.kind == TG_DO_APPLY || t->action.kind == TG_DO_LOOK) {
         arrive_step(w, t);
         return;
@@ -260,7 +264,8 @@ static void tell_world(struct world *w, struct sim_host *h, const struct sim_tas
     h->strayed |= t->answer.kind == TG_EV_LOST || t->answer.kind == TG_EV_UNLOCK_FAILED || (t->action.kind == TG_DO_UNDO && t->answer.kind != TG_EV_UNDONE);
     if (t->answer.kind == TG_EV_VERIFIED && !h->verified_ms)
         h->verified_ms = tg_wall_ms(tg_loop_clock(w->loop));
-    if ((t->answer.kind == TG_EV_ABSENT || t->answer.kind == TG_EV_NOT_SENT) && !t->no_answer)
+    bool forgotten = t->answer.kind == TG_EV_FOUND && t->action.kind == TG_DO_APPLY; /* found before it was sent */
+    if ((t->answer.kind == TG_EV_ABSENT || t->answer.kind == TG_EV_NOT_SENT || forgotten) && !t->no_answer)
         h->sent = 0;
 }
 

@@ -183,6 +183,7 @@ void world_judge_back(struct world *w, size_t host);
 /* Before a lock goes: nothing runs, and all is undone. P8 */
 void world_judge_unlocking(struct world *w, size_t host);
 /* world_around.c: what is done around hosts. Each sets the answer, and says how long it takes. */
+bool world_around_forgets(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer);
 int64_t world_around_arrives(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer);
 void world_around_line(struct world *w, const json_t *line, size_t host);
 void world_around_begins(struct world *w, const struct tg_run_action *action);

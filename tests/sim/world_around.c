@@ -129,6 +129,26 @@ int64_t world_around_arrives(struct world *w, const struct tg_run_action *action
     return 1 + (int64_t) rng_below(&w->rng, action->kind == TG_DO_AROUND ? 300 : 40);
 }
 
+/* A load balancer has restarted, and has forgotten its drains: whoever is about to change the host is told (ports_drains.c), and changes nothing. */
+bool world_around_forgets(struct world *w, const struct tg_run_action *action, struct tg_run_event *answer)
+{
+    static char record[] = "forgotten";
+    bool forgets = !w->healed && !w->under && n_steps(w) > 1 && rng_chance(&w->rng, 10);
+
+    for (size_t k = 1; k < n_steps(w); k++) {
+        struct sim_around *a = &w->hosts[action->host].around[k];
+        if (!is_drain(w, k))
+            continue;
+        if (forgets && (a->force == OURS || a->force == THEIRS))
+            a->force = FREE;
+        if (a->force != FREE)
+            continue;
+        *answer = (struct tg_run_event) {.kind = TG_EV_FOUND, .host = action->host, .stage = TG_RUN_NONE, .step = (int) k, .changed = -1, .record = record};
+        return true;
+    }
+    return false;
+}
+
 /* ---- what must hold ---- */
 
 void world_around_line(struct world *w, const json_t *line, size_t host)

@@ -270,6 +270,59 @@ Test(run_around, the_guard_is_asked_again_behind_the_last_step)
     teardown(&w);
 }
 
+/* P5, P7: a load balancer has restarted, and who is about to be changed serves: that drain and what follows it is done again, and the guard asked, before anything is changed. */
+Test(run_around, a_drain_that_does_not_stand_right_before_the_change_is_done_again)
+{
+    static const struct {
+        enum tg_run_event_kind found;
+        int step;
+        enum tg_host_state end;
+        const char *ends_with;
+    } ways[] = {
+        {TG_EV_FOUND, 1, TG_HOST_DONE, "check around1 around-look2 around2 check apply verify undo2 undo1 unlock"},
+        {TG_EV_FOUND, 2, TG_HOST_DONE, "check around2 check apply verify undo2 undo1 unlock"},
+        {TG_EV_AROUND_AWAY, 1, TG_HOST_DONE, "check retry around-look1 around1 around-look2 around2 check apply verify undo2 undo1 unlock"},
+        {TG_EV_AROUND_LOST, 2, TG_HOST_DONE, "check retry around-look2 around2 check apply verify undo2 undo1 unlock"},
+        {TG_EV_AROUND_REFUSED, 1, TG_HOST_HELD, "check undo2 undo1 unlock"},
+    };
+
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct world w;
+        setup(&w, 1, 0);
+        say_of_run(&w, TG_EV_BEGIN);
+        go_on_until(&w, TG_DO_APPLY, 0);
+        w.at++;
+        say(&w, (struct tg_run_event) {.kind = ways[i].found, .host = 0, .stage = TG_RUN_NONE, .step = ways[i].step, .record = "forgotten", .text = "it has restarted"});
+        cr_expect_not(w.changed[0]);
+        go_on(&w);
+        size_t len = strlen(w.done), tail = strlen(ways[i].ends_with);
+        cr_expect(len >= tail && strcmp(w.done + len - tail, ways[i].ends_with) == 0, "way %zu: %s", i, w.done);
+        cr_expect_eq(w.run->hosts[0].state, ways[i].end, "way %zu: %s", i, tg_host_state_name(w.run->hosts[0].state));
+        cr_expect_eq(w.changed[0], ways[i].end == TG_HOST_DONE);
+        expect_nothing_left(&w);
+        teardown(&w);
+    }
+}
+
+/* P12: what is not in force any more is known until it is again, or is undone. */
+Test(run_around, what_is_not_kept_is_known)
+{
+    struct world w;
+
+    setup(&w, 1, 0);
+    say_of_run(&w, TG_EV_BEGIN);
+    go_on_until(&w, TG_DO_VERIFY, 0);
+    say(&w, (struct tg_run_event) {.kind = TG_EV_KEEP, .host = 0, .stage = TG_RUN_NONE, .step = 2, .text = "nobody can tell", .ours = true});
+    cr_expect_eq(w.run->hosts[0].unkept, 4);
+    say(&w, (struct tg_run_event) {.kind = TG_EV_KEEP, .host = 0, .stage = TG_RUN_NONE, .step = 2, .record = "made it"});
+    cr_expect_eq(w.run->hosts[0].unkept, 0);
+    say(&w, (struct tg_run_event) {.kind = TG_EV_KEEP, .host = 0, .stage = TG_RUN_NONE, .step = 1, .text = "a person was here"});
+    go_on(&w);
+    cr_expect_eq(w.run->hosts[0].unkept, 0);
+    expect_nothing_left(&w);
+    teardown(&w);
+}
+
 /* P8, P10: stopped at each action of a host, it is undone, and nothing more is begun. */
 Test(run_around, is_undone_when_the_run_is_stopped_anywhere)
 {

@@ -155,7 +155,7 @@ Test(snapshot, of_another_format_is_refused)
                 {"\"digest\":\"a", "\"digest\":\"b", "the snapshot is of the plan b"},
                 {"\"hosts\":", "\"hosts\":1", "the plan has"},
                 {"\"attempt\"", "\"attempts\"", "has \"attempts\" of each host where this tagout has \"attempt\""},
-                {"\"left\"]", "\"left\",\"mood\"]", "\"mood\" of each host, which this tagout does not know"},
+                {"\"unkept\"]", "\"unkept\",\"mood\"]", "\"mood\" of each host, which this tagout does not know"},
                 {"\"applying\"", "\"apprying\"", ""},
                 {"\n[", "\n[7777777,", "can't be that"},
                 {"\n[", "\n{\"a\":1}\n[", "is no row of a run"}};
