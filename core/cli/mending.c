@@ -2,6 +2,7 @@
 #include "cli/mending.h"
 
 #include "cli/guarding.h"
+#include "engine/around_module.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,20 @@ static int seat(struct tg_frame *f, const char *id, const char *who, struct tg_m
     return rc;
 }
 
+static int add_to_keeper(struct tg_mending_seats *s, size_t i, struct tg_error *e)
+{
+    struct tg_run_tokens tokens = {0};
+    char name[TG_RUN_NAME_SIZE];
+    int rc = tg_journal_tokens(s->j[i], &tokens, e);
+
+    if (!rc) {
+        tg_run_name(s->j[i]->id, tokens.all, name);
+        rc = tg_out_keeper_add(s->keeper, s->runs[i], s->j[i]->id, name, s->j[i]->by, e);
+    }
+    explicit_bzero(&tokens, sizeof tokens);
+    return rc;
+}
+
 int tg_mending_seat(struct tg_frame *f, const char *id, struct tg_mending_seats *out, struct tg_error *e)
 {
     char name[TG_RUN_ID_SIZE], who[256];
@@ -169,6 +184,10 @@ int tg_mending_seat(struct tg_frame *f, const char *id, struct tg_mending_seats 
         tg_error_clear(e);
         rc = 0;
     }
+    if (!rc)
+        rc = tg_out_keeper_new(f->loop, &out->keeper, e);
+    for (size_t i = 0; !rc && i < out->n; i++)
+        rc = add_to_keeper(out, i, e);
     if (rc)
         tg_mending_leave(out);
     return rc;
@@ -185,6 +204,8 @@ int tg_mending_may(struct tg_frame *f, const char *id, struct tg_error *e)
 
 void tg_mending_leave(struct tg_mending_seats *s)
 {
+    tg_out_keeper_free(s->keeper);
+    s->keeper = NULL;
     for (size_t i = 0; i < s->n; i++) {
         tg_journal_leave(s->j[i]);
         drop(s, i);

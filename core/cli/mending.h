@@ -5,6 +5,7 @@
 #include "cli/following.h"
 #include "engine/linked.h"
 #include "engine/mend.h"
+#include "engine/out_keep.h"
 
 /* A run whose hosts are out of service, and its withdrawals. tg_mending_release() */
 struct tg_mending {
@@ -26,6 +27,7 @@ struct tg_mending_seats {
     struct tg_run *runs[TG_LINKED_MAX];
     const char **names[TG_LINKED_MAX]; /* of the plan's hosts, sorted */
     size_t n;
+    struct tg_out_keeper *keeper;      /* keeps them out of service */
 };
 /* Of the run that is mended. TG_E_HELD: somebody brings back hosts just now. */
 int tg_mending_seat(struct tg_frame *f, const char *id, struct tg_mending_seats *out, struct tg_error *e);

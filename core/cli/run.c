@@ -108,6 +108,8 @@ static void say_how_to_go_on(const char *id, const struct tg_plan *plan, struct 
     char mend[sizeof e->hint];
 
     memcpy(mend, e->hint, sizeof mend);
+    if (e->code == TG_E_FULL && !mend[0])
+        snprintf(mend, sizeof mend, "make room there, then try again");
     e->hint[0] = '\0';
     tg_error_hint(e, "%.300s%snothing is lost: steps under way go on on their hosts, which stay locked%s. Go on with: tagout run --resume %s", mend, mend[0] ? "; " : "",
                   plan->n_around > 1 ? ", with all that was done around them in force" : "", id);
@@ -172,7 +174,7 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, struct tg_plan *
                                         .connect_ms = tg_opt_ms(f, "connect-timeout"), .step_ms = tg_opt_ms(f, "step-timeout"),
                                         .look_ms = tg_opt_ms(f, "look-for"), .quiesce_ms = tg_opt_ms(f, "quiesce"),
                                         .out = returns->out, .n_out = returns->n_out, .out_anew = returns->out_anew,
-                                        .still_out = tg_mending_still_out, .still_out_data = seats};
+                                        .still_out = tg_mending_still_out, .still_out_data = seats, .keeper = seats->keeper};
     if (!rc)
         rc = tg_ports_new(&po, &ports, e);
     if (!rc)

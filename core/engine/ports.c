@@ -239,6 +239,8 @@ static int go_on(struct tg_task *t, struct tg_error *e)
         t->due_ms = t->ports->again_ms; /* one asks for all, so that the drive hears of other things meanwhile */
         return 0;
     }
+    if (tg_task_wants_out(t) && !tg_task_prove_out(t))
+        return 0;
     switch ((int) t->action.kind) {
     case TG_DO_LOCK:
         return t->lock[0] ? wait_for_quiet(t, e) : place_lock(t, e);
@@ -299,6 +301,8 @@ static int turn(void *data, struct tg_drive *drive, struct tg_error *e)
     extend_locks(p);
     if (!rc)
         rc = tg_ports_keep(p, drive, e);
+    if (!rc)
+        tg_ports_keep_mended(p, drive);
     for (struct tg_task **at = &p->tasks, *t; !rc && (t = *at) != NULL;) {
         if (!t->over && t->due_ms <= now)
             rc = go_on(t, e);
@@ -335,6 +339,7 @@ static void drop(void *data)
         p->probe->close(p->probe_impl);
     p->probe_impl = NULL;
     tg_ports_close_around(p);
+    tg_out_keeper_close(p->o.keeper);
     for (struct tg_task *t = p->tasks, *next; t; t = next) {
         next = t->next;
         free(t);
@@ -377,6 +382,8 @@ static int open_all(struct tg_ports *p, struct tg_error *e)
         rc = tg_ports_open_slots(p, e);
     if (!rc)
         rc = tg_ports_open_around(p, e);
+    if (!rc)
+        rc = tg_ports_open_mended(p, e);
     if (!rc && wants_probe(plan)) {
         rc = tg_probe_find("http", &p->probe, e);
         if (!rc)

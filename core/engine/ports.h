@@ -8,6 +8,7 @@
 #include "calendar/site_agenda.h"
 #include "engine/drive.h"
 #include "engine/holds.h"
+#include "engine/out_keep.h"
 
 #include <tagout/transport.h>
 
@@ -36,6 +37,7 @@ struct tg_ports_options {
     /* Of a run that mends, behind each host's lock: 0 when the host is out of service still, and nobody else may bring it back; TG_E_HELD, and why it is not to be begun; others: it is not known. */
     int (*still_out)(void *data, const char *host, struct tg_error *e);
     void *still_out_data;
+    struct tg_out_keeper *keeper;      /* likewise: keeps its hosts out of service; closed with the ports. NULL: nobody need be */
 };
 
 /* Opens transport, driver and probes; all pointers are borrowed and must outlive it. TG_E_CONFIG when one of these is not there. */

@@ -320,6 +320,8 @@ void tg_ports_free_around(struct tg_ports *p)
     free(p->around);
     free(p->warned);
     free(p->redone);
+    free(p->mended);
+    p->mended = NULL;
     p->around = NULL;
     p->warned = p->redone = NULL;
 }

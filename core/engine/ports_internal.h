@@ -24,6 +24,7 @@ struct tg_task {
     int64_t pause_ms;    /* between tries of LOOK */
     bool over;           /* answered: turn() frees it */
     bool anew;           /* of what is kept: done again, whoever took it back */
+    bool out;            /* of a run that mends: the host is out of service still (ports_mended.c) */
     bool proven;         /* APPLY: its drains stand (ports_drains.c); */
     int proving;         /* or which step is asked about */
     char lock[TG_HOLD_ID_SIZE]; /* LOCK: once it is placed */
@@ -69,6 +70,12 @@ struct tg_ports_slots {
     size_t n_said;                   /* transactions that changed something */
 };
 
+/* A host of a run that mends. */
+struct tg_mended {
+    struct tg_ports *ports;
+    size_t host;
+};
+
 struct tg_ports {
     struct tg_drive_ports table;
     struct tg_ports_options o;
@@ -96,6 +103,10 @@ struct tg_ports {
     size_t kept;         /* asked about in this sweep */
     size_t keep_next;    /* of the sweep over hosts that have something in force */
     int64_t keep_ms;     /* monotonic: the next begins then */
+    struct tg_mended *mended; /* by host, of a run that mends; NULL */
+    size_t mended_next, mended_n; /* of the sweep over those, as above */
+    int64_t mended_ms;
+    struct tg_drive *mended_drive;
     size_t out_next;     /* of options.out: not seen to yet */
     int64_t away_ms;     /* monotonic: since when the store does not answer; 0 it does */
     int64_t again_ms;    /* monotonic: when it is asked again */
@@ -141,6 +152,13 @@ bool tg_around_is_record(const char *record);
 void tg_task_say_around(const struct tg_task *t, const char *text, char *out, size_t size);
 /* ports_drains.c, APPLY: right before a host is changed, do its drains stand? Begin, or go on with; what does not stand is the task's answer. */
 int tg_task_prove_drains(struct tg_task *t, struct tg_error *e);
+/* ports_mended.c: in a run that mends, is it to be asked first whether the task's host is out of service still? */
+bool tg_task_wants_out(const struct tg_task *t);
+/* 1: it is; 0: an answer is waited for, or given. */
+int tg_task_prove_out(struct tg_task *t);
+int tg_ports_open_mended(struct tg_ports *p, struct tg_error *e);
+/* Begins what is to be kept now and then of what others have drained. */
+void tg_ports_keep_mended(struct tg_ports *p, struct tg_drive *drive);
 /* Begins what is to be kept now and then. */
 int tg_ports_keep(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e);
 /* Is something of options.out waited for? */

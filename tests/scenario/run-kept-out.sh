@@ -70,6 +70,30 @@ expect_out "HAProxy has restarted and forgot it: taken out again"
 expect_match "web1$d .*is so already, by others"
 expect_states 888
 
+note "P8: and when it is forgotten while it is driven: those at work are out again soon, and so are those that wait for their turn; nobody is put back who is no better"
+for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'rm -f /srv/p/go /srv/p/log'; done
+sed 's/running: 3/running: 1/' "$tmp/worse.yaml" >"$tmp/slow.yaml"
+start mends "$TAGOUT" --config "$tmp/site.yaml" run --yes --mends "$id" "$tmp/slow.yaml"
+mends=$pid
+any_begun() {
+    local host
+    for host in "${hosts[@]}"; do if fleet exec "$host" grep -qs begun /srv/p/log; then return 0; fi; done
+    return 1
+}
+await 60 any_begun
+restart
+expect_states 000
+await 20 has_states 888
+expect_file_has "$tmp/mends.log" 'put in force again: drain: web/web'
+for host in "${hosts[@]}"; do fleet exec "$host" touch /srv/p/go; done
+status=0
+wait "$mends" || status=$?
+expect_equal "$status" 1 "status of the run that mends"
+expect_equal "$(grep -c 'made: drain' "$tmp/mends.log")" 0 "drains that it has made its own, and undone"
+expect_states 888
+run tagout doctor
+expect_status 0
+
 note "who can't be asked for is not said to be out, nor in"
 restart other
 run tagout doctor
