@@ -94,6 +94,8 @@ static int run_log(struct tg_frame *f, struct tg_error *e)
     if (!rc && (n < 1 || n > 100000))
         rc = tg_fail(e, TG_E_USAGE, "--number %lld: 1 to 100000", (long long) n);
     if (!rc)
+        rc = tg_frame_prove_store(f, e);
+    if (!rc)
         rc = tg_audit_read(&g, &scopes, since < 0 ? 0 : tg_wall_ms(tg_loop_clock(f->loop)) - since, (size_t) n, &audit, e);
     tg_scopes_release(&scopes);
     if (rc)

@@ -325,8 +325,12 @@ static int status_exec(struct tg_frame *f, struct tg_error *e)
 
     if (rc)
         return rc;
+    if (tg_opt_flag(f, "watch") && !f->argc)
+        return tg_fail(e, TG_E_USAGE, "--watch follows one run: name it (tagout status lists them)");
+    if ((rc = tg_frame_prove_store(f, e)) != 0) /* P12: an old copy tells of nothing that has come since */
+        return rc;
     if (tg_opt_flag(f, "watch"))
-        return f->argc ? tg_status_watch(f, f->argv[0], e) : tg_fail(e, TG_E_USAGE, "--watch follows one run: name it (tagout status lists them)");
+        return tg_status_watch(f, f->argv[0], e);
     return f->argc ? status_one(f, f->argv[0], e) : status_all(f, e);
 }
 

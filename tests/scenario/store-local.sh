@@ -106,9 +106,19 @@ rm "$db"; cp "$tmp/old.db" "$db"
 doctor
 expect_status 69
 expect_out older-than-seen
+for what in locks status 'status some-20261122-1' 'status some-20261122-1 --watch' log; do # "nothing has happened there" is what it can't know
+    # shellcheck disable=SC2086 # words
+    run "$TAGOUT" $what --store "$url"
+    expect_status 69
+    expect_err 'it is an old copy'
+    expect_equal "$out" "" "what $what says of an old copy"
+done
 rm "$db"; cp "$tmp/new.db" "$db"
 doctor
 expect_status 0
+run "$TAGOUT" log --store "$url"
+expect_status 0
+expect_out 'one more change'
 
 note "an empty one in its place"
 rm -f "$db" "$db"-*
