@@ -63,7 +63,7 @@ expect_status 0
 expect_out 'drain made'
 expect_out '1 changed · nothing left behind'
 expect_equal "$(tr '\n' ',' <"$lb/log")" \
-    "look drain web1$d,act drain web1$d,look silence web1$d,act silence web1$d,undo silence web1$d,undo drain web1$d," "what the balancer and the alarms heard"
+    "look drain web1$d,act drain web1$d,look silence web1$d,act silence web1$d,keep drain web1$d,undo silence web1$d,undo drain web1$d," "what the balancer and the alarms heard"
 nothing_left
 
 note "others' drain stays theirs; a host that fails keeps what is to be looked at, and the run says how it is mended"
