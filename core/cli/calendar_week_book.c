@@ -114,12 +114,7 @@ static void print_table(const struct tg_frame *f, const struct tg_book *book)
         n++;
     if (rows)
         tg_cli_table(f, head, rows, n, COLUMNS);
-    for (size_t r = 0; r < n; r++) {
-        for (size_t c = 0; c < COLUMNS; c++)
-            free(rows[r][c]);
-        free(rows[r]);
-    }
-    free(rows);
+    tg_cli_table_free(rows, n, COLUMNS);
 }
 
 int tg_week_verb_list(struct tg_frame *f, struct tg_error *e)

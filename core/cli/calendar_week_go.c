@@ -139,12 +139,7 @@ static void put_table(const struct tg_frame *f, const struct tg_booked *b, const
         n++;
     if (rows)
         tg_cli_table(f, head, rows, n, COLUMNS);
-    for (size_t r = 0; r < n; r++) {
-        for (size_t c = 0; c < COLUMNS; c++)
-            free(rows[r][c]);
-        free(rows[r]);
-    }
-    free(rows);
+    tg_cli_table_free(rows, n, COLUMNS);
 }
 
 void tg_week_progress(const struct tg_frame *f, const struct tg_booked *b, const struct tg_week *w, const struct tg_marks *marks)

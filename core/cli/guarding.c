@@ -211,6 +211,16 @@ void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***row
     }
 }
 
+void tg_cli_table_free(char ***rows, size_t n_rows, size_t n_columns)
+{
+    for (size_t r = 0; rows && r < n_rows; r++) {
+        for (size_t c = 0; c < n_columns; c++)
+            free(rows[r][c]);
+        free(rows[r]);
+    }
+    free(rows);
+}
+
 void tg_cli_say(FILE *to, const char *format, ...)
 {
     struct tg_buf plain = TG_BUF_INIT, shown = TG_BUF_INIT;

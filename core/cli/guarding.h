@@ -34,6 +34,8 @@ json_t *tg_cli_time_json(int64_t wall_ms);
  * the first. In a pipe nothing is cut.
  */
 void tg_cli_table(const struct tg_frame *f, const char *const *head, char ***rows, size_t n_rows, size_t n_columns);
+/* The rows with their cells. rows may be NULL. */
+void tg_cli_table_free(char ***rows, size_t n_rows, size_t n_columns);
 /* A cell of its rows. free(); NULL: memory. */
 char *tg_cli_cell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -97,12 +97,7 @@ void tg_cli_locks_table(const struct tg_frame *f, const struct tg_locks *locks, 
             return;
     }
     tg_cli_table(f, head, rows, n, COLUMNS);
-    for (size_t r = 0; rows && r < n; r++) {
-        for (size_t c = 0; c < COLUMNS; c++)
-            free(rows[r][c]);
-        free(rows[r]);
-    }
-    free(rows);
+    tg_cli_table_free(rows, n, COLUMNS);
     print_odd(locks, now_ms);
 }
 
