@@ -102,6 +102,11 @@ expect_true() { # SENTENCE COMMAND…
 expect_file_has() { # FILE TEXT
     if grep -qF -- "$2" "$1" 2>/dev/null; then ok; else fail "$1 lacks \"$2\"" "$(cat "$1" 2>&1)"; fi
 }
+# What somebody who still runs is about to write: he has done it, as was seen elsewhere, and says so a moment later.
+expect_file_gets() { # FILE TEXT
+    await 20 grep -qF -- "$2" "$1" || true
+    expect_file_has "$1" "$2"
+}
 
 on_terminal() { # COLUMNS COMMAND…: its output is $tmp/screen, and $widest how wide it was
     python3 - "$@" >"$tmp/screen" <<'PYTHON'

@@ -84,7 +84,7 @@ await 60 any_begun
 restart
 expect_states 000
 await 20 has_states 888
-expect_file_has "$tmp/mends.log" 'put in force again: drain: web/web'
+expect_file_gets "$tmp/mends.log" 'put in force again: drain: web/web'
 for host in "${hosts[@]}"; do fleet exec "$host" touch /srv/p/go; done
 status=0
 wait "$mends" || status=$?

@@ -129,7 +129,7 @@ asks() { tagout status "$id" >"$tmp/status" && grep -q 'has kept out 3 hosts in 
 await 60 asks
 expect_file_has "$tmp/status" 'paused: drain (haproxy) has kept out 3 hosts in a row'
 expect_file_has "$tmp/status" "go on: tagout resume $id"
-expect_file_has "$tmp/renamed.log" "look, then: tagout resume $id"
+expect_file_gets "$tmp/renamed.log" "look, then: tagout resume $id"
 haproxy_stop
 haproxy_start 5 web new
 run tagout resume "$id"
