@@ -197,6 +197,11 @@ int tg_site_agenda_look(struct tg_site_agenda *s, struct tg_problems *problems, 
     return rc;
 }
 
+bool tg_site_agenda_is_outdated(const struct tg_site_agenda *s)
+{
+    return s->laid.agenda && !files_are_as_they_were(s);
+}
+
 struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *s)
 {
     return s->laid.agenda;

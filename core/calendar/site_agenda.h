@@ -29,6 +29,8 @@ void tg_site_agenda_free(struct tg_site_agenda *site);
  * (may be NULL). TG_E_DATA, and what the store says; when that is TG_E_LOST or TG_E_TIMEOUT the agenda stays, for as long as whoever asks thinks that wise.
  */
 int tg_site_agenda_look(struct tg_site_agenda *site, struct tg_problems *problems, bool *out_changed, struct tg_error *e);
+/* Have its files changed since they were read? A few calls of the system, and nothing of the store: affordable before each start. False where there is no agenda. */
+bool tg_site_agenda_is_outdated(const struct tg_site_agenda *site);
 /* NULL: it could not be read when it was looked at last. */
 struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *site);
 /* The calendar's zone; UTC without one. */

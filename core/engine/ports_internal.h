@@ -57,6 +57,8 @@ struct tg_ports_windows {
     bool anew;                       /* what is told has other reasons, maybe */
     bool bound, shut;                /* an agenda was there once; there is none now */
     int64_t look_ms, seen_ms;        /* monotonic: when it is looked at next; when that went well last */
+    int64_t files_ms;                /* monotonic: when its files were looked at last, right before a start */
+    enum tg_run_state state;         /* the run's, at the last turn */
     size_t stage;                    /* the run's, when it was told last: another one has other windows */
     int64_t due_ms;                  /* Unix time: the next that opens or closes */
     struct tg_steady steady;

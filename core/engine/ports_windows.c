@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 5000           /* what people write into a calendar counts this soon */
+#define LOOK_MS 5000           /* what people open counts this soon; what they close, before the next start */
 #define AWAY_MS 30000          /* a store that changes its leader is away for some seconds */
 
 int tg_ports_open_windows(struct tg_ports *p, struct tg_error *e)
@@ -110,7 +110,8 @@ static int look_anew(struct tg_ports *p, struct tg_error *e)
 
     if (!rc)
         w->seen_ms = now;
-    if ((rc == TG_E_LOST || rc == TG_E_TIMEOUT) && w->bound && !w->shut && now - w->seen_ms < AWAY_MS)
+    bool away = rc == TG_E_LOST || rc == TG_E_TIMEOUT;
+    if (away && w->bound && !w->shut && now - w->seen_ms < AWAY_MS && !tg_site_agenda_is_outdated(p->o.calendar))
         return 0;
     if (rc && own.file[0])
         snprintf(why, sizeof why, "%.80s:%d: %.190s", own.file, own.line, own.message);
@@ -129,6 +130,22 @@ static int look_anew(struct tg_ports *p, struct tg_error *e)
     return tg_windows_bind(w->windows, tg_site_agenda(p->o.calendar), p->o.run, e);
 }
 
+/* Right before a start; hosts that start in the same millisecond share a look. */
+static void look_at_files(struct tg_ports *p, struct tg_drive *drive)
+{
+    struct tg_ports_windows *w = &p->windows;
+    int64_t now = tg_ports_now(p);
+
+    if (w->shut || now == w->files_ms)
+        return;
+    w->files_ms = now;
+    if (!tg_site_agenda_is_outdated(p->o.calendar))
+        return;
+    if (look_anew(p, NULL))
+        shut(p, "out of memory");
+    tell_all(p, drive);
+}
+
 int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct tg_error *e)
 {
     struct tg_ports_windows *w = &p->windows;
@@ -136,6 +153,9 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
     char why[TG_WINDOW_WHY_SIZE];
     int rc = 0;
 
+    if (p->o.run->state == TG_RUN_ACTIVE && w->state != TG_RUN_ACTIVE) /* somebody has said to go on */
+        w->look_ms = now;
+    w->state = p->o.run->state;
     if (!w->windows || (now < w->look_ms && w->stage == p->o.run->stage && tg_wall_ms(tg_loop_clock(p->o.loop)) < w->due_ms))
         return 0;
     if (now >= w->look_ms) {
@@ -162,6 +182,7 @@ static bool may_start(struct tg_task *t, char *why, size_t size)
 
     if (window == TG_NO_DOMAIN)
         return true;
+    look_at_files(p, t->drive);
     if (!is_steady(p, step, sizeof step)) {
         shut(p, step);
         tell_all(p, t->drive);

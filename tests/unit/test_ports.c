@@ -22,16 +22,22 @@ static void guard_end(void)
 
 #include "guard_suite.h"
 
+#include "calendar/site_agenda.h"
 #include "config/problems.h"
 #include "engine/others.h"
 #include "engine/plan_internal.h"
 #include "engine/ports.h"
+#include "engine/windows.h"
 #include "lib/plan.h"
 #include "store/memory.h"
+
+#include <unistd.h>
 
 #define WAIT_MS 2000
 
 struct driven {
+    const struct tg_inventory *inventory; /* with calendar: */
+    struct tg_site_agenda *calendar;      /* NULL: there are no windows */
     struct tg_store *store;
     struct tg_plan *plan, *read;
     struct tg_journal *j;
@@ -40,22 +46,33 @@ struct driven {
     struct tg_ports *ports;
 };
 
+static void lay_windows(struct driven *d)
+{
+    bool changed;
+
+    OK(tg_site_agenda_look(d->calendar, NULL, &changed, e));
+    OK(tg_plan_windows_compile(d->plan, d->inventory, tg_site_agenda(d->calendar), "UTC", e));
+}
+
 static void make_run(struct driven *d)
 {
     const struct tg_run_tokens tokens = {.own = "AAAAAAAAAAAAAAAAAAAA", .all = "AAAAAAAAAAAAAAAAAAAA"};
     char id[TG_RUN_ID_SIZE];
 
-    *d = (struct driven) {.store = open_another(), .plan = test_plan((struct test_stage[]) {{1, false, 0, {0}}}, 1, 1, 0)};
+    *d = (struct driven) {.inventory = d->inventory, .calendar = d->calendar, .store = open_another(), .plan = test_plan((struct test_stage[]) {{1, false, 0, {0}}}, 1, 1, 0)};
     free(d->plan->driver);
     free(d->plan->transport);
     d->plan->driver = strdup("puppet");
     d->plan->transport = strdup("local");
     OK(tg_plan_seal(d->plan, e));
+    if (d->calendar)
+        lay_windows(d);
     OK(tg_journal_create(d->store, d->plan, "alice@ops1", &tokens, NOW, WAIT_MS, id, e));
     OK(tg_journal_load(d->store, id, WAIT_MS, &d->j, &d->read, &d->run, e));
     const struct tg_holds_options ho = {.store = d->store, .wait_ms = WAIT_MS, .run = d->j->id, .owner = "alice@ops1", .reason = "r", .token = tokens.own, .tokens = tokens.all};
     OK(tg_holds_new(&ho, &d->holds, e));
-    const struct tg_ports_options po = {.loop = loop, .plan = d->read, .run = d->run, .journal = d->j, .holds = d->holds, .tokens = tokens.all, .owner = "alice@ops1"};
+    const struct tg_ports_options po = {.loop = loop, .plan = d->read, .run = d->run, .journal = d->j, .holds = d->holds, .tokens = tokens.all, .owner = "alice@ops1",
+                                        .inventory = d->inventory, .calendar = d->calendar};
     OK(tg_ports_new(&po, &d->ports, e));
 }
 
@@ -75,7 +92,7 @@ static void with_lost(enum tg_memory_action action, int nth)
 {
     struct tg_memory_fault fault = {.path = "/locks*", .verbs = TG_MEMORY_MULTI, .nth = nth, .action = action};
     struct tg_error why = TG_ERROR_INIT;
-    struct driven d;
+    struct driven d = {.inventory = NULL};
 
     setup();
     char *id = lock_it("host:h0", "bob@ops2");
@@ -107,6 +124,81 @@ Test(ports, wait_for_a_store_whose_connection_breaks)
         with_lost(TG_MEMORY_LOSE_ANSWER, nth);
         with_lost(TG_MEMORY_HANG_ANSWER, nth);
     }
+}
+
+/* ---- the calendar is closed while a host is on its way ---- */
+
+struct closing {
+    char path[64];
+    const char *text; /* what somebody writes when the host is begun */
+    bool written;
+    volatile sig_atomic_t stops;
+};
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void close_it(void *data, const struct tg_run *run, const json_t *line)
+{
+    struct closing *c = data;
+
+    (void) line;
+    if (!c->written && run->hosts[0].state == TG_HOST_LOCKING)
+        put(c->path, c->text);
+    c->written |= run->hosts[0].state == TG_HOST_LOCKING;
+}
+
+static void leave_when_it_waits(void *data, const struct tg_run *run, int64_t now_ms)
+{
+    struct closing *c = data;
+
+    (void) now_ms;
+    if (c->written && run->hosts[0].state == TG_HOST_WAITING)
+        c->stops = 2;
+}
+
+static void close_behind_a_begin(const char *text)
+{
+    static const char fleet[] = "hosts: {h0: {}}\n";
+    struct closing c = {.path = "/tmp/tagout-closing-XXXXXX", .text = text};
+    struct tg_problems p = TG_PROBLEMS_INIT;
+    struct tg_inventory *inventory = NULL;
+    struct driven d = {.inventory = NULL};
+
+    setup();
+    cr_assert_geq(close(mkstemp(c.path)), 0);
+    put(c.path, "windows: {all: {hours: \"Mon-Sun 00:00-24:00\"}}\n");
+    OK(tg_inventory_parse_yaml("fleet.yaml", fleet, strlen(fleet), &p, &inventory, e));
+    const struct tg_site_agenda_options ao = {.calendar = c.path, .inventory = d.inventory = inventory, .clock = tg_loop_clock(loop)};
+    OK(tg_site_agenda_new(&ao, &d.calendar, e));
+    char *id = lock_it("host:h0", "bob@ops2"); /* whoever gets as far as the guard is refused */
+    make_run(&d);
+    struct tg_drive_options o = {.journal = d.j, .run = d.run, .by = "alice@ops1", .ports = tg_ports_table(d.ports), .tick_ms = 50,
+                                 .on_line = close_it, .on_tick = leave_when_it_waits, .data = &c, .stops = &c.stops};
+    int rc = tg_drive(&o, NULL);
+    cr_expect(c.written);
+    cr_expect_eq(rc, TG_E_CANCELLED, "%d: the run went on to its end", rc);
+    cr_expect_eq(d.run->hosts[0].state, TG_HOST_WAITING, "%s: %s", tg_host_state_name(d.run->hosts[0].state), d.run->hosts[0].text);
+    cr_expect(!tg_run_window(d.run, 0)->open);
+    cr_expect_eq(unlock(id, "bob@ops2"), 0);
+    free(id);
+    end_run(&d);
+    tg_site_agenda_free(d.calendar);
+    tg_inventory_free(inventory);
+    unlink(c.path);
+    teardown();
+    tg_memory_forget("ports");
+}
+
+/* P5: what somebody closes counts from then on, not from the next look of every few seconds on. */
+Test(ports, a_calendar_that_is_closed_counts_before_the_next_start)
+{
+    close_behind_a_begin("windows: {all: {hours: \"Mon-Sun 00:00-24:00\"}}\nblackouts: {freeze: {first: 2020-01-01, last: 2190-01-01}}\n");
+    close_behind_a_begin("windows: {all: {hours: \"Mon-Moon\"}}\n");
 }
 
 /* ---- how many others are counted ---- */
