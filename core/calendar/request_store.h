@@ -29,7 +29,11 @@ int tg_requests_clock(struct tg_guard *guard, struct tg_error *e);
 /* "this host's clock HOW by …": TG_E_UNKNOWN. */
 int tg_requests_wrong_clock(const char *how, int64_t by_ms, struct tg_error *e);
 
-/* Every host that has any: take is called with each, whose record it may look at; it asks the store nothing; what it returns ends the walk when it is not 0. bucket NULL: all. */
-int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e), void *data, struct tg_error *e);
+/*
+ * Every host that has any: take is called with each, whose record it may look at; it asks the store nothing; what it returns ends the walk when it is not 0. bucket NULL: all.
+ * bad is called with each whose record can't be understood, and why; NULL: the first one ends it.
+ */
+int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e),
+                     void (*bad)(const char *host, const struct tg_error *why, void *data), void *data, struct tg_error *e);
 
 #endif

@@ -18,6 +18,7 @@ struct walk {
     struct tg_guard *guard;
     int64_t weeks_txid;
     int (*take)(const struct tg_requests *r, void *data, struct tg_error *e);
+    void (*bad)(const char *host, const struct tg_error *why, void *data);
     void *data;
     struct batch batches[2], *filling, *looked_at; /* looked_at: it was read, and nobody has looked at it yet */
     int rc;
@@ -26,14 +27,21 @@ struct walk {
 
 static int take_one(const struct walk *w, const struct tg_read_item *item, struct tg_error *e)
 {
+    const char *name = strrchr(item->path, '/') + 1;
+    struct tg_error why = TG_ERROR_INIT;
     struct tg_requests r;
     struct tg_scope host;
-    int rc = tg_tree_unname(TG_SCOPE_HOST, strrchr(item->path, '/') + 1, &host, e);
+    int rc = tg_tree_unname(TG_SCOPE_HOST, name, &host, &why);
+    bool named = !rc;
 
     if (!rc)
-        rc = tg_requests_take(w->guard, host.name, item, &r, e);
-    if (rc)
-        return rc;
+        rc = tg_requests_take(w->guard, host.name, item, &r, &why);
+    if (rc && rc != TG_E_MEMORY && w->bad)
+        return w->bad(named ? host.name : name, &why, w->data), 0;
+    if (rc) {
+        tg_fail(e, rc, "%s", why.message);
+        return tg_error_hint(e, "%s", why.hint), rc;
+    }
     r.weeks_txid = w->weeks_txid;
     rc = w->take(&r, w->data, e);
     tg_requests_release(&r);
@@ -139,10 +147,11 @@ static int walk(struct walk *w, char *const *buckets, size_t n, struct tg_error 
     return w->rc;
 }
 
-int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e), void *data, struct tg_error *e)
+int tg_requests_walk(struct tg_guard *guard, const char *bucket, int (*take)(const struct tg_requests *r, void *data, struct tg_error *e),
+                     void (*bad)(const char *host, const struct tg_error *why, void *data), void *data, struct tg_error *e)
 {
     struct tg_read_item items[3] = {{.path = TG_CLUSTER_PATH}, {.path = TG_REQUESTS_PATH, .want_names = true}, {.path = TG_BOOK_PATH, .want_names = true}};
-    struct walk w = {.guard = guard, .take = take, .data = data, .why = TG_ERROR_INIT};
+    struct walk w = {.guard = guard, .take = take, .bad = bad, .data = data, .why = TG_ERROR_INIT};
     char only[TG_SCOPE_NAME_MAX + 1], *one = only;
 
     tg_tree_begin(guard);

@@ -378,12 +378,15 @@ static void check_requests(struct doctor *d)
     struct tg_guard guard = {.store = d->store, .state_dir = d->f->config->state_dir, .timeout_ms = WAIT_MS};
     struct tg_error e = TG_ERROR_INIT;
     size_t n = 0;
+    int lists = 0;
 
-    if (tg_requests_held_lines(&guard, tg_wall_ms(tg_loop_clock(d->f->loop)), &d->now->more, &n, &e)) {
+    if (tg_requests_held_lines(&guard, tg_wall_ms(tg_loop_clock(d->f->loop)), &d->now->more, &n, &lists, &e)) {
         find_error(d, e.code == TG_E_NOENT ? TG_DOCTOR_WARN : TG_DOCTOR_UNKNOWN, &e);
         return;
     }
-    find(d, n ? TG_DOCTOR_WARN : TG_DOCTOR_OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
+    find(d, n || lists ? TG_DOCTOR_WARN : TG_DOCTOR_OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
+    if (lists)
+        mend(d, lists == TG_E_UNKNOWN ? "update tagout here and on the hosts that are named; nobody who is held is missing:" : "nobody who is held is missing, and the list mends itself:");
 }
 
 static const struct {

@@ -196,7 +196,7 @@ static int run_list(struct tg_frame *f, struct tg_error *e)
     if (!rc && tg_request_cli_basis(f, l.calendar, NULL))
         l.calendar[0] = '\0'; /* one that can't be read is the trouble of who asks for times */
     if (!rc)
-        rc = tg_requests_walk(&g, NULL, take, &l, e);
+        rc = tg_requests_walk(&g, NULL, take, NULL, &l, e);
     if (!rc)
         rc = f->json ? tg_print_json(json_incref(l.json), e) : print(&l, e);
     for (size_t i = 0; i < l.n; i++) {

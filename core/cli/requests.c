@@ -66,7 +66,7 @@ int tg_request_cli_host_of(struct tg_frame *f, struct tg_guard *g, const char *w
     /* "database" could be an id as well */
     if (tg_opt_text(f, "host") || !tg_request_id_parse(what, id, bucket) || tg_activities_find(&f->config->requests, what))
         return tg_request_cli_host(f, out, size, &own, e);
-    int rc = tg_requests_walk(g, bucket, look_for, &s, e);
+    int rc = tg_requests_walk(g, bucket, look_for, NULL, &s, e);
     if (rc < 0 || s.found)
         return rc < 0 ? rc : 0;
     tg_fail(e, TG_E_NOENT, "there is no request %s", id);

@@ -33,18 +33,41 @@ static int take(const struct tg_requests *r, void *data, struct tg_error *e)
     return tg_buf_ok(l->out, e);
 }
 
-int tg_requests_held_lines(struct tg_guard *guard, int64_t now_ms, struct tg_buf *out, size_t *out_n, struct tg_error *e)
+/* Nobody is forgotten by it, and it is mended by itself, or must stay. */
+static void say_lists(const struct tg_held_found *found, struct tg_buf *out)
+{
+    char why[1024];
+
+    if (!found->lists)
+        return;
+    tg_buf_printf(out, "LIST    %s\n", tg_shown_text(found->list_why.message, why, sizeof why));
+    tg_buf_printf(out, "        %s held requests can't be understood: the hosts' own records were read instead, so nobody is missing.\n", found->lists == 1 ? "This list of" : "Such lists of");
+    tg_buf_printf(out, "        %s\n", found->newer ? "A newer tagout has written it, and it is left as it is: until tagout is updated there, hosts of it can neither be held nor let go."
+                                                : "It was damaged, and is made anew when a request of its hosts is held or let go the next time.");
+}
+
+static int bad(const struct tg_held_found *found, struct tg_error *e)
+{
+    if (!found->bad)
+        return 0;
+    tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", found->bad, found->bad_why.message);
+    return tg_error_hint(e, "%s", found->bad_why.hint), TG_E_UNKNOWN;
+}
+
+int tg_requests_held_lines(struct tg_guard *guard, int64_t now_ms, struct tg_buf *out, size_t *out_n, int *out_lists, struct tg_error *e)
 {
     struct lines l = {out, now_ms};
-    struct tg_error why = TG_ERROR_INIT;
-    size_t bad;
-    int rc = tg_requests_held(guard, SHOWN_MAX, take, &l, out_n, &bad, &why, e);
+    struct tg_held_found found;
+    int rc = tg_requests_held(guard, SHOWN_MAX, take, &l, &found, e);
 
     if (rc)
         return rc;
-    if (*out_n > SHOWN_MAX)
-        tg_buf_printf(out, "HELD    and requests of %zu more hosts: tagout request list --state held\n", *out_n - SHOWN_MAX);
-    return bad ? tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", bad, why.message) : 0;
+    if (found.hosts > SHOWN_MAX)
+        tg_buf_printf(out, "HELD    and requests of %zu more hosts: tagout request list --state held\n", found.hosts - SHOWN_MAX);
+    say_lists(&found, out);
+    *out_n = found.hosts;
+    *out_lists = found.newer ? TG_E_UNKNOWN : found.lists ? TG_E_DATA : 0;
+    return bad(&found, e);
 }
 
 struct listing {
@@ -69,9 +92,8 @@ static int list_one(const struct tg_requests *r, void *data, struct tg_error *e)
 int tg_requests_held_json(struct tg_guard *guard, int64_t now_ms, json_t *list, struct tg_error *e)
 {
     struct listing l = {list, now_ms};
-    struct tg_error why = TG_ERROR_INIT;
-    size_t n, bad;
-    int rc = tg_requests_held(guard, LISTED_MAX, list_one, &l, &n, &bad, &why, e);
+    struct tg_held_found found;
+    int rc = tg_requests_held(guard, LISTED_MAX, list_one, &l, &found, e);
 
-    return rc || !bad ? rc : tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, the first: %.400s", bad, why.message);
+    return rc ? rc : bad(&found, e);
 }

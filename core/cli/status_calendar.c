@@ -150,7 +150,7 @@ static void see_held(const struct look *l)
     struct tg_buf out = TG_BUF_INIT;
     json_t *held = json_array();
     size_t n;
-    int rc = l->list ? tg_requests_held_json(&guard, l->now_ms, held, &why) : tg_requests_held_lines(&guard, l->now_ms, &out, &n, &why);
+    int lists, rc = l->list ? tg_requests_held_json(&guard, l->now_ms, held, &why) : tg_requests_held_lines(&guard, l->now_ms, &out, &n, &lists, &why);
 
     for (size_t i = 0; l->list && i < json_array_size(held); i++)
         json_array_append_new(l->list, json_pack("{s:O}", "held", json_array_get(held, i)));

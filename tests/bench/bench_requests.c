@@ -165,7 +165,7 @@ static void measure(struct tg_guard *g, size_t n, const char *dir)
     }
     double read = middle(bare, ASKED), took = middle(due, ASKED), begun = seconds();
     printf("run-due   %.3f ms (median of %d), %.2f bare reads of %.3f ms\n", took * 1e3, ASKED, took / read, read * 1e3);
-    must(tg_requests_walk(g, NULL, count, &found, &why), "walk");
+    must(tg_requests_walk(g, NULL, count, NULL, &found, &why), "walk");
     printf("list      %zu requests in %.2f s\n", found, seconds() - begun);
 }
 

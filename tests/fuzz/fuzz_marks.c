@@ -79,12 +79,17 @@ static int take_held(void *data, const char *host, struct tg_error *e)
 static void try_held(const char *text)
 {
     struct found was = {.n = 0}, with = {.n = 0}, without = {.n = 0};
-    bool fine = tg_held_parse(text, strlen(text), take_held, &was, NULL) == 0;
-    char *in = tg_held_change(text, strlen(text), "web1", true), *out = in ? tg_held_change(in, strlen(in), "web1", false) : NULL;
+    char *in = NULL, *out = NULL;
+    bool more;
+    int rc = tg_held_parse(text, strlen(text), take_held, &was, &more, NULL), changed = tg_held_change(text, strlen(text), "web1", true, &in, NULL);
 
-    if (!out || tg_held_parse(in, strlen(in), take_held, &with, NULL) || tg_held_parse(out, strlen(out), take_held, &without, NULL))
+    if (rc ? changed != (rc == TG_E_DATA ? TG_HELD_ANEW : TG_E_UNKNOWN) : changed != 0)
+        abort(); /* what is not understood is not written over */
+    if (changed)
+        return;
+    if (tg_held_parse(in, strlen(in), take_held, &with, &more, NULL) || (changed = tg_held_change(in, strlen(in), "web1", false, &out, NULL)) < 0 || (changed && !more))
         abort();
-    if (with.web1 != 1 || without.web1 || without.n != with.n - 1 || (fine && with.n != was.n - was.web1 + 1))
+    if (!changed && (tg_held_parse(out, strlen(out), take_held, &without, &more, NULL) || with.web1 != 1 || without.web1 || without.n != with.n - 1 || with.n != was.n - was.web1 + 1))
         abort();
     free(in);
     free(out);

@@ -931,11 +931,12 @@ RTEST(a_walk_meets_every_host)
         snprintf(host, sizeof host, "db%d.example.com", i);
         OK(tg_requests_change(&g, host, "root@h", deed_ask, &a, NULL, e));
     }
-    OK(tg_requests_walk(&g, NULL, count, &n, e));
+    OK(tg_requests_walk(&g, NULL, count, NULL, &n, e));
     cr_assert_eq(n, 40);
 }
 
 #include "request_suite_basis.h"
+#include "request_suite_held.h"
 #include "request_suite_room.h"
 
 #endif

@@ -125,40 +125,6 @@ RTEST(limits_that_can_never_be_kept_begin_nothing)
     part();
 }
 
-/* ---- who is held ---- */
-
-static int name_held(const struct tg_requests *r, void *data, struct tg_error *e)
-{
-    (void) e;
-    snprintf(data, 100, "%.90s", r->host);
-    return 0;
-}
-
-static size_t held(char name[100])
-{
-    struct tg_error why = TG_ERROR_INIT;
-    size_t n, bad;
-
-    name[0] = '\0';
-    OK(tg_requests_held(&g, 10, name_held, name, &n, &bad, &why, e));
-    cr_assert_eq(bad, 0, "%s", why.message);
-    return n;
-}
-
-RTEST(who_is_held_is_found_and_who_is_not_any_more_is_not)
-{
-    char name[100];
-
-    wish("firmware");
-    cr_assert_eq(held(name), 0);
-    rig.statuses[0] = TG_REQ_EXIT_UNSAFE;
-    RUN_DUE();
-    cr_assert_eq(held(name), 1);
-    cr_assert_str_eq(name, HOST);
-    OK(cancel("firmware"));
-    cr_assert_eq(held(name), 0);
-}
-
 RTEST(the_audit_says_what_requests_did)
 {
     struct tg_audit audit;
