@@ -64,8 +64,10 @@ int tg_week_unsaid(struct tg_store *store, const struct tg_booked *b, const stru
 void tg_week_unsaid_lines(const char *indent, const struct tg_booked *b, const struct tg_week_unsaid *v, size_t n, struct tg_buf *out)
 {
     for (size_t i = 0; i < n; i++)
-        tg_buf_printf(out, "%s%s: run %s has ended, and how %zu host%s of it ended in %s was not noted. To do so: tagout run --resume %s\n", indent, b->id, v[i].run, v[i].n,
-                      v[i].n == 1 ? "" : "s", v[i].n == 1 ? "its slot" : "their slots", v[i].run);
+        tg_buf_printf(out,
+                      "%s%s: run %s has ended, and how %zu host%s of it ended in %s was not noted. To do so: tagout run --resume %s; or, of whom it does not know it either: "
+                      "tagout calendar week done|failed %s HOST\n",
+                      indent, b->id, v[i].run, v[i].n, v[i].n == 1 ? "" : "s", v[i].n == 1 ? "its slot" : "their slots", v[i].run, b->cancelled ? b->key : b->id);
 }
 
 /* ---- doctor ---- */

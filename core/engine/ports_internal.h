@@ -69,6 +69,7 @@ struct tg_ports_slots {
     uint8_t *told;                   /* of each host, enum tg_mark_state; NULL: there are no windows */
     int64_t look_ms;                 /* monotonic: when it is looked at next */
     bool any;                        /* there is a booked week */
+    bool recall;                     /* what a driver before this one has said is not read yet */
     size_t n_said;                   /* transactions that changed something */
 };
 

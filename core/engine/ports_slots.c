@@ -67,19 +67,26 @@ void tg_ports_slots_anew(struct tg_ports *p)
 {
     const struct tg_week *const *weeks;
     const struct tg_booked *booked;
-    struct tg_error why = TG_ERROR_INIT;
 
     if (!p->slots.told)
         return;
-    size_t n = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked);
-    p->slots.any = n > 0;
+    p->slots.any = p->slots.recall = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked) > 0;
     memset(p->slots.told, TG_MARK_NONE, p->o.plan->n_hosts);
     p->slots.look_ms = 0;
-    for (size_t i = 0; i < n; i++)
-        if (recall(p, weeks[i], &booked[i], &why)) {
-            tg_log(TG_LOG_WARN, "run", "what was said of the slots of week %s can't be read: %s", booked[i].id, why.message);
-            tg_error_clear(&why);
-        }
+}
+
+/* Before anything is said: who was begun by the driver before, and is not reached by this one, would else count as never begun. */
+static int recall_all(struct tg_ports *p, struct tg_error *e)
+{
+    const struct tg_week *const *weeks;
+    const struct tg_booked *booked;
+    size_t n = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked);
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = recall(p, weeks[i], &booked[i], e);
+    p->slots.recall = rc != 0;
+    return rc;
 }
 
 /* ---- what is true of a host ---- */
@@ -97,15 +104,16 @@ static enum tg_mark_state state_of(const struct tg_ports *p, size_t host)
 {
     const struct tg_run_host *h = &p->o.run->hosts[host];
     bool leaves = h->state == TG_HOST_UNDOING || h->state == TG_HOST_UNDO_WAITING || h->state == TG_HOST_UNLOCKING;
+    bool has_ended = tg_run_end(p->o.run) != TG_END_NONE;
     enum tg_mark_state is = says[leaves || h->state == TG_HOST_STUCK ? h->end : h->state];
 
     if (p->o.plan->stages[h->stage].dry_run)
         return TG_MARK_NONE;
     if (leaves && is != TG_MARK_NONE)
         return TG_MARK_BEGUN; /* it is not back yet */
-    if (is == TG_MARK_NONE && p->slots.told[host] == TG_MARK_BEGUN) /* begun, and then not reached or held */
-        return tg_host_state_is_end(h->state) ? TG_MARK_FAILED : TG_MARK_BEGUN;
-    return is != TG_MARK_NONE ? is : tg_run_end(p->o.run) == TG_END_NONE ? TG_MARK_EXPECTED : (enum tg_mark_state) p->slots.told[host];
+    if (is == TG_MARK_NONE && p->slots.told[host] == TG_MARK_BEGUN) /* begun, and then not reached or held, or the run has ended before its turn came again */
+        return has_ended || tg_host_state_is_end(h->state) ? TG_MARK_FAILED : TG_MARK_BEGUN;
+    return is != TG_MARK_NONE ? is : has_ended ? (enum tg_mark_state) p->slots.told[host] : TG_MARK_EXPECTED;
 }
 
 /* ---- whose slot that is ---- */
@@ -210,9 +218,13 @@ static int say(struct tg_ports *p, struct tg_error *e)
     const struct tg_week *const *weeks;
     const struct tg_booked *booked;
     size_t n_weeks = tg_site_agenda_weeks(p->o.calendar, &weeks, &booked), n = 0;
+    int rc = p->slots.recall ? recall_all(p, e) : 0;
+
+    if (rc)
+        return rc;
     struct said *v = collect(p, tg_wall_ms(tg_loop_clock(p->o.loop)), &n);
     struct tg_mark_word *words = n ? malloc(n * sizeof *words) : NULL;
-    int rc = n && (!v || !words) ? TG_E_MEMORY : 0;
+    rc = n && (!v || !words) ? tg_fail(e, TG_E_MEMORY, "out of memory") : 0;
 
     for (size_t i = 0; !rc && n && i < n_weeks; i++)
         rc = say_week(p, &booked[i], v, n, i, words, e);

@@ -141,6 +141,7 @@ note "a driver that was killed behind the last of its journal: status and doctor
 marks "$tmp/begun"
 run t local status
 expect_match "$week: run ${id[local]} has ended, and how 1 host of it ended in its slot was not noted. To do so: tagout run --resume ${id[local]}"
+expect_match "of whom it does not know it either: tagout calendar week done\|failed $week\.[0-9a-f]+ HOST"
 run t local status -o json
 expect_equal "$(js '[w["unsaid"] for w in d if "week" in w]' <<<"$out")" "[[{\"run\": \"${id[local]}\", \"count\": 1}]]"
 run t local doctor
