@@ -3,8 +3,10 @@
 #include <tagout/module.h>
 
 #include "base/module.h"
+#include "base/nearest.h"
 #include "base/trusted.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <libgen.h>
 #include <limits.h>
@@ -111,6 +113,50 @@ static int trust(char *file, struct tg_error *e)
     return 0;
 }
 
+/* The names of the modules that are in the folders: what somebody can have meant. */
+struct present {
+    char names[LOADED_MAX * 2][40];
+    size_t n;
+};
+
+static void find_present(struct present *found)
+{
+    char dir[PATH_MAX], name[40];
+
+    found->n = 0;
+    for (int n = 0; folder(n, dir, sizeof dir) == 0; n++) {
+        DIR *d = dir[0] ? opendir(dir) : NULL;
+        for (const struct dirent *f = d ? readdir(d) : NULL; f; f = readdir(d)) {
+            int end = 0;
+            if (sscanf(f->d_name, "tagout-%32[a-z0-9-].so%n", name, &end) == 1 && end > 0 && !f->d_name[end] && found->n < sizeof found->names / sizeof found->names[0])
+                snprintf(found->names[found->n++], sizeof found->names[0], "%s", name);
+        }
+        if (d)
+            closedir(d);
+    }
+}
+
+static const char *present_name(const void *data, size_t i)
+{
+    const struct present *found = data;
+
+    return i < found->n ? found->names[i] : NULL;
+}
+
+static int no_such_module(const char *name, struct tg_error *e)
+{
+    struct present found;
+
+    find_present(&found);
+    const char *near = tg_nearest(name, present_name, &found);
+    tg_fail(e, TG_E_CONFIG, "there is no module \"%s\"", name);
+    if (near)
+        tg_error_hint(e, "did you mean \"%s\"?", near);
+    else
+        tg_error_hint(e, "looked for tagout-%s.so in $TAGOUT_MODULES, beside the program, beside libtagout and in %s", name, TG_MODULE_DIR);
+    return TG_E_CONFIG;
+}
+
 static int open_module(const char *name, const struct tg_module **out, struct tg_error *e)
 {
     char dir[PATH_MAX], file[PATH_MAX + 64];
@@ -132,9 +178,7 @@ static int open_module(const char *name, const struct tg_module **out, struct tg
             dlclose(handle);
         return rc;
     }
-    tg_fail(e, TG_E_CONFIG, "there is no module \"%s\"", name);
-    tg_error_hint(e, "looked for tagout-%s.so in $TAGOUT_MODULES, beside the program, beside libtagout and in %s", name, TG_MODULE_DIR);
-    return TG_E_CONFIG;
+    return no_such_module(name, e);
 }
 
 int tg_module_load(const char *name, const struct tg_module **out, struct tg_error *e)

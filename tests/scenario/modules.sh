@@ -28,6 +28,12 @@ note "a module that is not there, or is none of ours"
 run "$TAGOUT" check --store etcd://h1/tagout --actor autoscaler service:mill
 expect_true "never GO" [ "$status" -ne 0 ]
 expect_match 'cause=configuration detail=".*there is no module .{1,2}etcd'
+printf 'rollout: x\nchange: {pupet: {manifest: /srv/p/site.pp}}\ntargets: "*"\nstages: [{name: all}]\n' >"$tmp/pupet.yaml"
+echo 'hosts: {web1: }' >"$tmp/inventory.yaml"
+run "$TAGOUT" --inventory "$tmp/inventory.yaml" plan "$tmp/pupet.yaml"
+expect_status 65
+expect_err 'pupet.yaml:2:10: there is no module "pupet"'
+expect_err 'did you mean "puppet"?'
 run "$TAGOUT" check --store ../x://h1/tagout --actor autoscaler service:mill
 expect_true "never GO" [ "$status" -ne 0 ]
 
