@@ -2,12 +2,11 @@
 #include "engine/out_keep.h"
 
 #include "engine/around_module.h"
+#include "engine/linked.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WITHDRAWALS_MAX 10 /* of one run: withdraw.h */
 
 struct port {
     struct tg_around_module module;
@@ -43,7 +42,7 @@ struct asking {
 
 struct tg_out_keeper {
     struct tg_loop *loop;
-    struct withdrawal w[WITHDRAWALS_MAX];
+    struct withdrawal w[TG_LINKED_MAX];
     size_t n;
     struct asking *askings;
 };
@@ -83,8 +82,8 @@ int tg_out_keeper_add(struct tg_out_keeper *k, const struct tg_run *run, const c
 {
     struct withdrawal *w = &k->w[k->n];
 
-    if (k->n == WITHDRAWALS_MAX)
-        return tg_fail(e, TG_E_BUG, "more than %d withdrawals", WITHDRAWALS_MAX);
+    if (k->n == TG_LINKED_MAX)
+        return tg_fail(e, TG_E_BUG, "more than %d withdrawals", TG_LINKED_MAX);
     *w = (struct withdrawal) {.run = run, .id = id, .hosts = calloc(run->plan->n_hosts + 1, sizeof *w->hosts)};
     if (!w->hosts)
         return tg_fail(e, TG_E_MEMORY, "out of memory");

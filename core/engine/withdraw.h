@@ -13,6 +13,7 @@
 #define TG_ENGINE_WITHDRAW_H
 
 #include "engine/journal.h"
+#include "engine/linked.h"
 
 #define TG_WITHDRAW_WORD "withdraw" /* RUN-withdraw, RUN-withdraw-2, … */
 
@@ -37,7 +38,7 @@ struct tg_withdrawn {
     char next[TG_RUN_ID_SIZE];  /* of one more; "" there may be none */
     size_t hosts, is, was;      /* that the run has changed; that are out of service by these; that were, and were returned */
     unsigned char *how;         /* by host: enum tg_withdrawn_how */
-    bool holds[10];             /* that of the i-th id (tg_withdrawn_id()) has hosts out of service */
+    bool holds[TG_LINKED_MAX + 1]; /* that of the i-th id (tg_withdrawn_id()) has hosts out of service */
 };
 /* Reads them. Blocks. TG_E_DATA: one can't be read. */
 int tg_withdrawn_look(struct tg_store *store, const char *id, const struct tg_run *run, int64_t wait_ms, struct tg_withdrawn *out, struct tg_error *e);
