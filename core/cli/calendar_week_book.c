@@ -145,8 +145,7 @@ int tg_week_verb_list(struct tg_frame *f, struct tg_error *e)
 
 /* ---- show, cancel ---- */
 
-/* Of one that was cancelled is there still how it went? */
-static bool has_marks(struct tg_frame *f, const struct tg_booked *b)
+bool tg_week_has_marks(struct tg_frame *f, const struct tg_booked *b)
 {
     bool there = false;
 
@@ -163,10 +162,13 @@ int tg_week_find(struct tg_frame *f, const char *id, bool cancelled, struct tg_b
     const struct tg_booked *found = tg_book_find(&book, id);
     for (size_t i = 0; !found && i < book.n; i++)
         found = strcmp(book.weeks[i].key, id) == 0 ? &book.weeks[i] : NULL;
+    for (size_t i = 0; found && found->cancelled && cancelled && !tg_week_has_marks(f, found) && i < book.n; i++)
+        if (strcmp(book.weeks[i].id, id) == 0 && tg_week_has_marks(f, &book.weeks[i]))
+            found = &book.weeks[i]; /* cancelled twice, and something had begun in the first one */
     if (!found) {
         rc = tg_fail(e, TG_E_NOENT, "no week \"%.90s\" is booked", id);
         tg_error_hint(e, "tagout calendar week list has them");
-    } else if (found->cancelled && !(cancelled && has_marks(f, found))) {
+    } else if (found->cancelled && !(cancelled && tg_week_has_marks(f, found))) {
         rc = tg_fail(e, TG_E_NOENT, "week %s was cancelled by %s: %.300s", id, found->cancelled_by, found->reason);
     } else {
         *out = *found;
@@ -225,7 +227,7 @@ int tg_week_verb_cancel(struct tg_frame *f, struct tg_error *e)
         return rc;
     if (!was)
         tg_frame_tick_store(f);
-    bool begun = booked.from_ms <= words.wall_ms && has_marks(f, &booked);
+    bool begun = booked.from_ms <= words.wall_ms && tg_week_has_marks(f, &booked);
     if (f->json)
         return tg_print_json(tg_week_booked_json(&booked, now_of(f)), e);
     if (was)

@@ -343,6 +343,25 @@ static int still(const struct saying *s, struct tg_error *e)
     return TG_E_USAGE;
 }
 
+/* What was meant may be of the week before, that has the same name and was cancelled. It is told, and changes nothing of how the command ends. */
+static void point_before(const struct saying *s, struct tg_error *e)
+{
+    struct tg_buf text = TG_BUF_INIT;
+    bool wrong = e && e->code;
+
+    if (s->state == TG_MARK_BEGUN || s->booked.cancelled || (s->f->json && !wrong))
+        return;
+    if (tg_week_begun_before(s->f, &s->booked, s->f->argc > 2 ? s->f->argv[2] : NULL, s->f->argv[0], &text, NULL) == 0 && text.len) {
+        if (wrong) {
+            e->hint[0] = '\0';
+            tg_error_hint(e, "%s", tg_buf_text(&text));
+        } else {
+            tg_calendar_say(s->f, 0, "%s", tg_buf_text(&text));
+        }
+    }
+    tg_buf_release(&text);
+}
+
 static int verb_say(struct tg_frame *f, enum tg_mark_state state, struct tg_error *e)
 {
     struct saying s = {.f = f, .state = state, .now_ms = now_of(f)};
@@ -360,6 +379,8 @@ static int verb_say(struct tg_frame *f, enum tg_mark_state state, struct tg_erro
         rc = collect(&s, e);
     if (!rc)
         rc = say(&s, e);
+    if (!rc || rc == TG_E_USAGE)
+        point_before(&s, e);
     free(s.words);
     tg_marks_release(&s.marks);
     tg_week_free(s.week);
