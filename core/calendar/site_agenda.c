@@ -13,10 +13,13 @@
 
 #define OVER_MS INT64_C(86400000)    /* how the last slots of a week went is said behind its end */
 #define READ_ANEW_MS INT64_C(600000) /* whatever the files look like: a clock that was set may have made two times one */
+#define LACKS_MS INT64_C(60000)      /* a calendar that may have been cut off is to stay so for so long: a copy over a slow line goes on by then */
 
 /* All that is read together, and goes together. */
 struct laid {
     struct tg_calendar *calendar;
+    struct stat st;             /* of its file, before it was read; */
+    bool there;
     struct tg_week **weeks;
     struct tg_booked *booked;   /* of each */
     size_t n_weeks, n_cancelled; /* behind those in force: cancelled when something of them had begun; windows they have none */
@@ -26,8 +29,10 @@ struct laid {
 struct tg_site_agenda {
     struct tg_site_agenda_options o;
     struct laid laid;           /* agenda NULL: there is none */
-    struct stat st;             /* of the calendar, before it was read; */
-    bool there;
+    struct laid before;         /* the calendar that counted last, by itself, when it is not laid any more */
+    struct stat seen;           /* the calendar's file when it was read last, well or not */
+    bool in_place;              /* that was written into the file that had been read before it */
+    int64_t settles_ms;         /* monotonic: what is laid counts from then on; 0: it does */
     int64_t book_version;       /* of /calendar; -1 it was not read */
     bool any_week;
     int64_t read_ms;            /* monotonic: when the files were read last */
@@ -60,7 +65,19 @@ void tg_site_agenda_free(struct tg_site_agenda *s)
     if (!s)
         return;
     release(&s->laid);
+    release(&s->before);
     free(s);
+}
+
+/* What counted is what the next is compared with. */
+static void put_away(struct tg_site_agenda *s)
+{
+    if (s->laid.calendar && !s->settles_ms) {
+        release(&s->before);
+        s->before = (struct laid) {.calendar = s->laid.calendar, .st = s->laid.st, .there = s->laid.there};
+        s->laid.calendar = NULL;
+    }
+    release(&s->laid);
 }
 
 /* ---- files ---- */
@@ -75,15 +92,65 @@ static bool is_as_it_was(const char *path, bool there, const struct stat *was)
            st.st_mtim.tv_nsec == was->st_mtim.tv_nsec && st.st_ctim.tv_sec == was->st_ctim.tv_sec && st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
 }
 
-static bool files_are_as_they_were(const struct tg_site_agenda *s)
+static bool files_are_as_they_were(const struct tg_site_agenda *s, const struct laid *l)
 {
     size_t n = 0;
-    const struct tg_calendar_file *files = s->laid.calendar ? tg_calendar_files(s->laid.calendar, &n) : NULL;
-    bool same = !s->o.calendar || is_as_it_was(s->o.calendar, s->there, &s->st);
+    const struct tg_calendar_file *files = l->calendar ? tg_calendar_files(l->calendar, &n) : NULL;
+    bool same = !s->o.calendar || is_as_it_was(s->o.calendar, l->there, &l->st);
 
     for (size_t i = 0; same && i < n; i++)
         same = is_as_it_was(files[i].path, files[i].there, &files[i].st);
     return same;
+}
+
+/* ---- files that are being written ---- */
+
+static const struct tg_rule *lacking(const struct tg_calendar *now, const struct tg_calendar *before)
+{
+    size_t n_now, n_before;
+    const struct tg_rule *a = tg_calendar_rules(now, &n_now), *b = tg_calendar_rules(before, &n_before);
+
+    for (size_t i = 0, at = 0, tries; i < n_before; i++) { /* most stand in the same order: the search goes on where it found the last */
+        for (tries = 0; tries < n_now && (a[at].kind != b[i].kind || strcmp(a[at].name, b[i].name) != 0); tries++)
+            at = (at + 1) % n_now;
+        if (tries == n_now)
+            return &b[i];
+    }
+    return NULL;
+}
+
+/* A file that is written in place is short for a while; one that is renamed is whole. */
+static const struct tg_rule *may_be_cut_off(const struct tg_site_agenda *s)
+{
+    return s->in_place && s->laid.calendar && s->before.calendar ? lacking(s->laid.calendar, s->before.calendar) : NULL;
+}
+
+static void see(struct tg_site_agenda *s, const struct laid *l)
+{
+    s->in_place = l->there && l->st.st_dev == s->seen.st_dev && l->st.st_ino == s->seen.st_ino;
+    s->seen = l->st;
+}
+
+static int not_settled(const struct tg_site_agenda *s, struct tg_error *e)
+{
+    const struct tg_rule *rule = may_be_cut_off(s);
+
+    if (!rule)
+        return tg_fail(e, TG_E_HELD, "%.120s, or a file that it names, has just been written: nothing starts until it has stayed as it is for a moment", s->o.calendar);
+    return tg_fail(e, TG_E_HELD, "%.90s has no %s \"%.64s\" any more, and may not be written to its end: nothing starts until it has stayed so for 1m", s->o.calendar,
+                   rule->kind == TG_RULE_WINDOW ? "window" : "blackout", rule->name);
+}
+
+/* What is laid counts when it has stayed as it is for long enough. */
+static int settle(struct tg_site_agenda *s, bool *out_changed, struct tg_error *e)
+{
+    if (!s->settles_ms)
+        return 0;
+    if (tg_mono_ms(s->o.clock) < s->settles_ms)
+        return not_settled(s, e);
+    s->settles_ms = 0;
+    *out_changed = true;
+    return 0;
 }
 
 /* ---- weeks ---- */
@@ -134,12 +201,12 @@ static int load_cancelled(const struct tg_site_agenda *s, const struct tg_book *
 
 /* ---- the whole ---- */
 
-static int lay(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *p, struct laid *out, struct tg_error *e)
+static int lay(const struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *p, struct laid *out, struct tg_error *e)
 {
     int rc = 0;
 
     if (s->o.calendar) {
-        s->there = stat(s->o.calendar, &s->st) == 0;
+        out->there = stat(s->o.calendar, &out->st) == 0;
         rc = tg_calendar_load(s->o.calendar, p, &out->calendar, e);
     }
     if (!rc)
@@ -159,17 +226,20 @@ static bool is_stale(const struct tg_site_agenda *s, const struct tg_book *book)
 {
     bool recent = s->laid.agenda && book->version == s->book_version && tg_mono_ms(s->o.clock) - s->read_ms < READ_ANEW_MS;
 
-    return !recent || !files_are_as_they_were(s);
+    return !recent || !files_are_as_they_were(s, &s->laid);
 }
 
 static int read_anew(struct tg_site_agenda *s, const struct tg_book *book, struct tg_problems *problems, bool *out_changed, struct tg_error *e)
 {
     struct tg_problems own = TG_PROBLEMS_INIT;
     struct laid laid = {0};
-    int rc = lay(s, book, problems ? problems : &own, &laid, e);
+    bool same = files_are_as_they_were(s, s->laid.agenda ? &s->laid : &s->before);
 
+    put_away(s);
+    int rc = lay(s, book, problems ? problems : &own, &laid, e);
     tg_problems_release(&own);
-    release(&s->laid);
+    if (!same)
+        see(s, &laid);
     if (rc) {
         release(&laid);
         return rc;
@@ -178,6 +248,8 @@ static int read_anew(struct tg_site_agenda *s, const struct tg_book *book, struc
     s->book_version = book->version;
     s->any_week = laid.n_weeks > 0;
     s->read_ms = tg_mono_ms(s->o.clock);
+    if (!same && s->o.settle_ms && s->before.calendar)
+        s->settles_ms = s->read_ms + (may_be_cut_off(s) ? LACKS_MS : s->o.settle_ms);
     *out_changed = true;
     return 0;
 }
@@ -190,21 +262,21 @@ int tg_site_agenda_look(struct tg_site_agenda *s, struct tg_problems *problems, 
 
     *out_changed = false;
     if (rc && rc != TG_E_LOST && rc != TG_E_TIMEOUT)
-        release(&s->laid);
+        put_away(s);
     else if (!rc && is_stale(s, &book))
         rc = read_anew(s, &book, problems, out_changed, e ? e : &none);
     tg_book_release(&book);
-    return rc;
+    return rc ? rc : settle(s, out_changed, e);
 }
 
 bool tg_site_agenda_is_outdated(const struct tg_site_agenda *s)
 {
-    return s->laid.agenda && !files_are_as_they_were(s);
+    return s->laid.agenda && !files_are_as_they_were(s, &s->laid);
 }
 
 struct tg_agenda *tg_site_agenda(const struct tg_site_agenda *s)
 {
-    return s->laid.agenda;
+    return s->settles_ms ? NULL : s->laid.agenda;
 }
 
 const char *tg_site_agenda_zone(const struct tg_site_agenda *s)

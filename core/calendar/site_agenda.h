@@ -18,6 +18,8 @@ struct tg_site_agenda_options {
     struct tg_store *store;             /* NULL: booked weeks do not count */
     int64_t wait_ms;                    /* for each of its answers */
     const struct tg_clock *clock;
+    int64_t settle_ms;                  /* a file that changes while it is in use counts when it has stayed as it is for so long, and for a minute where it was written in place and lacks
+                                         * a window or blackout that it had: it may not be written to its end. 0: at once */
 };
 
 /* Reads nothing yet. All is borrowed. TG_E_MEMORY. */
@@ -26,7 +28,7 @@ void tg_site_agenda_free(struct tg_site_agenda *site);
 /*
  * Looks whether it is still what it was, and reads it anew when not. Blocks; a few calls of the system and one read of the store while nothing has changed.
  * *out_changed: the agenda from before is gone, another is there. A failure leaves none: the first mistake of a file stands in e with its place, all of them in problems
- * (may be NULL). TG_E_DATA, and what the store says; when that is TG_E_LOST or TG_E_TIMEOUT the agenda stays, for as long as whoever asks thinks that wise.
+ * (may be NULL). TG_E_DATA, TG_E_HELD (it is not settled: look again soon), and what the store says; when that is TG_E_LOST or TG_E_TIMEOUT the agenda stays, for as long as whoever asks thinks that wise.
  */
 int tg_site_agenda_look(struct tg_site_agenda *site, struct tg_problems *problems, bool *out_changed, struct tg_error *e);
 /* Have its files changed since they were read? A few calls of the system, and nothing of the store: affordable before each start. False where there is no agenda. */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 10000
+#define SETTLE_MS 2000 /* longer than whoever writes a file pauses */
 #define SEAT_TRIES 8 /* a driver whose seat is taken over may write a few times a second */
 #define TICK_MS 250
 
@@ -153,7 +154,8 @@ static int with_holds(struct tg_frame *f, struct tg_journal *j, struct tg_plan *
     struct tg_holds *holds = NULL;
     struct tg_ports *ports = NULL;
     struct tg_site_agenda *calendar = NULL;
-    const struct tg_site_agenda_options co = {.calendar = c->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop)};
+    const struct tg_site_agenda_options co = {.calendar = c->calendar, .inventory = f->inventory, .store = f->store, .wait_ms = WAIT_MS, .clock = tg_loop_clock(f->loop),
+                                              .settle_ms = SETTLE_MS};
 
     tg_cli_owner(f, who, sizeof who);
     if (plan->withdraws)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LOOK_MS 5000           /* what people open counts this soon; what they close, before the next start */
+#define SETTLE_LOOK_MS 500     /* while somebody is writing it */
 #define AWAY_MS 30000          /* a store that changes its leader is away for some seconds */
 
 int tg_ports_open_windows(struct tg_ports *p, struct tg_error *e)
@@ -108,6 +109,7 @@ static int look_anew(struct tg_ports *p, struct tg_error *e)
     int64_t now = tg_ports_now(p);
     int rc = tg_site_agenda_look(p->o.calendar, NULL, &changed, &own);
 
+    w->look_ms = tg_ports_now(p) + (rc == TG_E_HELD ? SETTLE_LOOK_MS : LOOK_MS);
     if (!rc)
         w->seen_ms = now;
     bool away = rc == TG_E_LOST || rc == TG_E_TIMEOUT;
@@ -160,7 +162,6 @@ int tg_ports_look_at_windows(struct tg_ports *p, struct tg_drive *drive, struct 
         return 0;
     if (now >= w->look_ms) {
         rc = look_anew(p, e);
-        w->look_ms = tg_ports_now(p) + LOOK_MS;
     } else if (!is_steady(p, why, sizeof why)) { /* it is its being set that has made something due */
         shut(p, why);
     }

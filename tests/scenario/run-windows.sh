@@ -73,6 +73,11 @@ shut() { grep -q 'window later of n2 (1 host): closed: .*calendar.yaml:4:' "$tmp
 await 30 shut
 untouched n2 n3
 
+note "nor does one that was cut off, as a file is that somebody is writing: whoever has no window is always open"
+printf 'zone: Europe/Berlin\nwindows:\n%s\n' "$(window now n1 '-1 min' 30m)" >"$tmp/calendar.yaml"
+await 30 grep -q 'calendar.yaml has no window "later" any more, and may not be written to its end' "$tmp/patch.log"
+untouched n2 n3
+
 note "a window that people open is open"
 calendar "$(window now n1 '-1 min' 30m)"$'\n'"$(window later n2 '-1 min' 30m)"$'\n'"$(window short customer:acme '+1 hour' 9m)"
 await 30 grep -q 'n2 .*not reached' "$tmp/patch.log"

@@ -33,7 +33,7 @@ static void put(const char *path, const char *text)
     cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
 }
 
-static void open_site(struct site *s)
+static void open_settling(struct site *s, int64_t settle_ms)
 {
     struct tg_problems p = TG_PROBLEMS_INIT;
 
@@ -43,8 +43,13 @@ static void open_site(struct site *s)
     snprintf(s->calendar, sizeof s->calendar, "%s/calendar.yaml", s->folder);
     snprintf(s->ics, sizeof s->ics, "%s/acme.ics", s->folder);
     cr_assert_eq(tg_inventory_parse_yaml("inv.yaml", fleet_text, strlen(fleet_text), &p, &s->inventory, NULL), 0);
-    const struct tg_site_agenda_options o = {.calendar = s->calendar, .inventory = s->inventory, .clock = &s->clock};
+    const struct tg_site_agenda_options o = {.calendar = s->calendar, .inventory = s->inventory, .clock = &s->clock, .settle_ms = settle_ms};
     cr_assert_eq(tg_site_agenda_new(&o, &s->agenda, NULL), 0);
+}
+
+static void open_site(struct site *s)
+{
+    open_settling(s, 0);
 }
 
 static void close_site(struct site *s)
@@ -166,6 +171,97 @@ Test(site_agenda, files_that_the_calendar_names_are_looked_at_as_well)
     cr_assert(!may(&s, "2026-11-23T22:30:00Z") && may(&s, "2026-11-24T22:30:00Z"));
     unlink(s.ics);
     cr_assert_lt(look(&s, NULL), 0);
+    close_site(&s);
+}
+
+/* ---- files that are being written ---- */
+
+#define OPEN "windows: {day: {hours: \"Mon-Sun 00:00-24:00\"}}\n"
+#define FROZEN OPEN "blackouts: {freeze: {first: 2026-11-23, last: 2026-11-24}}\n"
+
+static void put_whole(struct site *s, const char *text)
+{
+    char path[120];
+
+    snprintf(path, sizeof path, "%s.new", s->calendar);
+    put(path, text);
+    cr_assert_eq(rename(path, s->calendar), 0);
+}
+
+static void expect_unsettled(struct site *s, const char *says)
+{
+    struct tg_error e = TG_ERROR_INIT;
+
+    cr_assert_eq(look(s, &e), TG_E_HELD);
+    cr_assert(strstr(e.message, says), "%s", e.message);
+}
+
+Test(site_agenda, a_file_that_is_written_while_it_is_in_use_counts_when_it_has_stayed_as_it_is)
+{
+    struct site s;
+
+    open_settling(&s, 2000);
+    put(s.calendar, OPEN);
+    cr_assert_eq(look(&s, NULL), 1, "what is there at the begin counts");
+    put(s.calendar, FROZEN);
+    cr_assert(tg_site_agenda_is_outdated(s.agenda));
+    expect_unsettled(&s, "has just been written");
+    s.mono_ms += 1999;
+    expect_unsettled(&s, "has just been written");
+    put(s.calendar, FROZEN "# and on\n");
+    expect_unsettled(&s, "has just been written");
+    s.mono_ms += 1999;
+    expect_unsettled(&s, "has just been written");
+    s.mono_ms += 1;
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(!may(&s, "2026-11-23T12:00:00Z"));
+    cr_assert_eq(look(&s, NULL), 0);
+    close_site(&s);
+}
+
+/* P5: cut off at a line it is a calendar like any other, and opens what nobody has opened. */
+Test(site_agenda, a_file_that_was_cut_off_in_place_opens_nothing_for_a_while)
+{
+    struct site s;
+
+    open_settling(&s, 2000);
+    put(s.calendar, FROZEN);
+    cr_assert_eq(look(&s, NULL), 1);
+    put(s.calendar, "windows:\n");
+    cr_assert_eq(look(&s, NULL), TG_E_DATA);
+    put(s.calendar, OPEN);
+    expect_unsettled(&s, "has no blackout \"freeze\" any more, and may not be written to its end");
+    s.mono_ms += 59999;
+    expect_unsettled(&s, "freeze");
+    put(s.calendar, FROZEN); /* to its end */
+    expect_unsettled(&s, "has just been written");
+    s.mono_ms += 2000;
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(!may(&s, "2026-11-23T12:00:00Z"));
+    put(s.calendar, OPEN); /* meant so */
+    expect_unsettled(&s, "freeze");
+    s.mono_ms += 60000;
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(may(&s, "2026-11-23T12:00:00Z"));
+    close_site(&s);
+}
+
+Test(site_agenda, a_file_that_was_renamed_is_whole)
+{
+    struct site s;
+
+    open_settling(&s, 2000);
+    put(s.calendar, FROZEN);
+    cr_assert_eq(look(&s, NULL), 1);
+    put_whole(&s, "windows:\n");
+    cr_assert_eq(look(&s, NULL), TG_E_DATA);
+    put(s.calendar, OPEN); /* into that one */
+    expect_unsettled(&s, "freeze");
+    put_whole(&s, OPEN);
+    expect_unsettled(&s, "has just been written");
+    s.mono_ms += 2000;
+    cr_assert_eq(look(&s, NULL), 1);
+    cr_assert(may(&s, "2026-11-23T12:00:00Z"));
     close_site(&s);
 }
 
