@@ -1,6 +1,8 @@
 /* A maintenance week as such: see week.h. week_plan.c lays it. */
 #include "calendar/week.h"
 
+#include "calendar/zone.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +12,13 @@ const char *tg_week_when(const struct tg_week_slot *s, char *out, size_t size)
 {
     static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    int year, month, day;
+    int year, month, day, min = s->from_min;
+    struct tg_zone zone;
 
+    if (s->odd == TG_WEEK_SKIPPED && !tg_zone_find(s->zone, &zone, NULL))
+        min = (int) ((s->from_ms / 1000 + tg_zone_offset_s(&zone, s->from_ms / 1000)) % TG_DAY_S / 60);
     tg_date_parts(s->date, &year, &month, &day);
-    snprintf(out, size, "%s %d %s %02d:%02d", days[tg_weekday(s->date)], day, months[month - 1], s->from_min / 60, s->from_min % 60);
+    snprintf(out, size, "%s %d %s %02d:%02d", days[tg_weekday(s->date)], day, months[month - 1], min / 60, min % 60);
     return out;
 }
 

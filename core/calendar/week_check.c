@@ -219,10 +219,21 @@ static int find_crowd(const struct tg_week *week, const uint32_t *counts, struct
     return 0;
 }
 
+/* " Europe/Berlin" where slots have more zones than one, else "". */
+static const char *in_zone(const struct tg_week *week, uint32_t slot, char *out, size_t size)
+{
+    bool several = false;
+
+    for (size_t s = 1; s < week->n_slots; s++)
+        several |= strcmp(week->slots[s].zone, week->slots[0].zone) != 0;
+    snprintf(out, size, "%s%s", several ? " " : "", several ? week->slots[slot].zone : "");
+    return out;
+}
+
 static void check_crowd(struct tg_week_planner *w)
 {
     struct crowd crowd;
-    char at[32], share[32];
+    char at[32], zone[TG_ZONE_NAME_SIZE + 1], share[32];
 
     if (w->pattern->at_once.kind == TG_SHARE_UNSET || (w->rc = find_crowd(w->week, w->counts, &crowd, w->e)) != 0)
         return;
@@ -230,8 +241,8 @@ static void check_crowd(struct tg_week_planner *w)
     if ((int64_t) crowd.most <= most)
         return;
     tg_share_format(&w->pattern->at_once, share, sizeof share);
-    tg_error_hint(tg_yaml_problem(w->problems, w->pattern->at_once_at, "%zu hosts have their slot at once from %s on (%zu slot%s), and at-once is %s, %lld of %zu",
-                                  crowd.most, when(w, crowd.at, at), crowd.slots, plural(crowd.slots), share, (long long) most, w->n_inside),
+    tg_error_hint(tg_yaml_problem(w->problems, w->pattern->at_once_at, "%zu hosts have their slot at once from %s%s on (%zu slot%s), and at-once is %s, %lld of %zu",
+                                  crowd.most, when(w, crowd.at, at), in_zone(w->week, crowd.at, zone, sizeof zone), crowd.slots, plural(crowd.slots), share, (long long) most, w->n_inside),
                   "move hosts or slots to another time, or allow more");
 }
 
@@ -253,8 +264,10 @@ static int warn_odd(struct tg_week *week, const struct tg_week_slot *s, struct t
 
     if (rc)
         return rc;
+    struct tg_week_slot meant = *s;
     int64_t from = s->from_ms / 1000, local = from + tg_zone_offset_s(&zone, from), min = local % TG_DAY_S / 60;
-    tg_week_when(s, on, sizeof on);
+    meant.odd = TG_WEEK_PLAIN;
+    tg_week_when(&meant, on, sizeof on);
     if (s->odd == TG_WEEK_TWICE)
         return tg_week_warn(week, e, "slot \"%s\": clocks in %s show %s twice that day; it begins the first time", s->name, s->zone, on);
     return tg_week_warn(week, e, "slot \"%s\": clocks in %s never show %s that day; it begins when they jump, to %02d:%02d", s->name, s->zone, on, (int) (min / 60),
@@ -266,7 +279,7 @@ static int warn_crowd(const struct tg_pattern *p, struct tg_week *week, struct t
     const struct tg_share half = {.kind = TG_SHARE_PERCENT, .value = HALF_PERCENT};
     uint32_t *counts = calloc(week->n_slots + 1, sizeof *counts);
     struct crowd crowd;
-    char at[32];
+    char at[32], zone[TG_ZONE_NAME_SIZE + 1];
     int rc = counts ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
 
     for (size_t s = 0; !rc && s < week->n_slots; s++)
@@ -274,8 +287,8 @@ static int warn_crowd(const struct tg_pattern *p, struct tg_week *week, struct t
     if (!rc)
         rc = find_crowd(week, counts, &crowd, e);
     if (!rc && p->at_once.kind == TG_SHARE_UNSET && crowd.slots > 1 && (int64_t) crowd.most > tg_share_within(&half, (int64_t) week->names.n))
-        rc = tg_week_warn(week, e, "from %s on %zu slots overlap, with %zu of %zu hosts at once; at-once: in the pattern bounds that", 
-                          tg_week_when(&week->slots[crowd.at], at, sizeof at), crowd.slots, crowd.most, week->names.n);
+        rc = tg_week_warn(week, e, "from %s%s on %zu slots overlap, with %zu of %zu hosts at once; at-once: in the pattern bounds that",
+                          tg_week_when(&week->slots[crowd.at], at, sizeof at), in_zone(week, crowd.at, zone, sizeof zone), crowd.slots, crowd.most, week->names.n);
     free(counts);
     return rc;
 }

@@ -116,8 +116,10 @@ static int verb_plan(struct tg_frame *f, struct tg_error *e)
     } else if (!rc) {
         rc = tg_week_show(f, week, NULL, NULL, e);
         if (!rc && !f->json) {
+            bool begun = week->from_ms <= tg_wall_ms(tg_loop_clock(f->loop));
             putchar('\n');
-            tg_calendar_say(f, 0, "Each of the %zu hosts has exactly one slot. Nothing is booked; to book it: --apply", week->names.n);
+            tg_calendar_say(f, 0, "Each of the %zu hosts has exactly one slot. Nothing is booked; %s", week->names.n,
+                            begun ? "and it can't be any more, because its first slot has begun" : "to book it: --apply");
         }
     }
     tg_week_free(week);

@@ -115,6 +115,8 @@ booked() {
     run w plan "$tmp/again.yaml" --start $start --inventory "$fleet" --apply
     expect_status 1
     expect_err "236 of its hosts have a slot in week flying-circus-$start at that time"
+    run w plan "$pattern" --start 2026-11-02 --inventory "$fleet"
+    expect_out "Nothing is booked; and it can't be any more, because its first slot has begun"
     run w plan "$pattern" --start 2026-11-02 --inventory "$fleet" --apply
     expect_status 64
     expect_err "has begun"

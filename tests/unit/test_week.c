@@ -272,6 +272,11 @@ Test(week, too_many_at_once_are_refused_or_warned_of)
     cr_assert_eq(week->n_warnings, 1);
     cr_assert_str_eq(week->warnings[0], "from Mon 30 Nov 12:59 on 2 slots overlap, with 14 of 14 hosts at once; at-once: in the pattern bounds that");
     tg_week_free(week);
+    week = lay_at("week: w\nlength: 2h\nslots:\n  - {name: a, day: sun, time: \"02:30\", zone: Europe/Berlin, who: \"@web\"}\n"
+                  "  - {name: b, day: sun, time: \"00:00\", who: \"@db\"}\n", inventory, "2027-03-22");
+    cr_assert_eq(week->n_warnings, 2);
+    cr_assert_str_eq(week->warnings[1], "from Sun 28 Mar 03:00 Europe/Berlin on 2 slots overlap, with 14 of 14 hosts at once; at-once: in the pattern bounds that");
+    tg_week_free(week);
     week = lay(apart, inventory);
     cr_assert_eq(week->n_warnings, 0);
     tg_week_free(week);
