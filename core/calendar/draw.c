@@ -16,11 +16,12 @@
 static const char style[] =
     "<style>"
     "svg .bg{fill:#fff}svg .t{fill:#1f2933;font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}svg .h{font-size:19px;font-weight:600}"
-    "svg .b{font-weight:600}svg .s{fill:#616e7c;font-size:12px}svg .z{fill:#aab4bf;font-size:11px}svg .r{font-variant-numeric:tabular-nums}"
+    "svg .b{font-weight:600}svg .s{fill:#616e7c;font-size:12px}svg .z{fill:#667280;font-size:11px}svg .r{font-variant-numeric:tabular-nums}"
     "svg .g{stroke:#e4e7eb}svg .ax{stroke:#9aa5b1}svg .f{fill:#1c7ed6}svg .band{fill:#1f2933;fill-opacity:.035}"
-    "svg .no{fill:#e03131;fill-opacity:.22}svg .n{stroke:#e03131;stroke-width:1.6}svg .nt{fill:#e03131;font-weight:600}"
-    "@media screen and (prefers-color-scheme:dark){svg .bg{fill:#14181d}svg .t{fill:#e4e7eb}svg .s{fill:#9aa5b1}svg .z{fill:#4b5561}svg .g{stroke:#2b323b}"
-    "svg .ax{stroke:#616e7c}svg .f{fill:#4dabf7}svg .band{fill:#fff}svg .no{fill:#ff8787}svg .n{stroke:#ff8787}svg .nt{fill:#ff8787}}"
+    "svg .no{fill:#e03131;fill-opacity:.22;stroke:#e03131;stroke-opacity:.75}svg .n{stroke:#e03131;stroke-width:1.6}"
+    "svg .nt{fill:#d02020;font-weight:600;stroke:#fff;stroke-width:3px;paint-order:stroke}"
+    "@media screen and (prefers-color-scheme:dark){svg .bg{fill:#14181d}svg .t{fill:#e4e7eb}svg .s{fill:#9aa5b1}svg .z{fill:#8d98a4}svg .g{stroke:#2b323b}"
+    "svg .ax{stroke:#616e7c}svg .f{fill:#4dabf7}svg .band{fill:#fff}svg .no{fill:#ff8787;stroke:#ff8787}svg .n{stroke:#ff8787}svg .nt{fill:#ff8787;stroke:#14181d}}"
     "@media print{svg .t{fill:#000}svg .s{fill:#444}svg .band{fill:#000}svg rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}"
     "</style>\n";
 
@@ -115,7 +116,9 @@ int64_t tg_draw_x(const struct tg_draw *d, int64_t second)
     return TG_DRAW_LEFT * 10 + second * d->day / TG_DAY_S;
 }
 
-/* Of a day: too narrow for its name, so that Mondays have theirs. */
+/* Widths of a day: with its month, with the day of the week; and too narrow for its number, so that Mondays have theirs. */
+#define WIDE 700
+#define MIDDLE 500
 #define NARROW 160
 
 /* What is written over a day: as much as its width has room for. */
@@ -125,8 +128,11 @@ static void name_day(const struct tg_draw *d, size_t i, char *out, size_t size)
     char text[16];
 
     out[0] = '\0';
-    if (d->day >= 700) {
+    if (d->day >= WIDE) {
         tg_day_format(date, out, size);
+    } else if (d->day >= MIDDLE) {
+        tg_day_format(date, text, sizeof text);
+        snprintf(out, size, "%.*s", (int) (strrchr(text, ' ') - text), text);
     } else if (d->day >= NARROW) {
         tg_date_format(date, text, sizeof text);
         snprintf(out, size, "%s", text + 8);
@@ -153,7 +159,7 @@ void tg_draw_days(struct tg_draw *d, int64_t bottom)
 
 void tg_draw_clock(struct tg_draw *d, int64_t y)
 {
-    int step = d->day >= 700 ? 6 : d->day >= 400 ? 12 : 24;
+    int step = d->day >= WIDE ? 6 : d->day >= 400 ? 12 : 24;
     char hour[16];
 
     tg_draw_line(d, "ax", TG_DRAW_LEFT * 10, y * 10, TG_DRAW_RIGHT * 10, y * 10);
@@ -213,7 +219,7 @@ static const char page_style[] =
     "<style>"
     ":root{color-scheme:light dark}"
     "body{margin:24px auto;max-width:1120px;padding:0 16px;background:#f5f7fa;color:#1f2933;font:14px/1.45 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}"
-    "svg{display:block;width:100%;height:auto;margin-bottom:24px}"
+    ".pic{overflow-x:auto;margin-bottom:24px;border-radius:8px}svg{display:block;width:100%;height:auto}"
     "h2{font-size:16px;margin:28px 0 8px}"
     "table{border-collapse:collapse;width:100%;background:#fff;border-radius:8px}"
     "th,td{text-align:left;vertical-align:top;padding:6px 12px;border-bottom:1px solid #e4e7eb}"
@@ -224,9 +230,13 @@ static const char page_style[] =
     "footer{color:#616e7c;font-size:12px;margin-top:24px;overflow-wrap:anywhere}"
     "@media screen and (prefers-color-scheme:dark){body{background:#0b0e11;color:#e4e7eb}table{background:#14181d}th,td{border-color:#2b323b}th,.who,footer{color:#9aa5b1}"
     ".warn{background:#2b1d10}}"
+    "@media screen{svg{min-width:860px}}" /* narrower, its letters can't be read: it is moved sideways */
+    "@media screen and (max-width:640px){body{margin:12px auto;padding:0 10px}table,tbody,tr,td{display:block}thead{display:none}td{border:0;padding:2px 12px}"
+    "tr{padding:8px 0;border-bottom:1px solid #9aa5b1}td.n{text-align:left}td.w{white-space:normal}td:empty{display:none}"
+    "td[data-l]::before{content:attr(data-l) ' ';opacity:.8;font-size:12px}td.w[data-l]::before{display:block}}"
     "@media print{@page{size:A4 landscape;margin:12mm}body{margin:0;max-width:none;padding:0;background:#fff;color:#000;font-size:11px}"
     "table{background:#fff}th,td{padding:3px 8px;border-color:#ccc}th,.who,footer{color:#444}.warn{background:#fff}tr{break-inside:avoid}thead{display:table-header-group}"
-    "h2{break-after:avoid}svg{break-inside:avoid;max-height:180mm}}"
+    "h2{break-after:avoid}.pic{overflow:visible}svg{break-inside:avoid;max-height:180mm}}"
     "</style>\n";
 
 void tg_draw_names(struct tg_buf *out, const char *names)
@@ -252,6 +262,16 @@ void tg_draw_page(struct tg_buf *out, const char *title)
     tg_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
     tg_svg_text(out, title);
     tg_buf_printf(out, "</title>\n%s</head><body>\n", page_style);
+}
+
+void tg_draw_picture(struct tg_buf *out)
+{
+    tg_buf_puts(out, "<div class=\"pic\" tabindex=\"0\">\n");
+}
+
+void tg_draw_picture_end(struct tg_buf *out)
+{
+    tg_buf_puts(out, "</div>\n");
 }
 
 void tg_draw_page_end(struct tg_buf *out, const char *foot)

@@ -58,6 +58,9 @@ int64_t tg_draw_load(struct tg_draw *d, struct tg_draw_edge *edges, size_t n, in
 /* A page around pictures and tables, that needs nothing beside it. The end closes it, with a line at its foot, which is HTML already. */
 void tg_draw_page(struct tg_buf *out, const char *title);
 void tg_draw_page_end(struct tg_buf *out, const char *foot);
+/* Around a picture of the page: where the page is narrow it is moved sideways, and not made too small to be read. */
+void tg_draw_picture(struct tg_buf *out);
+void tg_draw_picture_end(struct tg_buf *out);
 /* Folded names, cut where no person reads on. */
 void tg_draw_names(struct tg_buf *out, const char *names);
 

@@ -28,11 +28,11 @@ static void put_row(struct tg_buf *out, const struct tg_zone *zone, const struct
     }
     tg_buf_puts(out, "<span class=\"who\">");
     tg_draw_names(out, row->folded);
-    tg_buf_printf(out, "</span></td><td class=\"n\">%zu</td><td class=\"w\">", row->hosts);
+    tg_buf_printf(out, "</span></td><td class=\"n\" data-l=\"Number\">%zu</td><td class=\"w\" data-l=\"May be disturbed\">", row->hosts);
     put_stretches(out, zone, &row->open, "");
     if (!row->open.n)
         tg_buf_puts(out, "<span class=\"who\">never in these days</span>");
-    tg_buf_puts(out, "</td><td class=\"w\">");
+    tg_buf_puts(out, "</td><td class=\"w\" data-l=\"Blackouts\">");
     put_stretches(out, zone, &row->blackouts, "");
     tg_buf_puts(out, "</td></tr>\n");
 }
@@ -45,7 +45,9 @@ int tg_show_html(const struct tg_show *show, int64_t now_ms, struct tg_buf *out,
     if (rc)
         return rc;
     tg_draw_page(out, "Who may be disturbed when");
+    tg_draw_picture(out);
     rc = tg_show_svg(show, now_ms, out, e);
+    tg_draw_picture_end(out);
     tg_buf_puts(out, "<table><thead><tr><th>Hosts</th><th class=\"n\">Number</th><th>May be disturbed</th><th>Blackouts</th></tr></thead><tbody>\n");
     for (size_t r = 0; r < show->n && r < ROWS_MAX; r++)
         put_row(out, &zone, &show->rows[r]);

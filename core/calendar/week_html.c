@@ -21,7 +21,7 @@ static int put_slot(const struct tg_week *w, size_t s, struct tg_buf *out, struc
     *strrchr(when, ' ') = '\0';
     tg_buf_printf(out, "<tr><td class=\"s\"><b>%s</b><br><span class=\"who\">", slot->name);
     tg_svg_text(out, slot->who);
-    tg_buf_printf(out, "</span></td><td class=\"w\">%s<br>%s</td><td class=\"w\">%s</td><td class=\"n\">%u</td><td class=\"h\">", when, tg_week_hours(slot, hours, sizeof hours),
+    tg_buf_printf(out, "</span></td><td class=\"w\">%s<br>%s</td><td class=\"w\">%s</td><td class=\"n\" data-l=\"Hosts\">%u</td><td class=\"h\">", when, tg_week_hours(slot, hours, sizeof hours),
                   slot->zone, slot->n);
     tg_draw_names(out, tg_buf_text(&names));
     tg_buf_puts(out, "</td></tr>\n");
@@ -53,7 +53,7 @@ static void put_customer(const struct tg_week *w, size_t c, const uint32_t *coun
         all += counts[s];
     tg_buf_puts(out, "<tr><td class=\"s\"><b>");
     tg_svg_text(out, w->customers[c]);
-    tg_buf_printf(out, "</b></td><td class=\"n\">%u</td><td>", all);
+    tg_buf_printf(out, "</b></td><td class=\"n\" data-l=\"Hosts\">%u</td><td>", all);
     for (size_t s = 0; s < w->n_slots; s++) {
         if (!counts[s])
             continue;
@@ -91,7 +91,9 @@ int tg_week_html(const struct tg_week *w, int64_t now_ms, struct tg_buf *out, st
     struct tg_buf foot = TG_BUF_INIT;
 
     tg_draw_page(out, w->id);
+    tg_draw_picture(out);
     int rc = tg_week_svg(w, now_ms, out, e);
+    tg_draw_picture_end(out);
     for (size_t i = 0; i < w->n_warnings; i++) {
         tg_buf_puts(out, "<p class=\"warn\">");
         tg_svg_text(out, w->warnings[i]);

@@ -4,6 +4,8 @@
 #include "calendar/local.h"
 #include "calendar_world.h"
 
+#include <math.h>
+
 static struct tg_show_row row(const char *name, size_t hosts, const char *from, const char *until)
 {
     struct tg_show_row r = {.name = name, .folded = name, .hosts = hosts};
@@ -115,6 +117,72 @@ Test(show_picture, nothing_is_drawn_too_and_many_lines_are_counted)
     has(page, "and 1000 lines more");
     has(page, "never in these days");
     free(page);
+}
+
+/* ---- to be read ---- */
+
+/* How bright what stands behind key is, as WCAG has it: of "#rrggbb" or "#rgb". */
+static double brightness(const char *style, const char *key)
+{
+    const char *at = strstr(style, key);
+    double part[3];
+
+    cr_assert(at, "no %s", key);
+    at += strlen(key);
+    cr_assert_eq(*at, '#', "%s", key);
+    int digits = strspn(at + 1, "0123456789abcdef") == 6 ? 2 : 1;
+    for (int i = 0; i < 3; i++) {
+        char hex[3] = {at[1 + i * digits], at[i * digits + digits], '\0'};
+        double c = (double) strtol(hex, NULL, 16) / 255;
+        part[i] = c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+    }
+    return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+}
+
+static double contrast(const char *style, const char *a, const char *b)
+{
+    double x = brightness(style, a) + 0.05, y = brightness(style, b) + 0.05;
+
+    return x > y ? x / y : y / x;
+}
+
+Test(show_picture, whatever_is_written_can_be_read_by_day_and_at_night)
+{
+    static const char *const words[] = {"svg .t{fill:", "svg .s{fill:", "svg .z{fill:", "svg .nt{fill:"};
+    static const char *const shapes[] = {"svg .f{fill:", "svg .n{stroke:"};
+    struct tg_show_row r = row("web", 1, "2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z");
+    const struct tg_show show = {
+        .who = "", .zone = "UTC", .first = day_of("2026-11-23"), .days = 14, .rows = &r, .n = 1};
+    char *svg = drawn(tg_show_svg, &show, 0);
+    const char *styles[] = {svg, strstr(svg, "prefers-color-scheme:dark")};
+
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+            cr_expect_geq(contrast(styles[s], words[i], "svg .bg{fill:"), 4.5, "%s", words[i]);
+        for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+            cr_expect_geq(contrast(styles[s], shapes[i], "svg .bg{fill:"), 3, "%s", shapes[i]);
+    }
+    has(svg, "stroke:#e03131;stroke-opacity:.75"); /* blackouts: their edge is seen, whatever the paper makes of a pale
+                                                      red */
+    has(svg, ">Mon 23</text>");
+    free(svg);
+    tg_spans_release(&r.open);
+}
+
+Test(show_picture, a_page_is_read_on_a_telephone)
+{
+    struct tg_show_row r = row("web", 1, "2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z");
+    const struct tg_show show = {
+        .who = "", .zone = "UTC", .first = day_of("2026-11-23"), .days = 30, .rows = &r, .n = 1};
+    char *page = drawn(tg_show_html, &show, 0);
+
+    has(page, "<div class=\"pic\" tabindex=\"0\">\n<svg");
+    has(page, "</svg>\n</div>\n<table>");
+    has(page, "@media screen{svg{min-width:");
+    has(page, "<td class=\"w\" data-l=\"Blackouts\"></td>"); /* empty: hidden where columns are lines */
+    has(page, ">23</text>");
+    free(page);
+    tg_spans_release(&r.open);
 }
 
 Test(show_picture, a_zone_that_there_is_not_is_refused)
