@@ -314,6 +314,8 @@ static int say(struct saying *s, struct tg_error *e)
 
     tg_cli_owner(s->f, by, sizeof by);
     int rc = tg_marks_write(s->f->store, &s->booked, s->words, s->n, by, WAIT_MS, &changed, e);
+    if (changed)
+        tg_frame_tick_store(s->f);
     if (rc)
         return rc;
     if (s->f->json)

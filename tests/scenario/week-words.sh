@@ -126,6 +126,26 @@ expect_out 'Noted: 1 host'
 week show -o json
 expect_equal "$(js '(d["progress"][0]["done"], d["progress"][0]["failed"])' <<<"$out")" '(3, 0)' "put right"
 
+note "P2: an old copy of the store takes back nothing that was said"
+keep() { sqlite3 "$tmp/store.db" ".backup $tmp/$1.db"; } # NAME
+put_back() {                                             # NAME
+    rm -f "$tmp"/store.db "$tmp"/store.db-*
+    cp "$tmp/$1.db" "$tmp/store.db"
+}
+keep old
+week failed web3.example.com
+expect_out 'Noted: 1 host'
+keep new
+put_back old
+for verb in show "done"; do
+    week $verb
+    expect_status 69
+    expect_err 'it is an old copy'
+done
+put_back new
+week "done" web3.example.com
+expect_out 'Noted: 1 host'
+
 note "booked anew by the same name: what had begun before is said by the name of that one, and whoever does not know it is told the command"
 week begin 'web[1-2].example.com'
 expect_status 0
