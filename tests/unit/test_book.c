@@ -83,3 +83,79 @@ BTEST(survives_a_request_that_is_lost_at_any_write)
 {
     break_everywhere(TG_MEMORY_LOSE_REQUEST);
 }
+
+/* ---- what people say while it goes, and that it is off ---- */
+
+enum { BEGIN, DONE_SOME, CANCEL, DONE_ALL, STEPS };
+
+static int step(const struct marked *m, int which)
+{
+    int64_t at = m->week->slots[1].from_ms;
+    const struct tg_book_words cancel = {.by = "bob@ops2", .reason = "the network moves", .wall_ms = at + 3 * MINUTE, .wait_ms = WAIT_MS};
+    struct tg_mark_word words[40];
+    const char *db[40];
+    struct tg_booked booked;
+    bool was;
+    size_t n = of_bolt(m, 1, db, 40);
+
+    if (which == CANCEL)
+        return tg_book_cancel(store, m->booked->id, &cancel, &booked, &was, NULL);
+    for (size_t i = 0; i < n; i++)
+        words[i] = (struct tg_mark_word) {db[i], {which == BEGIN ? TG_MARK_BEGUN : TG_MARK_DONE, at + MINUTE, which == BEGIN ? 0 : at + (which == DONE_ALL ? 4 : 2) * MINUTE}};
+    return tg_marks_write(store, m->booked, words, which == DONE_SOME ? n - 1 : n, "alice@ops1", WAIT_MS, NULL, NULL);
+}
+
+/* Somebody's command breaks, and he gives it again. */
+static void break_step(const struct marked *m, int which, enum tg_memory_action action, int nth)
+{
+    struct tg_store *kept = store;
+
+    store = open_another();
+    const struct tg_memory_fault fault = {.verbs = TG_MEMORY_MULTI, .session = store, .nth = nth, .action = action};
+    cr_assert_eq(tg_memory_fault_add("book", &fault, NULL), 0);
+    int rc = step(m, which);
+    tg_memory_faults_clear("book");
+    cr_assert(nth > 1 || rc != 0, "step %d: nothing broke", which);
+    if (rc)
+        tg_memory_kill(store);
+    else
+        tg_store_close(store);
+    store = kept;
+    cr_assert_eq(step(m, which), 0);
+}
+
+static void break_steps(enum tg_memory_action action, int nth)
+{
+    struct marked m = mark_week();
+    int64_t at = m.week->slots[1].from_ms;
+
+    tell_week(&m);
+    for (int which = 0; which < STEPS; which++) {
+        break_step(&m, which, action, nth);
+        if (which == CANCEL) {
+            take_note(&m, at + 3 * MINUTE);
+            told_has(&m, "bolt", "late cancelled: the network moves", "middle cancelled");
+        }
+        look(&m, at + which * MINUTE + MINUTE);
+        TOLD(&m, "bolt", which == DONE_ALL ? "middle done" : "");
+    }
+    struct tg_book book = the_book();
+    cr_assert(book.n == 1 && book.weeks[0].cancelled);
+    tg_book_release(&book);
+    look(&m, at + 9 * MINUTE);
+    TOLD(&m, "bolt", "");
+    unmark(&m);
+}
+
+/* P7, P12: nothing that was said is lost, and nobody is told twice, whichever answer did not come. */
+BTEST(what_is_said_while_it_goes_survives_anything_that_breaks)
+{
+    static const enum tg_memory_action actions[] = {TG_MEMORY_LOSE_REQUEST, TG_MEMORY_LOSE_ANSWER, TG_MEMORY_EXPIRE};
+
+    for (size_t a = 0; a < sizeof actions / sizeof actions[0]; a++)
+        for (int nth = 1; nth <= 2; nth++) {
+            break_steps(actions[a], nth);
+            teardown();
+            setup();
+        }
+}
