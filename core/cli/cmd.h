@@ -76,6 +76,7 @@ extern const struct tg_opt tg_global_opts[];
 /* What a command runs in. Everything in it belongs to main and lives until the command has returned. */
 struct tg_frame {
     const struct tg_cmd *cmd;
+    const char *family;    /* cmd is NULL, and help is asked for of all commands with this first word */
     int argc;              /* positional arguments, behind the command's name */
     char **argv;
     char **command;        /* behind "--", NULL-terminated; NULL when there is none */
@@ -108,8 +109,8 @@ size_t tg_opt_list(const struct tg_frame *f, const char *name, const char *const
  */
 int tg_cli_parse(struct tg_frame *frame, int argc, char **argv, struct tg_error *e);
 void tg_cli_release(struct tg_frame *frame);
-/* --help of a command, or of the whole when cmd is NULL. */
-void tg_cli_help(FILE *to, const struct tg_cmd *cmd);
+/* --help of a command; when cmd is NULL, of those whose first word family is, or of the whole when that is NULL, too. */
+void tg_cli_help(FILE *to, const struct tg_cmd *cmd, const char *family);
 
 /* Opens what cmd->needs asks for. */
 int tg_frame_prepare(struct tg_frame *frame, struct tg_error *e);

@@ -166,7 +166,7 @@ static int run(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     }
     if (tg_opt_flag(f, "help") || !f->cmd) {
         bool asked = tg_opt_flag(f, "help");
-        tg_cli_help(asked ? stdout : stderr, f->cmd);
+        tg_cli_help(asked ? stdout : stderr, f->cmd, f->family);
         f->status = asked ? 0 : tg_exit_status(TG_E_USAGE);
         return 0;
     }

@@ -1,4 +1,4 @@
-/* Parsing the command line by the tables of cmd.h, and printing help from them. */
+/* Parsing the command line by the tables of cmd.h. */
 #include "cli/cmd.h"
 
 #include "base/buf.h"
@@ -311,6 +311,19 @@ static bool half_named(int argc, char **argv, int at, struct tg_error *e)
     return found;
 }
 
+/* "tagout calendar --help": of the first word of several commands, and no second one. */
+static bool asks_for_family(int argc, char **argv, int at)
+{
+    size_t len = strlen(argv[at]);
+    bool help = false, found = false;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    for (size_t c = 0; tg_commands[c]; c++)
+        found = found || (strncmp(tg_commands[c]->name, argv[at], len) == 0 && tg_commands[c]->name[len] == ' ');
+    return help && found && (at + 1 == argc || argv[at + 1][0] == '-');
+}
+
 static int name_command(int argc, char **argv, int *out_at, int *out_words, const struct tg_cmd **out, struct tg_error *e)
 {
     int at = 1;
@@ -325,6 +338,10 @@ static int name_command(int argc, char **argv, int *out_at, int *out_words, cons
     *out_at = at;
     if ((*out = find_command(argc, argv, at, out_words)) != NULL)
         return 0;
+    if (asks_for_family(argc, argv, at)) {
+        *out_words = 1;
+        return 0;
+    }
     if (half_named(argc, argv, at, e))
         return TG_E_USAGE;
     for (int i = 1; i < at; i++) /* "--outptu json hosts": what was misspelt is not the command */
@@ -364,6 +381,7 @@ int tg_cli_parse(struct tg_frame *f, int argc, char **argv, struct tg_error *e)
     int rc = name_command(argc, argv, &at, &words, &cmd, e);
 
     f->cmd = cmd;
+    f->family = !rc && !cmd && at < argc ? argv[at] : NULL;
     f->json = asks_for_json(argc, argv);
     if (!rc)
         rc = prepare_values(f, cmd, e);
@@ -412,79 +430,4 @@ void tg_cli_release(struct tg_frame *f)
     f->values = NULL;
     f->argv = NULL;
     f->n_values = 0;
-}
-
-/* Prints text folded to 80 columns behind an indent; the first line starts at column. */
-static void print_folded(FILE *to, const char *text, int indent, int column)
-{
-    for (; column < indent; column++)
-        fputc(' ', to);
-    while (*text) {
-        int len = (int) strcspn(text, " ");
-        if (column > indent && column + 1 + len > 79) {
-            fprintf(to, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', to);
-            column++;
-        }
-        fprintf(to, "%.*s", len, text);
-        column += len;
-        text += len;
-        while (*text == ' ')
-            text++;
-    }
-    fputc('\n', to);
-}
-
-static void print_opts(FILE *to, const struct tg_opt *opts)
-{
-    for (size_t i = 0; opts && opts[i].name; i++) {
-        const struct tg_opt *o = &opts[i];
-        char head[96], text[512];
-        char letter[8] = "    ";
-        if (o->letter)
-            snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-        snprintf(text, sizeof text, "%s%s%s%s%s%s%s", o->text, o->choices ? " (" : "", o->choices ? o->choices : "", o->choices ? ")" : "",
-                 o->value ? " [" : "", o->value ? o->value : "", o->value ? "]" : "");
-        for (const char *p = head; *p; p++)
-            n -= ((unsigned char) *p & 0xc0) == 0x80; /* columns, not bytes: "ACTOR,…" */
-        fputs(head, to);
-        if (n > 27) {
-            fputc('\n', to);
-            n = 0;
-        }
-        print_folded(to, text, 28, n);
-    }
-}
-
-static void print_overview(FILE *to)
-{
-    fputs("tagout: lockout-tagout for fleets. Locks which every automation respects, and\n"
-          "changes made only through the configuration management.\n\nUsage: tagout [OPTION…] COMMAND …\n\nCommands:\n", to);
-    for (size_t i = 0; tg_commands[i]; i++)
-        if (!(tg_commands[i]->needs & TG_HIDDEN))
-            print_folded(to, tg_commands[i]->brief, 21, fprintf(to, "  %s", tg_commands[i]->name));
-    fputs("\nOptions:\n", to);
-    print_opts(to, tg_global_opts);
-    fputs("\nMore: tagout COMMAND --help, man tagout-COMMAND.\n", to);
-}
-
-void tg_cli_help(FILE *to, const struct tg_cmd *cmd)
-{
-    if (!cmd) {
-        print_overview(to);
-        return;
-    }
-    fprintf(to, "Usage: tagout %s%s%s%s\n\n", cmd->name, cmd->opts ? " [OPTION…]" : "", cmd->args[0] ? " " : "", cmd->args);
-    print_folded(to, cmd->details ? cmd->details : cmd->brief, 0, 0);
-    if (cmd->opts) {
-        fputs("\nOptions:\n", to);
-        print_opts(to, cmd->opts);
-    }
-    fputs("\nOptions of every command:\n", to);
-    print_opts(to, tg_global_opts);
-    if (cmd->examples)
-        fprintf(to, "\nExamples:\n%s", cmd->examples);
 }

@@ -103,6 +103,15 @@ expect_true "the picture is XML" python3 -c 'import sys, xml.dom.minidom; xml.do
 expect_file_has show.svg 'Mon 23 Nov 09:00 to 17:00'
 expect_file_has show.svg '>now</text>'
 expect_file_has show.html '</html>'
+run "$TAGOUT" calendar --help # all of them, each with what it does
+expect_status 0
+expect_match 'calendar fits +show when what takes so long fits'
+expect_no_out budget
+run "$TAGOUT" -h request
+expect_status 0
+expect_out "request run-due"
+run "$TAGOUT" calendar fitz --help
+expect_status 64
 cal show --days 60 --svg wide.svg
 expect_status 0
 expect_equal "$out" "" "text that has no room"
