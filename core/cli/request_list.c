@@ -38,7 +38,8 @@ struct listing {
         int64_t at_ms;
         char **cells;
     } *rows;
-    size_t n, cap;
+    size_t n, cap, n_bad;          /* n_bad: records that can't be understood, */
+    struct tg_error bad;           /* and what is wrong with the first one */
 };
 
 static bool is_one_of(const struct tg_frame *f, const char *option, const char *word)
@@ -141,6 +142,17 @@ static int take(const struct tg_requests *r, void *data, struct tg_error *e)
     return rc;
 }
 
+/* One that can't be understood hides nobody else. */
+static void take_bad(const char *host, const struct tg_error *why, void *data)
+{
+    struct listing *l = data;
+
+    if (host_is_meant(l, host) && !l->n_bad++) {
+        tg_fail(&l->bad, TG_E_UNKNOWN, "%s: %s", host, why->message);
+        tg_error_hint(&l->bad, "%s", why->hint);
+    }
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct row *x = a, *y = b;
@@ -164,7 +176,7 @@ static int print(struct listing *l, struct tg_error *e)
         rows[i] = l->rows[i].cells;
     if (l->n)
         tg_cli_table(l->f, head, rows, l->n, COLUMNS);
-    else
+    else if (!l->n_bad)
         puts("No such requests. To make one, on its host: tagout request submit --activity reboot --disruptive");
     free(rows);
     return 0;
@@ -196,9 +208,13 @@ static int run_list(struct tg_frame *f, struct tg_error *e)
     if (!rc && tg_request_cli_basis(f, l.calendar, NULL))
         l.calendar[0] = '\0'; /* one that can't be read is the trouble of who asks for times */
     if (!rc)
-        rc = tg_requests_walk(&g, NULL, take, NULL, &l, e);
+        rc = tg_requests_walk(&g, NULL, take, take_bad, &l, e);
     if (!rc)
         rc = f->json ? tg_print_json(json_incref(l.json), e) : print(&l, e);
+    if (!rc && l.n_bad) {
+        rc = tg_fail(e, TG_E_UNKNOWN, "%zu records of requests can't be understood, so they are not in the list; the first: %.400s", l.n_bad, l.bad.message);
+        tg_error_hint(e, "%s", l.bad.hint);
+    }
     for (size_t i = 0; i < l.n; i++) {
         for (size_t c = 0; c < COLUMNS; c++)
             free(l.rows[i].cells[c]);
