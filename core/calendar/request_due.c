@@ -20,6 +20,11 @@ int64_t tg_due_wall(const struct tg_due_walk *w)
     return tg_guard_wall(w->d->guard);
 }
 
+int64_t tg_due_steady(const struct tg_due_walk *w)
+{
+    return w->wall_ms + (tg_mono_ms(tg_loop_clock(tg_store_loop(w->d->guard->store))) - w->mono_ms);
+}
+
 void tg_due_tell(const struct tg_due_walk *w, const char *format, ...)
 {
     char line[900];

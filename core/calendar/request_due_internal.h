@@ -21,6 +21,8 @@ struct tg_due_walk {
 };
 
 int64_t tg_due_wall(const struct tg_due_walk *w);
+/* The same by the clock that nobody sets: how long something took, and when, whatever became of the other one meanwhile. */
+int64_t tg_due_steady(const struct tg_due_walk *w);
 void tg_due_tell(const struct tg_due_walk *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int tg_due_step(const struct tg_due_walk *w, const char *step, struct tg_error *e);
 int tg_due_change(struct tg_due_walk *w, tg_requests_deed deed, void *data, struct tg_error *e);

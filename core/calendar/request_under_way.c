@@ -97,7 +97,7 @@ static int start(struct tg_requests *r, void *data, struct tg_request_newses *ne
         return tg_fail(e, TG_E_NOENT, "request %s is gone", d->id);
     if (q->state == TG_REQ_RUNNING)
         return TG_REQUESTS_AS_IT_IS; /* the answer was lost */
-    tg_requests_start(q, tg_due_wall(d->w));
+    tg_requests_start(q, tg_due_steady(d->w));
     r->now.rebooting = false;
     snprintf(r->now.boot, sizeof r->now.boot, "%s", d->w->d->boot); /* a reboot before this is none of its own */
     return 0;
@@ -116,8 +116,8 @@ static int outcome(struct tg_requests *r, void *data, struct tg_request_newses *
         r->now.rebooting = true;
         return 0;
     }
-    note_took(d->w, q, d->status, tg_due_wall(d->w));
-    tg_requests_outcome(r, q, d->status, d->why, tg_due_wall(d->w), news);
+    note_took(d->w, q, d->status, tg_due_steady(d->w));
+    tg_requests_outcome(r, q, d->status, d->why, tg_due_steady(d->w), news);
     return 0;
 }
 
@@ -193,8 +193,10 @@ static int do_one(struct tg_due_walk *w, const struct tg_request *which, struct 
         snprintf(why_text, sizeof why_text, "the configuration of %.60s has no activity \"%s\"", w->d->host, activity);
     }
     d.why = why_text;
-    if ((rc = tg_due_step(w, "acted", e)) || (rc = tg_due_change(w, outcome, &d, e)))
+    if ((rc = tg_due_step(w, "acted", e)))
         return rc;
+    if ((rc = tg_due_change(w, outcome, &d, e)))
+        return tg_error_prefix(e, "%s (%s) ended with %d, which could not be noted", activity, d.id, d.status), rc;
     tell_took(w);
     tell_outcome(w, d.id, activity, &d);
     return tg_due_step(w, "outcome", e);
@@ -262,7 +264,7 @@ static int leave(struct tg_requests *r, void *data, struct tg_request_newses *ne
     (void) e;
     if (!r->now.began_ms)
         return TG_REQUESTS_AS_IT_IS;
-    (void) tg_requests_leave(r, tg_due_wall(data), news);
+    (void) tg_requests_leave(r, tg_due_steady(data), news);
     return 0;
 }
 
@@ -379,9 +381,17 @@ static int go(struct tg_due_walk *w, struct tg_error *e)
     return rc;
 }
 
+/* Whether a reboot does not come any more is a question of time: a clock that is wrong has nobody held for it. */
+static int resolve_broken_off(struct tg_due_walk *w, struct tg_error *e)
+{
+    int rc = w->r.now.rebooting && strcmp(w->d->boot, w->r.now.boot) == 0 ? tg_due_clocks(w, e) : 0;
+
+    return rc ? rc : tg_due_change(w, resolve, w, e);
+}
+
 int tg_due_go_on(struct tg_due_walk *w, bool blocked, struct tg_error *e)
 {
-    int rc = blocked ? 0 : tg_due_change(w, resolve, w, e);
+    int rc = blocked ? 0 : resolve_broken_off(w, e);
 
     if (rc || blocked)
         return rc;

@@ -331,6 +331,57 @@ PYTHON
     expect_equal "$(acted)" "" "what ran"
     expect_nothing_locked
     req cancel update >/dev/null
+    note "nor has it a host held that is about to reboot"
+    fresh
+    open_now
+    req submit --activity reboot --disruptive >/dev/null
+    run req run-due
+    expect_out "is going to reboot"
+    run "${ahead[@]}" request run-due
+    expect_status 69
+    expect_err "ahead of the store's"
+    expect_equal "$(state_of)" "reboot rebooting" "what is open"
+    reboot_now
+    run req run-due
+    expect_status 0
+    expect_equal "$(past_of)" "reboot done" "what became of it"
+    expect_nothing_locked
+}
+
+damaged() {
+    note "a host's record that is damaged: list shows all others, says which it can't, and ends with 69; a damaged list of held ones hides nobody"
+    fresh
+    open_now
+    echo 80 >"$tmp/status"
+    req submit --activity firmware --disruptive >/dev/null
+    run req run-due
+    expect_status 80
+    ops request submit --activity reboot --estimate 10m --host web3.example.com >/dev/null
+    change() { # PATH TEXT
+        python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); print(d.execute("select data from node where path like ?", (sys.argv[2],)).fetchone()[0].decode()); d.execute("update node set data = ? where path like ?", (sys.argv[3].encode(), sys.argv[2])); d.commit()' \
+            "$tmp/store.db" "$@"
+    }
+    was=$(change '/requests/%/web3%' 'no record')
+    run req list
+    expect_status 69
+    expect_out "firmware !"
+    expect_err "web3.example.com: "
+    run req list web1.example.com
+    expect_status 0
+    change '/requests/%/web3%' "$was" >/dev/null
+    change "$(dirname "$(python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("select path from node where path like ?", ("/requests/%/web1%",)).fetchone()[0])' "$tmp/store.db")")" '{"held":' >/dev/null
+    run ops doctor
+    expect_out "1 hosts have requests that are held"
+    expect_out "the list mends itself"
+    run ops status
+    expect_out "firmware of web1.example.com"
+    ops request cancel reboot --host web3.example.com >/dev/null
+    req cancel firmware >/dev/null
+    run req run-due
+    expect_nothing_locked
+    run ops doctor
+    expect_out "no request is held for a person"
+    expect_no_out "mends itself"
 }
 
 by_puppet() {
@@ -406,6 +457,7 @@ not_now
 rebooted
 tried_again
 killed
+damaged
 by_puppet
 note "== ZooKeeper"
 zk=$tmp/zk

@@ -83,3 +83,86 @@ RTEST(a_run_due_with_nothing_to_do_is_one_round_trip)
     cr_assert_eq(tg_mono_ms(tg_loop_clock(loop)) - before, 20);
     tg_scopes_release(&scopes);
 }
+
+/* ---- clocks that are set ---- */
+
+static int64_t set_by, (*loop_wall)(void *data);
+
+static int64_t wall_as_set(void *data)
+{
+    return loop_wall(data) + set_by;
+}
+
+static void set_clock(int64_t by_ms)
+{
+    struct tg_clock *clock = (struct tg_clock *) (uintptr_t) tg_loop_clock(loop);
+
+    if (!loop_wall)
+        loop_wall = clock->wall_ms;
+    clock->wall_ms = wall_as_set;
+    set_by = by_ms;
+}
+
+static void hours_ahead(void)
+{
+    set_clock(3 * INT64_C(3600000));
+}
+
+static void hours_behind(void)
+{
+    set_clock(-3 * INT64_C(3600000));
+}
+
+static void while_it_runs(int status, void (*set)(void), int wanted)
+{
+    wish("update");
+    int64_t before = now_ms();
+    rig.statuses[rig.acts] = status;
+    rig.meanwhile = set;
+    int rc = run_due();
+    cr_assert_eq(rc, wanted, "%d %s", rc, rig.why.message);
+    rig.meanwhile = NULL;
+    set_clock(0);
+    struct tg_requests r = record();
+    if (status) {
+        cr_assert_eq(r.n, 1);
+        cr_assert_leq(r.v[0].after_ms, before + 2 * 3600000, "put off by %lld", (long long) (r.v[0].after_ms - before));
+        OK(cancel("update"));
+        RUN_DUE(); /* what the clock kept from being told and given back */
+    } else {
+        cr_assert_eq(r.past[0].end, TG_REQ_DONE);
+        cr_assert(r.past[0].at_ms >= before && r.past[0].at_ms < before + 60000, "%lld", (long long) (r.past[0].at_ms - before));
+        cr_assert_lt(r.past[0].took_ms, 60000, "learned from a clock that was set: %lld", (long long) r.past[0].took_ms);
+    }
+    tg_requests_release(&r);
+    cr_assert_eq(locks_there(), 0);
+}
+
+RTEST(a_clock_that_is_set_while_it_runs_puts_nothing_off_and_is_not_learned_from)
+{
+    loop_wall = NULL;
+    while_it_runs(0, hours_ahead, 0);
+    while_it_runs(0, hours_behind, 0);
+    while_it_runs(TG_REQ_EXIT_POSTPONE, hours_ahead, TG_E_UNKNOWN); /* nor is another time looked for by it */
+    while_it_runs(TG_REQ_EXIT_POSTPONE, hours_behind, TG_E_UNKNOWN);
+}
+
+RTEST(nothing_more_begins_behind_a_clock_that_is_set_and_nothing_runs_twice)
+{
+    loop_wall = NULL;
+    for (int i = 0; i < 2; i++) {
+        rig.acts = 0;
+        wish("update");
+        wish("firmware");
+        rig.meanwhile = i ? hours_behind : hours_ahead;
+        cr_assert_eq(run_due(), TG_E_UNKNOWN);
+        cr_assert(strstr(rig.why.message, "has just jumped"), "%s", rig.why.message);
+        cr_assert_eq(rig.acts, 1);
+        rig.meanwhile = NULL;
+        set_clock(0);
+        RUN_DUE();
+        cr_assert_eq(rig.acts, 2);
+        cr_assert_str_neq(rig.acted[0], rig.acted[1]);
+        cr_assert_eq(locks_there(), 0);
+    }
+}
