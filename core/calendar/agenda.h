@@ -71,6 +71,7 @@ struct tg_fit {
     int64_t start_ms;  /* the first time ≥ t at which it fits; TG_CALENDAR_NEVER */
     int64_t latest_ms; /* the last moment of that stretch at which it may still begin */
     int64_t until_ms;  /* when it must be over; TG_CALENDAR_EVER */
+    int64_t longest_ms, longest_from_ms; /* when it never fits: the most time that there ever is, and from when on first; 0, 0 when nothing may begin at all */
 };
 /* need_ms: the estimate, with what undoing it takes. Fits: something may begin, and what remains ≥ need. */
 int tg_agenda_fits(struct tg_agenda *agenda, uint32_t class_, int64_t t_ms, int64_t need_ms, struct tg_fit *out, struct tg_error *e);

@@ -209,8 +209,13 @@ static bool fit(const struct tg_agenda_class *c, int64_t t_ms, int64_t need_ms, 
         bool far = !known_end(c, open);
         if (far && !last && c->cache.until_ms - at < need_ms + CUT_OFF_MAX_MS + EVER_MS)
             return false;
-        if (open->until_ms - at < need_ms)
+        if (open->until_ms - at < need_ms) {
+            if (open->until_ms - at > out->longest_ms) {
+                out->longest_ms = open->until_ms - at;
+                out->longest_from_ms = at;
+            }
             continue;
+        }
         bool ever = far || open->until_ms - at >= EVER_MS;
         int64_t latest = open->until_ms - need_ms < s->until_ms - 1 ? open->until_ms - need_ms : s->until_ms - 1;
         *out = (struct tg_fit) {.now = at == t_ms, .start_ms = at, .latest_ms = ever ? TG_CALENDAR_EVER : latest,

@@ -12,6 +12,8 @@ struct answer {
     const struct tg_calendar_part *part;   /* the first of them */
     size_t n;
     char *folded;                          /* of several; owned */
+    int64_t longest_ms, longest_from_ms;   /* when it never fits: the most time that there ever is; 0: none */
+    const struct tg_rule *longest;         /* the window that is open then; NULL: none is about them */
 };
 
 static int answer_next(struct tg_calendar_view *v, const struct tg_calendar_part *part, int64_t at_ms, struct answer *out, struct tg_error *e)
@@ -26,7 +28,21 @@ static int answer_next(struct tg_calendar_view *v, const struct tg_calendar_part
         a.next_start_ms = start;
     }
     if (!rc)
-        *out = (struct answer) {a.may_start, a.next_start_ms, a.start_until_ms, a.open_until_ms, part, part->n, NULL};
+        *out = (struct answer) {a.may_start, a.next_start_ms, a.start_until_ms, a.open_until_ms, part, part->n, NULL, 0, 0, NULL};
+    return rc;
+}
+
+/* The window that is open at a time. */
+static int find_window(struct tg_calendar_view *v, uint32_t class_, int64_t at_ms, const struct tg_rule **out, struct tg_error *e)
+{
+    struct tg_reason *list = NULL;
+    size_t n = 0;
+    int rc = tg_agenda_why(v->agenda, class_, at_ms, &list, &n, e);
+
+    for (size_t i = 0; i < n && !*out; i++)
+        if (list[i].rule->kind == TG_RULE_WINDOW && list[i].holds)
+            *out = list[i].rule;
+    free(list);
     return rc;
 }
 
@@ -35,9 +51,10 @@ static int answer_fits(struct tg_calendar_view *v, const struct tg_calendar_part
     struct tg_fit fit;
     int rc = tg_agenda_fits(v->agenda, part->class_, at_ms, need_ms, &fit, e);
 
-    if (!rc)
-        *out = (struct answer) {fit.now, fit.start_ms, fit.latest_ms, fit.until_ms, part, part->n, NULL};
-    return rc;
+    if (rc)
+        return rc;
+    *out = (struct answer) {fit.now, fit.start_ms, fit.latest_ms, fit.until_ms, part, part->n, NULL, fit.longest_ms, fit.longest_from_ms, NULL};
+    return fit.start_ms == TG_CALENDAR_NEVER && fit.longest_ms ? find_window(v, part->class_, fit.longest_from_ms, &out->longest, e) : 0;
 }
 
 /* With --announced, nothing begins before the customers have been told: the longest of its hosts' lead times. By class; free(). */
@@ -65,12 +82,17 @@ static int compare_answers(const void *a, const void *b)
         return x->until_ms < y->until_ms ? -1 : 1;
     if (x->latest_ms != y->latest_ms)
         return x->latest_ms < y->latest_ms ? -1 : 1;
+    if (x->longest_ms != y->longest_ms)
+        return x->longest_ms < y->longest_ms ? -1 : 1;
+    if (x->longest != y->longest)
+        return x->longest < y->longest ? -1 : 1;
     return (x->part > y->part) - (x->part < y->part);
 }
 
 static bool same_answer(const struct answer *a, const struct answer *b)
 {
-    return a->now == b->now && a->start_ms == b->start_ms && a->until_ms == b->until_ms && a->latest_ms == b->latest_ms;
+    return a->now == b->now && a->start_ms == b->start_ms && a->until_ms == b->until_ms && a->latest_ms == b->latest_ms && a->longest_ms == b->longest_ms &&
+           a->longest == b->longest;
 }
 
 /* So many as one: with all their hosts, folded once. */
@@ -130,6 +152,22 @@ static const char *near(const struct tg_calendar_view *v, int64_t ms, int64_t st
     return out;
 }
 
+/* Under what is never: why. */
+static void print_longest(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *a, int indent)
+{
+    char most[32], from[40];
+
+    tg_duration_format(a->longest_ms, most, sizeof most);
+    if (a->start_ms != TG_CALENDAR_NEVER || !a->longest_ms)
+        return;
+    if (a->longest)
+        tg_calendar_say(f, indent, "%*sthe most there is within ten years are %s from %s on, in window \"%s\" for %s", indent, "", most,
+                        tg_calendar_when(v, a->longest_from_ms, from, sizeof from), a->longest->name, a->longest->scope);
+    else
+        tg_calendar_say(f, indent, "%*sthe most there is within ten years are %s from %s on, between blackouts", indent, "", most,
+                        tg_calendar_when(v, a->longest_from_ms, from, sizeof from));
+}
+
 static void print_line(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *a)
 {
     char start[40], until[40], latest[40], in[40] = "";
@@ -141,6 +179,7 @@ static void print_line(const struct tg_frame *f, const struct tg_calendar_view *
     printf("%6zu  %-20s  %-7s  %-10s  %-10s  ", a->n, a->now ? "now" : tg_calendar_when(v, a->start_ms, start, sizeof start), a->now || never ? dash : in,
            never ? dash : near(v, a->latest_ms, a->start_ms, latest, sizeof latest), never ? dash : near(v, a->until_ms, a->start_ms, until, sizeof until));
     tg_calendar_names(f, a->folded ? a->folded : a->part->folded, 63);
+    print_longest(f, v, a, 8);
 }
 
 /* The same, where the table would be cut in its middle. */
@@ -157,13 +196,22 @@ static void print_block(const struct tg_frame *f, const struct tg_calendar_view 
                         a->now ? "" : " (in ", a->now ? "" : in, a->now ? "" : ")", near(v, a->latest_ms, a->start_ms, latest, sizeof latest),
                         near(v, a->until_ms, a->start_ms, until, sizeof until));
     tg_calendar_say(f, 2, "  %s", names);
+    print_longest(f, v, a, 4);
+}
+
+static json_t *longest_json(const struct answer *a)
+{
+    if (a->start_ms != TG_CALENDAR_NEVER || !a->longest_ms)
+        return NULL;
+    return json_pack("{s:I,s:o,s:s*,s:s*}", "ms", (json_int_t) a->longest_ms, "from", tg_calendar_time_json(a->longest_from_ms), "window",
+                     a->longest ? a->longest->name : NULL, "for", a->longest ? a->longest->scope : NULL);
 }
 
 static json_t *answer_json(const struct answer *a)
 {
-    return json_pack("{s:s,s:i,s:b,s:o,s:o,s:o}", "hosts", a->folded ? a->folded : a->part->folded, "count", (int) a->n, "now", a->now, "start",
+    return json_pack("{s:s,s:i,s:b,s:o,s:o,s:o,s:o*}", "hosts", a->folded ? a->folded : a->part->folded, "count", (int) a->n, "now", a->now, "start",
                      tg_calendar_time_json(a->start_ms), "start-until", tg_calendar_time_json(a->start_ms == TG_CALENDAR_NEVER ? INT64_MAX : a->latest_ms), "over-by",
-                     tg_calendar_time_json(a->start_ms == TG_CALENDAR_NEVER ? INT64_MAX : a->until_ms));
+                     tg_calendar_time_json(a->start_ms == TG_CALENDAR_NEVER ? INT64_MAX : a->until_ms), "longest", longest_json(a));
 }
 
 static int print(const struct tg_frame *f, const struct tg_calendar_view *v, const struct answer *list, size_t n, struct tg_error *e)

@@ -15,7 +15,10 @@ static void print_verdict(const struct tg_frame *f, const struct tg_calendar_vie
     tg_calendar_when(v, v->at_ms, at, sizeof at);
     tg_calendar_until(v, a->open_until_ms, v->at_ms, until, sizeof until);
     tg_calendar_until(v, a->start_until_ms, v->at_ms, start, sizeof start);
-    tg_calendar_when(v, a->next_start_ms, next, sizeof next);
+    if (a->next_start_ms == TG_CALENDAR_NEVER)
+        snprintf(next, sizeof next, "not within ten years");
+    else
+        tg_calendar_when(v, a->next_start_ms, next, sizeof next);
     if (a->may_start && a->open_until_ms == TG_CALENDAR_EVER)
         tg_calendar_say(f, 2, "%s may be disturbed on %s %s, and no end is in sight.", host, at, v->zone_name);
     else if (a->may_start)
@@ -34,7 +37,7 @@ static void print_reason(const struct tg_frame *f, const struct tg_calendar_view
     if (r->when && r->when->what)
         tg_shown_text(r->when->what, what, sizeof what);
     if (!r->when)
-        snprintf(when, sizeof when, "does not come any more");
+        snprintf(when, sizeof when, "does not come within ten years");
     else if (r->holds)
         snprintf(when, sizeof when, "holds, until %s", tg_calendar_until(v, r->span.until_ms, v->at_ms, until, sizeof until));
     else

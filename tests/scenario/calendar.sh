@@ -60,6 +60,18 @@ cal fits 20m db2.example.com --at '2026-11-23T15:35:00Z' -o json
 expect_status 0
 expect_out '"now": true'
 expect_out '"over-by": "2026-11-23T16:00:00Z"'
+cal fits 9h 'db2.example.com or web2.example.com' --at '2026-11-23 10:00'
+expect_status 1
+expect_match '     1  never .* db2.example.com'
+expect_out '        the most there is within ten years are 8h from Tue 2026-11-24 09:00 on, in window "office" for fleet'
+expect_out '        the most there is within ten years are 6h from Mon 2026-11-23 22:00 on, in window "web" for group:web'
+cal fits 9h db2.example.com --at '2026-11-23 10:00' -o json
+expect_status 1
+expect_out '"ms": 28800000'
+expect_out '"window": "office"'
+cal fits 9h web1.example.com --at '2026-11-23 10:00' # its only window is past
+expect_status 1
+expect_no_out 'the most there is'
 cal fits 20 db2.example.com
 expect_status 64
 cal fits 20m "" # of a $(hostname -f) that failed
@@ -80,6 +92,9 @@ expect_out 'must not be disturbed'
 expect_out 'blackout "holiday" for fleet (Thanks, giving): holds'
 expect_out '[holidays.ics:2]'
 expect_out 'window "office" for fleet: does not count'
+cal why web1.example.com --at '2026-11-26 10:00'
+expect_match 'Next: not within( |\n)ten years'
+expect_match 'window "past" for host:web1.example.com: does not come within ten years'
 cal why 'web*'
 expect_status 64
 
