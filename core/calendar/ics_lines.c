@@ -78,6 +78,19 @@ void tg_ics_release(struct tg_ics *ics)
     free(ics->zones);
 }
 
+/* Behind the break of the line at text: CRLF or LF, also with more CR before it, or CR alone, as old programs have it. *out_end: before it. */
+static const char *past_break(const char *text, const char *end, const char **out_end)
+{
+    const char *feed = memchr(text, '\n', (size_t) (end - text)), *cr = memchr(text, '\r', (size_t) ((feed ? feed : end) - text)), *p = cr;
+
+    while (p && p < end && *p == '\r')
+        p++;
+    *out_end = cr ? cr : feed ? feed : end;
+    if (cr && p != feed)
+        return cr + 1;
+    return feed ? feed + 1 : end;
+}
+
 /* The next line with all that is folded into it; empty ones are passed over. false: the end. */
 static bool next_line(struct split *s, struct raw *out)
 {
@@ -89,9 +102,7 @@ static bool next_line(struct split *s, struct raw *out)
         out->text = s->at;
         out->line = s->line;
         do {
-            const char *stop = memchr(s->at, '\n', (size_t) (end - s->at));
-            out->end = stop ? stop : end;
-            s->at = stop ? stop + 1 : end;
+            s->at = past_break(s->at, end, &out->end);
             s->line++;
         } while (s->at < end && (*s->at == ' ' || *s->at == '\t'));
         while (out->end > out->text && (out->end[-1] == '\r' || out->end[-1] == '\n'))
@@ -101,17 +112,24 @@ static bool next_line(struct split *s, struct raw *out)
     }
 }
 
+/* Of a fold: its break, with the blank behind it, on which *p is left. */
+static bool is_of_fold(const char **p)
+{
+    const char *at = *p;
+
+    if (*at == '\0' || (*at == '\r' && (at[1] == '\r' || at[1] == '\n')))
+        return true;
+    *p += *at == '\n' || *at == '\r';
+    return *p > at;
+}
+
 /* Without folds and with NUL; NULL when memory is short, or it is longer than any line that matters. */
 static char *unfold(const struct raw *raw)
 {
     char *text = malloc((size_t) (raw->end - raw->text) + 1), *to = text;
 
     for (const char *p = raw->text; text && p < raw->end; p++) {
-        if (*p == '\r' || *p == '\0')
-            continue;
-        if (*p == '\n')
-            p++; /* and the blank behind it */
-        else
+        if (!is_of_fold(&p))
             *to++ = *p;
     }
     if (to)
@@ -290,11 +308,7 @@ static void head_of(const struct raw *raw, char *out, size_t size)
     size_t n = 0;
 
     for (const char *p = raw->text; p < raw->end && n + 1 < size; p++) {
-        if (*p == '\r' || *p == '\0')
-            continue;
-        if (*p == '\n')
-            p++;
-        else
+        if (!is_of_fold(&p))
             out[n++] = *p;
     }
     out[n] = '\0';
@@ -392,12 +406,22 @@ static int take_line(struct split *s, const struct raw *raw, struct tg_error *e)
     return rc;
 }
 
+/* With its mark of the order of bytes, or by the first letter, which is ASCII. */
+static bool is_utf16(const char *text, size_t len)
+{
+    return len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0 || (!text[0] && text[1]) || (text[0] && !text[1]));
+}
+
 int tg_ics_split(struct tg_ics *ics, struct tg_error *e)
 {
     struct split s = {.ics = ics, .at = ics->text, .line = 1};
     struct raw raw;
     int rc = 0;
 
+    if (is_utf16(ics->text, ics->len)) {
+        tg_error_hint(tg_ics_problem(ics, 1, NULL, "the file is UTF-16, and .ics files are UTF-8"), "iconv -f UTF-16 -t UTF-8 %.100s, into a new file", ics->file);
+        return 0;
+    }
     if (ics->len >= 3 && memcmp(ics->text, "\xef\xbb\xbf", 3) == 0)
         s.at += 3;
     while (!rc && next_line(&s, &raw))

@@ -118,6 +118,33 @@ Test(ics, lines_may_be_folded_have_a_bom_and_any_line_break)
           "2026-01-05T21:00-2026-01-05T22:00 2026-01-12T21:00-2026-01-12T22:00");
     means("BEGIN:VCALENDAR\nBEGIN:VEVENT\n\n\nDTSTART:20260105T210000Z\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR", W, "2026-01-05T21:00-2026-01-05T22:00");
     means("begin:vcalendar\nbegin:vevent\ndtstart;x=\"a:b;c\":20260105T210000Z\nduration:PT1H\nend:vevent\nend:vcalendar\n", W, "2026-01-05T21:00-2026-01-05T22:00");
+    means("BEGIN:VCALENDAR\rBEGIN:VEVENT\r\rDTSTART:2026\r 0105T21\r\t0000Z\rDURATION:PT1H\rEND:VEVENT\rEND:VCALENDAR\r", W, "2026-01-05T21:00-2026-01-05T22:00");
+    means("BEGIN:VCALENDAR\r\r\nBEGIN:VEVENT\r\r\nDTSTART:2026\r\r\n 0105T210000Z\r\r\nDURATION:PT1H\r\r\nEND:VEVENT\r\r\nEND:VCALENDAR", W, "2026-01-05T21:00-2026-01-05T22:00");
+    /* what stands behind a lone CR is a line, and not the rest of one that does not matter */
+    means("BEGIN:VCALENDAR\nX-NAME:freezes\rBEGIN:VEVENT\rDTSTART:20260105T210000Z\rDURATION:PT1H\rEND:VEVENT\nEND:VCALENDAR\n", B, "2026-01-05T21:00-2026-01-05T22:00");
+}
+
+Test(ics, a_file_in_other_letters_is_named_as_such)
+{
+    static const char text[] = EVENT("DTSTART:20260105T210000Z\r\nDURATION:PT1H\r\n");
+    char wide[2 * sizeof text + 2];
+
+    for (size_t marked = 0; marked < 2; marked++)
+        for (size_t low = 0; low < 2; low++) { /* where the low byte of a letter stands */
+            struct tg_rule rule;
+            memset(wide, 0, sizeof wide);
+            memcpy(wide, low ? "\xfe\xff" : "\xff\xfe", 2);
+            for (size_t i = 0; text[i]; i++)
+                wide[2 * marked + 2 * i + low] = text[i];
+            if (!marked)
+                wide[!low] = 0;
+            char *bad = read_ics(wide, 2 * (sizeof text - 1 + marked), TG_RULE_BLACKOUT, &rule);
+            cr_assert(bad && strstr(bad, "x.ics:1:1: the file is UTF-16, and .ics files are UTF-8"), "%s", bad ? bad : "nothing");
+            cr_assert(strstr(bad, "iconv -f UTF-16") != NULL, "%s", bad);
+            cr_assert_eq(rule.n_when, 0);
+            free(bad);
+            tg_rule_release(&rule);
+        }
 }
 
 Test(ics, what_recurs_does_so_by_its_rule_with_exceptions_and_additions)
