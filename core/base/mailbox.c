@@ -3,7 +3,19 @@
 
 #include "base/shown.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Words between dots: none is empty. */
+static bool are_words(const char *text, size_t len)
+{
+    if (!len || text[0] == '.' || text[len - 1] == '.')
+        return false;
+    for (size_t i = 1; i < len; i++)
+        if (text[i] == '.' && text[i - 1] == '.')
+            return false;
+    return true;
+}
 
 bool tg_mailbox_ok(const char *address)
 {
@@ -16,7 +28,18 @@ bool tg_mailbox_ok(const char *address)
     for (const char *p = address; (n = tg_char_at(p, &point)); p += n)
         if (point <= ' ' || tg_char_is_hidden(point) || (point < 128 && strchr("<>()[],;:\\\"", (char) point)))
             return false;
-    return address[0] != '-' && at[1] != '-';
+    return address[0] != '-' && at[1] != '-' && are_words(at + 1, strlen(at + 1));
+}
+
+const char *tg_mailbox_quoted(const char *address, char *out, size_t size)
+{
+    size_t len = strcspn(address, "@");
+
+    if (are_words(address, len))
+        snprintf(out, size, "%s", address);
+    else
+        snprintf(out, size, "\"%.*s\"%s", (int) len, address, address + len);
+    return out;
 }
 
 bool tg_mailbox_is_ascii(const char *text)

@@ -67,7 +67,7 @@ static int mail(struct tg_announce_run *run, const struct tg_thread *t, const ch
     struct tg_buf text = TG_BUF_INIT;
     struct tg_delivery_job *job;
     struct tg_error why = TG_ERROR_INIT;
-    char address[TG_ANNOUNCE_ADDRESS_SIZE];
+    char address[TG_ANNOUNCE_ADDRESS_SIZE], quoted[TG_ANNOUNCE_ADDRESS_SIZE + 2];
     int rc;
 
     if (!run->site->url || !tg_mailbox_ok(to) || run->backend->spell(to, address, sizeof address, &why)) {
@@ -77,7 +77,7 @@ static int mail(struct tg_announce_run *run, const struct tg_thread *t, const ch
     }
     rc = tg_announce_mail(t, &run->sender, &text, e);
     const struct tg_delivery_mail m = {.url = run->site->url, .user = run->user[0] ? run->user : NULL, .password = run->user[0] ? run->password : NULL, .ca_file = run->site->ca,
-                                       .plain = run->site->plain, .from = run->sender.address, .to = address, .helo = run->site->helo, .bytes = tg_buf_text(&text), .len = text.len,
+                                       .plain = run->site->plain, .from = run->sender.address, .to = tg_mailbox_quoted(address, quoted, sizeof quoted), .helo = run->site->helo, .bytes = tg_buf_text(&text), .len = text.len,
                                        .timeout_ms = run->site->timeout_ms};
     if (!rc)
         rc = run->backend->mail(run->impl, &m, on_ready, on_done, &w, &job, e);

@@ -97,6 +97,8 @@ static void put_unstructured(const char *name, const char *text, struct tg_buf *
 
 static void put_mailbox(const char *header, const char *name, const char *address, struct tg_buf *out)
 {
+    char quoted[TG_ANNOUNCE_ADDRESS_SIZE + 2];
+
     tg_buf_printf(out, "%s: ", header);
     if (name[0] && !is_plain(name)) {
         put_encoded(name, out);
@@ -107,7 +109,7 @@ static void put_mailbox(const char *header, const char *name, const char *addres
             tg_buf_printf(out, strchr("\"\\", *p) ? "\\%c" : "%c", *p);
         tg_buf_puts(out, strlen(name) + strlen(address) < 50 ? "\" " : "\"" CRLF " ");
     }
-    tg_buf_printf(out, "<%s>" CRLF, address);
+    tg_buf_printf(out, "<%s>" CRLF, tg_mailbox_quoted(address, quoted, sizeof quoted));
 }
 
 static void put_date(int64_t ms, struct tg_buf *out)
@@ -151,8 +153,10 @@ static void name_them(const struct tg_thread_message *m, const struct tg_announc
 
 static void put_to(const struct named *named, struct tg_buf *out)
 {
+    char quoted[TG_ANNOUNCE_ADDRESS_SIZE + 2];
+
     for (size_t i = 0; i < named->n; i++)
-        tg_buf_printf(out, "%s%s", i ? "," CRLF " " : "To: ", named->v[i]);
+        tg_buf_printf(out, "%s%s", i ? "," CRLF " " : "To: ", tg_mailbox_quoted(named->v[i], quoted, sizeof quoted));
     tg_buf_puts(out, named->n ? CRLF : "To: undisclosed-recipients:;" CRLF);
 }
 

@@ -1,4 +1,5 @@
 /* tagout announce send, test. */
+#include "base/mailbox.h"
 #include "cli/announce.h"
 #include "cli/announce_sample.h"
 #include "cli/guarding.h"
@@ -228,32 +229,49 @@ int tg_announce_verb_send(struct tg_frame *f, struct tg_error *e)
 
 /* ---- test ---- */
 
+/* An address, also as contacts have it: with a name. Where webhooks are meant, and what is none, stays as it is. */
+static int test_to(const char *text, char *out, size_t size, struct tg_error *e)
+{
+    const char *address = text;
+    size_t len = strlen(text), name;
+
+    if (strncmp(text, "webhook:", 8) != 0 && !tg_mailbox_split(text, &address, &len, &name)) {
+        tg_fail(e, TG_E_USAGE, "\"%.200s\" is no mail address", text);
+        tg_error_hint(e, "such as ops@example.com, or webhook:NAME");
+        return TG_E_USAGE;
+    }
+    snprintf(out, size, "%.*s", (int) len, address);
+    return 0;
+}
+
 int tg_announce_verb_test(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_announce_site site = {.url = NULL};
     struct tg_announce_run run = {.realm = "test"};
     struct tg_thread *t = NULL;
     enum tg_delivered outcome = TG_DELIVERY_AGAIN;
-    char text[512];
-    int rc = tg_announce_site_read(f->config->announce, &f->problems, &site, e);
+    char text[512], to[TG_ANNOUNCE_ADDRESS_SIZE];
+    int rc = test_to(f->argv[1], to, sizeof to, e);
 
     run.loop = f->loop;
     run.site = &site;
     if (!rc)
+        rc = tg_announce_site_read(f->config->announce, &f->problems, &site, e);
+    if (!rc)
         rc = tg_announce_open(&run, &f->problems, e);
     if (!rc)
-        rc = tg_announce_sample(TG_ANNOUNCE_SCHEDULED, f->argv[1], tg_wall_ms(tg_loop_clock(f->loop)), &t, e);
+        rc = tg_announce_sample(TG_ANNOUNCE_SCHEDULED, to, tg_wall_ms(tg_loop_clock(f->loop)), &t, e);
     if (!rc)
-        rc = tg_announce_try(&run, t, f->argv[1], &outcome, text, sizeof text, e);
+        rc = tg_announce_try(&run, t, to, &outcome, text, sizeof text, e);
     tg_thread_free(t);
     tg_announce_close_run(&run);
     tg_announce_site_release(&site);
     if (rc)
         return rc;
     if (outcome != TG_DELIVERED)
-        return tg_fail(e, outcome == TG_DELIVERY_BROKEN ? TG_E_CONFIG : TG_E_FAILED, "%.200s: %s", f->argv[1], text);
+        return tg_fail(e, outcome == TG_DELIVERY_BROKEN ? TG_E_CONFIG : TG_E_FAILED, "%.200s: %s", to, text);
     if (f->json)
-        return tg_print_json(json_pack("{s:s,s:s}", "to", f->argv[1], "answer", text), e);
-    printf("Sent to %s: %s\n", f->argv[1], text);
+        return tg_print_json(json_pack("{s:s,s:s}", "to", to, "answer", text), e);
+    printf("Sent to %s: %s\n", to, text);
     return 0;
 }

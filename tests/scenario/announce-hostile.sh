@@ -53,6 +53,17 @@ change() { # another start, so that there is something to tell
 first() { t announce list -o json; python3 -c 'import json, sys; print(json.loads(sys.argv[1])["announcements"][0][sys.argv[2]])' "$out" "$1"; }
 t init
 
+note "a try, to a contact as the inventory has it; what may not stand unquoted in a header and in a command is quoted"
+t announce test 'Dot <a..b@acme.example>'
+expect_status 0
+expect_out 'Sent to a..b@acme.example'
+expect_true "in the command" grep -qF 'RCPT TO:<"a..b"@acme.example>' "$tmp"/box/*
+expect_true "in the header" grep -qF 'To: "a..b"@acme.example' "$tmp"/box/*
+t announce test 'a@b..example'
+expect_status 64
+expect_err 'is no mail address'
+rm -f "$tmp"/box/*
+
 note "before its end nobody can have got it: whatever the server does, it is tried again, and nothing is there"
 change
 for mode in silent endless-line endless-lines garbage busy silent-rcpt drop-data; do

@@ -460,7 +460,7 @@ Test(announce, the_same_message_is_the_same_bytes_at_every_try)
 
 Test(announce, addresses_that_could_end_a_line_or_a_list_are_none)
 {
-    static const char *const bad[] = {"", "@", "a@", "@b", "a@b@c", "a b@c", "a@b,c@d", "a@b\r\nBcc: c@d", "<a@b>", "a@b>", "-oX@b", "a@b\"", "a;b@c", "a@b\x7f"};
+    static const char *const bad[] = {"", "@", "a@", "@b", "a@b@c", "a b@c", "a@b,c@d", "a@b\r\nBcc: c@d", "<a@b>", "a@b>", "-oX@b", "a@b\"", "a;b@c", "a@b\x7f", "a@.b", "a@b.", "a@b..c"};
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_expect(!tg_mailbox_ok(bad[i]), "%s", bad[i]);
@@ -468,6 +468,16 @@ Test(announce, addresses_that_could_end_a_line_or_a_list_are_none)
     cr_expect(tg_mailbox_ok("jürgen@müller.example"));
     cr_expect(!tg_mailbox_ok("jürgen\xff@müller.example"));
     cr_expect(!tg_mailbox_ok("a\xe2\x80\xa8@b.example"), "a line separator");
+}
+
+/* Providers gave such addresses away: unquoted, a server that looks into headers refuses the whole mail, for all who are named in it. */
+Test(announce, dots_where_none_may_be_are_quoted)
+{
+    static const char *const cases[][2] = {{"a.b@c.example", "a.b@c.example"}, {"a..b@c.example", "\"a..b\"@c.example"}, {"a.@c.example", "\"a.\"@c.example"}, {".a@c.example", "\".a\"@c.example"}};
+    char out[64];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_str_eq(tg_mailbox_quoted(cases[i][0], out, sizeof out), cases[i][1]);
 }
 
 Test(announce, a_mailbox_is_an_address_or_a_name_and_an_address)
