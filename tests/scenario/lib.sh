@@ -173,7 +173,16 @@ start() { # NAME COMMAND…
     pid=$!
     at_exit stop "$pid"
 }
+# Is PID a child of this script still? One that has ended may have its number given to somebody else's process, of another test.
+is_ours() {
+    local key value
+    while read -r key value; do
+        [ "$key" != PPid: ] || break
+    done 2>/dev/null <"/proc/$1/status" || return 1
+    [ "$value" = $$ ]
+}
 stop() { # PID
+    is_ours "$1" || return 0
     kill "$1" 2>/dev/null || return 0
     wait "$1" 2>/dev/null || true
 }

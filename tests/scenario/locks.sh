@@ -197,7 +197,7 @@ locks_outlive() { # P3
     note "P3: a lock outlives its locker, several lie on one scope, force is recorded"
     start holder "$TAGOUT" lock host:p --for 1h --reason first -- sh -c "echo \$\$ >'$tmp/orphan'; echo holds; while :; do sleep 0.05; done"
     await 30 has "$tmp/holder.log" holds
-    at_exit stop "$(<"$tmp/orphan")" # the command goes on under its lock: a lock is no permit
+    at_exit pkill -f "$tmp/orphan" # the command goes on under its lock: a lock is no permit
     kill -9 "$pid"
     run t check --actor x host:p
     expect_status 75

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every shell script of ours passes shellcheck and parses.
+# Every shell script of ours passes shellcheck and parses; and lib.sh stops no process but its own.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need shellcheck
@@ -19,3 +19,11 @@ done
 # Instead: grep -q TEXT < <(COMMAND).
 run grep -nE "[^|]\\| *(head|sed [0-9]+q|grep -[a-zA-Z]*[qm])" "${scripts[@]}"
 expect_equal "$out" "" "pipes into what stops reading"
+
+# What lib.sh starts it ends, and not somebody else's process that was given the same number since.
+start own sleep 600
+stop "$pid"
+if kill -0 "$pid" 2>/dev/null; then fail "its own goes on"; else ok; fi
+# shellcheck disable=SC2317 # stop calls it
+killed=$(kill() { echo "$*"; } && stop "$PPID")
+expect_equal "$killed" "" "what is killed of others"
