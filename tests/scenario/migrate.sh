@@ -82,11 +82,11 @@ more() { # HOST: it does something from here on
 
 # ---- killing who moves
 
-# Calls the step and kills it some times at random moments, then once more to its end.
+# Calls the step and kills it some times at random moments, as in lib.sh: mortal; then once more to its end.
 killed() { # STEP
     local i mover_pid
     for i in 1 2; do
-        mover "$1" >"$tmp/killed.$1.$i" 2>&1 &
+        ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 mover "$1" >"$tmp/killed.$1.$i" 2>&1 &
         mover_pid=$!
         sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
         kill -KILL "$(sed 1q < <(pgrep -P "$mover_pid"))" 2>/dev/null || kill -KILL "$mover_pid" 2>/dev/null || true

@@ -82,7 +82,7 @@ expect_equal "$(in_force)" "web2.drain " "what is drained"
 note "P7: killed while it brings one back; said again, it is brought back, and not told to be in service"
 well
 touch "$lb/hang-undo"
-start dies "$TAGOUT" --config "$tmp/site.yaml" return "$id" --yes
+start dies "${mortal[@]}" "$TAGOUT" --config "$tmp/site.yaml" return "$id" --yes
 kill_behind dies "web2$d .*verified"
 rm "$lb/hang-undo"
 run tagout return "$id" "web2$d" --yes
@@ -92,7 +92,7 @@ nothing_left
 note "P12: a rollback that was interrupted on the way back brings that to its end when it is said again"
 withdrawn
 touch "$lb/hang-undo"
-start dies "$TAGOUT" --config "$tmp/site.yaml" rollback "$id" --yes
+start dies "${mortal[@]}" "$TAGOUT" --config "$tmp/site.yaml" rollback "$id" --yes
 kill_behind dies "web2$d .*to be brought back"
 rm "$lb/hang-undo"
 run tagout rollback "$id" --yes

@@ -108,7 +108,7 @@ expect_err "no host is out of service by $id"
 
 note "the way back goes over them first; P7: it is killed in the middle, and nobody returns whom it was at work on"
 halts
-start back "$TAGOUT" --config "$tmp/site.yaml" rollback --yes "$id"
+start back "${mortal[@]}" "$TAGOUT" --config "$tmp/site.yaml" rollback --yes "$id"
 kill_behind back 'web3.*locked'
 expect_file_has "$tmp/back.log" "2 hosts are out of service: these first. For the 1 that stayed in service: tagout rollback $id, once more"
 run tagout return "$id" "web3$d" --yes --unverified

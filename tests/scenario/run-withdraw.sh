@@ -103,14 +103,14 @@ expect_equal "$(for host in "${hosts[@]}"; do fleet exec "$host" sh -c 'cat /srv
 note "P7: killed in the middle of it, it goes on; and so does the way back"
 rollout killed
 fleet exec web3 rm /srv/p/well
-start killed "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/killed.yaml"
+start killed "${mortal[@]}" "$TAGOUT" --config "$tmp/site.yaml" run --yes "$tmp/killed.yaml"
 kill_behind killed '^withdraw .*locked'
 id=$(head -1 "$tmp/killed.log")
 again() { tagout run --resume "$id" >"$tmp/again.log" 2>&1 || grep -q 'nothing more to withdraw\|stays in service' "$tmp/again.log"; }
 await 30 again
 expect_states 08800
 fleet exec web3 touch /srv/p/well
-start back "$TAGOUT" --config "$tmp/site.yaml" return "$id" --yes
+start back "${mortal[@]}" "$TAGOUT" --config "$tmp/site.yaml" return "$id" --yes
 kill_behind back '^withdraw .*verified'
 back() { tagout return "$id" --yes >"$tmp/again.log" 2>&1 || grep -q 'no host is out of service' "$tmp/again.log"; }
 await 30 back

@@ -158,7 +158,7 @@ killed_in_the_middle() { # COMMAND that prints how many nodes the store has
     killed=0
     for at in 1 30 60 90; do
         begun=$("$1")
-        start apply "$TAGOUT" calendar week plan "$tmp/large.week.yaml" --start $start --inventory "$tmp/large.yaml" --apply
+        start apply "${mortal[@]}" "$TAGOUT" calendar week plan "$tmp/large.week.yaml" --start $start --inventory "$tmp/large.yaml" --apply
         while kill -0 "$pid" 2>/dev/null && [ $(($("$1") - begun)) -lt $at ]; do :; done
         kill -9 "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
