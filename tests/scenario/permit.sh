@@ -119,6 +119,7 @@ acts "${nobody[@]}"
 kill -STOP "$agent"
 is_over
 kill -CONT "$agent"
+await 60 knows # again: its session may have ended meanwhile
 acts "${nobody[@]}"
 kill -KILL "$agent"
 is_over
@@ -126,6 +127,7 @@ agent
 acts "${nobody[@]}"
 kill "$agent"
 is_over
+wait "$agent" || true # it takes its socket along
 
 note "P2: an agent that says what it likes, and then none: no permit"
 cat >"$tmp/liar.py" <<'PY'
