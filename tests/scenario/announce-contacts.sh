@@ -149,7 +149,7 @@ printf 'groups: [\n' >"$tmp/fleet.yaml"
 printf 'Subject: {custmer}\n\nx\n' >"$tmp/templates/scheduled.txt"
 await 30 grep -q 'the inventory .* the one before is kept' "$tmp/watch.log"
 await 30 grep -q 'a template, .* the one before is kept' "$tmp/watch.log"
-expect_true "with the place" grep -q 'scheduled.txt:1:10: unknown placeholder {custmer}' "$tmp/watch.log"
+expect_file_gets "$tmp/watch.log" 'scheduled.txt:1:10: unknown placeholder {custmer}'
 printf 'Subject: For {customer} by another template\n\nx\n' >"$tmp/templates/scheduled.txt"
 fleet "ann@acme.example, dan@acme.example" "eve@bolt.example" "web[1-3]" " or web4"
 await 30 grep -qE 'sent +scheduled +acme +dan@acme.example' "$tmp/watch.log"

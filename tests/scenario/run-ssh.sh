@@ -134,6 +134,7 @@ expect_err 'is not the one of --plan 0000'
 note "P8: a check that fails halts it, and nothing stays locked"
 forget
 fleet exec web1 sh -c 'cd /srv/p && exec setsid python3 -m http.server 8080 >/dev/null 2>&1 </dev/null &'
+await 20 fleet exec web1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080'
 rollout check '*' 'verify: [{http: "http://{address}:8080/healthz", expect: 200, within: 2s}]'
 run tagout run --yes "$tmp/check.yaml"
 expect_status 1
