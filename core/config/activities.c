@@ -94,7 +94,10 @@ static int take_command(const struct tg_yaml_node *node, const char *what, struc
     size_t n = 0;
     int rc = take_list(node, what, p, out, &n, e);
 
-    if (!rc && n && (*out)[0][0] != '/')
+    if (!rc && n && node->kind == TG_YAML_SCALAR && strpbrk((*out)[0], " \t"))
+        tg_error_hint(tg_yaml_problem(p, node, "%s is \"%.60s\", and would be taken for one name of a program", what, (*out)[0]),
+                      "write it as a list: [/usr/bin/systemctl, reboot]; no shell looks at it");
+    else if (!rc && n && (*out)[0][0] != '/')
         tg_error_hint(tg_yaml_problem(p, tg_yaml_item(node, 0), "%s begins with \"%.60s\", which is no absolute path", what, (*out)[0]),
                       "write it as a list: [/usr/bin/systemctl, reboot]; no shell looks at it");
     return rc;
@@ -220,7 +223,9 @@ int tg_activities_read(const struct tg_yaml_node *node, struct tg_problems *p, s
         (rc = take_command(values[LEAVE], "requests.leave", p, &out->leave, e)))
         return rc;
     for (size_t i = 0; i < out->n_hold && values[HOLD]; i++)
-        if (!is_word(out->hold[i], ACTOR_MAX, "_-") || strcmp(out->hold[i], "all") == 0)
+        if (strcmp(out->hold[i], "all") == 0)
+            tg_error_hint(tg_yaml_problem(p, tg_yaml_item(values[HOLD], i), "\"all\" is no actor that a lock can hold"), "leave hold out: then it holds all automation");
+        else if (!is_word(out->hold[i], ACTOR_MAX, "_-"))
             tg_yaml_problem(p, tg_yaml_item(values[HOLD], i), "\"%.60s\" is no actor that a lock can hold", out->hold[i]);
     if ((rc = take_limits(values[LIMITS], p, out, e)))
         return rc;

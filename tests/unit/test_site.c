@@ -124,6 +124,31 @@ Test(site, what_can_not_be_is_a_configuration_error)
     fails(&(struct tg_config_args) {.site_file = "/nonexistent/x"}, TG_E_CONFIG, "TAGOUT_STATE_DIR must be an absolute path");
 }
 
+/* What people write at first, and what helps them. */
+Test(site, requests_that_would_not_do_what_is_meant_are_told_with_the_mend)
+{
+    static const struct {
+        const char *text, *message, *hint;
+    } cases[] = {
+        {"requests: {activities: {reboot: {run: /usr/bin/systemctl reboot}}}\n", "run is \"/usr/bin/systemctl reboot\", and would be taken for one name of a program", "write it as a list"},
+        {"requests: {enter: /usr/local/sbin/evacuate now}\n", "requests.enter is \"/usr/local/sbin/evacuate now\"", "write it as a list"},
+        {"requests: {activities: {reboot: {run: [systemctl, reboot]}}}\n", "no absolute path", "write it as a list"},
+        {"requests: {hold: all}\n", "\"all\" is no actor that a lock can hold", "leave hold out"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tg_problems p = TG_PROBLEMS_INIT;
+        struct tg_error e = TG_ERROR_INIT;
+        struct tg_config *c = NULL;
+        write_file(path_a, sizeof path_a, "a.yaml", cases[i].text);
+        cr_assert_eq(tg_config_load(&(struct tg_config_args) {.site_file = path_a}, &p, &c, &e), TG_E_DATA, "%s", cases[i].text);
+        cr_assert_eq(p.n, 1);
+        cr_assert(strstr(p.list[0].error.message, cases[i].message), "%s", p.list[0].error.message);
+        cr_assert(strstr(p.list[0].error.hint, cases[i].hint), "%s", p.list[0].error.hint);
+        tg_problems_release(&p);
+    }
+}
+
 Test(site, mistakes_of_both_files_are_told_at_once)
 {
     struct tg_problems p = TG_PROBLEMS_INIT;
