@@ -2,6 +2,7 @@
 #include "recur.h"
 #include "tzfile.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unicode/ucal.h>
 
@@ -9,7 +10,7 @@
 
 /* A zone: of the tz database, or by libical what a file defines. For ever. */
 struct zone {
-    char name[TG_ZONE_NAME_SIZE]; /* "": a file's */
+    char name[TG_ZONE_NAME_SIZE]; /* "": a file's, or there is a newer one */
     char *text;                   /* VTIMEZONE */
     struct tg_tzfile *system;
     icaltimezone *own;
@@ -39,25 +40,35 @@ static void drop(struct zone *zone)
     free(zone);
 }
 
+/* As it is now: new zone data is another zone, and who has the one from before keeps that until he asks again. */
 static int find(const char *name, const void **out, struct tg_error *e)
 {
-    for (size_t i = 0; i < n_zones; i++)
+    struct tg_tzfile *file = NULL;
+    struct zone *old = NULL;
+    int rc;
+
+    for (size_t i = 0; i < n_zones && !old; i++)
         if (name[0] && strcmp(zones_[i]->name, name) == 0)
-            return *out = zones_[i], 0;
-    struct zone *zone = strlen(name) < TG_ZONE_NAME_SIZE ? calloc(1, sizeof *zone) : NULL;
-    if (!zone || !(zone->system = tg_tzfile_load(name))) {
-        drop(zone);
-        tg_fail(e, TG_E_DATA, "there is no time zone \"%.80s\"", name);
-        tg_error_hint(e, "a name of the tz database (package tzdata), such as UTC or Europe/Berlin");
-        return TG_E_DATA;
+            old = zones_[i];
+    if (old && !tg_tzfile_has_changed(old->system, name))
+        return *out = old, 0;
+    if ((rc = tg_tzfile_load(name, &file, e)) != 0)
+        return rc;
+    struct zone *zone = calloc(1, sizeof *zone);
+    if (!zone) {
+        tg_tzfile_free(file);
+        return tg_fail(e, TG_E_MEMORY, "out of memory");
     }
-    memcpy(zone->name, name, strlen(name) + 1);
-    int rc = keep(zone, e);
-    if (rc)
+    zone->system = file;
+    snprintf(zone->name, sizeof zone->name, "%s", name);
+    if ((rc = keep(zone, e)) != 0) {
         drop(zone);
-    else
-        *out = zone;
-    return rc;
+        return rc;
+    }
+    if (old)
+        old->name[0] = '\0';
+    *out = zone;
+    return 0;
 }
 
 /* By Unicode's table, which Debian updates with the zones themselves. */

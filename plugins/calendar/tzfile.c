@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FOLDER "/usr/share/zoneinfo"
 #define SIZE_MAX_BYTES 65536 /* the largest has 4 KB */
 #define HEADER 44
 #define DAY_S 86400
+#define AGAIN_MS 200 /* a file with 100,000 events asks for its zone as often */
 
 /* A rule of the footer ("M3.2.0/2"): when clocks are set every year. */
 struct yearly {
@@ -33,6 +35,8 @@ struct tg_tzfile {
     bool has_rule, has_dst;
     int32_t std_s, dst_s;
     struct yearly begin, end; /* of summer time */
+    struct stat st;    /* of its file, */
+    int64_t seen_ms;   /* and when it was looked at last, monotonic */
 };
 
 void tg_tzfile_free(struct tg_tzfile *z)
@@ -279,24 +283,79 @@ struct tg_tzfile *tg_tzfile_parse(const void *bytes, size_t len)
     return NULL;
 }
 
-struct tg_tzfile *tg_tzfile_load(const char *name)
+/* ---- in its folder ---- */
+
+static int64_t mono_ms(void)
 {
-    char path[256];
-    unsigned char *bytes = NULL;
-    struct tg_tzfile *z = NULL;
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool path_of(const char *name, char *out, size_t size)
+{
+    return name[0] != '/' && !strstr(name, "..") && snprintf(out, size, FOLDER "/%s", name) < (int) size;
+}
+
+static int none(const char *name, struct tg_error *e)
+{
     struct stat st;
 
-    if (name[0] == '/' || strstr(name, "..") || snprintf(path, sizeof path, FOLDER "/%s", name) >= (int) sizeof path)
-        return NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= SIZE_MAX_BYTES && (bytes = malloc((size_t) st.st_size + 1))) {
-        ssize_t n = read(fd, bytes, (size_t) st.st_size);
-        if (n == st.st_size)
-            z = tg_tzfile_parse(bytes, (size_t) n);
+    if (stat(FOLDER, &st) != 0) {
+        tg_fail(e, TG_E_DATA, "there is no time zone \"%.80s\": " FOLDER " is not there", name);
+        tg_error_hint(e, "install the package tzdata");
+        return TG_E_DATA;
     }
+    tg_fail(e, TG_E_DATA, "there is no time zone \"%.80s\"", name);
+    tg_error_hint(e, "a name of the tz database (package tzdata), such as UTC or Europe/Berlin");
+    return TG_E_DATA;
+}
+
+static struct tg_tzfile *read_from(int fd, const struct stat *st)
+{
+    unsigned char *bytes = S_ISREG(st->st_mode) && st->st_size <= SIZE_MAX_BYTES ? malloc((size_t) st->st_size + 1) : NULL;
+    struct tg_tzfile *z = bytes && read(fd, bytes, (size_t) st->st_size) == st->st_size ? tg_tzfile_parse(bytes, (size_t) st->st_size) : NULL;
+
     free(bytes);
-    close(fd);
+    if (z) {
+        z->st = *st;
+        z->seen_ms = mono_ms();
+    }
     return z;
+}
+
+int tg_tzfile_load(const char *name, struct tg_tzfile **out, struct tg_error *e)
+{
+    char path[256];
+    struct stat st;
+    int fd = path_of(name, path, sizeof path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+    if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        return none(name, e);
+    }
+    *out = read_from(fd, &st);
+    close(fd);
+    if (*out)
+        return 0;
+    tg_fail(e, TG_E_DATA, "there is no time zone \"%.80s\": %.120s can't be read as one", name, path);
+    tg_error_hint(e, "a name of the tz database, such as UTC or Europe/Berlin; if that is one, install the package tzdata again");
+    return TG_E_DATA;
+}
+
+bool tg_tzfile_has_changed(struct tg_tzfile *z, const char *name)
+{
+    char path[256];
+    struct stat st;
+    int64_t now = mono_ms();
+
+    if (now - z->seen_ms < AGAIN_MS)
+        return false;
+    if (!path_of(name, path, sizeof path) || stat(path, &st) != 0 || st.st_dev != z->st.st_dev || st.st_ino != z->st.st_ino || st.st_size != z->st.st_size ||
+        st.st_mtim.tv_sec != z->st.st_mtim.tv_sec || st.st_mtim.tv_nsec != z->st.st_mtim.tv_nsec)
+        return true;
+    z->seen_ms = now;
+    return false;
 }
