@@ -275,6 +275,7 @@ static int check_other(struct tg_store *store, const struct tg_week *week, const
 {
     struct tg_week *theirs = NULL;
     struct tg_buf names = TG_BUF_INIT;
+    char from[40], until[40];
     size_t n = 0;
     int rc = tg_book_load(store, other, wait_ms, &theirs, e);
 
@@ -283,7 +284,9 @@ static int check_other(struct tg_store *store, const struct tg_week *week, const
     if (!rc && n) {
         rc = TG_E_EXISTS;
         tg_fail(e, rc, "%zu of its hosts have a slot in week %s at that time, booked by %s: %.200s", n, other->id, other->by, tg_buf_text(&names));
-        tg_error_hint(e, "look at it: tagout calendar week show %s; cancel it, or begin later", other->id);
+        tg_time_format(other->from_ms / 1000 * 1000, from, sizeof from);
+        tg_time_format(other->until_ms / 1000 * 1000, until, sizeof until);
+        tg_error_hint(e, "that week lasts from %s to %s, with no other slot for its hosts; cancel it, or begin later: tagout calendar week show %s", from, until, other->id);
     }
     tg_buf_release(&names);
     tg_week_free(theirs);
@@ -464,12 +467,11 @@ static int try_cancel(struct tg_store *store, const char *id, const struct tg_bo
     if (rc)
         return rc;
     const struct tg_booked *found = tg_book_find(&book, id);
-    if (!found) {
-        rc = tg_fail(e, TG_E_NOENT, "no week \"%.90s\" is booked", id);
-        tg_error_hint(e, "tagout calendar week list has them");
-    } else if ((*out_was = found->cancelled) == true) {
+    if (!found)
+        rc = tg_book_none(&book, id, e);
+    else if ((*out_was = found->cancelled) == true)
         *out = *found;
-    } else {
+    else {
         struct tg_booked *w = &book.weeks[found - book.weeks];
         w->cancelled = true;
         w->cancelled_ms = words->wall_ms;

@@ -54,6 +54,8 @@ int tg_book_decode(const char *text, size_t len, struct tg_book *out, struct tg_
 int tg_book_read(struct tg_store *store, int64_t wait_ms, struct tg_book *out, struct tg_error *e);
 /* NULL: no such week is booked, or was. */
 const struct tg_booked *tg_book_find(const struct tg_book *book, const char *id);
+/* That there is none, and which one may be meant: TG_E_NOENT. */
+int tg_book_none(const struct tg_book *book, const char *id, struct tg_error *e);
 
 struct tg_book_words {
     const char *by, *reason;         /* reason: of cancelling */

@@ -2,6 +2,7 @@
 #include "calendar/book_internal.h"
 
 #include "base/buf.h"
+#include "base/nearest.h"
 #include "base/seal.h"
 #include "base/sha256.h"
 
@@ -23,6 +24,22 @@ const struct tg_booked *tg_book_find(const struct tg_book *b, const char *id)
         if (strcmp(b->weeks[i].id, id) == 0 && (!found || found->cancelled))
             found = &b->weeks[i]; /* one that was cancelled may be booked anew */
     return found;
+}
+
+static const char *next_id(const void *data, size_t i)
+{
+    const struct tg_book *b = data;
+
+    return i < b->n ? b->weeks[i].id : NULL;
+}
+
+int tg_book_none(const struct tg_book *b, const char *id, struct tg_error *e)
+{
+    const char *near = tg_nearest(id, next_id, b);
+
+    tg_fail(e, TG_E_NOENT, "no week \"%.90s\" is booked", id);
+    tg_error_hint(e, "%s%s%stagout calendar week list has them", near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    return TG_E_NOENT;
 }
 
 void tg_book_key(const struct tg_book *b, const struct tg_book_nodes *nodes, const char *id, char out[TG_BOOK_KEY_SIZE])

@@ -36,16 +36,16 @@ static int load_weeks(struct tg_frame *f, struct tg_calendar_view *v, struct tg_
 static int load(struct tg_frame *f, struct tg_calendar_view *v, struct tg_error *e)
 {
     const char *path = tg_opt_text(f, "calendar") ? tg_opt_text(f, "calendar") : f->config->calendar;
+    int rc;
 
-    if (!path) {
+    if (!path && (!tg_opt_flag(f, "weeks") || f->cmd == &tg_cmd_calendar_check)) { /* booked weeks need none */
         tg_fail(e, TG_E_CONFIG, "there is no calendar");
         tg_error_hint(e, "give --calendar FILE, or write \"calendar: FILE\" into " TG_CONFIG_FILE);
         return TG_E_CONFIG;
     }
-    int rc = tg_calendar_load(path, &f->problems, &v->calendar, e);
-    if (rc)
+    if (path && (rc = tg_calendar_load(path, &f->problems, &v->calendar, e)))
         return rc;
-    v->zone_name = tg_calendar_zone(v->calendar);
+    v->zone_name = v->calendar ? tg_calendar_zone(v->calendar) : "UTC";
     if ((rc = tg_zone_find(v->zone_name, &v->zone, e)))
         return rc;
     if ((rc = load_weeks(f, v, e)))

@@ -166,8 +166,7 @@ int tg_week_find(struct tg_frame *f, const char *id, bool cancelled, struct tg_b
         if (strcmp(book.weeks[i].id, id) == 0 && tg_week_has_marks(f, &book.weeks[i]))
             found = &book.weeks[i]; /* cancelled twice, and something had begun in the first one */
     if (!found) {
-        rc = tg_fail(e, TG_E_NOENT, "no week \"%.90s\" is booked", id);
-        tg_error_hint(e, "tagout calendar week list has them");
+        rc = tg_book_none(&book, id, e);
     } else if (found->cancelled && !(cancelled && tg_week_has_marks(f, found))) {
         rc = tg_fail(e, TG_E_NOENT, "week %s was cancelled by %s: %.300s", id, found->cancelled_by, found->reason);
     } else {

@@ -59,7 +59,9 @@ static void print_put_aside(const struct tg_frame *f, const struct tg_calendar_v
         tg_calendar_place(rules[i], NULL, place, sizeof place);
         tg_calendar_say(f, 4, "  window \"%s\" for %s: does not count, since there are windows for %s  [%s]", rules[i]->name, rules[i]->scope, windows[0]->scope, place);
     }
-    if (!n_windows)
+    if (!n_windows && !v->calendar)
+        tg_calendar_say(f, 4, "  no window is about it, and there is no calendar");
+    else if (!n_windows)
         tg_calendar_say(f, 4, "  no window is about it, and the calendar has \"default: %s\"", tg_calendar_default_open(v->calendar) ? "open" : "closed");
 }
 

@@ -106,6 +106,15 @@ booked() {
     run "$TAGOUT" calendar why router2.whq.example --calendar "$tmp/calendar.yaml" --inventory "$fleet" --at 2126-12-02T10:00:00Z
     expect_status 0
     expect_out "router2.whq.example may be disturbed"
+    run "$TAGOUT" calendar why router2.whq.example --inventory "$fleet" --weeks --at 2126-12-07T13:30:00Z
+    expect_status 0
+    expect_out 'window "week flying-circus-'$start', slot second-router"'
+    run "$TAGOUT" calendar why db1 --inventory "$tmp/large.yaml" --weeks
+    expect_out "no window is about it, and there is no calendar"
+    run "$TAGOUT" calendar why router2.whq.example --inventory "$fleet"
+    expect_status 78
+    run "$TAGOUT" calendar check --inventory "$fleet" --weeks
+    expect_status 78
     note "what stands there is told"
     sed 's/30%/40%/' "$pattern" >"$tmp/more.yaml"
     run w plan "$tmp/more.yaml" --start $start --inventory "$fleet" --apply
@@ -115,6 +124,13 @@ booked() {
     run w plan "$tmp/again.yaml" --start $start --inventory "$fleet" --apply
     expect_status 1
     expect_err "236 of its hosts have a slot in week flying-circus-$start at that time"
+    expect_err "that week lasts from 2126-12-02T09:00:00Z to 2126-12-07T17:00:00Z, with no other slot for its hosts"
+    run w "done" flying-circus-2126-12-03
+    expect_status 1
+    expect_err "did you mean flying-circus-$start? tagout calendar week list has them"
+    run w cancel flyin-circus-$start --reason r
+    expect_status 1
+    expect_err "did you mean flying-circus-$start?"
     run w plan "$pattern" --start 2026-11-02 --inventory "$fleet"
     expect_out "Nothing is booked; and it can't be any more, because its first slot has begun"
     run w plan "$pattern" --start 2026-11-02 --inventory "$fleet" --apply
