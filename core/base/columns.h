@@ -1,4 +1,7 @@
-/* Text in columns of a terminal: UTF-8, all of whose characters are one wide (names, numbers, sentences; no East Asian scripts). */
+/*
+ * Text in columns of a terminal: UTF-8, whose characters take what the locale says of them: two for East Asian scripts and emoji, none for marks that are put
+ * over others. One each in a program that has not set a locale.
+ */
 #ifndef TG_BASE_COLUMNS_H
 #define TG_BASE_COLUMNS_H
 

@@ -2,6 +2,7 @@
 #include "base/columns.h"
 
 #include <criterion/criterion.h>
+#include <locale.h>
 
 static void expect(void (*put)(struct tg_buf *out, const char *text, int room), const char *text, int room, const char *wanted)
 {
@@ -41,4 +42,19 @@ Test(columns, or_goes_on_in_the_next_line)
     expect(wrapped, "a bcdefgh", 3, "a\n  bcd\n  efg\n  h");
     expect(wrapped, "ab", 0, "a\n  b");
     expect(wrapped, "", 3, "");
+}
+
+Test(columns, of_east_asian_scripts_and_emoji_are_two)
+{
+    cr_assert(setlocale(LC_CTYPE, "C.UTF-8"));
+    cr_expect_eq(tg_columns("日本"), 4);
+    cr_expect_eq(tg_columns("a🔥b"), 4);
+    cr_expect_eq(tg_columns("e\u0301"), 1); /* é, of two characters */
+    cr_expect_eq(tg_columns("\xff\xe6\x97"), 3);
+    expect(tg_put_cut, "日本語", 6, "日本語");
+    expect(tg_put_cut, "日本語", 5, "日本…");
+    expect(tg_put_cut, "日本語", 4, "日…"); /* no half of one: a column stays empty */
+    expect(tg_put_cut, "e\u0301e\u0301e", 2, "e\u0301…");
+    expect(wrapped, "日本語 🔥", 4, "日本\n  語\n  🔥");
+    expect(wrapped, "日本", 1, "日\n  本");
 }
