@@ -2,7 +2,9 @@
 #include "cli/announce.h"
 
 #include "base/buf.h"
+#include "cli/calendar.h"
 #include "cli/guarding.h"
+#include "cli/listed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,17 +167,38 @@ static void free_rows(struct list *l)
     free(l->rows);
 }
 
+/* What asks for somebody stands first. */
+static int by_state(const void *a, const void *b)
+{
+    static const char *const states[] = {"refused", "waiting", "sending", "settling", "told"};
+    char *const *x = *(char **const *) a, *const *y = *(char **const *) b;
+    size_t i = 0, j = 0;
+
+    while (i + 1 < sizeof states / sizeof states[0] && strcmp(x[4], states[i]) != 0)
+        i++;
+    while (j + 1 < sizeof states / sizeof states[0] && strcmp(y[4], states[j]) != 0)
+        j++;
+    int order = (i > j) - (i < j);
+    if (!order)
+        order = strcmp(x[1], y[1]);
+    return order ? order : strcmp(x[0], y[0]);
+}
+
 static void print_list(const struct list *l, size_t notes, int64_t since_ms)
 {
     static const char *const head[COLUMNS] = {"NAME", "CUSTOMER", "SOURCE", "KIND", "STATE", "NEXT", "TO"};
     char at[64];
 
     if (l->n)
-        tg_cli_table(l->f, head, l->rows, l->n, COLUMNS);
+        qsort(l->rows, l->n, sizeof *l->rows, by_state);
+    if (l->n)
+        tg_cli_list(l->f, head, l->rows, l->n, COLUMNS, "name a customer");
     else if (!notes && !l->bad)
         puts("Nothing waits to be told.");
+    if (notes && l->n)
+        puts("");
     if (notes)
-        printf("%s%zu changes wait for tagout announce send, since %s.\n", l->n ? "\n" : "", notes, tg_cli_when(since_ms, now_of(l->f), at, sizeof at));
+        tg_calendar_say(l->f, 0, "%zu changes wait for tagout announce send, since %s.", notes, tg_cli_when(since_ms, now_of(l->f), at, sizeof at));
 }
 
 int tg_announce_verb_list(struct tg_frame *f, struct tg_error *e)
@@ -216,15 +239,14 @@ static void print_events(const struct tg_frame *f, const char *title, const stru
         tg_cli_when(ev->until_ms, now_of(f), until, sizeof until);
         bool why = (ev->late || ev->n_done) && ev->reason[0];
         if (!ev->n_hosts)
-            printf("  %s  cancelled%s%s\n", ev->key, ev->reason[0] ? ": " : "", ev->reason);
+            tg_calendar_say(f, 4, "  %s  cancelled%s%s", ev->key, ev->reason[0] ? ": " : "", ev->reason);
         else
-            printf("  %s  %s - %s  %s%s  %lld host%s%s  %s%s%s\n", ev->key, from, until, ev->activity,
+            tg_calendar_say(f, 4, "  %s  %s - %s  %s%s  %lld host%s%s  %s%s%s", ev->key, from, until, ev->activity,
                    ev->late ? ", late" : "", (long long) ev->n_hosts, ev->n_hosts == 1 ? "" : "s",
                    ev->n_done == ev->n_hosts ? ", done" : "", ev->hosts, why ? "; " : "", why ? ev->reason : "");
     }
     if (!list->n)
         puts("  nothing");
-
 }
 
 static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
@@ -233,7 +255,7 @@ static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
     char name[TG_THREAD_NAME_SIZE], at[64];
 
     tg_thread_name(t->source, t->customer, t->lane, name);
-    printf("%s  %s, %s: %s, %lld message%s so far\n", name, t->customer, t->source, tg_announce_state(t), (long long) t->sequence, t->sequence == 1 ? "" : "s");
+    tg_calendar_say(f, 2, "%s  %s, %s: %s, %lld message%s so far", name, t->customer, t->source, tg_announce_state(t), (long long) t->sequence, t->sequence == 1 ? "" : "s");
     if (t->due_ms > 1)
         printf("next look: %s\n", tg_cli_when(t->due_ms, now_of(f), at, sizeof at));
     print_events(f, "Now:", &t->now);
@@ -243,10 +265,10 @@ static void print_thread(const struct tg_frame *f, const struct tg_thread *t)
     printf("Message %lld (%s):\n", (long long) t->message->sequence, tg_announce_kind_name(t->message->kind));
     for (size_t i = 0; i < t->message->n_recipients; i++) {
         const struct tg_recipient *r = &t->message->recipients[i];
-        printf("  %-8s %s%s%s%s\n", tg_recipient_state_name(r->state), r->to, as[r->role], r->text[0] ? ": " : "", r->text);
+        tg_calendar_say(f, 4, "  %-8s %s%s%s%s", tg_recipient_state_name(r->state), r->to, as[r->role], r->text[0] ? ": " : "", r->text);
     }
     if (t->message->n_left_out)
-        printf("  LEFT OUT: %zu contacts; %d of a customer can be told\n", t->message->n_left_out, TG_CUSTOMER_TOLD_MAX);
+        tg_calendar_say(f, 4, "  LEFT OUT: %zu contacts; %d of a customer can be told", t->message->n_left_out, TG_CUSTOMER_TOLD_MAX);
 }
 
 int tg_announce_verb_show(struct tg_frame *f, struct tg_error *e)
@@ -334,7 +356,7 @@ int tg_announce_verb_retry(struct tg_frame *f, struct tg_error *e)
     if (f->json)
         return tg_print_json(json_pack("{s:I}", "again", (json_int_t) n), e);
     if (n)
-        printf("%zu recipient%s will be tried again by the next tagout announce send.\n", n, n == 1 ? "" : "s");
+        tg_calendar_say(f, 0, "%zu recipient%s will be tried again by the next tagout announce send.", n, n == 1 ? "" : "s");
     else
         puts("Nothing of it was refused, or waits.");
     return 0;
@@ -362,6 +384,6 @@ int tg_announce_verb_drop(struct tg_frame *f, struct tg_error *e)
         return rc;
     if (f->json)
         return tg_print_json(json_pack("{s:I}", "dropped", (json_int_t) n), e);
-    printf("Dropped: %zu recipient%s will not be told of it. The next change is told again.\n", n, n == 1 ? "" : "s");
+    tg_calendar_say(f, 0, "Dropped: %zu recipient%s will not be told of it. The next change is told again.", n, n == 1 ? "" : "s");
     return 0;
 }

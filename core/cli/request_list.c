@@ -4,6 +4,8 @@
 #include "base/shown.h"
 #include "calendar/request_basis.h"
 #include "calendar/request_internal.h"
+#include "cli/calendar.h"
+#include "cli/listed.h"
 #include "fleet/selector.h"
 
 #include <fnmatch.h>
@@ -175,9 +177,9 @@ static int print(struct listing *l, struct tg_error *e)
     for (size_t i = 0; i < l->n; i++)
         rows[i] = l->rows[i].cells;
     if (l->n)
-        tg_cli_table(l->f, head, rows, l->n, COLUMNS);
+        tg_cli_list(l->f, head, rows, l->n, COLUMNS, "name hosts, or give --state or --activity");
     else if (!l->n_bad)
-        puts("No such requests. To make one, on its host: tagout request submit --activity reboot --disruptive");
+        tg_calendar_say(l->f, 0, "No such requests. To make one, on its host: tagout request submit --activity reboot --disruptive");
     free(rows);
     return 0;
 }
@@ -234,28 +236,29 @@ static void show_open(const struct tg_frame *f, const struct tg_requests *r, con
     char when[96], length[32], text[TG_REASON_SIZE * 4], asked[40];
 
     tg_duration_format(tg_request_expected_ms(r, q), length, sizeof length);
-    printf("%s  %s%s  %s\n", q->id, q->activity, q->disruptive ? ", disruptive" : "", tg_request_cli_state(r, q, now_ms));
+    tg_calendar_say(f, 2, "%s  %s%s  %s", q->id, q->activity, q->disruptive ? ", disruptive" : "", tg_request_cli_state(r, q, now_ms));
     if (v && v->start_ms)
-        printf("  when    %s, about %s (%s%s)\n", tg_request_cli_when(v, when, sizeof when), length, strcmp(tg_request_expected_of(r, q), "asked") == 0 ? "" : "as on ",
+        tg_calendar_say(f, 10, "  when    %s, about %s (%s%s)", tg_request_cli_when(v, when, sizeof when), length, strcmp(tg_request_expected_of(r, q), "asked") == 0 ? "" : "as on ",
                tg_shown_text(tg_request_expected_of(r, q), text, sizeof text));
-    printf("  asked   %s, by %s\n", tg_cli_when(q->added_ms, now_ms, asked, sizeof asked), tg_shown_text(q->owner, text, sizeof text));
+    tg_calendar_say(f, 10, "  asked   %s, by %s", tg_cli_when(q->added_ms, now_ms, asked, sizeof asked), tg_shown_text(q->owner, text, sizeof text));
     if (q->reason[0])
-        printf("  reason  %s\n", tg_shown_text(q->reason, text, sizeof text));
+        tg_calendar_say(f, 10, "  reason  %s", tg_shown_text(q->reason, text, sizeof text));
     if (q->why[0])
-        printf("  why     %s\n", tg_shown_text(q->why, text, sizeof text));
+        tg_calendar_say(f, 10, "  why     %s", tg_shown_text(q->why, text, sizeof text));
     if (q->state == TG_REQ_HELD)
-        printf("  next    look at the host; then: tagout request postpone %s --for 0s (it is tried again), or tagout request cancel %s\n", q->id, q->id);
-    (void) f;
+        tg_calendar_say(f, 10, "  next    look at the host; then: tagout request postpone %s --for 0s (it is tried again), or tagout request cancel %s", q->id, q->id);
 }
 
-static void show_past(const struct tg_requests *r, int64_t now_ms)
+static void show_past(const struct tg_frame *f, const struct tg_requests *r, int64_t now_ms)
 {
     for (size_t i = 0; i < r->n_past; i++) {
         const struct tg_request_past *p = &r->past[i];
         char at[40], took[32] = "", text[TG_REQ_WHY_SIZE * 4];
         if (p->took_ms)
             tg_duration_format(p->took_ms, took, sizeof took);
-        printf("%s%s  %s  %s %s%s%s%s%s\n", i ? "" : "Past:\n", p->id, p->activity, tg_request_end_name(p->end), tg_cli_when(p->at_ms, now_ms, at, sizeof at),
+        if (!i)
+            puts("Past:");
+        tg_calendar_say(f, 2, "%s  %s  %s %s%s%s%s%s", p->id, p->activity, tg_request_end_name(p->end), tg_cli_when(p->at_ms, now_ms, at, sizeof at),
                took[0] ? ", took " : "", took, p->why[0] ? ": " : "", tg_shown_text(p->why, text, sizeof text));
     }
 }
@@ -283,14 +286,14 @@ static int run_show(struct tg_frame *f, struct tg_error *e)
     if (f->json) {
         rc = tg_print_json(tg_requests_cli_json(&r, now), e);
     } else {
-        printf("%s%s%s%s\n", r.host, r.customer[0] ? "  (" : "", tg_shown_text(r.customer, customer, sizeof customer), r.customer[0] ? ")" : "");
+        tg_calendar_say(f, 2, "%s%s%s%s", r.host, r.customer[0] ? "  (" : "", tg_shown_text(r.customer, customer, sizeof customer), r.customer[0] ? ")" : "");
         if (r.now.began_ms)
-            printf("Out of service since %s, under lock %s%s.\n", tg_cli_when(r.now.began_ms, now, at, sizeof at), r.now.lock, r.now.rebooting ? "; it reboots" : "");
+            tg_calendar_say(f, 2, "Out of service since %s, under lock %s%s.", tg_cli_when(r.now.began_ms, now, at, sizeof at), r.now.lock, r.now.rebooting ? "; it reboots" : "");
         for (size_t i = 0; i < r.n; i++)
             show_open(f, &r, &r.v[i], now);
         if (!r.n)
             puts("Nothing is requested.");
-        show_past(&r, now);
+        show_past(f, &r, now);
     }
     tg_requests_release(&r);
     return rc;

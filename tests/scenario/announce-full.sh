@@ -100,6 +100,23 @@ expect_status 1
 expect_err 'there is no announcement "none" that is not told yet'
 t announce show none
 expect_err 'there is no announcement "none"'
+
+note "who is refused, and what the server said, is there on any terminal; in a pipe a line has it all"
+name=$(names)
+says=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["announcements"][0]["message"]["recipients"][0]["answer"])' < <("$TAGOUT" --config "$tmp/tagout.yaml" announce list -o json))
+squeezed() { tr -d ' \n' <"$tmp/screen"; }
+for columns in 40 80; do
+    for verb in list "show $name" "retry $name"; do
+        # shellcheck disable=SC2086 # words
+        on_terminal $columns "$TAGOUT" --config "$tmp/tagout.yaml" announce $verb
+        expect_true "announce $verb is $widest wide: $(<"$tmp/screen")" test "$widest" -le $columns
+        [[ $verb == retry* ]] || expect_true "what was said, in $(<"$tmp/screen")" grep -qF "${says// /}" <(squeezed)
+    done
+    t announce send --now
+    expect_status 1
+done
+t announce list
+expect_out "$says"
 t announce retry "$(names)"
 expect_out '1 recipient will be tried again'
 t announce drop "$(names)" --reason "called"

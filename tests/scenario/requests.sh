@@ -225,11 +225,29 @@ killed() {
     expect_status 75
     run req show
     expect_out "look at the host; then: tagout request postpone"
+    held_on_terminals
     run req cancel firmware --reason "looked: it is fine"
     expect_status 0
     run req run-due
     expect_status 0
     expect_nothing_locked
+}
+held_on_terminals() {
+    local columns verb id
+    id=$(req list -o json | js 'd[0]["id"]')
+    why=$(req list -o json | js 'd[0]["why"]')
+    for columns in 40 80; do
+        for verb in status "request list" "request show web1.example.com"; do
+            # shellcheck disable=SC2086 # words
+            on_terminal $columns "$TAGOUT" --config "$tmp/tagout.yaml" $verb
+            expect_true "$verb is $widest wide: $(<"$tmp/screen")" test "$widest" -le $columns
+            tr -d ' \n' <"$tmp/screen" >"$tmp/squeezed"
+            expect_true "what is held, and why, in $(<"$tmp/screen")" grep -qF "${why// /}" "$tmp/squeezed"
+            [ "$verb" = "request list" ] || expect_true "and what to do, in $(<"$tmp/screen")" grep -qF "tagoutrequestpostpone$id--for0s" "$tmp/squeezed"
+        done
+    done
+    run ops status
+    expect_out "HELD    firmware of web1.example.com ($id)"
 }
 req_lock_is_free() { flock -n "$tmp/state/requests.lock" true; }
 
