@@ -79,8 +79,11 @@ void tg_ics_add(struct tg_buf *out, const struct tg_ics_out *head, const char *k
     }
 }
 
+/* A calendar has at least one component (RFC 5545, 3.6): without an event, the zone of the events that there are none of. */
 void tg_ics_end(struct tg_buf *out)
 {
+    if (!strstr(tg_buf_text(out), "\r\nBEGIN:VEVENT\r\n"))
+        tg_buf_puts(out, "BEGIN:VTIMEZONE\r\nTZID:UTC\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0000\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n");
     tg_buf_puts(out, "END:VCALENDAR\r\n");
 }
 

@@ -158,6 +158,16 @@ done
 first=$(grep UID web2.ics)
 cal export web2.example.com --from 2026-11-01 --days 60
 expect_equal "$(grep UID <<<"$out")" "$first" "UIDs of the next export"
+printf 'default: closed\n' >shut.yaml
+run "$TAGOUT" calendar export web2.example.com -i inventory.yaml --calendar shut.yaml
+expect_status 0
+expect_no_out BEGIN:VEVENT
+expect_out $'BEGIN:VTIMEZONE\r\nTZID:UTC\r\n' # without any component it would be no calendar (RFC 5545, 3.6)
+printf '%s\n' "$out" >shut.ics
+printf 'windows: {back: {ics: shut.ics}}\n' >back.yaml
+run "$TAGOUT" calendar next web2.example.com -i inventory.yaml --calendar back.yaml
+expect_status 1
+expect_out never
 
 note "what can't be read opens nothing"
 mv holidays.ics away.ics
