@@ -69,6 +69,10 @@ static int of_thread(struct tg_frame *f, const struct tg_announce_run *run, stru
     bool known;
     int rc = tg_announce_named(&run->place, f->argv[1], true, path, sizeof path, e);
 
+    if (rc == TG_E_NOENT) {
+        e->hint[0] = '\0';
+        tg_error_hint(e, "tagout announce list --all has them; kinds are scheduled, changed, cancelled, late, done and former");
+    }
     if (!rc)
         rc = tg_announce_read(&run->place, path, &t, e);
     if (!rc)

@@ -255,6 +255,10 @@ int tg_announce_verb_test(struct tg_frame *f, struct tg_error *e)
 
     run.loop = f->loop;
     run.site = &site;
+    if (!rc && strncmp(f->argv[1], "webhook:", 8) == 0 && !tg_announce_webhook(&site, f->argv[1] + 8)) {
+        rc = tg_fail(e, TG_E_USAGE, "there is no webhook \"%.40s\"", f->argv[1] + 8);
+        tg_error_hint(e, "announce.webhooks of the configuration has them by their names");
+    }
     if (!rc)
         rc = tg_announce_site_read(f->config->announce, &f->problems, &site, e);
     if (!rc)

@@ -62,6 +62,12 @@ expect_true "in the header" grep -qF 'To: "a..b"@acme.example' "$tmp"/box/*
 t announce test 'a@b..example'
 expect_status 64
 expect_err 'is no mail address'
+t announce test webhook:chet
+expect_status 64
+expect_err 'there is no webhook "chet"'
+t announce preview sheduled
+expect_status 1
+expect_err 'kinds are scheduled, changed'
 rm -f "$tmp"/box/*
 
 note "before its end nobody can have got it: whatever the server does, it is tried again, and nothing is there"
