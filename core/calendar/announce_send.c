@@ -204,7 +204,7 @@ static enum tg_try try_of(struct sending *s, const char *to, const struct tg_ann
     return TG_TRY_AGAIN;
 }
 
-/* Somebody has written the thread while the mail was on its way: their thread, with what we know. */
+/* Somebody has written the thread while the mail was on its way: their thread, with what we know. Or we have closed it, and only the answer was lost: then it stays closed. */
 static int note_again(struct sending *s, const char *to, const struct tg_announce_delivery *d, enum tg_try outcome, struct tg_error *e)
 {
     const struct tg_announce_run *run = s->run;
@@ -218,7 +218,7 @@ static int note_again(struct sending *s, const char *to, const struct tg_announc
     for (size_t i = 0; !rc && t->message && t->message->sequence == sequence && i < t->message->n_recipients; i++)
         if (strcmp(t->message->recipients[i].to, to) == 0 && t->message->recipients[i].state == TG_RECIPIENT_TRYING)
             rc = tg_thread_tried(t, i, d->parts, &run->site->retry, outcome, d->text, now_of(run), e);
-    if (!rc)
+    if (!rc && t->open)
         rc = tg_announce_write(&run->place, t, NULL, 0, e);
     tg_thread_free(t);
     return rc;

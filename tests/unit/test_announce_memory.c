@@ -147,6 +147,27 @@ static size_t mails_to(const char *to, const char *subject)
     return n;
 }
 
+/* It is carried out, and who asked for it hears that the connection broke, or is interrupted. */
+ATEST(a_close_whose_answer_is_lost_has_closed)
+{
+    const struct tg_memory_fault lost = {.path = TG_ANNOUNCE_TOLD "/*/*", .verbs = TG_MEMORY_MULTI, .action = TG_MEMORY_LOSE_ANSWER};
+    struct tg_inventory *inventory = NULL;
+    struct tg_announce_paths open;
+    struct tg_error e = TG_ERROR_INIT;
+
+    open_run(&inventory);
+    say(TG_ANNOUNCE_SCHEDULED, "told", "bolt", "db1", 60);
+    cr_assert_eq(tg_memory_fault_add("announce", &lost, &e), 0, "%s", e.message);
+    send_until(NOW + HOUR);
+    cr_expect_eq(n_mails, 1);
+    cr_assert_eq(tg_announce_list(&run.place, TG_ANNOUNCE_OPEN, &open, &e), 0, "%s", e.message);
+    cr_expect_eq(open.n, 0, "nothing waits to be told");
+    tg_announce_paths_release(&open);
+    free(mails[0].text);
+    tg_templates_release(&run.templates);
+    tg_inventory_free(inventory);
+}
+
 ATEST(a_mail_server_that_is_away_for_a_day_loses_nothing_and_doubles_nothing)
 {
     struct tg_inventory *inventory = NULL;
