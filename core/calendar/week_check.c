@@ -149,6 +149,8 @@ void tg_week_check_spread(struct tg_week_planner *w)
         struct tg_error *said = tg_yaml_problem(w->problems, tg_yaml_item(w->pattern->spread_at, s), "spread: no host has an attribute \"%s\"", key);
         if ((near = tg_nearest(key, next_key, w->inventory)) != NULL)
             tg_error_hint(said, "did you mean \"%s\"?", near);
+        else
+            tg_error_hint(said, "leave it out, or give the hosts \"%s\" in the inventory", key);
     }
 }
 

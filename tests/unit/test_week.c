@@ -100,7 +100,7 @@ static void hosts_are(const struct tg_week *week, const char *slot, const char *
     tg_buf_release(&got);
 }
 
-/* The mistakes are exactly these, each a beginning of "line:column: message". */
+/* The mistakes are exactly these, each a beginning of "line:column: message; hint". */
 static void refused(const char *pattern, const char *inventory, const char *const *lines)
 {
     struct tg_problems p = TG_PROBLEMS_INIT;
@@ -115,7 +115,7 @@ static void refused(const char *pattern, const char *inventory, const char *cons
     for (; lines[i]; i++) {
         char got[1200];
         cr_assert_lt(i, p.n, "missing: %s", lines[i]);
-        snprintf(got, sizeof got, "%d:%d: %s", p.list[i].error.line, p.list[i].error.column, p.list[i].error.message);
+        snprintf(got, sizeof got, "%d:%d: %s; %s", p.list[i].error.line, p.list[i].error.column, p.list[i].error.message, p.list[i].error.hint);
         cr_assert(strncmp(got, lines[i], strlen(lines[i])) == 0, "\n  got    %s\n  wanted %s", got, lines[i]);
     }
     cr_assert_eq(p.n, i, "one more: %s", p.n > i ? p.list[i].error.message : "");
@@ -200,6 +200,8 @@ Test(week, what_does_not_fit_the_inventory_is_told_with_its_place)
     REFUSED("week: w\nlocation: \"@prod\"\nlength: 4h\nslots:\n" MON("who: \"*\""), FLEET, "2:12: location: there is no group \"prod\"");
     REFUSED("week: w\nlocation: role=none\nlength: 4h\nslots:\n" MON("who: \"*\""), FLEET, "2:11: location: the inventory fleet.yaml has no host of \"role=none\"");
     REFUSED("week: w\nspread: [role, rak]\nlength: 4h\nslots:\n" MON("who: \"*\""), FLEET, "2:16: spread: no host has an attribute \"rak\"");
+    REFUSED("week: w\nspread: [role, building]\nlength: 4h\nslots:\n" MON("who: \"*\""), FLEET,
+            "2:16: spread: no host has an attribute \"building\"; leave it out, or give the hosts \"building\" in the inventory");
 }
 
 /* The cross-check: a host in none or in two is named, with its slots. */
