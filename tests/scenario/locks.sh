@@ -486,7 +486,7 @@ if command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; then
     await 30 gone "$(<"$tmp/outer")"
     await 30 has "$tmp/cutoff.log" TAGOUT-LOST
     note "P2: a store that hangs is UNKNOWN within its deadline"
-    run t check --actor x host:a --timeout 500ms
+    run_check t check --actor x host:a --timeout 500ms
     expect_status 69
     expect_err "TAGOUT-UNKNOWN store=zk:"
     expect_err "mend="

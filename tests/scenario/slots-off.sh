@@ -51,7 +51,7 @@ log_has() { fleet exec "$1" grep -qs "$2" /srv/p/log; }
 for h in $hosts; do fleet exec "$h" rm /srv/p/go; done
 
 note "a run waits for the slot of the next minute, and begins with the first of two hosts"
-at=$((($(date +%s) + 8) / 60 * 60 + 60))
+at=$((($(date +%s) + 20) / 60 * 60 + 60)) # so long two weeks may take to be booked
 day=$(LC_ALL=C date -u -d "@$at" +%a) time=$(date -u -d "@$at" +%H:%M)
 week=w-$(date -u -d "@$at" +%F)
 begin() { # STORE

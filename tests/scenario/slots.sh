@@ -78,7 +78,7 @@ mails() { # NAME N: when all that is due was sent
 }
 
 note "a week whose slots are at the next minute"
-at=$((($(date +%s) + 5) / 60 * 60 + 60))
+at=$((($(date +%s) + 15) / 60 * 60 + 60))
 day=$(LC_ALL=C date -u -d "@$at" +%a) later=$(LC_ALL=C date -u -d "@$((at + 7200))" +%a) time=$(date -u -d "@$at" +%H:%M)
 cat >"$tmp/week.yaml" <<YAML
 week: w

@@ -21,7 +21,7 @@ unknown() { # WHAT CAUSES
     local scope
     note "$1"
     for scope in service:autoscaler group:web host:db7.example.com; do
-        run "${tagout[@]}" check --timeout "$patience" --actor autoscaler "$scope"
+        run_check "${tagout[@]}" check --timeout "$patience" --actor autoscaler "$scope"
         expect_status 69
         expect_match "TAGOUT-UNKNOWN store=[^ ]+ cause=($2) detail=\".+\""
         expect_no_out GO
