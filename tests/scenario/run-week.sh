@@ -67,7 +67,7 @@ each() { # COMMAND STORE: for every store
     for s in "${stores[@]}"; do "$@" "$s"; done
 }
 
-slot() { # NAME SECONDS HOSTS: a minute long, and begins then
+slot() { # NAME SECONDS HOSTS: begins then
     local odd=$(((60 - $2 % 60) % 60))
     date -u -d "@$(($2 + odd))" "+  - {name: $1, zone: Second/$(printf %02d $odd), day: %a, time: \"%H:%M\", who: \"$3\"}" | sed 's/day: \(...\)/day: \L\1/'
 }
@@ -77,14 +77,16 @@ book() { # STORE LOCATION SLOTS-FUNCTION
     for after in 10 20 40; do
         began=$(($(date +%s) + after))
         {
-            printf 'week: patch\nlength: 1m\nlocation: "%s"\nbegins: %s\nslots:\n' "$2" "$(date -u -d "@$began" +%a | tr '[:upper:]' '[:lower:]')"
+            printf 'week: patch\nlength: 3m\nlocation: "%s"\nbegins: %s\nslots:\n' "$2" "$(date -u -d "@$began" +%a | tr '[:upper:]' '[:lower:]')"
             "$3" "${prefix[$1]}"
         } >"$tmp/week-$1.yaml"
         run t "$1" calendar week plan "$tmp/week-$1.yaml" --start "$(date -u -d "@$began" +%F)" --apply
         [ "$status" = 64 ] || break
     done
     expect_status 0
+    week[$1]=patch-$(date -u -d "@$began" +%F)
 }
+declare -A week
 changes() { fleet exec "$1" sh -c 'cat /srv/p/log 2>/dev/null' | wc -l; } # HOST
 changed_at() { fleet exec "$1" cat /srv/p/log; }
 shown() { t "$1" status "${id[$1]}" | tr -s ' \n' ' '; }
@@ -98,7 +100,7 @@ untouched() { # STORE HOST…
 declare -A first
 two_slots() { # PREFIX
     slot first "$began" "${1}1.example.com"
-    slot second $((began + 30)) "${1}2.example.com"
+    slot second $((began + 3600)) "${1}2.example.com"
 }
 note "a week is booked, and a run waits for its slots; who has none is told of"
 begin() { # STORE
@@ -130,13 +132,15 @@ between() { # STORE
 each between
 
 note "a week that is cancelled while its slot is open is obeyed at once"
+second_slot() { slot second "$began" "${1}2.example.com"; } # PREFIX
 cancel() { # STORE
+    t "$1" calendar week cancel "${week[$1]}" --reason "sooner" >/dev/null
+    book "$1" "${prefix[$1]}2.example.com" second_slot
     # shellcheck disable=SC2317 # await calls it
-    opened() { [ "$(date +%s)" -ge $((first[$1] + 30)) ]; }
-    await 40 opened "$1" # its second slot
+    opened() { [ "$(date +%s)" -ge "$began" ]; }
+    await 40 opened
     untouched "$1" 2 3
-    run t "$1" calendar week list -o json
-    run t "$1" calendar week cancel "$(python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["id"])' <<<"$out")" --reason "the customer called"
+    run t "$1" calendar week cancel "${week[$1]}" --reason "the customer called"
     expect_status 0
     t "$1" resume "${id[$1]}" >/dev/null
     await 20 shows "$1" 'they have no window: neither the calendar nor a booked week has one for them'
