@@ -244,6 +244,14 @@ static int test_to(const char *text, char *out, size_t size, struct tg_error *e)
     return 0;
 }
 
+static int knows_webhook(const struct tg_announce_site *site, const char *to, struct tg_error *e)
+{
+    if (strncmp(to, "webhook:", 8) != 0 || tg_announce_webhook(site, to + 8))
+        return 0;
+    tg_fail(e, TG_E_USAGE, "there is no webhook \"%.40s\"", to + 8);
+    return tg_error_hint(e, "announce.webhooks of the configuration has them by their names"), TG_E_USAGE;
+}
+
 int tg_announce_verb_test(struct tg_frame *f, struct tg_error *e)
 {
     struct tg_announce_site site = {.url = NULL};
@@ -255,12 +263,10 @@ int tg_announce_verb_test(struct tg_frame *f, struct tg_error *e)
 
     run.loop = f->loop;
     run.site = &site;
-    if (!rc && strncmp(f->argv[1], "webhook:", 8) == 0 && !tg_announce_webhook(&site, f->argv[1] + 8)) {
-        rc = tg_fail(e, TG_E_USAGE, "there is no webhook \"%.40s\"", f->argv[1] + 8);
-        tg_error_hint(e, "announce.webhooks of the configuration has them by their names");
-    }
     if (!rc)
         rc = tg_announce_site_read(f->config->announce, &f->problems, &site, e);
+    if (!rc)
+        rc = knows_webhook(&site, f->argv[1], e);
     if (!rc)
         rc = tg_announce_open(&run, &f->problems, e);
     if (!rc)
