@@ -384,7 +384,11 @@ static void check_requests(struct doctor *d)
         find_error(d, e.code == TG_E_NOENT ? TG_DOCTOR_WARN : TG_DOCTOR_UNKNOWN, &e);
         return;
     }
-    find(d, n || lists ? TG_DOCTOR_WARN : TG_DOCTOR_OK, n ? "%zu hosts have requests that are held for a person, and are out of service" : "no request is held for a person", n);
+    enum tg_doctor_verdict verdict = n || lists ? TG_DOCTOR_WARN : TG_DOCTOR_OK;
+    if (n)
+        find(d, verdict, "%zu host%s requests that are held for a person, and %s out of service", n, n == 1 ? " has" : "s have", n == 1 ? "is" : "are");
+    else
+        find(d, verdict, "no request is held for a person");
     if (lists)
         mend(d, lists == TG_E_UNKNOWN ? "update tagout here and on the hosts that are named; nobody who is held is missing:" : "nobody who is held is missing, and the list mends itself:");
 }

@@ -389,7 +389,7 @@ damaged() {
     change '/requests/%/web3%' "$was" >/dev/null
     change "$(dirname "$(python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("select path from node where path like ?", ("/requests/%/web1%",)).fetchone()[0])' "$tmp/store.db")")" '{"held":' >/dev/null
     run ops doctor
-    expect_out "1 hosts have requests that are held"
+    expect_out "1 host has requests that are held"
     expect_out "the list mends itself"
     run ops status
     expect_out "firmware of web1.example.com"
