@@ -59,7 +59,7 @@ static void add(struct making *m, const char *host)
         return;
     }
     m->bytes += bytes;
-    json_array_append_new(m->list, json_string(host));
+    m->more = json_array_append_new(m->list, json_string(host)) || m->more; /* who could not be added is not forgotten */
 }
 
 static int seal(struct making *m, char **out, struct tg_error *e)
@@ -157,7 +157,7 @@ int tg_held_prepare(struct tg_guard *guard, const struct tg_requests *r, struct 
     struct tg_node node;
     bool is = tg_requests_has(r, TG_REQ_HELD);
 
-    *out = (struct tg_held_op){.any = false};
+    *out = (struct tg_held_op) {.any = false};
     if (is == r->was_held)
         return 0;
     tg_requests_path(r->host, out->path, sizeof out->path);
@@ -170,7 +170,7 @@ int tg_held_prepare(struct tg_guard *guard, const struct tg_requests *r, struct 
         rc = make_anew(guard, strrchr(out->path, '/') + 1, r, &out->data, &why);
     out->any = rc == 0;
     if (out->any)
-        out->op = (struct tg_op){.kind = TG_OP_WRITE, .path = out->path, .data = out->data, .len = strlen(out->data), .version = node.stat.version};
+        out->op = (struct tg_op) {.kind = TG_OP_WRITE, .path = out->path, .data = out->data, .len = strlen(out->data), .version = node.stat.version};
     tg_node_release(&node);
     if (rc == TG_E_UNKNOWN && !why.hint[0])
         return tg_tree_bad(guard, out->path, &why, e);
@@ -184,7 +184,7 @@ int tg_held_prepare(struct tg_guard *guard, const struct tg_requests *r, struct 
 void tg_held_op_release(struct tg_held_op *op)
 {
     free(op->data);
-    *op = (struct tg_held_op){.any = false};
+    *op = (struct tg_held_op) {.any = false};
 }
 
 /* ---- reading ---- */
@@ -268,9 +268,8 @@ static int take_hosts(struct looking *l, const char *const *hosts, const struct 
 /* The records of those that are named, as many as are wanted; the rest is counted. */
 static int take_names(struct looking *l, struct tg_error *e)
 {
-    static const size_t all = BATCH;
-    char(*paths)[TG_NODE_PATH_SIZE] = calloc(all, sizeof *paths);
-    struct tg_read_item *items = calloc(all, sizeof *items);
+    char (*paths)[TG_NODE_PATH_SIZE] = calloc(BATCH, sizeof *paths);
+    struct tg_read_item *items = calloc(BATCH, sizeof *items);
     const char *hosts[BATCH];
     size_t at = 0, n, left = json_array_size(l->names);
     int rc = paths && items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
@@ -281,7 +280,7 @@ static int take_names(struct looking *l, struct tg_error *e)
         for (size_t i = 0; i < n; i++) {
             hosts[i] = json_string_value(json_array_get(l->names, at + i));
             tg_requests_path(hosts[i], paths[i], sizeof paths[i]);
-            items[i] = (struct tg_read_item){.path = paths[i]};
+            items[i] = (struct tg_read_item) {.path = paths[i]};
         }
         rc = tg_store_read_many(l->guard->store, items, n, tg_guard_deadline(l->guard), e);
         if (rc)
@@ -302,7 +301,7 @@ static bool is_bucket(const char *name)
 
 static int take_buckets(struct looking *l, const struct tg_names *names, struct tg_error *e)
 {
-    char(*paths)[32] = malloc((names->count + 1) * sizeof *paths);
+    char (*paths)[32] = malloc((names->count + 1) * sizeof *paths);
     struct tg_read_item *items = calloc(names->count + 1, sizeof *items);
     size_t n = 0;
     int rc = paths && items ? 0 : tg_fail(e, TG_E_MEMORY, "out of memory");
